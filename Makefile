@@ -1,0 +1,53 @@
+# make run: the default workflow. make test: the tests. Both build .venv from the lock files when it is missing or stale.
+
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: run test test-slow lint docs lock clean
+
+run: $(VENV)/run
+	snakemake
+
+test: $(VENV)/test lint
+	pytest -m "not slow"
+
+test-slow: $(VENV)/test
+	pytest -m slow
+
+lint: $(VENV)/test
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	snakemake --lint
+
+docs: $(VENV)/run
+	python docs/configuration.py
+	snakemake --rulegraph dot | python docs/rulegraph.py docs/rulegraph.svg
+
+$(VENV)/run: requirements.lock
+	$(call install,$<)
+
+$(VENV)/test: requirements-test.lock
+	$(call install,$<)
+
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed: make PYTHON=python3.11 run"; exit 1; }
+	@for tool in g++ make; do command -v $$tool > /dev/null || \
+	  { echo "$$tool is needed to compile the models' mechanisms: apt install g++ make"; exit 1; }; done
+	@$(VENV)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
+	  { rm -rf $(VENV); echo "Python's venv is needed: apt install python3-venv"; exit 1; }
+	@echo "Installing $(1) into $(VENV), a minute or two ..."
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+	@touch $@
+endef
+
+# For maintainers; needs uv. The locks name versions and hashes, and no index.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q requirements.in -o requirements.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements.lock \
+	  requirements-test.in -o requirements-test.lock
+
+clean:
+	rm -rf results .snakemake

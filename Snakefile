@@ -1,0 +1,26 @@
+# From Allen Institute neuron models to ground-truth extracellular recordings. The stages are in rules/, the work is done by
+# scripts/allenrec/, the configuration is explained in config/README.md.
+
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/models.smk"
+include: "rules/intracellular.smk"
+include: "rules/libraries.smk"
+include: "rules/recordings.smk"
+include: "rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.save_config.output,
+        rules.library.input,
+        rules.recordings.input,
+        rules.figures.input,

@@ -1,0 +1,84 @@
+# What all stages share: the validated configuration, the cell table, wildcards and helpers. No rules here.
+
+import os
+import re
+import sys
+from pathlib import Path
+
+SCRIPTS = Path(workflow.basedir) / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+# nrnivmodl and pip of this environment are found also where it is not activated, in remote jobs too.
+os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
+
+from allenrec.errors import UserError
+from allenrec.settings import load_settings
+from allenrec.tables import read_cells
+
+try:
+    settings = load_settings(config)
+    cells = {cell["model_id"]: cell for cell in read_cells(settings.cells)}
+except UserError as error:
+    sys.exit(f"error: {error}")
+
+
+wildcard_constraints:
+    model="[0-9]+",
+    library="|".join(settings.libraries),
+    recording="|".join(settings.recordings) or "none",
+
+
+def block(settings):
+    """A block of the configuration as plain values, for `params`: what a rule uses, and nothing else, decides about reruns."""
+    return settings.model_dump(mode="json")
+
+
+def code(*modules):
+    """Library modules that a rule runs, and all that they import, as inputs: their content decides about reruns."""
+    package = SCRIPTS / "allenrec"
+    found, queue = set(), [package / f"{module}.py" for module in modules]
+    while queue:
+        path = queue.pop()
+        if path not in found:
+            found.add(path)
+            queue += imported_modules(path)
+    return sorted(os.path.relpath(path) for path in found)
+
+
+def imported_modules(path):
+    """The modules of the library that one of them imports; all its imports are relative."""
+    for dots, module, names in re.findall(r"^\s*from (\.+)([\w.]*) import ([\w, ]+)", path.read_text(), re.MULTILINE):
+        folder = path.parents[len(dots) - 1]
+        candidates = [module] if module else [name.strip() for name in names.split(",")]
+        for candidate in candidates:
+            target = folder.joinpath(*candidate.split("."))
+            yield target / "__init__.py" if target.is_dir() else target.with_suffix(".py")
+
+
+def mem_mb(base):
+    """Memory that grows with each attempt."""
+    return lambda wildcards, attempt: base * attempt
+
+
+def runtime(base):
+    """Minutes that grow with each attempt."""
+    return lambda wildcards, attempt: base * attempt
+
+
+def model_files_of_a_person(wildcards):
+    """Files that a person put into a model folder; they are checked again when they change."""
+    from allenrec.sources import files_of_a_person
+
+    return [str(path) for path in files_of_a_person(f"allen_models/neuronal_model_{wildcards.model}")]
+
+
+def library_settings(wildcards):
+    return block(settings.libraries[wildcards.library])
+
+
+def recording_settings(wildcards):
+    return block(settings.recordings[wildcards.recording])
+
+
+def library_of_recording(wildcards):
+    return f"results/libraries/{settings.recordings[wildcards.recording].library}/templates.h5"

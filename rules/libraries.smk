@@ -1,0 +1,55 @@
+# Libraries: the extracellular action potentials of each model on each probe, and all models of a probe in one file.
+
+
+rule library:
+    """All template libraries."""
+    input:
+        expand("results/libraries/{library}/templates.h5", library=settings.libraries),
+
+
+rule compute_eaps:
+    """Templates of one model on one probe, at random poses."""
+    input:
+        currents=rules.simulate_spikes.output,
+        model=rules.download_model.output,
+        code=code("currents", "templates", "poses", "probes", "library", "sources/__init__", "tables"),
+    output:
+        ensure("results/libraries/{library}/cells/{model}.h5", non_empty=True),
+    log:
+        "results/logs/compute_eaps/{library}/{model}.log",
+    benchmark:
+        "results/benchmarks/rules/compute_eaps/{library}/{model}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1000),
+        runtime=runtime(30),
+    params:
+        settings=library_settings,
+        cell=lambda wildcards: cells[wildcards.model],
+        seed=settings.seed,
+    script:
+        "../scripts/compute_eaps.py"
+
+
+rule concatenate_library:
+    """All templates of a probe in one file, and a table of them."""
+    input:
+        cells=expand("results/libraries/{{library}}/cells/{model}.h5", model=cells),
+        code=code("library"),
+    output:
+        library=ensure("results/libraries/{library}/templates.h5", non_empty=True),
+        table=ensure("results/libraries/{library}/templates.csv", non_empty=True),
+    log:
+        "results/logs/concatenate_library/{library}.log",
+    benchmark:
+        "results/benchmarks/rules/concatenate_library/{library}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1000),
+        runtime=runtime(30),
+    script:
+        "../scripts/concatenate_library.py"

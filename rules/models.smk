@@ -1,0 +1,75 @@
+# Models: their files, checked, and their mechanisms, compiled.
+
+
+rule models:
+    """All models of the cell table, ready to be simulated."""
+    input:
+        expand("results/mechanisms/{model}.json", model=cells),
+
+
+rule save_config:
+    """The merged configuration, defaults filled in, beside the results."""
+    input:
+        code=code("files"),
+    output:
+        ensure("results/config.yaml", non_empty=True),
+    log:
+        "results/logs/save_config.log",
+    benchmark:
+        "results/benchmarks/rules/save_config.tsv"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(500),
+        runtime=runtime(5),
+    params:
+        settings=block(settings),
+    script:
+        "../scripts/save_config.py"
+
+
+rule download_model:
+    """A model folder in the archive's layout, complete and checked."""
+    input:
+        files=model_files_of_a_person,
+        code=code("sources/__init__"),
+    output:
+        ensure("allen_models/neuronal_model_{model}/verified.json", non_empty=True),
+    log:
+        "results/logs/download_model/{model}.log",
+    benchmark:
+        "results/benchmarks/rules/download_model/{model}.tsv"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(500),
+        runtime=runtime(30),
+    params:
+        sources=settings.models.sources,
+    script:
+        "../scripts/download_model.py"
+
+
+rule compile_mechanisms:
+    """The mechanisms of a model, compiled once for each distinct set; the output names the set."""
+    input:
+        model=rules.download_model.output,
+        code=code("mechanisms"),
+    output:
+        ensure("results/mechanisms/{model}.json", non_empty=True),
+    log:
+        "results/logs/compile_mechanisms/{model}.log",
+    benchmark:
+        "results/benchmarks/rules/compile_mechanisms/{model}.tsv"
+    conda:
+        "../envs/simulation.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1000),
+        runtime=runtime(15),
+    script:
+        "../scripts/compile_mechanisms.py"

@@ -1,0 +1,89 @@
+"""The intracellular file: segment geometry and membrane currents of one model. Written by the one stage that needs
+NEURON, read by all after it."""
+
+import json
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+from .errors import UserError
+from .files import written_beside
+
+GROUPS = ("segments", "spikes", "trace", "search")
+
+
+@dataclass(frozen=True)
+class Currents:
+    """One intracellular file. Lengths µm, currents nA, potentials mV, times ms.
+
+    `start`, `end` (n_seg, 3), `diameter` and `section` (n_seg,); `imem` (n_spikes, n_seg, n_t), `spike_vmem`
+    (n_spikes, n_t), `spike_times` (n_spikes,); `vmem` and `time` (n,) of the whole run; the search's `search_amplitude`
+    and `search_n_spikes` (n_runs,). `attributes` are the file's.
+    """
+
+    attributes: dict
+    start: np.ndarray
+    end: np.ndarray
+    diameter: np.ndarray
+    section: np.ndarray
+    imem: np.ndarray
+    spike_vmem: np.ndarray
+    spike_times: np.ndarray
+    vmem: np.ndarray
+    time: np.ndarray
+    search_amplitude: np.ndarray
+    search_n_spikes: np.ndarray
+
+
+def write_currents(path, attributes, result):
+    """Write an intracellular file, whole or not at all.
+
+    `attributes` are scalars, strings, or dicts (stored as JSON); `result` is what `simulate_spikes` returns.
+    """
+    with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, value in attributes.items():
+            file.attrs[name] = json.dumps(value) if isinstance(value, dict) else value
+        for group in GROUPS:
+            for name, values in result[group].items():
+                file.create_dataset(f"{group}/{name}", data=values, **_storage(name, values))
+
+
+def _storage(name, values):
+    if name == "section":
+        return {"dtype": h5py.string_dtype()}
+    if name == "imem":
+        return {"chunks": (1, *values.shape[1:]), "compression": "gzip", "compression_opts": 1, "shuffle": True}
+    return {}
+
+
+def read_currents(path):
+    """Read an intracellular file.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, cut short or another kind of file; it says what to delete.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            return Currents(
+                attributes={k: _attribute(v) for k, v in file.attrs.items()},
+                start=file["segments/start"][()],
+                end=file["segments/end"][()],
+                diameter=file["segments/diameter"][()],
+                section=file["segments/section"].asstr()[()],
+                imem=file["spikes/imem"][()],
+                spike_vmem=file["spikes/vmem"][()],
+                spike_times=file["spikes/times"][()],
+                vmem=file["trace/vmem"][()],
+                time=file["trace/time"][()],
+                search_amplitude=file["search/amplitude"][()],
+                search_n_spikes=file["search/n_spikes"][()],
+            )
+    except (OSError, KeyError) as error:
+        raise UserError(f"{path} is not a sound intracellular file ({error}); delete it and run again") from None
+
+
+def _attribute(value):
+    return json.loads(value) if isinstance(value, str) and value.startswith("{") else value

@@ -1,0 +1,8 @@
+"""The one exception for people's mistakes."""
+
+
+class UserError(Exception):
+    """A mistake in a configuration, a table, a file or a model that a person can put right.
+
+    Its text is one message: what is wrong, where, and what would be right. It is shown without a traceback.
+    """

@@ -1,0 +1,284 @@
+"""Figures of one cell: its shape, its spikes and its membrane currents. All take `Currents`."""
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.colors import ListedColormap, SymLogNorm
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle
+from matplotlib.ticker import MaxNLocator, MultipleLocator
+
+from .style import BLUE, GREEN, GREY, INK, PALE, VERMILLION, new_figure, round_length, scale_bar, styled
+
+#: Types of sections in the order of their layers and legends
+SECTIONS = {"soma": INK, "axon": VERMILLION, "dend": BLUE, "apic": GREEN}
+SECTION_NAMES = {"soma": "soma", "axon": "axon", "dend": "basal dendrite", "apic": "apical dendrite"}
+AXON_NAMES = {"stub": "axon stub", "truncated": "axon, truncated", "keep": "axon, as reconstructed"}
+#: An axon that replaces the reconstructed one
+REPLACED = ("stub", "truncated")
+#: How much wider than the axon its halo is, points
+HALO, HALO_COLOUR = 6.0, "#F7D9A0"
+
+
+def _heading(currents, what):
+    attributes = currents.attributes
+    parts = [what, f"model {attributes.get('model_id', '?')}", attributes.get("cell_type"), attributes.get("model_kind")]
+    return "  ·  ".join(str(part) for part in parts if part)
+
+
+def _section_names(currents):
+    """Return the types that the cell has, with the name of each."""
+    axon = AXON_NAMES.get(currents.attributes.get("axon"), "axon")
+    return {kind: axon if kind == "axon" else SECTION_NAMES[kind] for kind in SECTIONS if kind in currents.section}
+
+
+def _window_time(currents):
+    """Return the time of the samples of a spike window, ms, 0 at the peak."""
+    dt = currents.attributes.get("dt") or float(currents.time[1] - currents.time[0])
+    peak = int(np.argmax(currents.spike_vmem.mean(axis=0)))
+    return (np.arange(currents.spike_vmem.shape[1]) - peak) * dt
+
+
+@styled
+def morphology(currents):
+    """Three projections of the cell at one scale (µm), in the axes of the reconstruction, soma at the origin.
+
+    Lines are segments, wider where the diameter is larger, coloured by the type of section; the disc is the soma, with its
+    diameter. An axon that replaces the reconstructed one is marked by a halo.
+    """
+    low, high = _limits(currents)
+    extent = high - low
+    # Room beside the panels: labels and ticks
+    inches = 5.6 / max(extent[0] + extent[2], extent[1] + extent[2])
+    figure = new_figure(
+        inches * (extent[0] + extent[2]) + 1.3,
+        inches * (extent[1] + extent[2]) + 1.4,
+        _heading(currents, "Morphology"),
+        layout="compressed",
+    )
+    grid = figure.add_gridspec(2, 2, width_ratios=[extent[0], extent[2]], height_ratios=[extent[1], extent[2]])
+    panels = [(figure.add_subplot(grid[0, 0]), 0, 1), (figure.add_subplot(grid[1, 0]), 0, 2)]
+    panels.append((figure.add_subplot(grid[0, 1]), 2, 1))
+    for axes, across, up in panels:
+        _draw_projection(axes, currents, across, up)
+        axes.set(xlim=(low[across], high[across]), ylim=(low[up], high[up]), aspect="equal")
+        axes.set(xlabel=f"{'xyz'[across]} (µm)", ylabel=f"{'xyz'[up]} (µm)")
+        axes.set_title(f"{'–'.join(sorted('xyz'[across] + 'xyz'[up]))} projection")
+        for axis, coordinate in ((axes.xaxis, across), (axes.yaxis, up)):
+            axis.set_major_locator(MultipleLocator(round_length(extent[2] / 2.5 if coordinate == 2 else extent.max() / 3)))
+    bar = round_length(0.25 * extent[:2].max())
+    scale_bar(panels[0][0], width=bar, width_label=f"{bar:g} µm", loc=_emptiest_corner(currents, low, high))
+    corner = figure.add_subplot(grid[1, 1])
+    corner.axis("off")
+    handles, labels = _morphology_legend(currents)
+    corner.legend(handles, labels, loc="center", borderpad=0, handlelength=1.6)
+    return figure
+
+
+def _emptiest_corner(currents, low, high):
+    """Return the corner of the x-y projection, as matplotlib names it, with the fewest segments in it."""
+    fraction = ((0.5 * (currents.start + currents.end) - low) / (high - low))[:, :2]
+    corners = {"lower left": (0, 0), "lower right": (1, 0), "upper left": (0, 1), "upper right": (1, 1)}
+    return min(corners, key=lambda name: (np.abs(fraction - corners[name]) < (0.35, 0.15)).all(axis=1).sum())
+
+
+def _limits(currents):
+    """Return corners of a box around the cell, µm, with a margin and no side much shorter than the others."""
+    points = np.concatenate([currents.start, currents.end])
+    low, high = points.min(axis=0), points.max(axis=0)
+    extent = high - low
+    padding = np.maximum(0.04 * extent.max(), (0.36 * extent.max() - extent) / 2)
+    return low - padding, high + padding
+
+
+def _line_widths(diameter):
+    """Return points for diameters in µm; thin dendrites stay visible."""
+    return 0.5 + 1.1 * np.minimum(diameter, 8.0)
+
+
+def _draw_projection(axes, currents, across, up):
+    lines = np.stack([currents.start, currents.end], axis=1)[:, :, [across, up]]
+    for order, kind in enumerate(("apic", "dend", "axon")):
+        chosen = currents.section == kind
+        if not chosen.any():
+            continue
+        width = _line_widths(currents.diameter[chosen])
+        if kind == "axon" and _axon_is_replaced(currents):
+            halo = LineCollection(lines[chosen], linewidths=width + HALO, colors=HALO_COLOUR, capstyle="round")
+            axes.add_collection(halo).set(zorder=1, gid="axon halo")
+        drawn = LineCollection(lines[chosen], linewidths=width, colors=SECTIONS[kind], capstyle="round")
+        axes.add_collection(drawn).set(zorder=2 + order, gid=kind)
+    soma = currents.section == "soma"
+    centre = 0.5 * (currents.start[soma] + currents.end[soma]).mean(axis=0)
+    radius = 0.5 * currents.diameter[soma].max()
+    axes.add_patch(Circle(centre[[across, up]], radius, facecolor=SECTIONS["soma"], edgecolor="white", lw=0.6, zorder=6))
+
+
+def _axon_is_replaced(currents):
+    return currents.attributes.get("axon") in REPLACED
+
+
+def _morphology_legend(currents):
+    """Return handles and labels: the types of sections with the length of each."""
+    handles, labels = [], []
+    for kind, name in _section_names(currents).items():
+        chosen = currents.section == kind
+        if kind == "soma":
+            handles.append(Line2D([], [], ls="", marker="o", ms=7, color=SECTIONS[kind]))
+            labels.append(f"{name}, {currents.diameter[chosen].max():.1f} µm")
+            continue
+        line = Line2D([], [], lw=2.2, color=SECTIONS[kind])
+        halo = Line2D([], [], lw=2.2 + HALO, color=HALO_COLOUR, solid_capstyle="round")
+        handles.append((halo, line) if kind == "axon" and _axon_is_replaced(currents) else line)
+        length = np.linalg.norm(currents.end[chosen] - currents.start[chosen], axis=1).sum()
+        labels.append(f"{name}, {length:,.0f} µm")
+    diameter = currents.diameter[currents.section != "soma"]
+    handles.append(Line2D([], [], ls=""))
+    labels.append(f"line width: diameter\n{diameter.min():.1f} to {diameter.max():.1f} µm")
+    return handles, labels
+
+
+@styled
+def soma_trace(currents):
+    """The accepted run: somatic potential (mV) and injected current (nA) over time (ms), and the search that led to it.
+
+    Dots mark the spikes whose windows are stored. In the search, each run is a point: amplitude (nA) and number of spikes.
+    """
+    figure = new_figure(9.0, 3.8, _heading(currents, "Accepted run"))
+    grid = figure.add_gridspec(2, 2, width_ratios=[3.6, 1], height_ratios=[4, 1])
+    top = figure.add_subplot(grid[0, 0])
+    bottom = figure.add_subplot(grid[1, 0], sharex=top)
+    top.plot(currents.time, currents.vmem, color=INK, lw=0.8)
+    accepted = _accepted_run(currents)
+    peaks = np.interp(currents.spike_times, currents.time, currents.vmem)
+    label = f"{len(peaks)} of {currents.search_n_spikes[accepted]} spikes are stored"
+    top.plot(currents.spike_times, peaks, "o", ms=3.2, color=VERMILLION, label=label)
+    top.set(ylabel="soma potential (mV)", xlim=(currents.time[0], currents.time[-1]))
+    top.tick_params(labelbottom=False)
+    top.legend(loc="lower right", bbox_to_anchor=(1, 1), borderpad=0, borderaxespad=0.2)
+    amplitude = float(currents.search_amplitude[accepted])
+    onset, end = _step(currents)
+    times = [currents.time[0], onset, onset, end, end, currents.time[-1]]
+    bottom.plot(times, np.array([0, 0, 1, 1, 0, 0]) * amplitude, color=BLUE)
+    bottom.set(xlabel="time (ms)", ylabel="step (nA)", yticks=[0, amplitude], ylim=(-0.15 * amplitude, 1.25 * amplitude))
+    bottom.set_yticklabels(["0", f"{amplitude:.3g}"])
+    _draw_search(figure.add_subplot(grid[:, 1]), currents, accepted)
+    return figure
+
+
+def _accepted_run(currents):
+    """Return the index of the accepted run; the search ends with it."""
+    amplitude = currents.attributes.get("amplitude", currents.search_amplitude[-1])
+    return int(np.flatnonzero(np.isclose(currents.search_amplitude, amplitude))[-1])
+
+
+def _step(currents):
+    """Return onset and end of the step current, ms."""
+    stimulus = currents.attributes.get("stimulus", {})
+    return stimulus.get("delay", 10.0), 1000.0 * stimulus.get("sim_time", (currents.time[-1] - 100.0) / 1000.0)
+
+
+def _draw_search(axes, currents, accepted):
+    amplitude, count = currents.search_amplitude, currents.search_n_spikes
+    order = np.argsort(amplitude)
+    axes.plot(amplitude[order], count[order], color=PALE, lw=1, zorder=1)
+    others = np.arange(len(amplitude)) != accepted
+    if others.any():
+        axes.plot(amplitude[others], count[others], "o", ms=5, mfc="white", mec=GREY, label="tried")
+    axes.plot(amplitude[accepted], count[accepted], "o", ms=6, color=VERMILLION, label="accepted")
+    axes.set(xlabel="step amplitude (nA)", ylabel="number of spikes", title=f"Search, {_runs(len(amplitude))}")
+    axes.set_ylim(-0.06 * count.max(), 1.28 * count.max() + 1)
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    if len(amplitude) == 1:
+        axes.set_xlim(0, 2 * amplitude[0])
+    else:
+        axes.margins(x=0.12)
+    axes.legend(loc="upper left")
+
+
+def _runs(n):
+    return f"{n} run{'s' * (n != 1)}"
+
+
+@styled
+def spike_overlay(currents):
+    """All stored spikes of the soma (mV) over time from the peak (ms), and their mean in bold."""
+    n = len(currents.spike_vmem)
+    figure = new_figure(4.8, 3.6, _heading(currents, "Stored spikes"))
+    axes = figure.add_subplot()
+    time = _window_time(currents)
+    lines = np.stack([np.broadcast_to(time, currents.spike_vmem.shape), currents.spike_vmem], axis=2)
+    axes.add_collection(LineCollection(lines, colors=GREY, linewidths=0.7, alpha=0.5, label=f"{n} spikes"))
+    axes.plot(time, currents.spike_vmem.mean(axis=0), color=BLUE, lw=2.4, label="mean")
+    axes.set(xlabel="time from peak (ms)", ylabel="soma potential (mV)", xlim=(time[0], time[-1]))
+    axes.margins(y=0.06)
+    axes.autoscale_view(scalex=False)
+    axes.legend(loc="upper right")
+    return figure
+
+
+@styled
+def membrane_currents(currents):
+    """Membrane currents of the mean spike (nA, outward positive) over time from the peak (ms), without the stimulus.
+
+    Above, summed over the segments of each type of section. Below, each row is a segment, sorted by its distance from the
+    soma (µm); the strip at the left gives its type. The colours are linear near zero and logarithmic beyond.
+    """
+    mean = currents.imem.mean(axis=0)
+    mean = mean - mean[:, :1]
+    time = _window_time(currents)
+    names = _section_names(currents)
+    figure = new_figure(6.4, 6.0, _heading(currents, "Membrane currents, mean spike"))
+    grid = figure.add_gridspec(2, 2, width_ratios=[1, 0.03], height_ratios=[1, 1.35])
+    top = figure.add_subplot(grid[0, 0])
+    image = figure.add_subplot(grid[1, 0], sharex=top)
+    for kind, name in names.items():
+        chosen = currents.section == kind
+        label = f"{name} ({chosen.sum()})"
+        top.plot(time, mean[chosen].sum(axis=0), color=SECTIONS[kind], lw=1.6, label=label)
+    top.axhline(0, color=PALE, lw=0.8, zorder=0)
+    top.set(ylabel="current (nA)", xlim=(time[0], time[-1]), title="Sum over the segments of each type")
+    top.tick_params(labelbottom=False)
+    top.legend(title="type (segments)", title_fontsize=7.5, alignment="left")
+    distance = np.linalg.norm(0.5 * (currents.start + currents.end), axis=1)
+    order = np.argsort(distance, kind="stable")
+    drawn = _draw_image(image, mean[order], time)
+    bar = figure.colorbar(drawn, cax=figure.add_subplot(grid[1, 1]), label="current of a segment (nA)")
+    bar.set_ticks(_powers_of_ten(drawn.norm))
+    bar.outline.set_visible(False)
+    bar.ax.minorticks_off()
+    strip = image.inset_axes((-0.04, 0, 0.025, 1), sharey=image)
+    _draw_types(strip, currents.section[order])
+    rows = np.unique(np.linspace(0, len(order) - 1, 6).astype(int))
+    strip.set_yticks(rows, [f"{distance[order[row]]:.0f}" for row in rows])
+    strip.set_ylabel("segments, by distance from soma (µm)")
+    image.tick_params(labelleft=False, left=False)
+    image.set(xlabel="time from peak (ms)", title=f"Each of the {len(order)} segments")
+    return figure
+
+
+def _draw_image(axes, rows, time):
+    largest = float(np.abs(rows).max())
+    linear = max(float(np.percentile(np.abs(rows).max(axis=1), 20)), 1e-4 * largest)
+    norm = SymLogNorm(linthresh=linear, linscale=0.6, vmin=-largest, vmax=largest)
+    dt = time[1] - time[0]
+    extent = (time[0] - dt / 2, time[-1] + dt / 2, -0.5, len(rows) - 0.5)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    return axes.imshow(rows, cmap="RdBu_r", norm=norm, extent=extent, aspect="auto", origin="lower", interpolation="nearest")
+
+
+def _powers_of_ten(norm):
+    """Return ticks of a colour bar: 0 and the powers of ten that stand clear of it."""
+    powers = 10.0 ** np.arange(np.ceil(np.log10(2 * norm.linthresh)), np.floor(np.log10(norm.vmax)) + 1)
+    return np.concatenate([-powers[::-1], [0.0], powers])
+
+
+def _draw_types(axes, sections):
+    kinds = list(SECTIONS)
+    numbers = np.array([kinds.index(kind) for kind in sections])[:, np.newaxis]
+    axes.imshow(
+        numbers, cmap=ListedColormap(list(SECTIONS.values())), vmin=-0.5, vmax=len(kinds) - 0.5, aspect="auto",
+        origin="lower", interpolation="nearest", extent=(0, 1, -0.5, len(numbers) - 0.5),
+    )  # fmt: skip
+    axes.set_xticks([])
+    axes.spines[["left", "bottom"]].set_visible(False)

@@ -1,0 +1,233 @@
+"""Figures of a template library. All take an object with the attributes of `allenrec.library.Library`."""
+
+import numpy as np
+from matplotlib.lines import Line2D
+
+from .style import (
+    GREY,
+    INK,
+    PALE,
+    add_waveforms,
+    colours,
+    contact_pitch,
+    draw_contacts,
+    new_figure,
+    round_length,
+    scale_bar,
+    styled,
+)
+
+#: Of a large probe, how many contacts around the largest one are drawn for a template
+CONTACTS_SHOWN = 32
+#: Beyond this ratio of height to width, positions are drawn with axes that have scales of their own
+TALL = 4.0
+
+
+def _amplitudes(library):
+    """Return how far each template goes below zero, µV."""
+    return -library.templates.min(axis=(1, 2))
+
+
+def _nearest(library):
+    """Return the distance of each soma to the nearest contact, µm."""
+    return np.array([np.linalg.norm(library.channel_positions - x, axis=1).min() for x in library.locations])
+
+
+def _size(library):
+    n_models = len(np.unique(library.model_ids))
+    return f"{len(library.templates):,} templates of {n_models} cell{'s' * (n_models != 1)}"
+
+
+def _type_handles(library, **line):
+    """Return handles of a legend with a dot a cell type."""
+    shown = {"ls": "", "marker": "o", "ms": 5} | line
+    return [Line2D([], [], color=colour, label=name, **shown) for name, colour in colours(library.celltypes).items()]
+
+
+@styled
+def amplitudes(library, min_amp):
+    """Template amplitudes (µV): their distribution in each cell type, and against the distance (µm) to the probe.
+
+    The amplitude is how far the template goes below zero at its loudest contact; the distance goes from the soma to the
+    nearest contact. The dashed line is `min_amp` (µV), below which templates are not accepted.
+    """
+    values, chosen = _amplitudes(library), colours(library.celltypes)
+    figure = new_figure(8.6, max(3.6, 1.1 + 0.8 * len(chosen)), f"Template amplitudes  ·  {_size(library)}")
+    left, right = figure.subfigures(1, 2, width_ratios=[1, 1.15])
+    panels = left.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
+    bins = _log_bins(values, min_amp)
+    for axes, (name, colour) in zip(panels, chosen.items(), strict=True):
+        own = values[library.celltypes == name]
+        axes.hist(own, bins=bins, color=colour, edgecolor="white", linewidth=0.4)
+        axes.axvline(min_amp, color=INK, ls="--", lw=1)
+        axes.set(xscale="log", ylabel="templates", xlim=(bins[0] * 0.92, bins[-1]))
+        axes.set_title(f"{name}: {len(own):,} templates, median {np.median(own):.0f} µV")
+    panels[-1].set_xlabel("amplitude (µV)")
+    left.align_ylabels()
+    axes = right.subplots()
+    distance = _nearest(library)
+    size = np.clip(6000 / len(values), 4, 22)
+    for name, colour in chosen.items():
+        own = library.celltypes == name
+        axes.scatter(distance[own], values[own], s=size, color=colour, alpha=0.7, linewidths=0, label=name)
+    axes.axhline(min_amp, color=INK, ls="--", lw=1)
+    axes.set(xlabel="distance from soma to nearest contact (µm)", ylabel="amplitude (µV)", yscale="log")
+    axes.set_xlim(left=0)
+    threshold = Line2D([], [], color=INK, ls="--", lw=1, label=f"min_amp, {min_amp:g} µV")
+    axes.legend(handles=[*_type_handles(library), threshold], loc="upper right")
+    for shown, axis in ((panels[-1], panels[-1].xaxis), (axes, axes.yaxis)):
+        _plain_log_ticks(axis, values, min_amp)
+        shown.minorticks_off()
+    return figure
+
+
+def _log_bins(values, min_amp):
+    """Return edges at equal ratios, `min_amp` among them."""
+    ratio = max(values.max() / min_amp, 1.5) ** (1 / 24)
+    below = int(np.ceil(max(np.log(min_amp / values.min()) / np.log(ratio), 0)))
+    return min_amp * ratio ** np.arange(-below, 26)
+
+
+def _plain_log_ticks(axis, values, min_amp):
+    """Put plain numbers at 1, 2 and 5 times the powers of ten."""
+    low, high = min(values.min(), min_amp), values.max()
+    ticks = [m * 10.0**k for k in range(-1, 6) for m in (1, 2, 5)]
+    shown = [tick for tick in ticks if 0.85 * low <= tick <= 1.1 * high]
+    axis.set_ticks(shown, [f"{tick:g}" for tick in shown])
+
+
+@styled
+def poses(library):
+    """Soma positions of the templates around the probe (µm), seen from the side (x-z) and from the front (y-z).
+
+    Colours are cell types; the area of a dot is proportional to the amplitude; grey squares are contacts.
+    """
+    values, chosen = _amplitudes(library), colours(library.celltypes)
+    points = np.concatenate([library.locations, library.channel_positions])
+    low, high = points.min(axis=0) - 8, points.max(axis=0) + 8
+    width, height = (high - low)[:2], (high - low)[2]
+    tall = height > TALL * width.max()
+    if tall:
+        sizes = np.array([2.6, 2.6, 6.5])
+    else:
+        sizes = (high - low) * min(6.5 / height, 6.0 / width.sum())
+    figure = new_figure(
+        max(sizes[:2].sum() + 2.9, 5.0),
+        sizes[2] + 1.1,
+        f"Soma positions  ·  {_size(library)}",
+        layout="constrained" if tall else "compressed",
+    )
+    panels = figure.subplots(1, 2, sharey=True, width_ratios=sizes[:2])
+    unit = 60 / np.percentile(values, 95)
+    order = np.argsort(-values, kind="stable")
+    for axes, across in zip(panels, (0, 1), strict=True):
+        draw_contacts(axes, library.channel_positions[:, [across, 2]], zorder=3 if across == 0 else 1)
+        axes.scatter(
+            library.locations[order, across], library.locations[order, 2], s=unit * values[order],
+            color=[chosen[name] for name in library.celltypes[order]], alpha=0.75, edgecolors="white", linewidths=0.4,
+        )  # fmt: skip
+        axes.set(xlabel=f"{'xyz'[across]} (µm)", xlim=(low[across], high[across]), ylim=(low[2], high[2]))
+        axes.set_title(f"{'xyz'[across]}–z" + " (scales differ)" * tall)
+        if not tall:
+            axes.set_aspect("equal")
+    panels[0].set_ylabel("z (µm)")
+    handles = [*_type_handles(library, ms=6), Line2D([], [], ls="", label="")]
+    contact = {"color": PALE, "markeredgecolor": GREY, "markeredgewidth": 0.4}
+    handles.append(Line2D([], [], ls="", marker="s", ms=3, label="contact", **contact))
+    handles.append(Line2D([], [], ls="", label=""))
+    for amplitude in _round_amplitudes(values):
+        size = {"ms": np.sqrt(unit * amplitude), "color": GREY, "markeredgecolor": "white"}
+        handles.append(Line2D([], [], ls="", marker="o", label=f"{amplitude:g} µV", **size))
+    panels[1].legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1), labelspacing=0.7)
+    return figure
+
+
+def _round_amplitudes(values):
+    """Return up to three round amplitudes that span the library's, for a legend of sizes."""
+    return sorted({round_length(v) for v in np.percentile(values, [10, 60, 98])})
+
+
+@styled
+def templates_on_probe(library, n=3):
+    """Up to `n` templates of each cell type on the probe (y-z plane, µm), each panel with scale bars of its own.
+
+    Chosen are templates of median amplitude, from as many models of the type as there are. Grey lines join nothing: each
+    waveform stands at its contact; the circle is the soma, with its distance to the plane of the contacts in the title.
+    """
+    chosen = colours(library.celltypes)
+    rows = [typical_templates(library, name, n) for name in chosen]
+    columns = max(len(row) for row in rows)
+    figure = new_figure(2.75 * columns + 0.3, 4.3 * len(rows) + 0.4, "Typical templates on the probe")
+    panels = figure.subplots(len(rows), columns, squeeze=False)
+    for axes_of_row, row, colour in zip(panels, rows, chosen.values(), strict=True):
+        for axes, index in zip(axes_of_row, row, strict=False):
+            _draw_template(axes, library, index, colour)
+        for axes in axes_of_row[len(row) :]:
+            axes.remove()
+        axes_of_row[0].set_ylabel("z (µm)")
+    return figure
+
+
+def typical_templates(library, cell_type, n):
+    """Return the indices of up to `n` templates of a cell type: of each model in turn the one nearest to its median."""
+    values = _amplitudes(library)
+    queues = []
+    for model in sorted(set(library.model_ids[library.celltypes == cell_type])):
+        own = np.flatnonzero((library.model_ids == model) & (library.celltypes == cell_type))
+        queues.append(own[np.argsort(np.abs(values[own] - np.median(values[own])), kind="stable")])
+    longest = max(len(queue) for queue in queues)
+    turns = [int(queue[turn]) for turn in range(longest) for queue in queues if turn < len(queue)]
+    return turns[:n]
+
+
+def _draw_template(axes, library, index, colour):
+    template, soma = library.templates[index], library.locations[index]
+    loudest = int(template.min(axis=1).argmin())
+    distance = np.linalg.norm(library.channel_positions - library.channel_positions[loudest], axis=1)
+    shown = np.sort(np.argsort(distance, kind="stable")[:CONTACTS_SHOWN])
+    contacts = library.channel_positions[shown][:, 1:]
+    across, along = contact_pitch(contacts)
+    gain = 1.6 * along / np.ptp(template, axis=1).max()
+    draw_contacts(axes, contacts, size=5, zorder=1)
+    add_waveforms(axes, contacts, template[shown], 0.86 * across, gain, colors=colour, linewidths=1.1)
+    axes.plot(*soma[1:], "o", ms=8, mfc="none", mec=INK, mew=1.3, zorder=4)
+    points = np.concatenate([contacts, soma[np.newaxis, 1:]])
+    low, high = points.min(axis=0), points.max(axis=0)
+    # Room below for the scale bars
+    axes.set(xlim=(low[0] - 0.8 * across, high[0] + 0.8 * across), ylim=(low[1] - 3.6 * along, high[1] + 1.2 * along))
+    axes.set(xlabel="y (µm)")
+    axes.set_title(
+        f"{library.celltypes[index]}\nmodel {library.model_ids[index]}\n"
+        f"{-template.min():.0f} µV, soma {abs(soma[0] - library.channel_positions[loudest, 0]):.0f} µm off the plane",
+        fontsize=8,
+    )
+    duration = template.shape[1] * library.dt
+    ms, microvolts = round_length(0.6 * duration), round_length(0.9 * along / gain)
+    scale_bar(
+        axes, 0.86 * across * ms / duration, gain * microvolts, f"{ms:g} ms", f"{microvolts:g} µV", loc="lower right"
+    )
+
+
+@styled
+def acceptance(library):
+    """Share of the tried poses that gave a template (log axis, %), a bar a cell, with the counts beside it."""
+    cells = library.cells.sort_values(["cell_type", "model_id"], kind="stable").reset_index(drop=True)
+    chosen = colours(cells["cell_type"])
+    figure = new_figure(6.4, 1.3 + 0.34 * len(cells), "Acceptance of poses")
+    axes = figure.add_subplot()
+    percent = 100 * cells["acceptance_rate"].to_numpy(dtype=float)
+    low = 10.0 ** np.floor(np.log10(percent[percent > 0].min() * 0.7)) if (percent > 0).any() else 0.1
+    rows = np.arange(len(cells))
+    bars = [chosen[name] for name in cells["cell_type"]]
+    axes.barh(rows, np.maximum(percent - low, 0), left=low, color=bars, height=0.68)
+    for row, rate in enumerate(percent):
+        counts = f"{cells['n_templates'][row]:,} of {cells['n_candidates'][row]:,}"
+        text = f"{rate:.2g} %  ({counts})" if rate < 10 else f"{rate:.0f} %  ({counts})"
+        axes.annotate(text, (max(rate, low), row), (4, 0), textcoords="offset points", va="center", fontsize=7.5)
+    axes.set(xscale="log", xlim=(low, 100), xlabel="accepted poses (%), with templates obtained of poses tried")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_yticks(rows, [f"{model}" for model in cells["model_id"]])
+    axes.set(ylabel="model", ylim=(len(cells) - 0.4, -0.6))
+    handles = [Line2D([], [], color=colour, lw=5, label=name) for name, colour in chosen.items()]
+    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2, handlelength=1)
+    return figure

@@ -1,0 +1,235 @@
+"""A model folder in the layout of the Allen archives: read, checked, and handed on as plain values."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import UserError
+from .mechanisms import declared_mechanisms, mechanisms_digest, mod_files
+
+FIT = "fit_parameters.json"
+MORPHOLOGY = "reconstruction.swc"
+MODFILES = "modfiles"
+METADATA = "model_metadata.json"
+
+#: SWC structure identifiers and the section types of the fits
+SECTION_OF_SWC_TYPE = {1: "soma", 2: "axon", 3: "dend", 4: "apic"}
+SECTIONS = frozenset(SECTION_OF_SWC_TYPE.values())
+
+#: Parameters that every section has, without any mod file
+SECTION_PARAMETERS = frozenset({"g_pas", "e_pas", "cm", "Ra"})
+
+#: Mechanisms that only the newer all-active fits use; they were fitted with an axon stub (facts of AllenSDK's
+#: `AllActiveUtils`: `axon_type` "stub" against "truncated")
+STUB_MECHANISMS = frozenset({"NaTa_t", "NaTs2_t", "Nap_Et2", "K_Pst", "K_Tst"})
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One value of a fit: `name` (as NEURON calls it) of `mechanism` ("" for the cable itself) in a section type."""
+
+    section: str
+    name: str
+    mechanism: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checked biophysical model.
+
+    `kind` is "perisomatic" or "all active". `capacitance` (µF/cm²) maps section types and `e_pas` (mV) is a number for
+    perisomatic models; all-active ones carry both among `parameters`. `reversal` maps section types to {ion: mV}.
+    Units: `axial_resistivity` Ω cm, `temperature` °C, `v_init` mV.
+    """
+
+    model_id: str
+    folder: Path
+    kind: str
+    axial_resistivity: float
+    capacitance: dict
+    e_pas: float | None
+    parameters: tuple
+    reversal: dict
+    temperature: float
+    v_init: float
+
+    @property
+    def morphology(self):
+        """The path of the reconstruction."""
+        return self.folder / MORPHOLOGY
+
+    @property
+    def mechanisms(self):
+        """The names of the mechanisms that the fit inserts."""
+        return frozenset(p.mechanism for p in self.parameters if p.mechanism)
+
+
+def read_model(folder):
+    """Read and check a model folder.
+
+    Parameters
+    ----------
+    folder : path
+        Holds `fit_parameters.json`, `reconstruction.swc` and `modfiles/*.mod`.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    UserError
+        With the model and the file: something is missing, does not parse, names a mechanism or parameter that no mod
+        file defines, or leaves a section type of the morphology without values.
+    """
+    folder = Path(folder).resolve()
+    model_id = folder.name.removeprefix("neuronal_model_")
+    for name in (FIT, MORPHOLOGY, MODFILES):
+        if not (folder / name).exists():
+            raise UserError(f"model {model_id}: {folder / name} is missing; an Allen model archive holds it")
+    mechanisms = declared_mechanisms(folder / MODFILES)
+    morphology_sections = _check_morphology(model_id, folder / MORPHOLOGY)
+    fit = _FitReader(model_id, folder / FIT)
+    return fit.model(folder, mechanisms, morphology_sections)
+
+
+def input_digests(folder):
+    """Return the digests of a model's files: mechanisms (the set), fit and morphology."""
+    from .files import sha256
+
+    folder = Path(folder)
+    return {
+        "mechanisms": mechanisms_digest(folder / MODFILES),
+        FIT: sha256(folder / FIT),
+        MORPHOLOGY: sha256(folder / MORPHOLOGY),
+    }
+
+
+def model_files(folder):
+    """Return the paths of the files that make up a model: fit, morphology, mod files."""
+    folder = Path(folder)
+    return [folder / FIT, folder / MORPHOLOGY, *mod_files(folder / MODFILES)]
+
+
+def _check_morphology(model_id, path):
+    """Return the section types of an SWC file (columns: id, type, x, y, z, radius in µm, parent id)."""
+    try:
+        rows = np.loadtxt(path, comments="#", ndmin=2)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(f"model {model_id}: {path} is not an SWC file: {error}") from None
+    if rows.size == 0 or rows.shape[1] != 7 or not np.isfinite(rows).all():
+        raise UserError(f"model {model_id}: {path} is not an SWC file: rows of 7 finite numbers expected")
+    types = set(rows[:, 1].astype(int))
+    if 1 not in types:
+        raise UserError(f"model {model_id}: {path} has no soma (a row of type 1)")
+    unknown = types - set(SECTION_OF_SWC_TYPE)
+    if unknown:
+        raise UserError(f"model {model_id}: {path} has rows of type {min(unknown)}; known are 1, 2, 3 and 4")
+    if (rows[:, 5] <= 0).any():
+        raise UserError(f"model {model_id}: {path} has a radius that is not positive")
+    orphans = set(rows[:, 6].astype(int)) - set(rows[:, 0].astype(int)) - {-1}
+    if orphans:
+        raise UserError(f"model {model_id}: {path} names the parent {min(orphans)}, which is not in it")
+    return {SECTION_OF_SWC_TYPE[t] for t in types}
+
+
+class _FitReader:
+    """Reads one fit file; each method raises a `UserError` that names the entry at fault."""
+
+    def __init__(self, model_id, path):
+        self.model_id = model_id
+        self.path = path
+        try:
+            self.content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise self.fault(f"does not parse as JSON: {error}") from None
+        if not isinstance(self.content, dict):
+            raise self.fault("does not hold a JSON object")
+
+    def fault(self, text):
+        return UserError(f"model {self.model_id}: {self.path} {text}")
+
+    def model(self, folder, mechanisms, morphology_sections):
+        passive = self.block("passive")
+        conditions = self.block("conditions")
+        perisomatic = "e_pas" in passive and "cm" in passive
+        if not perisomatic and ("e_pas" in passive or "cm" in passive):
+            raise self.fault("has only one of passive.e_pas and passive.cm; a perisomatic fit has both, others none")
+        parameters = tuple(self.parameter(i, entry, mechanisms) for i, entry in enumerate(self.list("genome")))
+        capacitance = {}
+        if perisomatic:
+            capacitance = {self.section(entry, "passive.cm"): self.number(entry, "cm", "passive.cm") for entry in passive["cm"]}
+            # The axon of the reconstruction is replaced, so the fit must know every other type that is there.
+            nameless = morphology_sections - capacitance.keys() - {"axon"}
+            if nameless:
+                raise self.fault(f"gives no passive.cm for {min(nameless)}, which {MORPHOLOGY} has")
+        return Model(
+            model_id=self.model_id,
+            folder=folder,
+            kind="perisomatic" if perisomatic else "all active",
+            axial_resistivity=self.number(passive, "ra", "passive"),
+            capacitance=capacitance,
+            e_pas=self.number(passive, "e_pas", "passive") if perisomatic else None,
+            parameters=parameters,
+            reversal={
+                self.section(entry, "conditions.erev"): {
+                    ion: self.number(entry, ion, "conditions.erev") for ion in ("ena", "ek") if ion in entry
+                }
+                for entry in conditions.get("erev", [])
+            },
+            temperature=self.number(conditions, "celsius", "conditions"),
+            v_init=self.number(conditions, "v_init", "conditions"),
+        )
+
+    def list(self, name):
+        value = self.content.get(name)
+        if not isinstance(value, list) or not value:
+            raise self.fault(f"has no list `{name}`")
+        return value
+
+    def block(self, name):
+        block = self.list(name)[0]
+        if not isinstance(block, dict):
+            raise self.fault(f"`{name}` does not hold an object")
+        return block
+
+    def number(self, block, key, where):
+        # All-active fits write their numbers as strings.
+        try:
+            value = float(block[key])
+        except KeyError:
+            raise self.fault(f"has no `{key}` in {where}") from None
+        except (TypeError, ValueError):
+            raise self.fault(f"{where}: `{key}` is {block[key]!r}, not a number") from None
+        if not math.isfinite(value):
+            raise self.fault(f"{where}: `{key}` is {value}, not a finite number")
+        return value
+
+    def section(self, entry, where, others=frozenset()):
+        section = entry.get("section") if isinstance(entry, dict) else None
+        if section not in SECTIONS | others:
+            raise self.fault(f"{where}: section {section!r} is not one of {', '.join(sorted(SECTIONS))}")
+        return section
+
+    def parameter(self, index, entry, mechanisms):
+        where = f"genome[{index}]"
+        section = self.section(entry, where, others={"glob"})
+        name, mechanism = entry.get("name"), entry.get("mechanism")
+        value = self.number(entry, "value", where)
+        if section == "glob":
+            known = {f"{g}_{m}" for m, declared in mechanisms.items() for g in declared.global_parameters}
+            mechanism = ""
+        elif not mechanism:
+            known, mechanism = SECTION_PARAMETERS, ""
+        elif mechanism not in mechanisms:
+            raise self.fault(f"{where}: no mod file in {MODFILES}/ defines the mechanism {mechanism!r}")
+        else:
+            known = {f"{parameter}_{mechanism}" for parameter in mechanisms[mechanism].range_parameters}
+        if name not in known:
+            allowed = ", ".join(sorted(known)) or "nothing"
+            raise self.fault(f"{where}: {name!r} cannot be set in {mechanism or section}; what can be: {allowed}")
+        return Parameter(section, name, mechanism, value)

@@ -1,0 +1,147 @@
+"""Placement: templates brought to the sampling rate of a recording and added to it at times between its samples."""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+
+@dataclass(frozen=True)
+class PlacedTemplates:
+    """Templates of all units at all phases.
+
+    `waveforms` (n_units, n_phases, n_t, n_channels) float32 µV; phase k holds the spike `split_shift(k, n_phases)` samples
+    after the sample `peak`.
+    """
+
+    waveforms: np.ndarray
+    peak: int
+
+    @property
+    def n_phases(self):
+        """Grid points a sample."""
+        return self.waveforms.shape[1]
+
+    @property
+    def at_sample(self):
+        """(n_units, n_t, n_channels): the templates whose spike is exactly at `peak`."""
+        return self.waveforms[:, self.n_phases // 2]
+
+
+def split_ticks(ticks, n_phases):
+    """Return the nearest sample and the phase index of spike times in ticks (`n_phases` a sample).
+
+    A spike halfway between two samples belongs to the later one.
+    """
+    samples = (ticks + n_phases // 2) // n_phases
+    return samples, ticks - samples * n_phases + n_phases // 2
+
+
+def split_shift(phase, n_phases):
+    """Return by how many samples a spike of a phase comes after its sample: from -1/2 up to, not including, 1/2."""
+    return (phase - n_phases // 2) / n_phases
+
+
+def padded(templates, before, after):
+    """Return templates (..., n_t) with `before` zeros in front, and their last value faded to zero over `after` samples.
+
+    The template itself is untouched. Its first sample is zero already, its last is not: the slow end of a spike outlasts
+    the window, and a step there would ring in every filter.
+    """
+    fade = 0.5 * (1 + np.cos(np.pi * np.arange(1, after + 1) / (after + 1)))
+    front = np.zeros((*templates.shape[:-1], before), dtype=templates.dtype)
+    return np.concatenate((front, templates, templates[..., -1:] * fade), axis=-1)
+
+
+def interpolation_basis(n, peak, ratio, shift, peak_out, n_out):
+    """Return the complex matrix (n_out, n // 2 + 1) that turns the `rfft` of a waveform of `n` samples into the waveform,
+    resampled and shifted: `(basis @ spectrum).real`.
+
+    Trigonometric interpolation: exact for band-limited waveforms, and the identity at `ratio` 1 and `shift` 0. At a lower
+    output rate, frequencies above its Nyquist limit are left out.
+
+    Parameters
+    ----------
+    n, peak : int
+        Samples of the input, and where its spike is.
+    ratio : float
+        Output rate over input rate.
+    shift : float
+        By how many output samples the spike comes after `peak_out`.
+    peak_out, n_out : int
+        Samples of the output, and where the spike lies at shift 0.
+    """
+    frequencies = np.arange(n // 2 + 1)
+    weights = np.full(len(frequencies), 2.0 / n)
+    weights[0] = 1.0 / n
+    if n % 2 == 0:
+        weights[-1] = 1.0 / n
+    if ratio < 1:
+        weights[frequencies > ratio * n / 2] = 0.0
+    at = peak + (np.arange(n_out) - peak_out - shift) / ratio
+    basis = weights * np.exp(2j * np.pi / n * at[:, np.newaxis] * frequencies)
+    # A waveform so described repeats with its period; outside of it there is silence.
+    basis[(at < 0) | (at > n - 1)] = 0.0
+    return basis
+
+
+def place_templates(templates, peak, fs_in, fs_out, *, n_phases, pad_len):
+    """Prepare templates for `add_spikes`.
+
+    Parameters
+    ----------
+    templates : numpy.ndarray
+        (n_units, n_channels, n_t) µV at `fs_in`.
+    peak : int
+        Sample of the spike.
+    fs_in, fs_out : float
+        Hz.
+    n_phases : int
+        Grid points a sample.
+    pad_len : (float, float)
+        ms of zeros before and of fading after the template.
+
+    Returns
+    -------
+    PlacedTemplates
+    """
+    before, after = (max(round(t * fs_in / 1000), 1) for t in pad_len)
+    templates = padded(templates.astype(float), before, after)
+    n, peak, ratio = templates.shape[-1], peak + before, fs_out / fs_in
+    peak_out = round(peak * ratio)
+    n_out = peak_out + int((n - peak) * ratio)
+    spectra = np.fft.rfft(templates, axis=-1)
+    waveforms = np.empty((len(templates), n_phases, n_out, templates.shape[1]), dtype=np.float32)
+    for phase in range(n_phases):
+        basis = interpolation_basis(n, peak, ratio, split_shift(phase, n_phases), peak_out, n_out)
+        for unit, spectrum in enumerate(spectra):
+            waveforms[unit, phase] = (basis @ spectrum.T).real
+    return PlacedTemplates(waveforms, peak_out)
+
+
+@numba.njit(cache=True)
+def add_spikes(traces, start, samples, phases, gains, waveforms, peak):
+    """Add the spikes of one unit to a piece of the recording, in place.
+
+    Parameters
+    ----------
+    traces : numpy.ndarray
+        (n, n_channels) float32 µV; its first row is sample `start` of the recording.
+    start : int
+    samples, phases : numpy.ndarray
+        (n_spikes,) as `split_ticks` gives them; samples increase.
+    gains : numpy.ndarray
+        (n_spikes, n_channels) or (n_spikes, 1) float32.
+    waveforms : numpy.ndarray
+        (n_phases, n_t, n_channels) float32 µV.
+    peak : int
+        Sample of the spike in the waveforms.
+    """
+    n, n_channels = traces.shape
+    n_t = waveforms.shape[1]
+    for spike in range(len(samples)):
+        first = samples[spike] - peak - start
+        for k in range(max(0, -first), min(n_t, n - first)):
+            for channel in range(n_channels):
+                gain = gains[spike, channel if gains.shape[1] > 1 else 0]
+                traces[first + k, channel] += gain * waveforms[phases[spike], k, channel]

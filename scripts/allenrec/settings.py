@@ -1,0 +1,300 @@
+"""The configuration: every key with its type, range, default, unit and meaning, and what must hold between keys.
+
+`config/schema.json` and the tables of `config/README.md` are made from this module (`make docs`). Keys keep MEArec's names
+where the meaning is the same.
+"""
+
+import difflib
+import importlib.util
+from pathlib import Path
+from typing import Annotated, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from .errors import UserError
+
+Nonnegative = Annotated[float, Field(ge=0)]
+#: Lists in YAML, tuples here; the elements stay strictly typed
+Pair = Annotated[tuple[float, float], Field(strict=False)]
+CountPair = Annotated[tuple[int, int], Field(strict=False)]
+PositivePair = Annotated[tuple[PositiveFloat, PositiveFloat], Field(strict=False)]
+Names = Annotated[list[str], Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+
+
+class Block(BaseModel):
+    """A block of the configuration: unknown keys are errors, values are not converted, and nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    def require(self, condition, key, message):
+        if not condition:
+            raise ValueError(f"{key}: {message}")
+
+    def require_ordered(self, *keys):
+        for key in keys:
+            pair = getattr(self, key)
+            self.require(pair is None or pair[0] < pair[1], key, f"{pair} must be [lowest, highest]")
+
+
+class Models(Block):
+    sources: list[Literal["local", "bmtk"]] = Field(
+        ["local", "bmtk"],
+        min_length=1,
+        description="Where models come from, tried in this order: `local` folders in `allen_models/` that a person put "
+        "there; the five cells of the PyPI wheel `bmtk`.",
+    )
+    axon: Literal["auto", "stub", "truncated", "keep"] = Field(
+        "auto", description="What replaces the reconstructed axon; `auto` takes what each model was fitted with."
+    )
+
+
+class Intracellular(Block):
+    sim_time: PositiveFloat = Field(1.0, description="s. Length of a run up to the end of the current step.")
+    dt: PositiveFloat = Field(2.0**-5, le=0.1, description="ms. Time step of the simulation and sample of the templates.")
+    delay: PositiveFloat = Field(10.0, description="ms. Onset of the current step.")
+    target_spikes: CountPair = Field(
+        (3, 50), description="spikes. A step is accepted when it gives more than the first and at most the second number."
+    )
+    cut_out: PositivePair = Field((2.0, 5.0), description="ms. What is kept before and after a spike's peak.")
+    threshold: float = Field(-20.0, description="mV. Somatic potential that a spike crosses upwards.")
+    start_amplitude: PositiveFloat = Field(0.2, description="nA. First step that the search tries.")
+    max_runs: PositiveInt = Field(20, description="runs. After so many the search gives up.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        self.require(0 <= self.target_spikes[0] < self.target_spikes[1], "target_spikes", "must be [lowest, highest]")
+        self.require(self.target_spikes[0] >= 1, "target_spikes", "the first must be 1 or more: spike 1 is dropped")
+        self.require(min(self.cut_out) >= self.dt, "cut_out", "each part must be dt or longer")
+        needed = self.delay + sum(self.cut_out)
+        self.require(1000 * self.sim_time > needed, "sim_time", f"must exceed delay + cut_out, {needed / 1000:g} s")
+        return self
+
+
+class Library(Block):
+    probe: str = Field(description="Name of a MEAutility probe.")
+    n: PositiveInt = Field(50, description="templates a cell model.")
+    rot: Literal["norot", "xrot", "yrot", "zrot", "3drot"] = Field(
+        "3drot", description="Rotation of a cell: none, uniform about one axis, or uniform over all rotations."
+    )
+    xlim: Pair | None = Field((10.0, 80.0), description="µm. Soma positions, x: distance from the plane of the probe.")
+    ylim: Pair | None = Field(None, description="µm. Soma positions, y; `null`: contacts and `overhang`.")
+    zlim: Pair | None = Field(None, description="µm. Soma positions, z (along the shank); `null` as for y.")
+    overhang: Nonnegative = Field(30.0, description="µm. How far positions reach beyond the contacts where a limit is null.")
+    x_distr: Literal["uniform", "beta"] = Field("uniform", description="Distribution of x within `xlim`.")
+    beta_distr_params: PositivePair = Field((1.5, 5.0), description="Parameters of the beta distribution of x.")
+    min_amp: Nonnegative = Field(30.0, description="µV. Least negative peak, over all contacts, of an accepted template.")
+    check_eap_shape: bool = Field(True, description="Reject a pose whose positive peak exceeds the negative one.")
+    ncontacts: PositiveInt = Field(10, le=1000, description="points on a contact over which the potential is averaged.")
+    max_iterations: PositiveInt = Field(1000, description="A cell is given up after `n` times so many candidate poses.")
+    on_shortfall: Literal["take", "fail"] = Field(
+        "take", description="When a cell gives fewer than `n` templates: take what there is, or fail."
+    )
+    sigma: PositiveFloat | Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat], Field(strict=False)] = Field(
+        0.3, description="S/m. Conductivity of the tissue; three values for x, y, z."
+    )
+    source: Literal["line", "point", "root_as_point"] = Field(
+        "line", description="Each segment as a line, as a point, or as a line but the soma as a point."
+    )
+    image_factor: Literal["auto"] | Annotated[float, Field(ge=1, le=2)] = Field(
+        "auto", description="Method of images: 2 on an insulating plane, 1 in open tissue; `auto`: 2 where MEAutility says mea."
+    )
+
+    @model_validator(mode="after")
+    def _check(self):
+        self.require_ordered("xlim", "ylim", "zlim")
+        return self
+
+
+class SpikeTrains(Block):
+    duration: PositiveFloat = Field(30.0, description="s. Length of the recording.")
+    n_exc: int = Field(5, ge=0, description="units of the excitatory cell types.")
+    n_inh: int = Field(2, ge=0, description="units of the inhibitory cell types.")
+    f_exc: PositiveFloat = Field(5.0, description="Hz. Mean rate of excitatory units.")
+    f_inh: PositiveFloat = Field(15.0, description="Hz. Mean rate of inhibitory units.")
+    st_exc: Nonnegative = Field(1.0, description="Hz. Standard deviation of the rate over excitatory units.")
+    st_inh: Nonnegative = Field(3.0, description="Hz. Standard deviation of the rate over inhibitory units.")
+    min_rate: PositiveFloat = Field(0.5, description="Hz. No unit fires more slowly.")
+    ref_per: Nonnegative = Field(2.0, description="ms. Refractory period; the rate that was asked for is kept.")
+    process: Literal["poisson", "gamma"] = Field("poisson", description="Renewal process of the intervals.")
+    gamma_shape: PositiveFloat = Field(2.0, description="Shape of the intervals of the gamma process.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        for kind, mean, spread in (("exc", self.f_exc, self.st_exc), ("inh", self.f_inh, self.st_inh)):
+            # Five standard deviations are never drawn in practice; at half the dead time a unit still looks like one.
+            fastest = max(mean + 5 * spread, self.min_rate)
+            self.require(
+                fastest * self.ref_per < 900,
+                f"f_{kind}",
+                f"rates up to {fastest:g} Hz leave no room for a refractory period of {self.ref_per:g} ms",
+            )
+        return self
+
+
+class CellTypes(Block):
+    excitatory: list[str] = Field(["spiny"], description="Cell types of excitatory units, matched by equality.")
+    inhibitory: list[str] = Field(["aspiny", "sparsely spiny"], description="Cell types of inhibitory units.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        both = set(self.excitatory) & set(self.inhibitory)
+        self.require(not both, "excitatory", f"{min(both, default='')!r} is also among the inhibitory types")
+        return self
+
+
+class RecordingTemplates(Block):
+    min_dist: Nonnegative = Field(25.0, description="µm. Least distance between the somata of two units.")
+    min_amp: Nonnegative = Field(30.0, description="µV. Units are louder than this.")
+    max_amp: PositiveFloat = Field(300.0, description="µV. Units are quieter than this.")
+    xlim: Pair | None = Field(None, description="µm. Soma positions of units, x; `null`: no limit.")
+    ylim: Pair | None = Field(None, description="µm. As `xlim`, y.")
+    zlim: Pair | None = Field(None, description="µm. As `xlim`, z.")
+    upsample: PositiveInt = Field(
+        32, le=256, description="Spikes are placed on a grid of so many points a sample; their times lie on it exactly."
+    )
+    pad_len: PositivePair = Field(
+        (3.0, 3.0), description="ms. Zeros before a template, and the time in which its end fades to zero."
+    )
+
+    @model_validator(mode="after")
+    def _check(self):
+        self.require_ordered("xlim", "ylim", "zlim")
+        self.require(self.min_amp < self.max_amp, "min_amp", f"must be below max_amp, {self.max_amp:g}")
+        return self
+
+
+class RecordingSignal(Block):
+    fs: PositiveFloat | None = Field(None, description="Hz. Sampling rate; `null`: that of the library.")
+    noise_mode: Literal["uncorrelated"] = Field("uncorrelated", description="Kind of noise.")
+    noise_level: Nonnegative = Field(10.0, description="µV. Standard deviation of the noise, before the filter.")
+    modulation: Literal["none", "template", "electrode"] = Field(
+        "template", description="Random gain of each spike: none, one a spike, one a spike and channel."
+    )
+    mrand: PositiveFloat = Field(1.0, description="Mean of the gain.")
+    sdrand: Nonnegative = Field(0.05, description="Standard deviation of the gain.")
+    filter: bool = Field(True, description="Whether the recording is filtered.")
+    filter_cutoff: PositiveFloat | PositivePair = Field(
+        (300.0, 6000.0), description="Hz. One value: high-pass; two: band-pass."
+    )
+    filter_order: Annotated[int, Field(ge=1, le=10)] = Field(3, description="Order of the Butterworth filter.")
+    filter_mode: Literal["filtfilt", "lfilter"] = Field(
+        "filtfilt", description="Forward and backward (no delay), or forward only (causal)."
+    )
+    chunk_duration: PositiveFloat = Field(
+        10.0, description="s. How much is held in memory and written at once; no sample depends on it."
+    )
+
+    @model_validator(mode="after")
+    def _check(self):
+        if isinstance(self.filter_cutoff, tuple):
+            self.require_ordered("filter_cutoff")
+        return self
+
+
+class Recording(Block):
+    library: str = Field(description="Which of `libraries:` supplies the templates.")
+    spiketrains: SpikeTrains = Field(SpikeTrains(), description="How units fire.")
+    cell_types: CellTypes = Field(CellTypes(), description="Which cell types are excitatory and inhibitory.")
+    templates: RecordingTemplates = Field(RecordingTemplates(), description="Which templates are chosen and how placed.")
+    recordings: RecordingSignal = Field(RecordingSignal(), description="Modulation, noise and filter.")
+
+
+class Settings(Block):
+    cells: str = Field("config/cells.tsv", description="Path of the cell table, from the working directory.")
+    models: Models = Field(Models(), description="Where models come from and how they are loaded.")
+    intracellular: Intracellular = Field(Intracellular(), description="Spikes of each model.")
+    libraries: dict[Name, Library] = Field(description="Template libraries by name: one probe and its sampling each.")
+    recordings: dict[Name, Recording] = Field({}, description="Recordings by name.")
+    seed: int = Field(0, ge=0, description="Every random number comes from this one and its own address.")
+
+
+def load_settings(config):
+    """Validate a configuration and fill in its defaults.
+
+    Parameters
+    ----------
+    config : dict
+        As Snakemake merges it from files and command line.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    UserError
+        One line that names the key, the value and what is allowed.
+    """
+    try:
+        settings = Settings.model_validate(dict(config))
+    except ValidationError as error:
+        faults = error.errors()
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise UserError(f"config: {_explain(faults[0])}{more}") from None
+    for name, library in settings.libraries.items():
+        _check_probe(f"libraries.{name}.probe", library.probe)
+    for name, recording in settings.recordings.items():
+        _check_recording(f"recordings.{name}", recording, settings)
+    return settings
+
+
+def _check_probe(key, probe):
+    known = probe_names()
+    if probe not in known:
+        raise UserError(f"config: {key}: {probe!r} is not a probe; known are {', '.join(known)}")
+
+
+def _check_recording(key, recording, settings):
+    if recording.library not in settings.libraries:
+        known = ", ".join(settings.libraries) or "none"
+        raise UserError(f"config: {key}.library: {recording.library!r} is not in `libraries`, which has {known}")
+    for n, kind in (("n_exc", "excitatory"), ("n_inh", "inhibitory")):
+        if getattr(recording.spiketrains, n) and not getattr(recording.cell_types, kind):
+            raise UserError(f"config: {key}.cell_types.{kind}: empty, but spiketrains.{n} asks for such units")
+    signal = recording.recordings
+    fs = signal.fs or 1000 / settings.intracellular.dt
+    if signal.filter:
+        cutoff = signal.filter_cutoff
+        highest = max(cutoff) if isinstance(cutoff, tuple) else cutoff
+        if highest >= fs / 2:
+            raise UserError(
+                f"config: {key}.recordings.filter_cutoff: {highest:g} Hz must be below half the sampling rate, {fs / 2:g} Hz"
+            )
+
+
+def probe_names():
+    """Return the names of MEAutility's probes, without importing it: the Snakefile asks at every start."""
+    package = importlib.util.find_spec("MEAutility").submodule_search_locations[0]
+    return sorted(path.stem for path in Path(package, "electrodes").glob("*.y*ml"))
+
+
+def _explain(fault):
+    """One pydantic fault in words: the key as it stands in the file, the value, and what is allowed."""
+    key = ".".join(str(part) for part in fault["loc"] if _is_key(part))
+    kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
+    if kind == "extra_forbidden":
+        allowed = _allowed_keys(fault["loc"][:-1])
+        close = difflib.get_close_matches(str(fault["loc"][-1]), allowed, 1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        return f"{key}: unknown key; {hint}known are {', '.join(allowed)}"
+    if kind == "missing":
+        return f"{key}: missing; it has no default"
+    if kind == "value_error":
+        return ".".join(filter(None, (key, str(context["error"]))))
+    message = fault["msg"].removeprefix("Input ").removeprefix("should be ")
+    return f"{key}: {value!r} must be {message}"
+
+
+def _is_key(part):
+    """Whether a part of pydantic's location is a key of the file, not the name of an alternative in a union."""
+    return isinstance(part, int) or (not any(c in part for c in "[(") and part not in ("float", "none"))
+
+
+def _allowed_keys(location):
+    """The keys of the block at a location."""
+    block = Settings
+    for part in location:
+        # `libraries` and `recordings` are dicts of blocks: there the part is a name
+        block = get_args(block)[1] if get_origin(block) is dict else block.model_fields[part].annotation
+    return sorted(block.model_fields)

@@ -1,0 +1,113 @@
+"""The MEArec layout, readable by MEArec, Neo and SpikeInterface, with extras of ours."""
+
+import json
+
+import h5py
+import numpy as np
+
+from ..files import written_beside
+from ..hdf5 import write_dict, write_frame
+from ..placement import split_ticks
+from ..recording import gathered
+
+#: MEArec refuses files that name no version or one before 1.5
+MEAREC_VERSION = "1.11.0"
+
+
+def write_mearec(path, plan, blocks, library, settings, *, provenance):
+    """Write a recording, block by block, whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    plan : Plan
+    blocks : iterable of numpy.ndarray
+        (n, n_channels) float32 µV, in order.
+    library : Library
+        Of which the units are.
+    settings : allenrec.settings.Recording
+    provenance : dict
+    """
+    with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["mearec_version"] = MEAREC_VERSION
+        _write_info(file, plan, library, settings)
+        _write_units(file, plan, library)
+        for unit in range(len(plan.units)):
+            _write_train(file.create_group(f"spiketrains/{unit}"), plan, unit)
+        file.require_group("spiketrains")
+        file["channel_positions"] = library.channel_positions
+        for name, value in provenance.items():
+            file.require_group("provenance").attrs[name] = json.dumps(value)
+        _write_traces(file, plan, blocks, settings.recordings.chunk_duration)
+
+
+def _write_info(file, plan, library, settings):
+    info = settings.model_dump()
+    write_dict(
+        file.create_group("info"),
+        {
+            "spiketrains": info["spiketrains"],
+            "cell_types": info["cell_types"],
+            "templates": info["templates"] | {"cut_out": library.cut_out, "overlapping": []},
+            # MEArec's readers take the length from these two
+            "recordings": info["recordings"]
+            | {
+                "fs": plan.fs,
+                "duration": settings.spiketrains.duration,
+                "n_neurons": len(plan.units),
+                "dtype": "float32",
+                "drifting": False,
+            },
+            "electrodes": {"sortlist": None} | library.electrodes,
+        },
+    )
+
+
+def _write_units(file, plan, library):
+    rows = plan.template_ids
+    placed = np.moveaxis(plan.placed.at_sample, 1, 2)
+    compressed = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if len(rows) else {}
+    # MEArec's templates have an axis for jitters; here are the unshifted ones.
+    file.create_dataset("templates", data=placed[:, np.newaxis], **compressed)
+    file["templates"].attrs["peak"] = plan.placed.peak
+    file.create_dataset("original_templates", data=library.templates[rows], **compressed)
+    file["template_locations"] = library.locations[rows]
+    file["template_rotations"] = library.rotations[rows]
+    file.create_dataset("template_celltypes", data=library.celltypes[rows].astype(object), dtype=h5py.string_dtype())
+    file["template_ids"] = rows
+    peaks = library.templates[rows]
+    file["voltage_peaks"] = -peaks[:, :, library.peak_sample].astype(float)
+    write_frame(file, "units", plan.units)
+
+
+def _write_train(group, plan, unit):
+    row = plan.units.iloc[unit]
+    ticks = plan.ticks[unit]
+    group["times"] = ticks / plan.ticks_per_second
+    group["t_stop"] = plan.n_samples / plan.fs
+    group["samples"] = split_ticks(ticks, plan.placed.n_phases)[0]
+    group["gains"] = plan.gains[unit]
+    write_dict(
+        group.create_group("annotations"),
+        {
+            "fr": float(row["rate"]),
+            "cell_type": row["bintype"],
+            "bintype": row["bintype"],
+            "mtype": row["cell_type"],
+            "snr": float(row["snr"]),
+            "soma_position": [float(row[axis]) for axis in "xyz"],
+            "model_id": row["model_id"],
+        },
+    )
+
+
+def _write_traces(file, plan, blocks, chunk_duration):
+    shape = (plan.n_samples, plan.n_channels)
+    # Chunks of about a megabyte: a reader that wants a second of some channels reads little more than that.
+    rows = max(min(2**18 // plan.n_channels, plan.n_samples), 1)
+    traces = file.create_dataset("recordings", shape, "float32", chunks=(rows, plan.n_channels))
+    traces.attrs["gain_to_uV"] = 1.0
+    start = 0
+    for piece in gathered(blocks, int(chunk_duration * plan.fs)):
+        traces[start : start + len(piece)] = piece
+        start += len(piece)

@@ -1,0 +1,33 @@
+"""The log of a job: what Python and C print, progress, and why it failed."""
+
+import os
+import sys
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+
+from allenrec.errors import UserError
+
+
+@contextmanager
+def job_log(snakemake):
+    """Send everything that a rule's script prints to the rule's log; end a failed job with exit code 1.
+
+    A person's mistake is one line in the log, any other fault a traceback. File descriptors are redirected, not just
+    `sys.stdout`: NEURON prints from C.
+    """
+    path = Path(snakemake.log[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", buffering=1, encoding="utf-8") as log:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+            os.dup2(log.fileno(), stream.fileno())
+            stream.reconfigure(line_buffering=True)
+        try:
+            yield
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(1)
+        except Exception:
+            traceback.print_exc()
+            sys.exit(1)

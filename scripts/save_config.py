@@ -1,0 +1,11 @@
+"""Write the merged configuration, defaults filled in."""
+
+from joblog import job_log
+
+with job_log(snakemake):
+    import yaml
+
+    from allenrec.files import written_beside
+
+    with written_beside(snakemake.output[0]) as temporary:
+        temporary.write_text(yaml.safe_dump(snakemake.params.settings, sort_keys=False, allow_unicode=True))

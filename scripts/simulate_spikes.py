@@ -1,0 +1,42 @@
+"""Simulate the spikes of a model, and write its intracellular file."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from joblog import job_log
+
+with job_log(snakemake):
+    from allenrec.cell import load_cell
+    from allenrec.currents import write_currents
+    from allenrec.intracellular import simulate_spikes
+    from allenrec.mechanisms import compile_mechanisms
+    from allenrec.models import input_digests
+    from allenrec.sources import read_metadata
+    from allenrec.tables import describe_cell
+
+    settings = dict(snakemake.params.settings)
+    folder = Path(snakemake.input.model[0]).parent
+    described = describe_cell(snakemake.params.cell, read_metadata(folder))
+    # Compiled by the rule before; asked for again because someone may have cleared the folder in between.
+    mechanisms = compile_mechanisms(folder / "modfiles", Path(snakemake.input.mechanisms[0]).parent)
+    cell = load_cell(folder, mechanisms, dt=settings.pop("dt"), axon=snakemake.params.axon)
+
+    def report(response):
+        print(f"{response.amplitude:.4g} nA: {len(response.peaks)} spikes ({response.verdict})")
+
+    result = simulate_spikes(cell, **settings, progress=report)
+    attributes = {
+        "model_id": snakemake.wildcards.model,
+        "specimen_id": described["specimen_id"],
+        "cell_type": described["cell_type"],
+        "model_kind": cell.model.kind,
+        "axon": cell.axon,
+        "celsius": cell.model.temperature,
+        "v_init": cell.model.v_init,
+        "amplitude": result["amplitude"],
+        "dt": cell.dt,
+        "stimulus": settings,
+        "versions": {package: version(package) for package in ("neuron", "LFPy", "numpy")},
+        "digests": input_digests(folder),
+    }
+    write_currents(snakemake.output[0], attributes, result)
