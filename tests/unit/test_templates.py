@@ -1,0 +1,134 @@
+"""Templates: what they start at, who is accepted, and how often."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from allenrec.poses import place, position_limits
+from allenrec.probes import load_probe
+from allenrec.templates import aligned, eap, is_accepted, sample_templates, spike_currents
+
+#: Share of candidates above 30 µV and of valid shape, Neuronexus-32, x 10 to 80 µm, 3drot: measured independently
+ACCEPTANCE = {"473863510": 0.18, "473863035": 0.10, "472363762": 0.08, "472912177": 0.025, "473862421": 0.003}
+
+
+def sample(cell, model, n, max_iterations=1000, name="test", probe=None, **changes):
+    probe = probe or load_probe("Neuronexus-32", 10)
+    settings = {
+        "limits": position_limits(probe.positions, xlim=(10, 80), ylim=None, zlim=None, overhang=30),
+        "rot": "3drot", "x_distr": "uniform", "beta_distr_params": (1.5, 5.0), "min_amp": 30.0, "check_eap_shape": True,
+        "sigma": 0.3, "source": "line", "image_factor": 2.0, "peak_sample": 64,
+    }  # fmt: skip
+    geometry = (cell.start, cell.end, cell.diameter)
+    return sample_templates(
+        cell.imem, geometry, probe, (0, name, model), n=n, max_iterations=max_iterations, **settings | changes
+    )
+
+
+@pytest.mark.parametrize("model", ACCEPTANCE)
+def test_acceptance_rates(model, currents):
+    """4000 candidates; the reference is given to one or two digits and from other spikes of the cells, so a third of it
+    and four standard errors are allowed."""
+    sampled = sample(currents[model], model, n=4000, max_iterations=1)
+    assert sampled.n_candidates == 4000
+    expected = ACCEPTANCE[model]
+    bound = expected / 3 + 4 * np.sqrt(expected * (1 - expected) / 4000)
+    assert abs(sampled.acceptance_rate - expected) < bound
+
+
+def test_template_is_the_field_of_the_currents_without_the_stimulus(currents):
+    """Written out with LFPykit's electrode: field of the recorded currents, minus its value at the first sample."""
+    import lfpykit
+
+    cell = currents["473863510"]
+    probe = load_probe("Neuronexus-32", 10)
+    rotation, position = np.array([0.4, 1.0, -2.0]), np.array([20.0, 5.0, 30.0])
+    ours = eap(
+        spike_currents(cell.imem), 2, (cell.start, cell.end, cell.diameter), probe.points, rotation, position,
+        sigma=0.3, source="line", image_factor=2.0,
+    )  # fmt: skip
+    ends = zip(place(cell.start, rotation, position).T, place(cell.end, rotation, position).T, strict=True)
+    x, y, z = (np.stack(pair, axis=1) for pair in ends)
+    points = probe.points.reshape(-1, 3).T
+    electrode = lfpykit.RecExtElectrode(
+        lfpykit.CellGeometry(x=x, y=y, z=z, d=cell.diameter), x=points[0], y=points[1], z=points[2], sigma=0.3
+    )
+    field = electrode.get_transformation_matrix() @ cell.imem[2].astype(float)
+    field = 2 * 1000 * field.reshape(32, 10, -1).mean(axis=1)
+    np.testing.assert_allclose(ours, field - field[:, :1], atol=1e-3)  # µV; the spike has tens
+
+
+def test_currents_add_up_to_zero_and_templates_start_at_zero(currents):
+    for cell in currents.values():
+        removed = spike_currents(cell.imem)
+        assert np.abs(cell.imem.sum(axis=1) - cell.attributes["amplitude"]).max() < 1e-5
+        assert np.abs(removed.sum(axis=1)).max() < 1e-5  # nA
+        assert not removed[:, :, 0].any()
+    sampled = sample(currents["473863510"], "473863510", n=20)
+    assert not sampled.templates[:, :, 0].any()
+
+
+def test_accepted_templates_keep_the_limits_and_peak_where_they_should(currents):
+    sampled = sample(currents["472363762"], "472363762", n=30, min_amp=35.0)
+    lowest, highest = sampled.templates.min(axis=(1, 2)), sampled.templates.max(axis=(1, 2))
+    assert (-lowest >= 35).all() and (-lowest >= highest).all()
+    assert (sampled.templates.min(axis=1).argmin(axis=1) == 64).all()
+    assert sampled.candidates.sum() <= sampled.n_candidates
+    assert (sampled.locations[:, 0] >= 10).all() and (sampled.locations[:, 0] <= 80).all()
+    assert len(np.unique(sampled.rotations, axis=0)) == 30  # MEArec repeats a dozen
+
+
+def test_stored_poses_give_the_templates_again(currents):
+    """Location, rotation and spike index of a template are all that is needed to make it."""
+    cell = currents["473863035"]
+    sampled = sample(cell, "473863035", n=5)
+    probe = load_probe("Neuronexus-32", 10)
+    for k in range(5):
+        again = eap(
+            spike_currents(cell.imem), sampled.spike_indices[k], (cell.start, cell.end, cell.diameter), probe.points,
+            sampled.rotations[k], sampled.locations[k], sigma=0.3, source="line", image_factor=2.0,
+        )  # fmt: skip
+        assert np.array_equal(aligned(again, 64), sampled.templates[k])
+
+
+def test_larger_library_begins_with_the_smaller_one(currents):
+    small, large = (sample(currents["473863510"], "473863510", n=n) for n in (7, 20))
+    for name in ("templates", "locations", "rotations", "spike_indices", "candidates"):
+        assert np.array_equal(getattr(small, name), getattr(large, name)[:7])
+    other = sample(currents["473863510"], "473863510", n=7, name="another")
+    assert not np.intersect1d(small.locations, other.locations).size
+
+
+def test_iteration_limit_counts_candidates(currents):
+    sampled = sample(currents["473863510"], "473863510", n=10, max_iterations=3, min_amp=1e6)
+    assert sampled.n_candidates == 30
+    assert sampled.templates.shape == (0, 32, 224) and sampled.acceptance_rate == 0
+
+
+def test_positions_of_accepted_templates_are_a_fair_part_of_all(currents):
+    """Accepted or not depends on the pose alone: along the shank, where the probe is uniform, positions stay uniform."""
+    sampled = sample(currents["473863510"], "473863510", n=300)
+    inner = sampled.locations[np.abs(sampled.locations[:, 2]) < 100, 2]
+    assert stats.kstest(inner, stats.uniform(-100, 200).cdf).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "accepted"), [(-31, 10, True), (-29, 10, False), (-31, 32, False), (-30, 30, True)]
+)
+def test_acceptance_rule_is_that_of_mearec(lowest, highest, accepted):
+    from MEArec.simulate_cells import check_espike
+
+    template = np.zeros((4, 20), dtype=np.float32)
+    template[1, 5], template[2, 9] = lowest, highest
+    assert is_accepted(template, 30.0, True) == accepted
+    assert check_espike(template, 30.0) == accepted
+    assert is_accepted(template, 30.0, False) == (lowest <= -30)
+
+
+def test_alignment_moves_the_peak_and_starts_at_zero():
+    template = np.tile(np.arange(20, dtype=np.float32), (2, 1))
+    template[1, 5] = -90
+    later = aligned(template, 8)  # three samples later: the start is repeated
+    assert later[1, 8] == -90 and not later[:, :4].any() and later[0, 19] == 16
+    earlier = aligned(template, 3)  # two samples earlier: sample 2 is the new start and zero, the end is repeated
+    assert earlier[1, 3] == -92 and not earlier[:, 0].any() and earlier[0, 1] == 1 and (earlier[0, 17:] == 17).all()
