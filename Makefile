@@ -21,9 +21,10 @@ lint: $(VENV)/test
 	snakefmt --check Snakefile rules
 	snakemake --lint
 
+# For maintainers; the graph needs Graphviz.
 docs: $(VENV)/run
 	python docs/configuration.py
-	snakemake --rulegraph dot | python docs/rulegraph.py docs/rulegraph.svg
+	snakemake --rulegraph dot | dot -Tsvg > docs/rulegraph.svg
 
 $(VENV)/run: requirements.lock
 	$(call install,$<)

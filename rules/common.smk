@@ -29,12 +29,12 @@ wildcard_constraints:
 
 
 def block(settings):
-    """A block of the configuration as plain values, for `params`: what a rule uses, and nothing else, decides about reruns."""
+    """A block of the configuration as plain values, for `params`: a job runs again when what it uses changes, and only then."""
     return settings.model_dump(mode="json")
 
 
 def code(*modules):
-    """Library modules that a rule runs, and all that they import, as inputs: their content decides about reruns."""
+    """Library modules that a job runs, and all that they import, as inputs: it runs again when their content changes."""
     package = SCRIPTS / "allenrec"
     found, queue = set(), [package / f"{module}.py" for module in modules]
     while queue:

@@ -1,7 +1,6 @@
 """Recordings: the ideas put together. A plan holds all that is random about units and spikes; any piece of the traces
 follows from it; a writer takes the pieces in order."""
 
-import json
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -29,7 +28,8 @@ class Plan:
 
     `fs` Hz; `n_samples`; `units`, a DataFrame with a row a unit; `ticks`, for each unit the times of its spikes (int64, in
     ticks, `placed.n_phases` a sample); `gains`, for each unit (n_spikes, 1 or n_channels); `placed`, the templates;
-    `template_ids`, their rows in the library; `filter` or None; `noise_level` µV; `noise_address`.
+    `filtered_templates` (n_units, n_t, n_channels), as the filter leaves them; `template_ids`, their rows in the library;
+    `filter` or None; `noise_level` µV; `noise_address`.
     """
 
     fs: float
@@ -38,6 +38,7 @@ class Plan:
     ticks: list
     gains: list
     placed: PlacedTemplates
+    filtered_templates: np.ndarray
     template_ids: np.ndarray
     filter: Filter | None
     noise_level: float
@@ -109,14 +110,20 @@ def plan_recording(library, settings, *, seed, name):
                 sdrand=signal.sdrand,
             )
         )
-    units = _unit_table(library, template_ids, groups, rates, ticks, trains.duration)
+    filtered = _filtered(placed.at_sample, bandpass)
+    noise_after = signal.noise_level * (bandpass.noise_gain() if bandpass else 1.0)
+    units = _unit_table(library, template_ids, groups, rates, ticks).assign(
+        snr=_signal_to_noise(placed.at_sample, signal.noise_level),
+        snr_filtered=_signal_to_noise(filtered, noise_after),
+    )
     return Plan(
         fs=fs,
         n_samples=int(fs * trains.duration),
-        units=_with_signal_to_noise(units, placed, bandpass, signal.noise_level),
+        units=units,
         ticks=ticks,
         gains=gains,
         placed=placed,
+        filtered_templates=filtered,
         template_ids=template_ids,
         filter=bandpass,
         noise_level=signal.noise_level,
@@ -146,7 +153,7 @@ def _unit_keys(groups):
     return [(kind, index) for kind, _, count in groups for index in range(count)]
 
 
-def _unit_table(library, template_ids, groups, rates, ticks, duration):
+def _unit_table(library, template_ids, groups, rates, ticks):
     locations = library.locations[template_ids]
     table = pd.DataFrame(
         {
@@ -167,16 +174,21 @@ def _unit_table(library, template_ids, groups, rates, ticks, duration):
     return table.merge(library.cells[["model_id", *known]], on="model_id", how="left", validate="many_to_one")
 
 
-def _with_signal_to_noise(units, placed, bandpass, noise_level):
-    """Add `snr` and `snr_filtered`: the largest deflection of a template over the standard deviation of the noise."""
-    before = np.abs(placed.at_sample).max(axis=(1, 2)) if len(units) else np.zeros(0)
-    units = units.assign(snr=before / noise_level if noise_level else np.inf)
+def _filtered(waveforms, bandpass):
+    """Waveforms (n_units, n_t, n_channels) as they are in the traces, in the same window."""
     if bandpass is None:
-        return units.assign(snr_filtered=units["snr"])
-    silence = np.zeros((bandpass.margin, placed.waveforms.shape[-1]))
-    after = [np.abs(bandpass.apply(np.concatenate((silence, w, silence)))).max() for w in placed.at_sample]
-    noise = noise_level * bandpass.noise_gain()
-    return units.assign(snr_filtered=np.array(after) / noise if noise else np.inf)
+        return waveforms
+    n_t, n_channels = waveforms.shape[1:]
+    silence = np.zeros((bandpass.margin, n_channels))
+    filtered = [bandpass.apply(np.concatenate((silence, w, silence)))[len(silence) :][:n_t] for w in waveforms]
+    return np.array(filtered, dtype=np.float32).reshape(waveforms.shape)
+
+
+def _signal_to_noise(waveforms, noise):
+    """The largest deflection of each unit over the standard deviation of the noise; infinite without noise."""
+    if not noise:
+        return np.full(len(waveforms), np.inf)
+    return np.abs(waveforms).max(axis=(1, 2)) / noise if len(waveforms) else np.zeros(0)
 
 
 def spikes_only(plan, start, stop):
@@ -248,7 +260,8 @@ class Recording:
 
     `traces` (n_samples, n_channels) float32 µV, read as it is sliced; `sampling_frequency` Hz; `units`, a DataFrame with a row
     a unit; `spike_trains`, for each unit the nearest samples of its spikes; `spike_times`, for each unit the exact times, s;
-    `templates` (n_units, n_channels, n_t) µV with the spike at `template_peak`; `channel_positions` (n_channels, 3) µm.
+    `templates` (n_units, n_channels, n_t) µV with the spike at `template_peak`; `filtered_templates`, the same as the filter
+    leaves them in the traces; `channel_positions` (n_channels, 3) µm.
     """
 
     file: h5py.File
@@ -258,6 +271,7 @@ class Recording:
     spike_trains: list
     spike_times: list
     templates: np.ndarray
+    filtered_templates: np.ndarray
     template_peak: int
     channel_positions: np.ndarray
 
@@ -301,10 +315,11 @@ def read_recording(path):
             spike_trains=[train["samples"][()] for train in trains],
             spike_times=[train["times"][()] for train in trains],
             templates=read_values(file["templates"])[:, 0],
+            filtered_templates=read_values(file["filtered_templates"]),
             template_peak=int(file["templates"].attrs["peak"]),
             channel_positions=file["channel_positions"][()],
         )
-    except (OSError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, KeyError) as error:
         if file is not None:
             file.close()
         raise UserError(f"{path} is not a sound recording file ({error}); delete it and run again") from None

@@ -73,7 +73,7 @@ class Intracellular(Block):
 
 class Library(Block):
     probe: str = Field(description="Name of a MEAutility probe.")
-    n: PositiveInt = Field(50, description="templates a cell model.")
+    n: PositiveInt = Field(50, description="templates. For each cell model.")
     rot: Literal["norot", "xrot", "yrot", "zrot", "3drot"] = Field(
         "3drot", description="Rotation of a cell: none, uniform about one axis, or uniform over all rotations."
     )
@@ -85,8 +85,8 @@ class Library(Block):
     beta_distr_params: PositivePair = Field((1.5, 5.0), description="Parameters of the beta distribution of x.")
     min_amp: Nonnegative = Field(30.0, description="µV. Least negative peak, over all contacts, of an accepted template.")
     check_eap_shape: bool = Field(True, description="Reject a pose whose positive peak exceeds the negative one.")
-    ncontacts: PositiveInt = Field(10, le=1000, description="points on a contact over which the potential is averaged.")
-    max_iterations: PositiveInt = Field(1000, description="A cell is given up after `n` times so many candidate poses.")
+    ncontacts: PositiveInt = Field(10, le=1000, description="points. On each contact; the potential is averaged over them.")
+    max_iterations: PositiveInt = Field(1000, description="poses. A cell is given up after `n` times so many candidates.")
     on_shortfall: Literal["take", "fail"] = Field(
         "take", description="When a cell gives fewer than `n` templates: take what there is, or fail."
     )
@@ -108,8 +108,8 @@ class Library(Block):
 
 class SpikeTrains(Block):
     duration: PositiveFloat = Field(30.0, description="s. Length of the recording.")
-    n_exc: int = Field(5, ge=0, description="units of the excitatory cell types.")
-    n_inh: int = Field(2, ge=0, description="units of the inhibitory cell types.")
+    n_exc: int = Field(5, ge=0, description="units. Of the excitatory cell types.")
+    n_inh: int = Field(2, ge=0, description="units. Of the inhibitory cell types.")
     f_exc: PositiveFloat = Field(5.0, description="Hz. Mean rate of excitatory units.")
     f_inh: PositiveFloat = Field(15.0, description="Hz. Mean rate of inhibitory units.")
     st_exc: Nonnegative = Field(1.0, description="Hz. Standard deviation of the rate over excitatory units.")
@@ -151,7 +151,7 @@ class RecordingTemplates(Block):
     ylim: Pair | None = Field(None, description="µm. As `xlim`, y.")
     zlim: Pair | None = Field(None, description="µm. As `xlim`, z.")
     upsample: PositiveInt = Field(
-        32, le=256, description="Spikes are placed on a grid of so many points a sample; their times lie on it exactly."
+        32, le=256, description="points. Of the grid, a sample, on which spikes are placed; their times lie on it exactly."
     )
     pad_len: PositivePair = Field(
         (3.0, 3.0), description="ms. Zeros before a template, and the time in which its end fades to zero."
@@ -204,7 +204,9 @@ class Settings(Block):
     cells: str = Field("config/cells.tsv", description="Path of the cell table, from the working directory.")
     models: Models = Field(Models(), description="Where models come from and how they are loaded.")
     intracellular: Intracellular = Field(Intracellular(), description="Spikes of each model.")
-    libraries: dict[Name, Library] = Field(description="Template libraries by name: one probe and its sampling each.")
+    libraries: dict[Name, Library] = Field(
+        min_length=1, description="Template libraries by name: one probe and its sampling each."
+    )
     recordings: dict[Name, Recording] = Field({}, description="Recordings by name.")
     seed: int = Field(0, ge=0, description="Every random number comes from this one and its own address.")
 
@@ -229,9 +231,7 @@ def load_settings(config):
     try:
         settings = Settings.model_validate(dict(config))
     except ValidationError as error:
-        faults = error.errors()
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-        raise UserError(f"config: {_explain(faults[0])}{more}") from None
+        raise UserError(f"config: {_explain(error.errors())}") from None
     for name, library in settings.libraries.items():
         _check_probe(f"libraries.{name}.probe", library.probe)
     for name, recording in settings.recordings.items():
@@ -269,26 +269,49 @@ def probe_names():
     return sorted(path.stem for path in Path(package, "electrodes").glob("*.y*ml"))
 
 
-def _explain(fault):
-    """One pydantic fault in words: the key as it stands in the file, the value, and what is allowed."""
-    key = ".".join(str(part) for part in fault["loc"] if _is_key(part))
-    kind, value, context = fault["type"], fault["input"], fault.get("ctx", {})
+def _explain(faults):
+    """The first of pydantic's faults in words: the key as it stands in the file, the value, and what is allowed."""
+    first = faults[0]
+    key, kind, value = _key(first), first["type"], first["input"]
     if kind == "extra_forbidden":
-        allowed = _allowed_keys(fault["loc"][:-1])
-        close = difflib.get_close_matches(str(fault["loc"][-1]), allowed, 1)
+        allowed = _allowed_keys(first["loc"][:-1])
+        close = difflib.get_close_matches(str(first["loc"][-1]), allowed, 1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         return f"{key}: unknown key; {hint}known are {', '.join(allowed)}"
-    if kind == "missing":
-        return f"{key}: missing; it has no default"
+    if kind == "missing" and not _lacks_element(first):
+        return f"{key}: missing"
     if kind == "value_error":
-        return ".".join(filter(None, (key, str(context["error"]))))
-    message = fault["msg"].removeprefix("Input ").removeprefix("should be ")
-    return f"{key}: {value!r} must be {message}"
+        return ".".join(filter(None, (key, str(first["ctx"]["error"]))))
+    # A key with alternatives (a number, or a list) has a fault for each.
+    allowed = dict.fromkeys(_allowed_value(fault) for fault in faults if _key(fault) == key)
+    return f"{key}: {value!r} must be {' or '.join(allowed)}"
 
 
-def _is_key(part):
-    """Whether a part of pydantic's location is a key of the file, not the name of an alternative in a union."""
-    return isinstance(part, int) or (not any(c in part for c in "[(") and part not in ("float", "none"))
+def _key(fault):
+    """Pydantic's location of a fault as a dotted key, without the names that it gives to alternatives."""
+    location = fault["loc"][:-1] if _lacks_element(fault) else fault["loc"]
+    return ".".join(str(part) for part in location if not str(part).startswith(("constrained-", "tuple", "[", "literal")))
+
+
+def _lacks_element(fault):
+    """Whether a list is too short."""
+    return fault["type"] == "missing" and isinstance(fault["loc"][-1], int)
+
+
+def _allowed_value(fault):
+    plain = {
+        "model_type": "a block of keys",
+        "dict_type": "a block of keys",
+        "tuple_type": "a list",
+        "list_type": "a list",
+        "string_pattern_mismatch": "a name of letters, digits, - and _",
+    }
+    if _lacks_element(fault):
+        return f"a list of {fault['loc'][-1] + 1}"
+    if fault["type"] in plain:
+        return plain[fault["type"]]
+    message = fault["msg"].removeprefix("Input ").removeprefix("should ")
+    return message.removeprefix("be ").replace("a valid ", "a ").replace("a integer", "an integer")
 
 
 def _allowed_keys(location):

@@ -70,6 +70,7 @@ def _write_units(file, plan, library):
     # MEArec's templates have an axis for jitters; here are the unshifted ones.
     file.create_dataset("templates", data=placed[:, np.newaxis], **compressed)
     file["templates"].attrs["peak"] = plan.placed.peak
+    file.create_dataset("filtered_templates", data=np.moveaxis(plan.filtered_templates, 1, 2), **compressed)
     file.create_dataset("original_templates", data=library.templates[rows], **compressed)
     file["template_locations"] = library.locations[rows]
     file["template_rotations"] = library.rotations[rows]

@@ -1,0 +1,188 @@
+"""The whole workflow on real cells: the same bytes however it is run, nothing done twice, and one bad model alone."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+from support import ROOT
+from workflow.snake import copy_workflow, snakemake
+
+CONFIG = {
+    "libraries": {"neuronexus": {"probe": "Neuronexus-32", "n": 8}},
+    "recordings": {
+        "demo": {
+            "library": "neuronexus",
+            "spiketrains": {"duration": 3.0, "n_exc": 2, "n_inh": 1},
+            "templates": {"min_dist": 10.0},
+        }
+    },
+}
+DATASETS = ("**/*.h5", "**/*.csv", "**/*.png", "config.yaml")
+
+
+@pytest.fixture(scope="session")
+def workflow(models_folder, mechanisms, tmp_path_factory):
+    """Make a folder with a small configuration, the models downloaded and compiled."""
+
+    def make(name):
+        folder = tmp_path_factory.mktemp(name)
+        copy_workflow(folder)
+        (folder / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+        shutil.copytree(mechanisms, folder / "results" / "mechanisms" / mechanisms.name)
+        shutil.copytree(models_folder / "wheel", folder / "allen_models" / "wheel")
+        return folder
+
+    return make
+
+
+def datasets(folder):
+    """The content of every result that is data or a picture."""
+    results = folder / "results"
+    return {str(p.relative_to(results)): p.read_bytes() for glob in DATASETS for p in results.glob(glob)}
+
+
+@pytest.fixture(scope="session")
+def finished(workflow):
+    folder = workflow("one_core")
+    result = snakemake(folder, "--cores", "1")
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def test_everything_that_was_asked_for_is_there(finished):
+    results = finished / "results"
+    for path in (
+        "config.yaml",
+        "intracellular/473863510.h5",
+        "libraries/neuronexus/cells/472912177.h5",
+        "libraries/neuronexus/templates.h5",
+        "libraries/neuronexus/templates.csv",
+        "recordings/demo/recording.h5",
+        "figures/cells/473863035/morphology.png",
+        "figures/libraries/neuronexus/poses.png",
+        "figures/recordings/demo/traces.png",
+    ):
+        assert (results / path).stat().st_size > 0
+    assert (finished / "allen_models" / "neuronal_model_473863510" / "model_metadata.json").exists()
+    assert "8 of 8 templates" in (results / "logs" / "compute_eaps" / "neuronexus" / "473863510.log").read_text()
+    # One compilation for all models: the one that was there.
+    assert len([p for p in (results / "mechanisms").iterdir() if p.is_dir()]) == 1
+
+
+def test_second_run_finds_nothing_to_do(finished):
+    start = time.perf_counter()
+    result = snakemake(finished, "--cores", "2")
+    assert result.returncode == 0 and "Nothing to be done" in result.stderr
+    assert time.perf_counter() - start < 60  # a hang, not a measurement; docs/benchmarks.md has that
+
+
+def test_two_cores_give_the_same_bytes(finished, workflow):
+    folder = workflow("two_cores")
+    result = snakemake(folder, "--cores", "2")
+    assert result.returncode == 0, result.stderr
+    assert_equal_datasets(folder, finished)
+
+
+@pytest.mark.parametrize("moment", ["results/intracellular/*.h5", "results/libraries/neuronexus/templates.h5"])
+def test_killed_and_resumed_run_gives_the_same_bytes(moment, finished, workflow):
+    """SIGKILL to the main process and its jobs, as soon as a file of the named stage is there."""
+    folder = workflow("killed")
+    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(folder.glob(moment)) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert list(folder.glob(moment)) and not (folder / "results" / "recordings" / "demo" / "recording.h5").exists()
+    # The lock of a killed run is Snakemake's own, and taken away as it says.
+    assert snakemake(folder, "--unlock").returncode == 0
+    result = snakemake(folder, "--cores", "2")
+    assert result.returncode == 0, result.stderr
+    assert_equal_datasets(folder, finished)
+    assert not list((folder / "results").rglob(".*part*"))
+
+
+def assert_equal_datasets(folder, reference):
+    ours, theirs = datasets(folder), datasets(reference)
+    assert ours.keys() == theirs.keys()
+    assert [name for name in theirs if ours[name] != theirs[name]] == []
+
+
+def jobs_of_dry_run(folder, *arguments):
+    """The rules that a dry run would run."""
+    result = snakemake(folder, "-n", *arguments)
+    assert result.returncode == 0, result.stderr
+    text = result.stdout + result.stderr
+    return set(re.findall(r"^(?:local)?rule (\w+):", text, re.MULTILINE)) - {"all"}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"seed": 0}, set()),
+        (
+            {"recordings": {"demo": {"recordings": {"noise_level": 5.0}}}},
+            {"save_config", "generate_recording", "plot_recording"},
+        ),
+        (
+            {"libraries": {"neuronexus": {"min_amp": 31.0}}},
+            {
+                "save_config",
+                "compute_eaps",
+                "concatenate_library",
+                "generate_recording",
+                "plot_library",
+                "plot_recording",
+            },
+        ),
+        (
+            {"intracellular": {"sim_time": 0.9}},
+            {
+                "save_config",
+                "simulate_spikes",
+                "compute_eaps",
+                "concatenate_library",
+                "generate_recording",
+                "plot_cell",
+                "plot_library",
+                "plot_recording",
+            },
+        ),
+    ],
+)
+def test_changed_value_runs_what_depends_on_it_and_nothing_else(change, expected, finished, tmp_path):
+    (tmp_path / "change.yaml").write_text(yaml.safe_dump(change))
+    assert jobs_of_dry_run(finished, "--configfile", str(tmp_path / "change.yaml")) == expected
+
+
+def test_changed_library_code_runs_what_uses_it(finished, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
+    with open(folder / "scripts" / "allenrec" / "noise.py", "a") as file:
+        file.write("\n# changed\n")
+    assert jobs_of_dry_run(folder) == {"generate_recording", "plot_recording"}
+
+
+def test_one_bad_model_does_not_take_the_others_down(workflow):
+    """A model that a person unzipped without its morphology: it is named, and the cells of the others are finished."""
+    folder = workflow("bad_model")
+    bad = folder / "allen_models" / "neuronal_model_4711"
+    bad.mkdir()
+    shutil.copy(ROOT / "config" / "cells.tsv", bad / "fit_parameters.json")
+    with open(folder / "config" / "cells.tsv", "a") as file:
+        file.write("4711\t\tspiny\n")
+    result = snakemake(folder, "--cores", "2", "library")
+    assert result.returncode == 1
+    assert "error: model 4711:" in result.stderr and "reconstruction.swc is missing" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(list((folder / "results" / "libraries" / "neuronexus" / "cells").glob("*.h5"))) == 3
+    assert (bad / "fit_parameters.json").exists()
