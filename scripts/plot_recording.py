@@ -10,5 +10,7 @@ with job_log(snakemake):
     with read_recording(snakemake.input.recording[0]) as recording:
         save(recordings.raster(recording), snakemake.output.raster)
         save(recordings.unit_templates(recording), snakemake.output.templates)
-        save(recordings.traces(recording, *recordings.busiest_window(recording)), snakemake.output.traces)
+        start, stop = recordings.busiest_window(recording)
+        traces = recordings.traces(recording, start, stop, templates=recording.filtered_templates)
+        save(traces, snakemake.output.traces)
         save(recordings.amplitudes(recording), snakemake.output.amplitudes)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +119,9 @@ def model_files(folder):
 def _check_morphology(model_id, path):
     """Return the section types of an SWC file (columns: id, type, x, y, z, radius in µm, parent id)."""
     try:
-        rows = np.loadtxt(path, comments="#", ndmin=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of an empty file; it is an error below
+            rows = np.loadtxt(path, comments="#", ndmin=2)
     except (ValueError, UnicodeDecodeError) as error:
         raise UserError(f"model {model_id}: {path} is not an SWC file: {error}") from None
     if rows.size == 0 or rows.shape[1] != 7 or not np.isfinite(rows).all():

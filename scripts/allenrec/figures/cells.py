@@ -15,14 +15,16 @@ SECTION_NAMES = {"soma": "soma", "axon": "axon", "dend": "basal dendrite", "apic
 AXON_NAMES = {"stub": "axon stub", "truncated": "axon, truncated", "keep": "axon, as reconstructed"}
 #: An axon that replaces the reconstructed one
 REPLACED = ("stub", "truncated")
+#: Images whose rows are segments
+AS_ROWS = {"aspect": "auto", "origin": "lower", "interpolation": "nearest"}
 #: How much wider than the axon its halo is, points
 HALO, HALO_COLOUR = 6.0, "#F7D9A0"
 
 
 def _heading(currents, what):
     attributes = currents.attributes
-    parts = [what, f"model {attributes.get('model_id', '?')}", attributes.get("cell_type"), attributes.get("model_kind")]
-    return "  ·  ".join(str(part) for part in parts if part)
+    parts = [f"model {attributes.get('model_id', '?')}", attributes.get("cell_type"), attributes.get("model_kind")]
+    return "  ·  ".join(str(part) for part in (what, *parts) if part)
 
 
 def _section_names(currents):
@@ -42,8 +44,8 @@ def _window_time(currents):
 def morphology(currents):
     """Three projections of the cell at one scale (µm), in the axes of the reconstruction, soma at the origin.
 
-    Lines are segments, wider where the diameter is larger, coloured by the type of section; the disc is the soma, with its
-    diameter. An axon that replaces the reconstructed one is marked by a halo.
+    Lines are segments, wider where the diameter is larger, coloured by the type of section; the disc is the soma, with
+    its diameter. An axon that replaces the reconstructed one is marked by a halo.
     """
     low, high = _limits(currents)
     extent = high - low
@@ -63,8 +65,8 @@ def morphology(currents):
         axes.set(xlim=(low[across], high[across]), ylim=(low[up], high[up]), aspect="equal")
         axes.set(xlabel=f"{'xyz'[across]} (µm)", ylabel=f"{'xyz'[up]} (µm)")
         axes.set_title(f"{'–'.join(sorted('xyz'[across] + 'xyz'[up]))} projection")
-        for axis, coordinate in ((axes.xaxis, across), (axes.yaxis, up)):
-            axis.set_major_locator(MultipleLocator(round_length(extent[2] / 2.5 if coordinate == 2 else extent.max() / 3)))
+        axes.xaxis.set_major_locator(_ticks(extent, across))
+        axes.yaxis.set_major_locator(_ticks(extent, up))
     bar = round_length(0.25 * extent[:2].max())
     scale_bar(panels[0][0], width=bar, width_label=f"{bar:g} µm", loc=_emptiest_corner(currents, low, high))
     corner = figure.add_subplot(grid[1, 1])
@@ -72,6 +74,11 @@ def morphology(currents):
     handles, labels = _morphology_legend(currents)
     corner.legend(handles, labels, loc="center", borderpad=0, handlelength=1.6)
     return figure
+
+
+def _ticks(extent, coordinate):
+    """Return ticks at the same distance for x and y; closer ones for z, the short side of a slice."""
+    return MultipleLocator(round_length(extent[2] / 2.5 if coordinate == 2 else extent.max() / 3))
 
 
 def _emptiest_corner(currents, low, high):
@@ -110,7 +117,8 @@ def _draw_projection(axes, currents, across, up):
     soma = currents.section == "soma"
     centre = 0.5 * (currents.start[soma] + currents.end[soma]).mean(axis=0)
     radius = 0.5 * currents.diameter[soma].max()
-    axes.add_patch(Circle(centre[[across, up]], radius, facecolor=SECTIONS["soma"], edgecolor="white", lw=0.6, zorder=6))
+    disc = Circle(centre[[across, up]], radius, facecolor=SECTIONS["soma"], edgecolor="white", lw=0.6, zorder=6)
+    axes.add_patch(disc)
 
 
 def _axon_is_replaced(currents):
@@ -141,7 +149,8 @@ def _morphology_legend(currents):
 def soma_trace(currents):
     """The accepted run: somatic potential (mV) and injected current (nA) over time (ms), and the search that led to it.
 
-    Dots mark the spikes whose windows are stored. In the search, each run is a point: amplitude (nA) and number of spikes.
+    Dots mark the spikes whose windows are stored. In the search, each run is a point: amplitude (nA) and number of
+    spikes.
     """
     figure = new_figure(9.0, 3.8, _heading(currents, "Accepted run"))
     grid = figure.add_gridspec(2, 2, width_ratios=[3.6, 1], height_ratios=[4, 1])
@@ -159,8 +168,8 @@ def soma_trace(currents):
     onset, end = _step(currents)
     times = [currents.time[0], onset, onset, end, end, currents.time[-1]]
     bottom.plot(times, np.array([0, 0, 1, 1, 0, 0]) * amplitude, color=BLUE)
-    bottom.set(xlabel="time (ms)", ylabel="step (nA)", yticks=[0, amplitude], ylim=(-0.15 * amplitude, 1.25 * amplitude))
-    bottom.set_yticklabels(["0", f"{amplitude:.3g}"])
+    bottom.set(xlabel="time (ms)", ylabel="step (nA)", ylim=sorted((-0.15 * amplitude, 1.25 * amplitude)))
+    bottom.set_yticks([0, amplitude], ["0", f"{amplitude:.3g}"])
     _draw_search(figure.add_subplot(grid[:, 1]), currents, accepted)
     return figure
 
@@ -221,8 +230,8 @@ def spike_overlay(currents):
 def membrane_currents(currents):
     """Membrane currents of the mean spike (nA, outward positive) over time from the peak (ms), without the stimulus.
 
-    Above, summed over the segments of each type of section. Below, each row is a segment, sorted by its distance from the
-    soma (µm); the strip at the left gives its type. The colours are linear near zero and logarithmic beyond.
+    Above, summed over the segments of each type of section. Below, each row is a segment, sorted by its distance from
+    the soma (µm); the strip at the left gives its type. The colours are linear near zero and logarithmic beyond.
     """
     mean = currents.imem.mean(axis=0)
     mean = mean - mean[:, :1]
@@ -264,7 +273,7 @@ def _draw_image(axes, rows, time):
     dt = time[1] - time[0]
     extent = (time[0] - dt / 2, time[-1] + dt / 2, -0.5, len(rows) - 0.5)
     axes.spines[["left", "bottom"]].set_visible(False)
-    return axes.imshow(rows, cmap="RdBu_r", norm=norm, extent=extent, aspect="auto", origin="lower", interpolation="nearest")
+    return axes.imshow(rows, cmap="RdBu_r", norm=norm, extent=extent, **AS_ROWS)
 
 
 def _powers_of_ten(norm):
@@ -276,9 +285,7 @@ def _powers_of_ten(norm):
 def _draw_types(axes, sections):
     kinds = list(SECTIONS)
     numbers = np.array([kinds.index(kind) for kind in sections])[:, np.newaxis]
-    axes.imshow(
-        numbers, cmap=ListedColormap(list(SECTIONS.values())), vmin=-0.5, vmax=len(kinds) - 0.5, aspect="auto",
-        origin="lower", interpolation="nearest", extent=(0, 1, -0.5, len(numbers) - 0.5),
-    )  # fmt: skip
+    few_colours = {"cmap": ListedColormap(list(SECTIONS.values())), "vmin": -0.5, "vmax": len(kinds) - 0.5}
+    axes.imshow(numbers, extent=(0, 1, -0.5, len(numbers) - 0.5), **few_colours, **AS_ROWS)
     axes.set_xticks([])
     axes.spines[["left", "bottom"]].set_visible(False)

@@ -1,7 +1,10 @@
 """Figures of a template library. All take an object with the attributes of `allenrec.library.Library`."""
 
+from itertools import zip_longest
+
 import numpy as np
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from .style import (
     GREY,
@@ -12,13 +15,14 @@ from .style import (
     contact_pitch,
     draw_contacts,
     new_figure,
-    round_length,
-    scale_bar,
     styled,
+    waveform_scale_bar,
 )
 
 #: Of a large probe, how many contacts around the largest one are drawn for a template
 CONTACTS_SHOWN = 32
+#: At most how many templates are drawn in one figure, but one of each cell type
+PANELS_SHOWN = 18
 #: Beyond this ratio of height to width, positions are drawn with axes that have scales of their own
 TALL = 4.0
 
@@ -52,15 +56,18 @@ def amplitudes(library, min_amp):
     nearest contact. The dashed line is `min_amp` (µV), below which templates are not accepted.
     """
     values, chosen = _amplitudes(library), colours(library.celltypes)
-    figure = new_figure(8.6, max(3.6, 1.1 + 0.8 * len(chosen)), f"Template amplitudes  ·  {_size(library)}")
+    # Axes are logarithmic: a threshold of 0 stands for no threshold
+    lowest = min_amp if min_amp > 0 else max(values.min(), 1e-3 * values.max())
+    figure = new_figure(8.6, max(3.6, 0.9 + 0.9 * len(chosen)), f"Template amplitudes  ·  {_size(library)}")
     left, right = figure.subfigures(1, 2, width_ratios=[1, 1.15])
     panels = left.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
-    bins = _log_bins(values, min_amp)
+    bins = _log_bins(values, lowest)
     for axes, (name, colour) in zip(panels, chosen.items(), strict=True):
         own = values[library.celltypes == name]
         axes.hist(own, bins=bins, color=colour, edgecolor="white", linewidth=0.4)
-        axes.axvline(min_amp, color=INK, ls="--", lw=1)
+        axes.axvline(lowest, color=INK, ls="--", lw=1)
         axes.set(xscale="log", ylabel="templates", xlim=(bins[0] * 0.92, bins[-1]))
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.set_title(f"{name}: {len(own):,} templates, median {np.median(own):.0f} µV")
     panels[-1].set_xlabel("amplitude (µV)")
     left.align_ylabels()
@@ -70,28 +77,27 @@ def amplitudes(library, min_amp):
     for name, colour in chosen.items():
         own = library.celltypes == name
         axes.scatter(distance[own], values[own], s=size, color=colour, alpha=0.7, linewidths=0, label=name)
-    axes.axhline(min_amp, color=INK, ls="--", lw=1)
+    axes.axhline(lowest, color=INK, ls="--", lw=1)
     axes.set(xlabel="distance from soma to nearest contact (µm)", ylabel="amplitude (µV)", yscale="log")
     axes.set_xlim(left=0)
     threshold = Line2D([], [], color=INK, ls="--", lw=1, label=f"min_amp, {min_amp:g} µV")
     axes.legend(handles=[*_type_handles(library), threshold], loc="upper right")
     for shown, axis in ((panels[-1], panels[-1].xaxis), (axes, axes.yaxis)):
-        _plain_log_ticks(axis, values, min_amp)
+        _plain_log_ticks(axis, values, lowest)
         shown.minorticks_off()
     return figure
 
 
-def _log_bins(values, min_amp):
-    """Return edges at equal ratios, `min_amp` among them."""
-    ratio = max(values.max() / min_amp, 1.5) ** (1 / 24)
-    below = int(np.ceil(max(np.log(min_amp / values.min()) / np.log(ratio), 0)))
-    return min_amp * ratio ** np.arange(-below, 26)
+def _log_bins(values, lowest):
+    """Return edges at equal ratios from `lowest` to beyond the largest value."""
+    ratio = max(values.max() / lowest, 1.5) ** (1 / 24)
+    return lowest * ratio ** np.arange(26)
 
 
-def _plain_log_ticks(axis, values, min_amp):
-    """Put plain numbers at 1, 2 and 5 times the powers of ten."""
-    low, high = min(values.min(), min_amp), values.max()
-    ticks = [m * 10.0**k for k in range(-1, 6) for m in (1, 2, 5)]
+def _plain_log_ticks(axis, values, lowest):
+    """Put plain numbers at round values, closer ones where the range is short."""
+    low, high = lowest, values.max()
+    ticks = [m * 10.0**k for k in range(-1, 6) for m in ((1, 2, 5) if high > 12 * low else (1, 1.5, 2, 3, 5, 7))]
     shown = [tick for tick in ticks if 0.85 * low <= tick <= 1.1 * high]
     axis.set_ticks(shown, [f"{tick:g}" for tick in shown])
 
@@ -106,13 +112,13 @@ def poses(library):
     points = np.concatenate([library.locations, library.channel_positions])
     low, high = points.min(axis=0) - 8, points.max(axis=0) + 8
     width, height = (high - low)[:2], (high - low)[2]
-    tall = height > TALL * width.max()
+    tall = bool(height > TALL * width.max())
     if tall:
         sizes = np.array([2.6, 2.6, 6.5])
     else:
         sizes = (high - low) * min(6.5 / height, 6.0 / width.sum())
     figure = new_figure(
-        max(sizes[:2].sum() + 2.9, 5.0),
+        max(sizes[:2].sum() + 2.0, 4.6),
         sizes[2] + 1.1,
         f"Soma positions  ·  {_size(library)}",
         layout="constrained" if tall else "compressed",
@@ -121,13 +127,13 @@ def poses(library):
     unit = 60 / np.percentile(values, 95)
     order = np.argsort(-values, kind="stable")
     for axes, across in zip(panels, (0, 1), strict=True):
-        draw_contacts(axes, library.channel_positions[:, [across, 2]], zorder=3 if across == 0 else 1)
+        draw_contacts(axes, library.channel_positions[:, [across, 2]], zorder=3)
         axes.scatter(
             library.locations[order, across], library.locations[order, 2], s=unit * values[order],
             color=[chosen[name] for name in library.celltypes[order]], alpha=0.75, edgecolors="white", linewidths=0.4,
         )  # fmt: skip
         axes.set(xlabel=f"{'xyz'[across]} (µm)", xlim=(low[across], high[across]), ylim=(low[2], high[2]))
-        axes.set_title(f"{'xyz'[across]}–z" + " (scales differ)" * tall)
+        axes.set_title(("Side view", "Front view")[across] + ", not to scale" * tall)
         if not tall:
             axes.set_aspect("equal")
     panels[0].set_ylabel("z (µm)")
@@ -144,27 +150,34 @@ def poses(library):
 
 def _round_amplitudes(values):
     """Return up to three round amplitudes that span the library's, for a legend of sizes."""
-    return sorted({round_length(v) for v in np.percentile(values, [10, 60, 98])})
+    return sorted({float(f"{v:.1g}") for v in np.geomspace(*np.percentile(values, [2, 98]), 3)})
 
 
 @styled
 def templates_on_probe(library, n=3):
     """Up to `n` templates of each cell type on the probe (y-z plane, µm), each panel with scale bars of its own.
 
-    Chosen are templates of median amplitude, from as many models of the type as there are. Grey lines join nothing: each
-    waveform stands at its contact; the circle is the soma, with its distance to the plane of the contacts in the title.
+    Chosen are templates of median amplitude, from as many models of the type as there are. Each waveform stands at its
+    contact; of a large probe, the contacts around the loudest one are shown. The circle is the soma.
     """
     chosen = colours(library.celltypes)
+    n = max(1, min(n, PANELS_SHOWN // len(chosen)))
     rows = [typical_templates(library, name, n) for name in chosen]
-    columns = max(len(row) for row in rows)
-    figure = new_figure(2.75 * columns + 0.3, 4.3 * len(rows) + 0.4, "Typical templates on the probe")
-    panels = figure.subplots(len(rows), columns, squeeze=False)
-    for axes_of_row, row, colour in zip(panels, rows, chosen.values(), strict=True):
-        for axes, index in zip(axes_of_row, row, strict=False):
-            _draw_template(axes, library, index, colour)
-        for axes in axes_of_row[len(row) :]:
+    n = max(len(row) for row in rows)
+    # Few types: a row each; many: several in a row
+    columns = n if len(chosen) <= 3 else n * max(1, 6 // n)
+    places = [index for row in rows for index in (*row, *[None] * (n - len(row)))]
+    half_width = max(np.ptp(_horizontal(library, index)) for row in rows for index in row) / 2
+    n_rows = -(-len(places) // columns)
+    figure = new_figure(2.75 * columns + 0.3, 4.3 * n_rows + 0.4, "Typical templates on the probe  ·  circle: soma")
+    panels = figure.subplots(n_rows, columns, squeeze=False)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("z (µm)")
+    for axes, index in zip_longest(panels.flat, places):
+        if index is None:
             axes.remove()
-        axes_of_row[0].set_ylabel("z (µm)")
+        else:
+            _draw_template(axes, library, index, chosen[library.celltypes[index]], half_width)
     return figure
 
 
@@ -177,35 +190,43 @@ def typical_templates(library, cell_type, n):
         queues.append(own[np.argsort(np.abs(values[own] - np.median(values[own])), kind="stable")])
     longest = max(len(queue) for queue in queues)
     turns = [int(queue[turn]) for turn in range(longest) for queue in queues if turn < len(queue)]
-    return turns[:n]
+    return sorted(turns[:n], key=lambda index: (library.model_ids[index], index))
 
 
-def _draw_template(axes, library, index, colour):
+def _shown(library, index):
+    """Return which contacts are drawn for a template: those around its loudest one."""
+    loudest = library.channel_positions[library.templates[index].min(axis=1).argmin()]
+    distance = np.linalg.norm(library.channel_positions - loudest, axis=1)
+    return np.sort(np.argsort(distance, kind="stable")[:CONTACTS_SHOWN])
+
+
+def _horizontal(library, index):
+    """Return y of what is drawn for a template: the contacts and the soma, µm."""
+    return np.append(library.channel_positions[_shown(library, index), 1], library.locations[index, 1])
+
+
+def _draw_template(axes, library, index, colour, half_width):
+    """Draw a template at its contacts; `half_width` (µm) is the same in all panels."""
     template, soma = library.templates[index], library.locations[index]
-    loudest = int(template.min(axis=1).argmin())
-    distance = np.linalg.norm(library.channel_positions - library.channel_positions[loudest], axis=1)
-    shown = np.sort(np.argsort(distance, kind="stable")[:CONTACTS_SHOWN])
+    shown = _shown(library, index)
     contacts = library.channel_positions[shown][:, 1:]
     across, along = contact_pitch(contacts)
-    gain = 1.6 * along / np.ptp(template, axis=1).max()
+    gain = 2.0 * along / np.ptp(template, axis=1).max()
     draw_contacts(axes, contacts, size=5, zorder=1)
     add_waveforms(axes, contacts, template[shown], 0.86 * across, gain, colors=colour, linewidths=1.1)
     axes.plot(*soma[1:], "o", ms=8, mfc="none", mec=INK, mew=1.3, zorder=4)
-    points = np.concatenate([contacts, soma[np.newaxis, 1:]])
-    low, high = points.min(axis=0), points.max(axis=0)
+    height = np.append(contacts[:, 1], soma[2])
+    y = _horizontal(library, index)
+    middle, room = (y.min() + y.max()) / 2, half_width + 0.6 * across
+    axes.set(xlabel="y (µm)", xlim=(middle - room, middle + room))
     # Room below for the scale bars
-    axes.set(xlim=(low[0] - 0.8 * across, high[0] + 0.8 * across), ylim=(low[1] - 3.6 * along, high[1] + 1.2 * along))
-    axes.set(xlabel="y (µm)")
+    axes.set_ylim(height.min() - 3.4 * along, height.max() + 1.2 * along)
     axes.set_title(
         f"{library.celltypes[index]}\nmodel {library.model_ids[index]}\n"
-        f"{-template.min():.0f} µV, soma {abs(soma[0] - library.channel_positions[loudest, 0]):.0f} µm off the plane",
+        f"{-template.min():.0f} µV, soma {abs(soma[0] - library.channel_positions[shown[0], 0]):.0f} µm off the plane",
         fontsize=8,
     )
-    duration = template.shape[1] * library.dt
-    ms, microvolts = round_length(0.6 * duration), round_length(0.9 * along / gain)
-    scale_bar(
-        axes, 0.86 * across * ms / duration, gain * microvolts, f"{ms:g} ms", f"{microvolts:g} µV", loc="lower right"
-    )
+    waveform_scale_bar(axes, 0.86 * across, gain, template.shape[1] * library.dt, 0.9 * along)
 
 
 @styled
@@ -222,7 +243,7 @@ def acceptance(library):
     axes.barh(rows, np.maximum(percent - low, 0), left=low, color=bars, height=0.68)
     for row, rate in enumerate(percent):
         counts = f"{cells['n_templates'][row]:,} of {cells['n_candidates'][row]:,}"
-        text = f"{rate:.2g} %  ({counts})" if rate < 10 else f"{rate:.0f} %  ({counts})"
+        text = f"{rate:#.2g} %  ({counts})" if 0 < rate < 9.95 else f"{rate:.0f} %  ({counts})"
         axes.annotate(text, (max(rate, low), row), (4, 0), textcoords="offset points", va="center", fontsize=7.5)
     axes.set(xscale="log", xlim=(low, 100), xlabel="accepted poses (%), with templates obtained of poses tried")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

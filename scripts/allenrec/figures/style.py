@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import Normal, Stroke
 
 from ..files import written_beside
 
@@ -18,8 +19,8 @@ PURPLE, ORANGE, SKY, BLACK = "#CC79A7", "#E69F00", "#56B4E9", "#000000"
 PALETTE = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 #: Labels that have the same colour in every figure
 FIXED = {"spiny": BLUE, "aspiny": VERMILLION, "sparsely spiny": GREEN, "E": BLUE, "I": VERMILLION}
-#: After the palette is used up: the same hues towards black (below 0) and towards white
-SHADES = (0.0, -0.5, 0.5, -0.75, 0.75)
+#: After the palette is used up: its hues towards black (below 0) and towards white; after those it begins again
+SHADES = (-0.4, 0.35)
 
 INK, GREY, PALE = "#222222", "#767676", "#D9D9D9"
 
@@ -87,23 +88,28 @@ def save(figure, path):
 def colours(labels):
     """Return a dict of a colour for each distinct label, in sorted order of the labels.
 
-    The families of cell types in `FIXED` keep their colour whatever stands beside them; the others share what is left of
-    `PALETTE`, and darker and lighter shades of it when there are many.
+    The families of cell types in `FIXED` keep their colour whatever stands beside them; the others share what is left
+    of `PALETTE`, and darker and lighter shades of it when there are many.
     """
     labels = sorted(set(labels))
     taken = {FIXED[label] for label in labels if label in FIXED}
-    free = [c for shade in SHADES for c in (_shaded(base, shade) for base in PALETTE) if c not in taken]
+    shaded = [_shaded(colour, shade) for shade in SHADES for colour in PALETTE if colour != BLACK]
+    free = [colour for colour in (*PALETTE, *shaded) if colour not in taken]
     others = [label for label in labels if label not in FIXED]
     given = {label: free[k % len(free)] for k, label in enumerate(others)}
     return {label: FIXED.get(label) or given[label] for label in labels}
 
 
 def _shaded(colour, shade):
-    """Move a colour towards black (shade < 0) or white (shade > 0). Black has only one direction: grey."""
-    if colour == BLACK:
-        return to_hex((abs(shade) * 0.8,) * 3) if shade <= 0 else to_hex((shade * 0.8 + 0.1,) * 3)
+    """Move a colour towards black (shade < 0) or white (shade > 0)."""
     rgb = np.array(to_rgb(colour))
-    return to_hex(rgb * (1 + shade) if shade < 0 else rgb + (1 - rgb) * shade).upper() if shade else colour
+    return to_hex(rgb * (1 + shade) if shade < 0 else rgb + (1 - rgb) * shade)
+
+
+def outlined(artist):
+    """Give a text a white outline, so that it is legible on lines."""
+    artist.set_path_effects([Stroke(linewidth=2, foreground="white"), Normal()])
+    return artist
 
 
 def round_length(span):
@@ -157,6 +163,12 @@ def waveforms(contacts, template, width, gain):
 def add_waveforms(axes, contacts, template, width, gain, **line):
     """Draw a template at its contacts; see `waveforms`."""
     return axes.add_collection(LineCollection(waveforms(contacts, template, width, gain), **line), autolim=True)
+
+
+def waveform_scale_bar(axes, width, gain, duration, room):
+    """Draw bars of ms and µV for waveforms of `duration` ms drawn `width` µm wide; the upright one fits `room` µm."""
+    ms, microvolts = round_length(0.6 * duration), round_length(room / gain)
+    return scale_bar(axes, width * ms / duration, gain * microvolts, f"{ms:g} ms", f"{microvolts:g} µV")
 
 
 def draw_contacts(axes, contacts, size=9, **marker):
