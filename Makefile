@@ -10,7 +10,7 @@ run: $(VENV)/run
 	snakemake
 
 test: $(VENV)/test lint
-	pytest -m "not slow"
+	pytest
 
 test-slow: $(VENV)/test
 	pytest -m slow

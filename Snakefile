@@ -24,3 +24,7 @@ rule all:
         rules.library.input,
         rules.recordings.input,
         rules.figures.input,
+
+
+onsuccess:
+    print("Done. Look at results/figures/; README.md says what else there is in results/.")

@@ -11,8 +11,9 @@ from typing import get_args, get_origin
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from allenrec.settings import Block, Settings  # noqa: E402
 from pydantic_core import PydanticUndefined  # noqa: E402
+
+from allenrec.settings import Block, Settings  # noqa: E402
 
 UNITS = {"s", "ms", "µm", "µV", "mV", "nA", "Hz", "S/m", "spikes", "runs", "templates", "points", "poses", "units"}
 BEGIN, END = "<!-- tables: made by `make docs` -->", "<!-- end of tables -->"

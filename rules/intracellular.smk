@@ -28,6 +28,7 @@ rule simulate_spikes:
     params:
         settings=block(settings.intracellular),
         axon=settings.models.axon,
-        cell=lambda wildcards: cells[wildcards.model],
+        # Not the whole row: another column of the table changes nothing here.
+        cell=lambda wildcards: {key: cells[wildcards.model][key] for key in ("model_id", "specimen_id", "cell_type")},
     script:
         "../scripts/simulate_spikes.py"

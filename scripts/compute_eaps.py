@@ -1,7 +1,5 @@
 """Sample the templates of one model on one probe."""
 
-from pathlib import Path
-
 from joblog import job_log
 
 with job_log(snakemake):
@@ -10,16 +8,15 @@ with job_log(snakemake):
     from allenrec.currents import read_currents
     from allenrec.library import build_cell_library
     from allenrec.settings import Library as LibrarySettings
-    from allenrec.sources import read_metadata
     from allenrec.tables import describe_cell
 
     settings = LibrarySettings.model_validate(snakemake.params.settings)
-    metadata = read_metadata(Path(snakemake.input.model[0]).parent)
+    currents = read_currents(snakemake.input.currents[0])
     with tqdm(total=settings.n, unit="template") as bar:
         outcome = build_cell_library(
             snakemake.output[0],
-            read_currents(snakemake.input.currents[0]),
-            describe_cell(snakemake.params.cell, metadata),
+            currents,
+            describe_cell(snakemake.params.cell, currents.attributes["facts"]),
             settings,
             name=snakemake.wildcards.library,
             seed=snakemake.params.seed,

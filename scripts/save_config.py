@@ -8,4 +8,4 @@ with job_log(snakemake):
     from allenrec.files import written_beside
 
     with written_beside(snakemake.output[0]) as temporary:
-        temporary.write_text(yaml.safe_dump(snakemake.params.settings, sort_keys=False, allow_unicode=True))
+        temporary.write_text(yaml.safe_dump(snakemake.params.settings, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -12,11 +12,12 @@ with job_log(snakemake):
     from allenrec.mechanisms import compile_mechanisms
     from allenrec.models import input_digests
     from allenrec.sources import read_metadata
-    from allenrec.tables import describe_cell
+    from allenrec.tables import cell_facts, describe_cell
 
     settings = dict(snakemake.params.settings)
     folder = Path(snakemake.input.model[0]).parent
-    described = describe_cell(snakemake.params.cell, read_metadata(folder))
+    facts = cell_facts(read_metadata(folder))
+    described = describe_cell(snakemake.params.cell, facts)
     # Compiled by the rule before; asked for again because someone may have cleared the folder in between.
     mechanisms = compile_mechanisms(folder / "modfiles", Path(snakemake.input.mechanisms[0]).parent)
     cell = load_cell(folder, mechanisms, dt=settings.pop("dt"), axon=snakemake.params.axon)
@@ -29,6 +30,7 @@ with job_log(snakemake):
         "model_id": snakemake.wildcards.model,
         "specimen_id": described["specimen_id"],
         "cell_type": described["cell_type"],
+        "facts": facts,
         "model_kind": cell.model.kind,
         "axon": cell.axon,
         "celsius": cell.model.temperature,

@@ -15,7 +15,7 @@ RECOVERY = 100.0
 #: How near to its resting potential is "back", mV. Slow currents keep a healthy cell a few mV away after 100 ms;
 #: a cell in depolarisation block stays 40 mV above.
 RECOVERED = 15.0
-#: A cell whose potential stays above this in the last part of the step, without spikes there, is in block, mV
+#: A cell whose potential stays above this in the last fifth of the step, without a spike there, is in block, mV
 BLOCK_POTENTIAL = -55.0
 #: When the bracket has closed to this ratio, no amplitude between its ends will help
 BRACKET_CLOSED = 1.02
@@ -111,18 +111,19 @@ def respond(cell, amplitude, *, delay, duration, target_spikes, threshold):
     vmem, peaks = run.vmem, spike_peaks(run.vmem, threshold)
     if len(peaks) > target_spikes[1]:
         verdict = "many"
-    elif _blocked(vmem, run.dt, delay, duration):
+    elif _blocked(vmem, peaks, run.dt, delay, duration):
         verdict = "block"
     else:
         verdict = "good" if len(peaks) > target_spikes[0] else "few"
     return Response(amplitude, run.time, vmem, peaks, verdict)
 
 
-def _blocked(vmem, dt, delay, duration):
-    """Whether the cell sits in depolarisation block late in the step, or is not back at rest after it."""
-    late = vmem[round((delay + 0.8 * duration) / dt) : round((delay + duration) / dt)]
+def _blocked(vmem, peaks, dt, delay, duration):
+    """Whether the cell sits depolarised and silent late in the step, or is not back at rest after it."""
+    late = slice(round((delay + 0.8 * duration) / dt), round((delay + duration) / dt))
+    silent = not ((peaks >= late.start) & (peaks < late.stop)).any()
     rest = vmem[max(round(delay / dt) - 1, 0)]
-    return late.min() > BLOCK_POTENTIAL or vmem[-1] > rest + RECOVERED
+    return (silent and vmem[late].min() > BLOCK_POTENTIAL) or vmem[-1] > rest + RECOVERED
 
 
 def search_amplitude(run, target_spikes, start, max_runs, model_id):

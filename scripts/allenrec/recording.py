@@ -85,6 +85,7 @@ def plan_recording(library, settings, *, seed, name):
         pad_len=settings.templates.pad_len,
     )
     bandpass = design_filter(fs, signal.filter_cutoff, signal.filter_order, signal.filter_mode) if signal.filter else None
+    n_samples = int(fs * trains.duration)
     rates, ticks, gains = [], [], []
     for kind, index in _unit_keys(groups):
         mean, spread = (trains.f_exc, trains.st_exc) if kind == "excitatory" else (trains.f_inh, trains.st_inh)
@@ -93,7 +94,8 @@ def plan_recording(library, settings, *, seed, name):
             draw_train(
                 generator(*address, "train", kind, index),
                 rates[-1],
-                duration=trains.duration,
+                # The last half sample is left out: a spike there would belong to a sample after the end.
+                n_ticks=n_samples * placed.n_phases - placed.n_phases // 2,
                 ticks_per_second=fs * placed.n_phases,
                 ref_per=trains.ref_per,
                 process=trains.process,
@@ -118,7 +120,7 @@ def plan_recording(library, settings, *, seed, name):
     )
     return Plan(
         fs=fs,
-        n_samples=int(fs * trains.duration),
+        n_samples=n_samples,
         units=units,
         ticks=ticks,
         gains=gains,

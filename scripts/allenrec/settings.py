@@ -151,7 +151,7 @@ class RecordingTemplates(Block):
     ylim: Pair | None = Field(None, description="µm. As `xlim`, y.")
     zlim: Pair | None = Field(None, description="µm. As `xlim`, z.")
     upsample: PositiveInt = Field(
-        32, le=256, description="points. Of the grid, a sample, on which spikes are placed; their times lie on it exactly."
+        16, le=256, description="points. Of the grid, a sample, on which spikes are placed; their times lie on it exactly."
     )
     pad_len: PositivePair = Field(
         (3.0, 3.0), description="ms. Zeros before a template, and the time in which its end fades to zero."
@@ -254,6 +254,8 @@ def _check_recording(key, recording, settings):
             raise UserError(f"config: {key}.cell_types.{kind}: empty, but spiketrains.{n} asks for such units")
     signal = recording.recordings
     fs = signal.fs or 1000 / settings.intracellular.dt
+    if fs * recording.spiketrains.duration < 1:
+        raise UserError(f"config: {key}.spiketrains.duration: {recording.spiketrains.duration:g} s is less than a sample")
     if signal.filter:
         cutoff = signal.filter_cutoff
         highest = max(cutoff) if isinstance(cutoff, tuple) else cutoff

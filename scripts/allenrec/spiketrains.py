@@ -11,7 +11,7 @@ def draw_rate(rng, mean, spread, minimum):
     return max(minimum, mean + spread * rng.standard_normal())
 
 
-def draw_train(rng, rate, *, duration, ticks_per_second, ref_per, process, gamma_shape):
+def draw_train(rng, rate, *, n_ticks, ticks_per_second, ref_per, process, gamma_shape):
     """Draw the spikes of one unit.
 
     The intervals are a refractory period plus a random part whose mean makes up the rest of the mean interval, so that the
@@ -22,10 +22,9 @@ def draw_train(rng, rate, *, duration, ticks_per_second, ref_per, process, gamma
     rng : numpy.random.Generator
     rate : float
         Hz.
-    duration : float
-        s.
+    n_ticks : int
+        Length of the train on the grid on which spikes lie.
     ticks_per_second : float
-        The grid on which spikes lie.
     ref_per : float
         Refractory period, ms.
     process : {"poisson", "gamma"}
@@ -34,16 +33,15 @@ def draw_train(rng, rate, *, duration, ticks_per_second, ref_per, process, gamma
     Returns
     -------
     numpy.ndarray
-        int64, increasing, in [0, duration * ticks_per_second): spike times in ticks.
+        int64, increasing, in [0, n_ticks): spike times in ticks.
     """
     shape = 1.0 if process == "poisson" else gamma_shape
     mean_free = 1 / rate - ref_per / 1000
-    begin, end = -int(WARM_UP / rate * ticks_per_second), int(np.ceil(duration * ticks_per_second))
-    expected = int((duration + WARM_UP / rate) * rate)
-    ticks = np.array([begin], dtype=np.int64)
-    while ticks[-1] < end:
+    expected = int(n_ticks / ticks_per_second * rate + WARM_UP)
+    ticks = np.array([-int(WARM_UP / rate * ticks_per_second)], dtype=np.int64)
+    while ticks[-1] < n_ticks:
         intervals = ref_per / 1000 + rng.gamma(shape, mean_free / shape, expected + 10)
         # Rounded up, so that no interval falls below the refractory period.
         steps = np.ceil(intervals * ticks_per_second).astype(np.int64)
         ticks = np.concatenate((ticks, ticks[-1] + np.cumsum(steps)))
-    return ticks[(ticks >= 0) & (ticks < end)]
+    return ticks[(ticks >= 0) & (ticks < n_ticks)]

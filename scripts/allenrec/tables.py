@@ -59,41 +59,20 @@ def _check_row(path, line, row, columns):
         raise UserError(f"{path}, line {line}: specimen_id {row['specimen_id']!r} is not an id of digits")
 
 
-def describe_cell(row, metadata):
-    """Join a row of the cell table with the metadata of its model.
+def cell_facts(metadata):
+    """Return what the metadata of a model say of its cell.
 
     Parameters
     ----------
-    row : dict
-        Of the cell table. What it says goes before the metadata.
     metadata : dict
-        Content of `model_metadata.json`.
+        Content of `model_metadata.json`, as in the archives of the Allen site; {} if there is none.
 
     Returns
     -------
     dict
-        Column to text. Those of the table, and specimen_name, dendrite_type, apical, area, layer, line, species. An empty
-        `cell_type` is the dendrite type.
-
-    Raises
-    ------
-    UserError
-        If neither knows the cell type, or they name different specimens.
+        Column to text, "" where nothing is known: specimen_id, specimen_name, dendrite_type, apical, area, layer, line,
+        species.
     """
-    known = _facts(metadata)
-    if row["specimen_id"] and known["specimen_id"] and row["specimen_id"] != known["specimen_id"]:
-        raise UserError(
-            f"model {row['model_id']}: the cell table says specimen {row['specimen_id']}, its metadata {known['specimen_id']}"
-        )
-    cell = known | {column: value for column, value in row.items() if value}
-    cell = {column: cell.get(column, "") for column in [*row, *(c for c in cell if c not in row)]}
-    cell["cell_type"] = cell["cell_type"] or known["dendrite_type"]
-    if not cell["cell_type"]:
-        raise UserError(f"model {row['model_id']}: its metadata name no dendrite type; fill in `cell_type` in the cell table")
-    return cell
-
-
-def _facts(metadata):
     specimen = metadata.get("specimen") or {}
     structure = specimen.get("structure") or {}
     donor = specimen.get("donor") or {}
@@ -112,3 +91,35 @@ def _facts(metadata):
         "line": ";".join(drivers),
         "species": SPECIES.get(donor.get("organism_id"), ""),
     }
+
+
+def describe_cell(row, facts):
+    """Join a row of the cell table with the facts of its model.
+
+    Parameters
+    ----------
+    row : dict
+        Of the cell table. What it says goes before the facts.
+    facts : dict
+        As `cell_facts` returns them.
+
+    Returns
+    -------
+    dict
+        Column to text: those of the table, and those of the facts. An empty `cell_type` is the dendrite type.
+
+    Raises
+    ------
+    UserError
+        If neither knows the cell type, or they name different specimens.
+    """
+    if row["specimen_id"] and facts["specimen_id"] and row["specimen_id"] != facts["specimen_id"]:
+        raise UserError(
+            f"model {row['model_id']}: the cell table says specimen {row['specimen_id']}, its metadata {facts['specimen_id']}"
+        )
+    cell = {column: value or facts.get(column, "") for column, value in row.items()}
+    cell |= {column: value for column, value in facts.items() if column not in row}
+    cell["cell_type"] = row["cell_type"] or facts["dendrite_type"]
+    if not cell["cell_type"]:
+        raise UserError(f"model {row['model_id']}: its metadata name no dendrite type; fill in `cell_type` in the cell table")
+    return cell

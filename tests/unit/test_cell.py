@@ -132,3 +132,25 @@ def test_all_active_model_fires_with_the_axon_it_was_fitted_with(
         axon,
     )
     assert (found["kind"], found["axon"], found["spikes"]) == ("all active", treatment, spikes)
+
+
+VERDICTS = """
+import json
+from allenrec.cell import load_cell
+from allenrec.intracellular import respond
+cell = load_cell(sys.argv[1], sys.argv[2], tstop=1100.0)
+amplitudes = [float(a) for a in sys.argv[3:]]
+runs = [respond(cell, a, delay=10, duration=990, target_spikes=(3, 50), threshold=-20) for a in amplitudes]
+print(json.dumps([(run.verdict, len(run.vmem)) for run in runs]))
+"""
+
+
+def test_responses_are_judged_as_they_look(models_folder, mechanisms):
+    """A Pvalb cell: silent, firing too much (broken off early), and in depolarisation block, from which it recovers; and a
+    Scnn1a cell that fires well."""
+    folder = models_folder / "neuronal_model_473862421"
+    (few, many, block) = run_python(VERDICTS, folder, mechanisms, 0.1, 0.3, 0.5)
+    whole = 1100 * 32 + 1
+    assert few == ["few", whole] and block == ["block", whole]
+    assert many[0] == "many" and many[1] < whole / 2
+    assert run_python(VERDICTS, models_folder / "neuronal_model_472363762", mechanisms, 0.1) == [["good", whole]]

@@ -1,197 +1,236 @@
-"""Model folders and their sources: what is sound is recorded, what is not is one message."""
+"""Model folders: the five of the wheel held against the facts of the models; broken ones named by model and file."""
 
-import hashlib
 import json
 import shutil
-import subprocess
 
 import pytest
 from support import WHEEL_MODELS
 
 from allenrec.errors import UserError
-from allenrec.models import read_model
-from allenrec.sources import bmtk, fetch_model, files_of_a_person, read_metadata
+from allenrec.models import FIT, METADATA, MODFILES, MORPHOLOGY, read_model
 
 MODEL = "473863510"
+SPINY = set("Im Ih NaTs Nap K_P K_T SK Kv3_1 Ca_HVA Ca_LVA CaDynamics".split())
+ASPINY = set("Ih NaV Kd Kv2like Kv3_1 K_T Im_v2 SK Ca_HVA Ca_LVA CaDynamics".split())
 
-
-@pytest.mark.parametrize("model", WHEEL_MODELS)
-def test_models_of_the_wheel_are_sound_and_recorded(model, models_folder):
-    folder = models_folder / f"neuronal_model_{model}"
-    verified = json.loads((folder / "verified.json").read_text())
-    files = [folder / "fit_parameters.json", folder / "reconstruction.swc", *sorted((folder / "modfiles").iterdir())]
-    assert len(files) == 18
-    for path in files:
-        assert verified[str(path.relative_to(folder))] == hashlib.sha256(path.read_bytes()).hexdigest()
-    metadata = read_metadata(folder)
-    assert metadata["id"] == int(model)
-    assert metadata["allenrec"]["source"] == "bmtk" and metadata["allenrec"]["sha256"] == bmtk.WHEEL_SHA256
-    assert read_model(folder).kind == "perisomatic"
-
-
-def test_second_fetch_changes_nothing_and_asks_nobody(models_folder, monkeypatch):
-    def no_process(*arguments, **options):
-        raise AssertionError("a process was started")
-
-    monkeypatch.setattr(subprocess, "run", no_process)
-    folder = models_folder / f"neuronal_model_{MODEL}"
-    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    assert fetch_model(MODEL, models_folder, ["local", "bmtk"]) == folder
-    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
-
-
-def test_wheel_that_is_not_the_known_one_is_refused(tmp_path, monkeypatch):
-    def other_wheel(command, **options):
-        folder = command[command.index("--dest") + 1]
-        with open(f"{folder}/{bmtk.WHEEL}", "wb") as file:
-            file.write(b"PK something else")
-        return subprocess.CompletedProcess(command, 0, "", "")
-
-    monkeypatch.setattr(bmtk.subprocess, "run", other_wheel)
-    with pytest.raises(UserError, match="the wheel has SHA-256"):
-        fetch_model(MODEL, tmp_path, ["bmtk"])
-    assert not [p for p in tmp_path.rglob("*") if p.is_file() and "lock" not in p.name]
-
-
-def test_pip_that_fails_is_one_message(tmp_path, monkeypatch):
-    failed = subprocess.CompletedProcess([], 1, "", "WARNING: x\nERROR: No matching distribution found for bmtk==1.2.0\n")
-    monkeypatch.setattr(bmtk.subprocess, "run", lambda *a, **k: failed)
-    with pytest.raises(UserError, match="ERROR: No matching distribution") as caught:
-        fetch_model(MODEL, tmp_path, ["bmtk"])
-    assert "\n" not in str(caught.value)
-
-
-def test_unknown_model_is_named_with_those_that_there_are(tmp_path):
-    with pytest.raises(UserError, match="model 4711: not found in local, bmtk") as caught:
-        fetch_model("4711", tmp_path, ["local", "bmtk"])
-    assert all(model in str(caught.value) for model in WHEEL_MODELS)
-
-
-@pytest.fixture
-def unzipped(models_folder, tmp_path):
-    """A folder as a person unzips it: the archive's files, and no record of ours."""
-    folder = tmp_path / f"neuronal_model_{MODEL}"
-    shutil.copytree(models_folder / folder.name, folder)
-    (folder / "verified.json").unlink()
-    metadata = json.loads((folder / "model_metadata.json").read_text())
-    del metadata["allenrec"]
-    metadata["note"] = "mine"
-    (folder / "model_metadata.json").write_text(json.dumps(metadata))
-    return folder
-
-
-def test_folder_of_a_person_is_used_and_kept(unzipped):
-    assert len(files_of_a_person(unzipped)) == 18
-    fetch_model(MODEL, unzipped.parent, ["local"])
-    metadata = read_metadata(unzipped)
-    assert metadata["note"] == "mine" and metadata["allenrec"]["source"] == "local"
-    assert len(files_of_a_person(unzipped)) == 18
-    before = (unzipped / "verified.json").read_bytes()
-    (unzipped / "reconstruction.swc").write_bytes((unzipped / "reconstruction.swc").read_bytes() + b"# more\n")
-    fetch_model(MODEL, unzipped.parent, ["local"])
-    assert (unzipped / "verified.json").read_bytes() != before
-
-
-def test_archive_without_metadata_is_used(unzipped):
-    (unzipped / "model_metadata.json").unlink()
-    fetch_model(MODEL, unzipped.parent, ["local"])
-    assert read_metadata(unzipped)["allenrec"]["source"] == "local"
-
-
-def test_folder_of_a_source_that_is_not_listed_is_left_alone(unzipped):
-    with pytest.raises(UserError, match=r"holds files of the source 'local', which models\.sources does not list"):
-        fetch_model(MODEL, unzipped.parent, ["bmtk"])
-    assert "note" in read_metadata(unzipped)
-
-
-def test_downloaded_folder_is_not_a_persons(models_folder):
-    assert files_of_a_person(models_folder / f"neuronal_model_{MODEL}") == []
-    assert files_of_a_person(models_folder / "neuronal_model_1") == []
-
-
-def edit_fit(change):
-    def damage(folder):
-        path = folder / "fit_parameters.json"
-        fit = json.loads(path.read_text())
-        change(fit)
-        path.write_text(json.dumps(fit))
-
-    return damage
-
-
-def write(name, text):
-    return lambda folder: (folder / name).write_text(text)
-
-
-def remove(*names):
-    def damage(folder):
-        for name in names:
-            shutil.rmtree(folder / name) if (folder / name).is_dir() else (folder / name).unlink()
-
-    return damage
-
-
-def empty_modfiles(folder):
-    for path in (folder / "modfiles").iterdir():
-        path.unlink()
-
-
-SWC = "1 1 0 0 0 5 -1\n2 3 0 10 0 1 1\n3 3 0 90 0 1 2\n"
-
-DAMAGES = {
-    "no fit": (remove("fit_parameters.json"), "fit_parameters.json is missing"),
-    "no morphology": (remove("reconstruction.swc"), "reconstruction.swc is missing"),
-    "no modfiles": (remove("modfiles"), "modfiles is missing"),
-    "empty modfiles": (empty_modfiles, "modfiles: no mod file"),
-    "fit is not JSON": (write("fit_parameters.json", "{'passive': "), "fit_parameters.json does not parse as JSON"),
-    "fit is a list": (write("fit_parameters.json", "[]"), "does not hold a JSON object"),
-    "metadata is not JSON": (write("model_metadata.json", "<html>"), "model_metadata.json does not parse as JSON"),
-    "morphology is HTML": (write("reconstruction.swc", "<html>no</html>"), "reconstruction.swc is not an SWC file"),
-    "morphology is empty": (write("reconstruction.swc", "# nothing\n"), "reconstruction.swc is not an SWC file"),
-    "six columns": (write("reconstruction.swc", "1 1 0 0 0 5\n"), "rows of 7 finite numbers"),
-    "no soma": (write("reconstruction.swc", SWC.replace("1 1 ", "1 3 ", 1)), "has no soma"),
-    "unknown type": (write("reconstruction.swc", SWC + "4 7 0 0 0 1 1\n"), "rows of type 7"),
-    "orphan": (write("reconstruction.swc", SWC + "4 3 0 0 0 1 99\n"), "names the parent 99"),
-    "no radius": (write("reconstruction.swc", SWC + "4 3 0 0 0 0 1\n"), "radius that is not positive"),
-    "no genome": (edit_fit(lambda fit: fit.pop("genome")), "has no list `genome`"),
-    "no conditions": (edit_fit(lambda fit: fit.pop("conditions")), "has no list `conditions`"),
-    "no v_init": (edit_fit(lambda fit: fit["conditions"][0].pop("v_init")), "has no `v_init` in conditions"),
-    "half a passive block": (edit_fit(lambda fit: fit["passive"][0].pop("e_pas")), "only one of passive.e_pas"),
-    "no capacitance of dendrites": (
-        edit_fit(lambda fit: fit["passive"][0].update(cm=[{"section": "soma", "cm": 1.0}])),
-        "gives no passive.cm for",
-    ),
-    "unknown mechanism": (remove("modfiles/NaTs.mod"), "no mod file in modfiles/ defines the mechanism 'NaTs'"),
-    "value is text": (edit_fit(lambda fit: fit["genome"][0].update(value="much")), "`value` is 'much', not a number"),
-    "value is not finite": (edit_fit(lambda fit: fit["genome"][0].update(value="nan")), "not a finite number"),
-    "unknown section": (edit_fit(lambda fit: fit["genome"][0].update(section="glia")), "section 'glia'"),
-    "code for a name": (
-        edit_fit(lambda fit: fit["genome"][0].update(name="gbar_Im; import os", mechanism="Im")),
-        "cannot be set in Im; what can be: g_Im, gbar_Im",
-    ),
-    "attribute for a name": (
-        edit_fit(lambda fit: fit["genome"][0].update(name="__class__", mechanism="")),
-        "'__class__' cannot be set",
-    ),
+#: Ra, cm of soma and of dendrites, e_pas, genome entries, mechanisms
+FACTS = {
+    "472363762": (138.28, 1.0, 2.12, -92.499, 16, SPINY),
+    "473863510": (35.64, 1.0, 2.19, -85.078, 16, SPINY),
+    "473863035": (122.88, 1.0, 2.28, -89.461, 16, SPINY),
+    "472912177": (143.65, 2.16, 2.16, -95.537, 15, ASPINY),
+    "473862421": (138.99, 1.94, 1.94, -88.234, 15, ASPINY),
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_unsound_folder_is_one_message_with_the_model_and_the_file(damage, unzipped):
-    change, expected = DAMAGES[damage]
-    change(unzipped)
-    with pytest.raises(UserError) as caught:
-        fetch_model(MODEL, unzipped.parent, ["local", "bmtk"])
-    message = str(caught.value)
-    assert "\n" not in message and expected in message and MODEL in message
-    assert not (unzipped / "verified.json").exists()
+@pytest.fixture
+def folder(models_folder, tmp_path):
+    """A copy of a sound model, to be broken."""
+    return shutil.copytree(models_folder / f"neuronal_model_{MODEL}", tmp_path / f"neuronal_model_{MODEL}")
 
 
-def test_values_given_as_text_are_read_for_all_active_models(shared_data, models_folder, tmp_path):
+@pytest.fixture
+def change_fit(folder):
+    """Write a changed fit: the function gets its content."""
+
+    def change(function):
+        content = json.loads((folder / FIT).read_text())
+        replaced = function(content)
+        (folder / FIT).write_text(json.dumps(content if replaced is None else replaced))
+
+    return change
+
+
+def refused(folder, file, match):
+    """A broken model ends in one line with the model and the file."""
+    with pytest.raises(UserError, match=match) as caught:
+        read_model(folder)
+    text = str(caught.value)
+    assert text.startswith(f"model {MODEL}: ") and file in text and "\n" not in text
+
+
+@pytest.mark.parametrize("model_id", WHEEL_MODELS)
+def test_models_of_the_wheel(models_folder, model_id):
+    """Numbers as in the facts and in the fit itself."""
+    model = read_model(models_folder / f"neuronal_model_{model_id}")
+    resistivity, soma, dendrite, e_pas, n_parameters, mechanisms = FACTS[model_id]
+    assert (model.model_id, model.kind, model.temperature) == (model_id, "perisomatic", 34.0)
+    assert model.axial_resistivity == resistivity
+    assert model.capacitance["soma"] == model.capacitance["axon"] == soma and model.capacitance["dend"] == dendrite
+    assert model.e_pas == model.v_init == pytest.approx(e_pas, abs=1e-3)
+    assert model.reversal == {"soma": {"ena": 53.0, "ek": -107.0}}
+    assert model.mechanisms == mechanisms and len(model.parameters) == n_parameters
+    fit = json.loads((models_folder / f"neuronal_model_{model_id}" / FIT).read_text())
+    assert [(p.section, p.name, p.mechanism, p.value) for p in model.parameters] == [
+        (entry["section"], entry["name"], entry["mechanism"], entry["value"]) for entry in fit["genome"]
+    ]
+    assert {p.section for p in model.parameters if p.mechanism} == {"soma"}
+    assert model.morphology.is_file() and model.morphology.is_absolute()
+
+
+def test_all_active_fit_has_its_numbers_as_strings(shared_data, models_folder, tmp_path):
+    """The real legacy all-active model 468193142, with the mod files of the wheel."""
+    real = shared_data / "models" / "468193142_all_active"
     folder = tmp_path / "neuronal_model_1"
-    shutil.copytree(shared_data / "models" / "468193142_all_active", folder)
-    shutil.copytree(models_folder / f"neuronal_model_{MODEL}" / "modfiles", folder / "modfiles")
+    shutil.copytree(models_folder / f"neuronal_model_{MODEL}" / MODFILES, folder / MODFILES)
+    for name in (FIT, MORPHOLOGY):
+        (folder / name).write_bytes((real / name).read_bytes())
+    fit = json.loads((folder / FIT).read_text())
+    assert {type(entry["value"]) for entry in fit["genome"]} == {str}
     model = read_model(folder)
-    assert model.kind == "all active" and model.e_pas is None and not model.capacitance
-    by_name = {(p.section, p.name): p.value for p in model.parameters}
-    assert by_name["soma", "g_pas"] == pytest.approx(0.000115204)
+    assert model.kind == "all active" and model.e_pas is None and model.capacitance == {}
+    assert [p.value for p in model.parameters] == [float(entry["value"]) for entry in fit["genome"]]
+    assert (model.axial_resistivity, model.v_init, model.temperature) == (100.0, -90.0, 34.0)
+    assert model.reversal == {section: {"ena": 53.0, "ek": -107.0} for section in ("soma", "axon", "apic", "dend")}
+    passive = {p.name for p in model.parameters if not p.mechanism}
+    assert passive == {"g_pas", "e_pas", "cm", "Ra"} and "NaV" in model.mechanisms
+
+
+def test_linked_folder_keeps_its_model_id(folder, tmp_path):
+    """A person who keeps archives elsewhere links them; the id is in the name of the link."""
+    elsewhere = folder.rename(tmp_path / "my archive")
+    folder.symlink_to(elsewhere, target_is_directory=True)
+    assert read_model(folder).model_id == MODEL
+
+
+def test_current_folder_is_a_model_too(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert read_model(".").model_id == MODEL
+
+
+ODD_PARAMETERS = [
+    {"name": "__class__", "mechanism": ""},
+    {"name": "nseg", "mechanism": ""},
+    {"name": "L", "mechanism": ""},
+    {"name": "", "mechanism": ""},
+    {"name": None, "mechanism": ""},
+    {"name": ["gbar_Ih"], "mechanism": "Ih"},
+    {"name": "gbar_NaV=1; import os", "mechanism": "NaV"},
+    {"name": "gbar_NaV", "mechanism": "Ih"},
+    {"name": "gbar", "mechanism": "Ih"},
+    {"name": "gbar_Ih ", "mechanism": "Ih"},
+    {"name": "m_Ih", "mechanism": "Ih"},
+    {"name": "gbar_Ih", "mechanism": "Ih; quit()"},
+    {"name": "gbar_hh", "mechanism": "hh"},
+    {"name": "gbar_Ih", "mechanism": ["Ih"]},
+    {"name": "celsius", "mechanism": "", "section": "glob"},
+    {"name": "gbar_Ih", "mechanism": "", "section": "glob"},
+    {"name": "gbar_Ih", "mechanism": "Ih", "section": "all"},
+    {"name": "gbar_Ih", "mechanism": "Ih", "section": ["soma"]},
+]
+
+
+@pytest.mark.parametrize("odd", ODD_PARAMETERS, ids=lambda odd: ",".join(str(value) for value in odd.values()))
+def test_genome_sets_only_what_mod_files_declare(folder, change_fit, odd):
+    """The seed notebook executes these strings as code."""
+    change_fit(lambda fit: fit["genome"].insert(3, {"section": "soma", "value": 1.0} | odd))
+    refused(folder, FIT, r"genome\[3\]")
+
+
+def test_global_parameters_are_those_that_mod_files_declare(folder, change_fit):
+    change_fit(lambda fit: fit["genome"].append({"section": "glob", "name": "vshift_K_T", "value": "1.5", "mechanism": ""}))
+    last = read_model(folder).parameters[-1]
+    assert (last.section, last.name, last.mechanism, last.value) == ("glob", "vshift_K_T", "", 1.5)
+
+
+def in_first(block, **values):
+    """A change of the first (only) entry of a block of the fit."""
+    return lambda fit: fit[block][0].update(values)
+
+
+def without(block, key):
+    def change(fit):
+        del fit[block][0][key]
+
+    return change
+
+
+BROKEN_FITS = {
+    "list": (lambda fit: [1], "JSON object"),
+    "no genome": (lambda fit: fit.update(genome=[]), "`genome`"),
+    "genome of numbers": (lambda fit: fit.update(genome=[1]), r"genome\[0\]"),
+    "passive not a list": (lambda fit: fit.update(passive={"ra": 1}), "`passive`"),
+    "passive of numbers": (lambda fit: fit.update(passive=[1]), "`passive`"),
+    "no conditions": (lambda fit: fit.pop("conditions") and None, "`conditions`"),
+    "value a word": (in_first("genome", value="much"), r"genome\[0\].*'much', not a number"),
+    "value null": (in_first("genome", value=None), r"genome\[0\].*None, not a number"),
+    "value a truth value": (in_first("genome", value=True), r"genome\[0\].*True, not a number"),
+    "value not finite": (in_first("genome", value=float("nan")), r"genome\[0\].*not a finite number"),
+    "value infinite": (in_first("genome", value="inf"), r"genome\[0\].*not a finite number"),
+    "no value": (without("genome", "value"), r"no `value` in genome\[0\]"),
+    "no celsius": (without("conditions", "celsius"), "no `celsius` in conditions"),
+    "v_init a word": (in_first("conditions", v_init="rest"), "`v_init` is 'rest'"),
+    "ra a list": (in_first("passive", ra=[1]), r"`ra` is \[1\]"),
+    "e_pas without cm": (without("passive", "cm"), "only one of"),
+    "cm one number": (in_first("passive", cm=1.0), r"passive\.cm"),
+    "cm of numbers": (in_first("passive", cm=[1.0]), r"passive\.cm"),
+    "cm of no known section": (in_first("passive", cm=[{"section": "spine", "cm": 1}]), "'spine'"),
+    "no cm for a section of the morphology": (
+        in_first("passive", cm=[{"section": "soma", "cm": 1}]),
+        "passive.cm for (apic|dend)",
+    ),
+    "erev one number": (in_first("conditions", erev=5), r"conditions\.erev"),
+    "ek a word": (in_first("conditions", erev=[{"section": "soma", "ek": "low"}]), "'low', not a number"),
+}
+
+
+@pytest.mark.parametrize(("change", "match"), BROKEN_FITS.values(), ids=BROKEN_FITS)
+def test_broken_fit_is_named(folder, change_fit, change, match):
+    change_fit(change)
+    refused(folder, FIT, match)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"<html>not found</html>", b"\xff\xfe\x00", b"PK\x03\x04"])
+def test_fit_that_is_no_json_is_named(folder, content):
+    (folder / FIT).write_bytes(content)
+    refused(folder, FIT, "does not parse as JSON")
+
+
+SOUND = "1 1 0 0 0 5 -1\n2 3 10 0 0 1 1\n"
+BROKEN_MORPHOLOGIES = {
+    "empty": ("", "not an SWC file"),
+    "comments only": ("# nothing\n", "not an SWC file"),
+    "words": ("<html>not found</html>\n", "not an SWC file"),
+    "six columns": ("1 1 0 0 0 5\n", "not an SWC file"),
+    "ragged": (SOUND + "3 3 1\n", "not an SWC file"),
+    "not finite": (SOUND.replace("10", "nan"), "not an SWC file"),
+    "no soma": (SOUND.replace("1 1 0 0 0", "1 3 0 0 0"), "no soma"),
+    "unknown type": (SOUND + "3 7 20 0 0 1 2\n", "type 7"),
+    "no radius": (SOUND.replace("0 0 1 1", "0 0 0 1"), "radius"),
+    "unknown parent": (SOUND + "3 3 20 0 0 1 99\n", "parent 99"),
+    "its own parent": (SOUND + "3 3 20 0 0 1 3\n", "parent"),
+    "a circle": (SOUND + "3 3 20 0 0 1 4\n4 3 30 0 0 1 3\n", "parent"),
+    "a child before its parent": ("1 1 0 0 0 5 -1\n2 3 20 0 0 1 3\n3 3 10 0 0 1 1\n", "parent 3"),
+    "an id twice": (SOUND + "2 3 20 0 0 1 1\n", "2"),
+    "bytes": ("\x00\x01\x02", "not an SWC file"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("content", "match"), BROKEN_MORPHOLOGIES.values(), ids=BROKEN_MORPHOLOGIES)
+def test_broken_morphology_is_named(folder, content, match):
+    """NEURON's own reader ends each of them with an error in hoc, or reads nonsense."""
+    (folder / MORPHOLOGY).write_text(content)
+    refused(folder, MORPHOLOGY, match)
+
+
+def test_smallest_sound_morphology_is_taken(folder):
+    """What the broken ones are made from."""
+    (folder / MORPHOLOGY).write_text("# comment\n\n" + SOUND)
+    assert read_model(folder).kind == "perisomatic"
+
+
+@pytest.mark.parametrize("name", [FIT, MORPHOLOGY, MODFILES])
+def test_missing_part_is_named(folder, name):
+    (folder / name).rename(folder / "elsewhere")
+    refused(folder, name, "is missing")
+
+
+def test_mechanism_without_mod_file_is_named(folder):
+    (folder / MODFILES / "Nap.mod").unlink()
+    refused(folder, FIT, r"no mod file in modfiles/ defines the mechanism 'Nap'")
+
+
+def test_metadata_are_not_needed(folder):
+    (folder / METADATA).unlink()
+    assert read_model(folder).model_id == MODEL

@@ -128,7 +128,7 @@ def test_noise_free_trace_equals_the_placed_templates_exactly(library):
     expected = np.zeros((plan.n_samples + 2000, 32))
     for ticks, gains, waveforms in zip(plan.ticks, plan.gains, plan.placed.waveforms.astype(float), strict=True):
         for tick, gain in zip(ticks, gains, strict=True):
-            sample, phase = divmod(tick + 16, 32)
+            sample, phase = divmod(tick + 8, 16)
             first = sample - plan.placed.peak + 1000
             expected[first : first + waveforms.shape[1]] += gain * waveforms[phase]
     traces = np.concatenate(list(blocks(plan)))
@@ -141,7 +141,7 @@ def test_spike_is_where_the_ground_truth_says(library):
     plan = plan_recording(library, settings(recordings=QUIET, spiketrains={"n_exc": 1, "n_inh": 0}), seed=3, name="x")
     traces = spikes_only(plan, 0, plan.n_samples)
     channel = plan.units["peak_channel"][0]
-    samples = np.round(plan.ticks[0] / 32).astype(int)
+    samples = np.round(plan.ticks[0] / 16).astype(int)
     samples = samples[(samples > 300) & (samples < plan.n_samples - 300)]
     assert len(samples) > 5
     for sample in samples:

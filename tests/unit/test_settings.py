@@ -1,144 +1,346 @@
-"""The configuration: every mistake is one line that names the key, the value and what is allowed."""
+"""The configuration: mistakes end in one line that names key, value and what is allowed; good ones are filled in."""
 
 import copy
+import json
+import re
+import typing
 
-import MEAutility
+import jsonschema
+import pydantic
 import pytest
 import yaml
 from support import ROOT
 
 from allenrec.errors import UserError
-from allenrec.settings import Block, load_settings, probe_names
+from allenrec.settings import Block, Settings, load_settings, probe_names
 
-GOOD = {"libraries": {"probe32": {"probe": "Neuronexus-32"}}, "recordings": {"demo": {"library": "probe32"}}}
-LIBRARY, DEMO = "libraries.probe32", "recordings.demo"
+BASE = {"libraries": {"lib": {"probe": "Neuronexus-32"}}, "recordings": {"rec": {"library": "lib"}}}
+LIB, TRAINS, TYPES = "libraries/lib/", "recordings/rec/spiketrains/", "recordings/rec/cell_types/"
+TEMPLATES, SIGNAL = "recordings/rec/templates/", "recordings/rec/recordings/"
+NAN, INF = float("nan"), float("inf")
 
 
-def changed(key, value):
-    """The good configuration with one dotted key set."""
-    config = copy.deepcopy(GOOD)
-    block = config
-    *path, last = key.split(".")
-    for part in path:
-        block = block.setdefault(part, {})
-    block[last] = value
+def changed(*changes):
+    """`BASE` with values put at paths, as in ("libraries/lib/n", 3)."""
+    config = copy.deepcopy(BASE)
+    for path, value in changes:
+        *blocks, key = path.split("/")
+        place = config
+        for block in blocks:
+            place = place.setdefault(block, {})
+        place[key] = value
     return config
 
 
-#: Key, value, the key that the message names where it is another one, and words that the message must have
-BAD = [
-    ("colour", 1, None, ["unknown key", "libraries", "seed"]),
-    ("librarys", {}, None, ["unknown key", "did you mean 'libraries'"]),
-    ("models.source", ["bmtk"], None, ["unknown key", "did you mean 'sources'"]),
-    ("intracellular.simtime", 1, None, ["unknown key", "did you mean 'sim_time'"]),
-    (f"{LIBRARY}.min_ampl", 30, None, ["unknown key", "did you mean 'min_amp'"]),
-    (f"{LIBRARY}.drifting", True, None, ["unknown key", "known are"]),
-    (f"{DEMO}.spiketrains.nexc", 3, None, ["unknown key", "did you mean 'n_exc'"]),
-    (f"{DEMO}.templates.mindist", 3, None, ["unknown key", "did you mean 'min_dist'"]),
-    (f"{DEMO}.recordings.noise", 3, None, ["unknown key", "noise_level"]),
-    (f"{DEMO}.cell_types.exc", ["spiny"], None, ["unknown key", "excitatory"]),
-    ("cells", 3, None, ["3", "string"]),
-    ("seed", -1, None, ["-1", "greater than or equal to 0"]),
-    ("seed", "zero", None, ["'zero'", "integer"]),
-    ("seed", True, None, ["True", "integer"]),
-    ("seed", 1.5, None, ["1.5", "integer"]),
-    ("models", ["bmtk"], None, ["a block of keys"]),
-    ("models.sources", [], None, ["at least 1"]),
-    ("models.sources", ["ftp"], "models.sources.0", ["'ftp'", "'local' or 'bmtk'"]),
-    ("models.axon", "none", None, ["'none'", "'auto', 'stub', 'truncated' or 'keep'"]),
-    ("intracellular", None, None, ["a block of keys"]),
-    ("intracellular.sim_time", 0, None, ["greater than 0"]),
-    ("intracellular.sim_time", 0.01, None, ["must exceed delay + cut_out, 0.017 s"]),
-    ("intracellular.dt", 0.5, None, ["0.5", "less than or equal to 0.1"]),
-    ("intracellular.target_spikes", [50, 3], None, ["[lowest, highest]"]),
-    ("intracellular.target_spikes", [0, 3], None, ["1 or more"]),
-    ("intracellular.target_spikes", [3], None, ["[3]", "a list of 2"]),
-    ("intracellular.cut_out", [2, -5], "intracellular.cut_out.1", ["-5", "greater than 0"]),
-    ("intracellular.max_runs", 0, None, ["greater than 0"]),
-    ("libraries", {}, None, ["at least 1"]),
-    ("libraries", [{"probe": "tetrode"}], None, ["a block of keys"]),
-    ("libraries.a b", {"probe": "tetrode"}, None, ["letters, digits"]),
-    ("libraries.empty", {}, "libraries.empty.probe", ["missing"]),
-    (f"{LIBRARY}.probe", "Neuronexus-31", None, ["'Neuronexus-31'", *MEAutility.return_mea_list()]),
-    (f"{LIBRARY}.n", 0, None, ["greater than 0"]),
-    (f"{LIBRARY}.n", "50", None, ["'50'", "integer"]),
-    (f"{LIBRARY}.n", 10.5, None, ["10.5", "integer"]),
-    (f"{LIBRARY}.rot", "physical", None, ["'norot', 'xrot', 'yrot', 'zrot' or '3drot'"]),
-    (f"{LIBRARY}.xlim", [80, 10], None, ["[lowest, highest]"]),
-    (f"{LIBRARY}.ylim", [1, 2, 3], None, ["at most 2"]),
-    (f"{LIBRARY}.zlim", 30, None, ["30", "a list"]),
-    (f"{LIBRARY}.overhang", -1, None, ["greater than or equal to 0"]),
-    (f"{LIBRARY}.min_amp", float("nan"), None, ["nan", "finite"]),
-    (f"{LIBRARY}.check_eap_shape", "yes", None, ["'yes'", "boolean"]),
-    (f"{LIBRARY}.ncontacts", 0, None, ["greater than 0"]),
-    (f"{LIBRARY}.sigma", 0, None, ["greater than 0"]),
-    (f"{LIBRARY}.sigma", [0.3, 0.3], None, ["a number or a list of 3"]),
-    (f"{LIBRARY}.image_factor", 3, None, ["'auto' or less than or equal to 2"]),
-    (f"{LIBRARY}.on_shortfall", "ignore", None, ["'take' or 'fail'"]),
-    (f"{DEMO}.library", "other", None, ["'other'", "probe32"]),
-    ("recordings.empty", {}, "recordings.empty.library", ["missing"]),
-    (f"{DEMO}.spiketrains.duration", 0, None, ["greater than 0"]),
-    (f"{DEMO}.spiketrains.n_exc", -1, None, ["greater than or equal to 0"]),
-    (f"{DEMO}.spiketrains.ref_per", 60, f"{DEMO}.spiketrains.f_inh", ["30 Hz", "60 ms"]),
-    (f"{DEMO}.spiketrains.process", "regular", None, ["'poisson' or 'gamma'"]),
-    (f"{DEMO}.cell_types.excitatory", "spiny", None, ["'spiny'", "a list"]),
-    (f"{DEMO}.cell_types.excitatory", ["aspiny"], None, ["'aspiny'", "inhibitory"]),
-    (f"{DEMO}.cell_types.inhibitory", [], None, ["empty", "n_inh"]),
-    (f"{DEMO}.templates.min_amp", 500, None, ["below max_amp, 300"]),
-    (f"{DEMO}.recordings.noise_mode", "pink", None, ["'uncorrelated'"]),
-    (f"{DEMO}.recordings.filter_cutoff", 16000, None, ["16000 Hz", "half the sampling rate"]),
-    (f"{DEMO}.recordings.filter_cutoff", [6000, 300], None, ["[lowest, highest]"]),
-    (f"{DEMO}.recordings.fs", 10000.0, f"{DEMO}.recordings.filter_cutoff", ["6000 Hz", "5000 Hz"]),
-    (f"{DEMO}.recordings.filter_order", 11, None, ["less than or equal to 10"]),
-    (f"{DEMO}.recordings.chunk_duration", 0, None, ["greater than 0"]),
+def message(config):
+    """What a person reads; always one line of plain words."""
+    with pytest.raises(UserError) as caught:
+        load_settings(config)
+    text = str(caught.value)
+    assert text.splitlines() == [text], "not one line"
+    assert text.startswith("config: ")
+    for jargon in ("Input", "Tuple", "Dictionary", "List ", "Keys", "validation", "pydantic", "Value error"):
+        assert jargon not in text
+    return text
+
+
+#: Path, what it stands among (a known key that must be listed), and the key that was meant, if one is near
+UNKNOWN_KEYS = [
+    ("sed", "recordings", "seed"),
+    ("libary", "libraries", "libraries"),
+    ("models/source", "axon", "sources"),
+    ("intracellular/sim_tme", "max_runs", "sim_time"),
+    (LIB + "probes", "min_amp", "probe"),
+    (LIB + "quux", "min_amp", None),
+    ("recordings/rec/spiketrain", "cell_types", "spiketrains"),
+    (TRAINS + "durations", "n_exc", "duration"),
+    (TYPES + "excitatori", "inhibitory", "excitatory"),
+    (TEMPLATES + "mindist", "pad_len", "min_dist"),
+    (SIGNAL + "noise_levels", "chunk_duration", "noise_level"),
+    (SIGNAL + "seed", "chunk_duration", None),
 ]
 
 
-@pytest.mark.parametrize(("key", "value", "named", "words"), BAD, ids=[f"{key}={value}" for key, value, _, _ in BAD])
-def test_mistake_is_one_line_that_names_it(key, value, named, words):
-    with pytest.raises(UserError) as caught:
-        load_settings(changed(key, value))
-    message = str(caught.value)
-    assert "\n" not in message and message.startswith(f"config: {named or key}: ")
-    for word in words:
-        assert word in message
+@pytest.mark.parametrize(("path", "known", "meant"), UNKNOWN_KEYS, ids=[case[0] for case in UNKNOWN_KEYS])
+def test_unknown_key_is_named_with_the_known_ones(path, known, meant):
+    text = message(changed((path, 1)))
+    assert f"config: {path.replace('/', '.')}: unknown key" in text and known in text.split("known are ")[1]
+    assert (f"did you mean {meant!r}?" in text) if meant else ("did you mean" not in text)
 
 
-def test_missing_libraries_are_named():
-    with pytest.raises(UserError, match="config: libraries: missing"):
-        load_settings({})
+#: Path, value, and what the message must say is allowed
+BAD_VALUES = [
+    # wrong types
+    ("seed", "1", "an integer"),
+    ("seed", True, "an integer"),
+    ("seed", None, "an integer"),
+    ("cells", 5, "a string"),
+    ("models", None, "a block of keys"),
+    ("models", ["bmtk"], "a block of keys"),
+    ("models/sources", "bmtk", "a list"),
+    ("libraries", None, "a block of keys"),
+    ("libraries", ["lib"], "a block of keys"),
+    ("libraries/lib", "Neuronexus-32", "a block of keys"),
+    ("recordings", "rec", "a block of keys"),
+    ("recordings/rec/spiketrains", [30], "a block of keys"),
+    ("intracellular/dt", "0.03", "a number"),
+    ("intracellular/dt", True, "a number"),
+    ("intracellular/threshold", None, "a number"),
+    ("intracellular/target_spikes", 5, "a list"),
+    ("intracellular/max_runs", 20.0, "an integer"),
+    (LIB + "probe", 32, "a string"),
+    (LIB + "n", "50", "an integer"),
+    (LIB + "n", 50.0, "an integer"),
+    (LIB + "n", True, "an integer"),
+    (LIB + "xlim", 10, "a list"),
+    (LIB + "xlim", {"low": 10}, "a list"),
+    (LIB + "check_eap_shape", "yes", "a boolean"),
+    (LIB + "check_eap_shape", 1, "a boolean"),
+    (LIB + "sigma", "0.3", "a number or a list"),
+    (LIB + "image_factor", None, "'auto' or a number"),
+    (TRAINS + "duration", "30 s", "a number"),
+    (TRAINS + "duration", [30], "a number"),
+    (TRAINS + "n_exc", 5.5, "an integer"),
+    (TYPES + "excitatory", "spiny", "a list"),
+    (TYPES + "inhibitory", None, "a list"),
+    (SIGNAL + "filter_cutoff", "300", "a number or a list"),
+    (SIGNAL + "filter", "true", "a boolean"),
+    # out of range
+    ("seed", -1, "greater than or equal to 0"),
+    ("intracellular/dt", 0, "greater than 0"),
+    ("intracellular/dt", 0.2, "less than or equal to 0.1"),
+    ("intracellular/max_runs", 0, "greater than 0"),
+    (LIB + "n", 0, "greater than 0"),
+    (LIB + "min_amp", -1, "greater than or equal to 0"),
+    (LIB + "ncontacts", 2000, "less than or equal to 1000"),
+    (LIB + "sigma", 0, "greater than 0"),
+    (LIB + "image_factor", 3, "'auto' or less than or equal to 2"),
+    (TRAINS + "duration", 0, "greater than 0"),
+    (TRAINS + "n_inh", -1, "greater than or equal to 0"),
+    (TEMPLATES + "upsample", 1000, "less than or equal to 256"),
+    (SIGNAL + "filter_order", 0, "greater than or equal to 1"),
+    (SIGNAL + "chunk_duration", 0, "greater than 0"),
+    # not a number
+    ("intracellular/dt", NAN, "a finite number"),
+    (LIB + "overhang", INF, "a finite number"),
+    (SIGNAL + "noise_level", NAN, "a finite number"),
+    # wrong lengths and empty lists
+    ("models/sources", [], "at least 1"),
+    ("libraries", {}, "at least 1"),
+    ("intracellular/target_spikes", [3], "a list of 2"),
+    ("intracellular/target_spikes", [3, 4, 5], "a list of 2"),
+    (LIB + "xlim", [10], "a list of 2"),
+    (LIB + "xlim", [], "a list of 2"),
+    (LIB + "sigma", [0.3, 0.3], "a list of 3"),
+    (TEMPLATES + "pad_len", [3, 3, 3], "a list of 2"),
+    (SIGNAL + "filter_cutoff", [300], "a list of 2"),
+    # unknown choices
+    ("models/axon", "cut", "'auto', 'stub', 'truncated' or 'keep'"),
+    (LIB + "rot", "3d", "'norot', 'xrot', 'yrot', 'zrot' or '3drot'"),
+    (LIB + "source", "sphere", "'line'"),
+    (LIB + "on_shortfall", "ignore", "'take' or 'fail'"),
+    (TRAINS + "process", "uniform", "'poisson' or 'gamma'"),
+    (SIGNAL + "noise_mode", "pink", "'uncorrelated'"),
+    (SIGNAL + "filter_mode", "both", "'filtfilt' or 'lfilter'"),
+]
 
 
-def test_good_configurations_pass_and_get_defaults():
-    settings = load_settings(GOOD)
-    assert settings.libraries["probe32"].min_amp == 30 and settings.recordings["demo"].spiketrains.duration == 30
-    for key, value in [
-        (f"{LIBRARY}.sigma", [0.3, 0.3, 0.45]),
-        (f"{LIBRARY}.xlim", None),
-        (f"{LIBRARY}.image_factor", 1),
-        (f"{DEMO}.recordings.filter_cutoff", 300),
-        (f"{DEMO}.recordings.fs", 24414.0625),
-        (f"{DEMO}.spiketrains.n_exc", 0),
-        ("recordings", {}),
-    ]:
-        load_settings(changed(key, value))
+def ids(cases):
+    """Readable names of parametrized cases: path and value."""
+    return [f"{case[0]}={case[1]!r}".replace(" ", "") for case in cases]
+
+
+@pytest.mark.parametrize(("path", "value", "allowed"), BAD_VALUES, ids=ids(BAD_VALUES))
+def test_bad_value_is_named_with_what_is_allowed(path, value, allowed):
+    text = message(changed((path, value)))
+    begin = f"config: {path.replace('/', '.')}: {value!r} must be "
+    assert text.startswith(begin) and allowed in text.removeprefix(begin)
+
+
+#: Path, value, and what the message must hold of it and of the key that it contradicts
+CONTRADICTIONS = [
+    ("intracellular/target_spikes", [50, 3], r"\b50, 3\b.*\[lowest, highest\]"),
+    ("intracellular/target_spikes", [0, 3], r"\b0, 3\b.*1 or more"),
+    ("intracellular/cut_out", [0.001, 5], r"0\.001.*dt"),
+    ("intracellular/sim_time", 0.005, r"0\.005\b.*delay.*cut_out.*0\.017 s"),
+    (LIB + "xlim", [80, 10], r"80.*\[lowest, highest\]"),
+    (LIB + "ylim", [7, 7], r"7.*\[lowest, highest\]"),
+    (TEMPLATES + "zlim", [5, -5], r"-5.*\[lowest, highest\]"),
+    (SIGNAL + "filter_cutoff", [6000, 300], r"6000.*\[lowest, highest\]"),
+    (SIGNAL + "filter_cutoff", [300, 16000], r"16000 Hz .*below half the sampling rate, 16000 Hz"),
+    (SIGNAL + "filter_cutoff", 20000, r"20000 Hz .*below half the sampling rate, 16000 Hz"),
+    (TRAINS + "f_exc", 480, r"480\b.*refractory period of 2 ms"),
+    (TRAINS + "f_inh", 480, r"480\b.*refractory period of 2 ms"),
+    (TEMPLATES + "min_amp", 400, r"400\b.*max_amp, 300"),
+    (TYPES + "excitatory", ["spiny", "aspiny"], r"'aspiny'.*inhibitory"),
+    (TYPES + "excitatory", [], r"empty.*n_exc"),
+    (TYPES + "inhibitory", [], r"empty.*n_inh"),
+    ("recordings/rec/library", "neuropixels", r"'neuropixels'.*`libraries`, which has lib"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "expected"), CONTRADICTIONS, ids=ids(CONTRADICTIONS))
+def test_contradiction_is_named_with_both_sides(path, value, expected):
+    text = message(changed((path, value)))
+    begin = f"config: {path.replace('/', '.')}: "
+    assert text.startswith(begin) and re.search(expected, text.removeprefix(begin))
+
+
+@pytest.mark.parametrize("name", ["bad name", "..", "-n", "a{b}", "a.b", "é", "", "a/b"])
+@pytest.mark.parametrize("block", ["libraries", "recordings"])
+def test_names_that_cannot_be_files_are_refused(block, name):
+    """Names are wildcards and folders."""
+    config = copy.deepcopy(BASE)
+    config[block][name] = next(iter(BASE[block].values()))
+    assert message(config) == f"config: {block}.{name}: {name!r} must be a name of letters, digits, - and _"
+
+
+@pytest.mark.parametrize(("path", "key"), [("libraries/lib", "probe"), ("recordings/rec", "library")])
+def test_required_keys(path, key):
+    assert message(changed((path, {}))) == f"config: {path.replace('/', '.')}.{key}: missing"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "key", "allowed"),
+    [
+        ("models/sources", ["bmtk", "alen"], "models.sources.1: 'alen'", "'bmtk'"),
+        ("intracellular/target_spikes", [3.0, 50], "intracellular.target_spikes.0: 3.0", "an integer"),
+        ("intracellular/cut_out", [2, -5], "intracellular.cut_out.1: -5", "greater than 0"),
+        (LIB + "xlim", ["10", 80], "libraries.lib.xlim.0: '10'", "a number"),
+        (LIB + "xlim", [True, 80], "libraries.lib.xlim.0: True", "a number"),
+        (LIB + "xlim", [10, NAN], "libraries.lib.xlim.1: nan", "a finite number"),
+        (LIB + "sigma", [0.3, 0.3, -1], "libraries.lib.sigma.2: -1", "greater than 0"),
+        (TYPES + "excitatory", ["spiny", 1], "recordings.rec.cell_types.excitatory.1: 1", "a string"),
+        (SIGNAL + "filter_cutoff", [300, "6000"], "recordings.rec.recordings.filter_cutoff.1: '6000'", "a number"),
+    ],
+)
+def test_element_of_a_list_is_named(path, value, key, allowed):
+    text = message(changed((path, value)))
+    assert text.startswith(f"config: {key} must be ") and allowed in text.split("must be ")[1]
+
+
+@pytest.mark.parametrize("name", ["tuple1", "literal", "constrained-layer"])
+def test_names_like_those_of_pydantic_stay_in_the_key(name):
+    text = message(changed((f"libraries/{name}", {"probe": "Neuronexus-32", "n": "many"})))
+    assert text.startswith(f"config: libraries.{name}.n: ")
+
+
+@pytest.mark.parametrize("key", [1, True, None, "a\nb"])
+def test_keys_that_are_no_words(key):
+    """YAML makes `1:` a number, `yes:` a truth value and `~:` nothing."""
+    shown = repr(key).strip("'")
+    text = message({**BASE, key: 1})
+    assert shown in text and "known are cells, " in text
+    text = message(changed(("libraries/lib", {"probe": "Neuronexus-32", key: 1})))
+    assert text.startswith("config: libraries.lib.") and shown in text and "known are beta_distr_params, " in text
+    text = message({"libraries": {key: {"probe": "Neuronexus-32"}}})
+    assert text.startswith("config: libraries.") and shown in text
+
+
+def test_nothing_at_all():
+    assert message({}) == "config: libraries: missing"
+
+
+def test_unknown_probe_lists_those_of_meautility():
+    from MEAutility import return_mea_list
+
+    assert probe_names() == sorted(return_mea_list())
+    text = message(changed((LIB + "probe", "Neuronexus32")))
+    assert text.startswith("config: libraries.lib.probe: 'Neuronexus32' is not a probe")
+    assert text.split("known are ")[1].split(", ") == sorted(return_mea_list())
+
+
+def test_cutoff_is_held_against_the_rate_of_the_recording_or_else_of_the_library():
+    """The library has a sample each dt: at 0.05 ms, 20 kHz."""
+    assert load_settings(changed((SIGNAL + "filter_cutoff", [300, 9999]), ("intracellular/dt", 0.05)))
+    assert "10000 Hz" in message(changed((SIGNAL + "filter_cutoff", [300, 10001]), ("intracellular/dt", 0.05)))
+    assert "7500 Hz" in message(changed((SIGNAL + "filter_cutoff", [300, 8000]), (SIGNAL + "fs", 15000)))
+
+
+GOOD = {
+    "no recordings": [("recordings", {})],
+    "whole numbers for numbers": [("intracellular/sim_time", 2), (LIB + "xlim", [10, 80]), (TRAINS + "duration", 1)],
+    "limits switched off": [(LIB + "xlim", None), (TEMPLATES + "xlim", None), (LIB + "ylim", [-1e3, 1e3])],
+    "anisotropic tissue": [(LIB + "sigma", [0.3, 0.3, 0.4])],
+    "a number between 1 and 2": [(LIB + "image_factor", 1.5)],
+    "a whole number that may be a word": [(LIB + "image_factor", 2)],
+    "high-pass": [(SIGNAL + "filter_cutoff", 300.0), (SIGNAL + "fs", 20000)],
+    "no filter, so no cut-off to be too high": [(SIGNAL + "filter", False), (SIGNAL + "fs", 1000)],
+    "noise only": [(TRAINS + "n_exc", 0), (TRAINS + "n_inh", 0), (TYPES + "excitatory", []), (TYPES + "inhibitory", [])],
+    "no refractory period, whatever the rate": [(TRAINS + "f_exc", 1000), (TRAINS + "ref_per", 0)],
+    "other cell types": [(TYPES + "excitatory", ["L5 PC"]), (TYPES + "inhibitory", ["aspiny", "PV"])],
+    "odd names": [("libraries/0-x_Y", {"probe": "tetrode"}), ("recordings/7", {"library": "0-x_Y"})],
+    "one source": [("models/sources", ["local"])],
+    "a large seed": [("seed", 2**64)],
+}
+
+
+@pytest.mark.parametrize("changes", GOOD.values(), ids=GOOD)
+def test_good_unusual_configuration_keeps_its_values(changes):
+    dumped = load_settings(changed(*changes)).model_dump(mode="json")
+    for path, value in changes:
+        found = dumped
+        for key in path.split("/"):
+            found = found[key]
+        assert found == value or found.items() >= value.items()
+
+
+def test_every_probe_is_accepted():
+    for probe in probe_names():
+        assert load_settings(changed((LIB + "probe", probe))).libraries["lib"].probe == probe
+
+
+def test_defaults_are_filled_in():
+    """Held against the contract: section 3 names these values."""
+    settings = load_settings(changed((TRAINS + "n_exc", 3)))
+    assert settings.cells == "config/cells.tsv" and settings.seed == 0 and settings.models.axon == "auto"
+    run = settings.intracellular
+    assert (run.sim_time, run.dt, run.delay, run.target_spikes, run.cut_out) == (1, 0.03125, 10, (3, 50), (2, 5))
+    assert (settings.libraries["lib"].n, settings.libraries["lib"].rot) == (50, "3drot")
+    recording = settings.recordings["rec"]
+    assert (recording.spiketrains.n_exc, recording.spiketrains.n_inh, recording.spiketrains.duration) == (3, 2, 30)
+    assert recording.cell_types.excitatory == ["spiny"] and recording.cell_types.inhibitory == ["aspiny", "sparsely spiny"]
+
+
+def test_settings_survive_their_own_dump_and_do_not_change():
+    """Jobs get the dump through Snakemake's `params`, as JSON."""
+    settings = load_settings(changed((LIB + "sigma", [0.3, 0.3, 0.4]), (SIGNAL + "filter_cutoff", 300.0)))
+    dumped = json.loads(json.dumps(settings.model_dump(mode="json")))
+    assert load_settings(dumped) == settings
+    with pytest.raises(pydantic.ValidationError):
+        settings.seed = 1
+
+
+def test_configuration_that_is_checked_is_not_changed():
+    config = changed((LIB + "xlim", [10, 80]))
+    before = copy.deepcopy(config)
+    load_settings(config)
+    assert config == before
 
 
 def test_default_configuration_is_valid():
-    load_settings(yaml.safe_load((ROOT / "config" / "config.yaml").read_text()))
+    """By the settings, and by the JSON schema that editors use."""
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    settings = load_settings(config)
+    assert list(settings.recordings) == ["demo"] and settings.libraries["neuronexus"].probe == "Neuronexus-32"
+    schema = json.loads((ROOT / "config" / "schema.json").read_text())
+    jsonschema.validate(config, schema)
+    with pytest.raises(jsonschema.ValidationError, match="'sed' was unexpected"):
+        jsonschema.validate(config | {"sed": 1}, schema)
 
 
-def test_probe_names_are_those_of_meautility():
-    assert probe_names() == MEAutility.return_mea_list()
+def blocks_of(block):
+    """A block and all that are in it, each once."""
+    yield block
+    for field in block.model_fields.values():
+        for part in (field.annotation, *typing.get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, Block):
+                yield from blocks_of(part)
 
 
-def test_every_key_is_described():
-    for block in Block.__subclasses__():
-        for name, field in block.model_fields.items():
-            assert field.description and field.description.endswith("."), f"{block.__name__}.{name}"
-
-
-def test_settings_cannot_be_changed_later():
-    settings = load_settings(GOOD)
-    with pytest.raises(ValueError, match="frozen"):
-        settings.seed = 1
+def test_every_key_has_a_description():
+    blocks = list(blocks_of(Settings))
+    assert len(blocks) == 9
+    for block in blocks:
+        for key, field in block.model_fields.items():
+            assert field.description and field.description.endswith("."), f"{block.__name__}.{key}"

@@ -13,7 +13,7 @@ def train(rate, seed=0, duration=2000.0, ref_per=2.0, process="poisson", gamma_s
     ticks = draw_train(
         np.random.default_rng(seed),
         rate,
-        duration=duration,
+        n_ticks=int(duration * TICKS),
         ticks_per_second=TICKS,
         ref_per=ref_per,
         process=process,

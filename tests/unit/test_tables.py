@@ -1,91 +1,201 @@
-"""The cell table and the metadata of models."""
+"""Cell tables, and what is known of a cell: held against real metadata of the Allen Cell Types Database."""
 
+import csv
 import json
 
 import pytest
 from support import ROOT
 
 from allenrec.errors import UserError
-from allenrec.tables import describe_cell, read_cells
+from allenrec.sources import read_metadata
+from allenrec.tables import cell_facts, describe_cell, read_cells
 
-HEADER = "model_id\tspecimen_id\tcell_type"
-
-
-def write(folder, *lines, encoding="utf-8"):
-    path = folder / "cells.tsv"
-    path.write_text("\n".join(lines) + "\n", encoding=encoding)
-    return path
+HEADER = "model_id\tspecimen_id\tcell_type\n"
 
 
-def test_further_columns_travel(tmp_path):
-    rows = read_cells(write(tmp_path, HEADER + "\tlayer", "11\t22\tspiny\t5", "12\t\t\t2/3"))
+@pytest.fixture
+def table(tmp_path):
+    """Write a cell table; return its path."""
+
+    def write(text, encoding="utf-8"):
+        path = tmp_path / "cells.tsv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+        return path
+
+    return write
+
+
+def test_default_tables_are_good():
+    rows = read_cells(ROOT / "config" / "cells.tsv")
+    assert [row["model_id"] for row in rows] == ["473863510", "473863035", "472912177"]
+    seed = read_cells(ROOT / "config" / "seed_cells.tsv")
+    assert {row["model_id"] for row in seed} == {"488462965", "489932682", "489932435"}
+
+
+def test_rows_keep_order_columns_and_text(table):
+    """Extra columns travel, also named in other scripts; nothing becomes a number."""
+    rows = read_cells(table("couche\tmodel_id\tspecimen_id\tcell_type\tnote µ\n2/3\t0012\t7\tL5 PC\t1.50\n\t11\t\t\t\n"))
     assert rows == [
-        {"model_id": "11", "specimen_id": "22", "cell_type": "spiny", "layer": "5"},
-        {"model_id": "12", "specimen_id": "", "cell_type": "", "layer": "2/3"},
+        {"couche": "2/3", "model_id": "0012", "specimen_id": "7", "cell_type": "L5 PC", "note µ": "1.50"},
+        {"couche": "", "model_id": "11", "specimen_id": "", "cell_type": "", "note µ": ""},
     ]
 
 
-def test_byte_order_mark_and_windows_line_ends_are_read(tmp_path):
-    path = tmp_path / "cells.tsv"
-    path.write_bytes(("\ufeff" + HEADER + "\r\n11\t22\tspiny\r\n").encode())
-    assert read_cells(path)[0]["cell_type"] == "spiny"
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEADER + "1\t2\tspiny\n",
+        "\ufeff" + HEADER + "1\t2\tspiny\n",
+        (HEADER + "1\t2\tspiny\n").replace("\n", "\r\n"),
+        HEADER + "1\t2\tspiny",
+        HEADER + "\n1\t2\tspiny\n\n",
+        HEADER + '1\t2\t"spiny"\n',
+        HEADER + "1\t2\t spiny \n",
+    ],
+    ids=["plain", "byte order mark", "CRLF", "no line end", "empty lines", "quotes", "spaces"],
+)
+def test_what_spreadsheets_write_is_read(table, text):
+    assert read_cells(table(text)) == [{"model_id": "1", "specimen_id": "2", "cell_type": "spiny"}]
+
+
+BAD_TABLES = {
+    "empty file": ("", "no column 'model_id'; .* are none"),
+    "header only": (HEADER, "no cells"),
+    "missing column": ("model_id\tcell_type\n1\tspiny\n", "no column 'specimen_id'; .* are model_id, cell_type"),
+    "commas": ("model_id,specimen_id,cell_type\n1,2,spiny\n", r"no column 'model_id'; the columns \(tab-separated\)"),
+    "column twice": ("model_id\tspecimen_id\tcell_type\tcell_type\n1\t2\ta\tb\n", "column 'cell_type' is there twice"),
+    "too few values": (HEADER + "1\t2\tspiny\n3\t4\n", "line 3: not 3 tab-separated values"),
+    "too many values": (HEADER + "1\t2\tspiny\tL5\n", "line 2: not 3 tab-separated values"),
+    "model_id twice": (HEADER + "1\t2\tspiny\n5\t\t\n1\t\t\n", "line 4: model_id 1 is in line 2 already"),
+    "model_id empty": (HEADER + "\t2\tspiny\n", "line 2: model_id '' is not an id of digits"),
+    "model_id a word": (HEADER + "1\t\t\nneuronal_model_2\t\t\n", "line 3: model_id 'neuronal_model_2' is not an id"),
+    "model_id a path": (HEADER + "../1\t\t\n", "line 2: model_id '../1' is not an id"),
+    "model_id a decimal": (HEADER + "473863510.0\t\t\n", "line 2: model_id '473863510.0' is not an id"),
+    "model_id in other digits": (HEADER + "١٢\t\t\n", "line 2: model_id '١٢' is not an id"),
+    "specimen_id a name": (HEADER + "1\tRorb\tspiny\n", "line 2: specimen_id 'Rorb' is not an id of digits"),
+    "quote left open": (HEADER + '1\t2\t"spiny\n', "not a tab-separated table"),
+    "not text": ((HEADER + "1\t2\tspiny\n").encode("utf-16"), "not a tab-separated table"),
+    "Latin-1": ((HEADER + "1\t2\tpyramidenförmig\n").encode("latin-1"), "not a tab-separated table"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), BAD_TABLES.values(), ids=BAD_TABLES)
+def test_bad_table_is_named_with_line_and_column(table, text, expected):
+    path = table(text)
+    with pytest.raises(UserError, match=expected) as caught:
+        read_cells(path)
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+def test_unnamed_column_is_said_to_be_one(table):
+    """A tab at the end of the header: the fault is there, not in the lines below."""
+    with pytest.raises(UserError, match="column") as caught:
+        read_cells(table("model_id\tspecimen_id\tcell_type\t\n1\t2\tspiny\tx\n"))
+    assert "line 2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        ([HEADER, "11\t\t", "11\t\t"], r"line 3: model_id 11 is in line 2 already"),
-        ([HEADER, "11a\t\t"], r"line 2: model_id '11a' is not an id of digits"),
-        ([HEADER, "\t22\t"], r"line 2: model_id '' is not an id of digits"),
-        ([HEADER, "11\tx\t"], r"line 2: specimen_id 'x' is not an id of digits"),
-        ([HEADER, "11\t22"], r"line 2: not 3 tab-separated values"),
-        ([HEADER, "11\t22\tspiny\tmore"], r"line 2: not 3 tab-separated values"),
-        ([HEADER], r"no cells"),
-        ([""], r"no column 'model_id'"),
-        (["model_id,specimen_id,cell_type", "1,2,3"], r"no column 'model_id'.*tab-separated"),
-        (["model_id\tcell_type", "1\tspiny"], r"no column 'specimen_id'"),
-        ([HEADER + "\tlayer\tlayer", "1\t2\t3\t4\t5"], r"column 'layer' is there twice"),
-    ],
+    "path", ["absent.tsv", ".", "cells.tsv/cells.tsv", "x" * 300], ids=["absent", "folder", "inside a file", "too long"]
 )
-def test_bad_table_is_named_with_its_line(lines, message, tmp_path):
-    with pytest.raises(UserError, match=message) as caught:
-        read_cells(write(tmp_path, *lines))
-    assert str(tmp_path / "cells.tsv") in str(caught.value) and "\n" not in str(caught.value)
+def test_path_that_is_no_file_is_named(table, path):
+    folder = table(HEADER).parent
+    with pytest.raises(UserError, match=r"no such cell table|not a tab-separated table") as caught:
+        read_cells(folder / path)
+    assert str(folder / path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-def test_missing_table_and_binary_file_are_named(tmp_path):
-    with pytest.raises(UserError, match="no such cell table"):
-        read_cells(tmp_path / "none.tsv")
-    (tmp_path / "cells.tsv").write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(UserError, match="not a tab-separated table"):
-        read_cells(tmp_path / "cells.tsv")
+def row(**values):
+    return {"model_id": "491766131", "specimen_id": "", "cell_type": ""} | values
 
 
-def test_tables_that_come_with_the_workflow_are_good():
-    for name in ("cells.tsv", "seed_cells.tsv"):
-        assert len(read_cells(ROOT / "config" / name)) == 3
+@pytest.fixture(scope="module")
+def metadata(shared_data):
+    """The metadata of a real archive."""
+    return json.loads((shared_data / "allen_zip_example" / "model_metadata.json").read_text())
 
 
-ROW = {"model_id": "491766131", "specimen_id": "", "cell_type": ""}
+@pytest.fixture(scope="module")
+def database(shared_data):
+    """The mouse cells of the Allen Cell Types Database by specimen id."""
+    with open(shared_data / "allen_cells_mouse.csv", newline="", encoding="utf-8") as file:
+        rows = [{column: value.strip('"') for column, value in row.items()} for row in csv.DictReader(file)]
+    return {row["Cell_id"]: row for row in rows}
 
 
-def test_metadata_of_a_real_archive(shared_data):
-    """The `model_metadata.json` of model 491766131: an Rbp4 cell of layer 5."""
-    metadata = json.loads((shared_data / "allen_zip_example" / "model_metadata.json").read_text())
-    cell = describe_cell(ROW, metadata)
-    expected = {
-        "specimen_id": "488683425", "cell_type": "spiny", "dendrite_type": "spiny", "apical": "intact", "area": "VISp",
-        "layer": "5", "line": "Rbp4-Cre_KL100", "species": "Mus musculus",
-        "specimen_name": "Rbp4-Cre_KL100;Ai14-203503.04.01.01",
-    }  # fmt: skip
-    assert {key: cell[key] for key in expected} == expected
-    labelled = describe_cell(ROW | {"cell_type": "pyramidal", "layer": "5b"}, metadata)
-    assert (labelled["cell_type"], labelled["layer"], labelled["dendrite_type"]) == ("pyramidal", "5b", "spiny")
+def as_in_the_database(found):
+    """A row of the database in the words of `describe_cell`."""
+    return {
+        "specimen_name": found["specimen__name"],
+        "dendrite_type": found["tag__dendrite_type"],
+        "apical": found["tag__apical"],
+        "area": found["structure_parent__acronym"],
+        "layer": found["structure__layer"],
+        "line": found["line_name"],
+        "species": found["donor__species"],
+    }
+
+
+def test_description_of_a_real_archive_is_that_of_the_database(metadata, database):
+    """Two ways of the same institute: the archive of a model, and the table of all cells."""
+    cell = describe_cell(row(), metadata)
+    expected = {"model_id": "491766131", "specimen_id": "488683425", "cell_type": "spiny"}
+    assert cell == expected | as_in_the_database(database["488683425"])
+
+
+def test_descriptions_of_the_wheel_models_are_those_of_the_database(models_folder, database):
+    for folder in models_folder.glob("neuronal_model_*"):
+        cell = describe_cell(row(), read_metadata(folder))
+        expected = as_in_the_database(database[cell["specimen_id"]])
+        assert {column: cell[column] for column in expected} == expected, folder.name
+
+
+def test_layer_and_area_of_every_structure(database):
+    for found in database.values():
+        structure = {"acronym": found["structure__acronym"], "name": found["structure__name"]}
+        cell = describe_cell(row(cell_type="any"), {"specimen": {"structure": structure}})
+        assert (cell["area"], cell["layer"]) == (found["structure_parent__acronym"], found["structure__layer"])
+
+
+def test_table_goes_before_the_metadata(metadata):
+    cell = describe_cell(row(cell_type="L5 PC", layer="5b", my_column="x", apical=""), metadata)
+    assert (cell["cell_type"], cell["layer"], cell["my_column"]) == ("L5 PC", "5b", "x")
+    assert cell["apical"] == "intact" and cell["dendrite_type"] == "spiny"
+    assert list(cell)[:6] == ["model_id", "specimen_id", "cell_type", "layer", "my_column", "apical"]
+
+
+def test_specimen_must_be_the_same_on_both_sides(metadata):
+    assert describe_cell(row(specimen_id="488683425"), metadata)["specimen_id"] == "488683425"
     with pytest.raises(UserError, match="model 491766131: the cell table says specimen 7, its metadata 488683425"):
-        describe_cell(ROW | {"specimen_id": "7"}, metadata)
+        describe_cell(row(specimen_id="7"), metadata)
 
 
-def test_cell_without_any_type_is_an_error():
-    with pytest.raises(UserError, match=r"model 491766131: .*fill in `cell_type`"):
-        describe_cell(ROW, {})
-    assert describe_cell(ROW | {"cell_type": "mine"}, {})["cell_type"] == "mine"
+@pytest.mark.parametrize("dendrite", ["spiny", "aspiny", "sparsely spiny"])
+def test_empty_cell_type_is_the_whole_dendrite_type(dendrite):
+    metadata = {"specimen": {"specimen_tags": [{"name": "apical - NA"}, {"name": f"dendrite type - {dendrite}"}]}}
+    assert describe_cell(row(), metadata)["cell_type"] == dendrite
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"specimen": None},
+        {"specimen": {"specimen_tags": None, "donor": None, "structure": None}},
+        {"specimen": {"specimen_tags": [{"name": "apical - intact"}]}},
+    ],
+    ids=["none", "specimen null", "all null", "other tags"],
+)
+def test_unknown_cell_type_is_an_error_and_a_given_one_is_taken(metadata):
+    """Archives of 2015 have no metadata."""
+    with pytest.raises(UserError, match=r"model 491766131: .* fill in `cell_type` in the cell table"):
+        describe_cell(row(), metadata)
+    cell = describe_cell(row(cell_type="PV"), metadata)
+    assert cell["cell_type"] == "PV" and all(isinstance(value, str) for value in cell.values())
+
+
+@pytest.mark.parametrize(
+    "specimen", ["a name", 5, {"specimen_tags": [{"id": 1}]}, {"specimen_tags": ["spiny"]}, {"donor": [1]}]
+)
+def test_metadata_of_another_shape_are_a_mistake_not_a_crash(specimen):
+    with pytest.raises(UserError, match="model 491766131: "):
+        describe_cell(row(), {"specimen": specimen})

@@ -1,37 +1,122 @@
-"""Mistakes as a person meets them: one line, exit code 1, and no job."""
+"""A person's mistakes through the real `snakemake`: one line, exit code 1, and no job started."""
 
 import pytest
 import yaml
+from support import ROOT
 from workflow.snake import copy_workflow, snakemake
 
-MISTAKES = {
-    "unknown key": ({"libraries": {"neuronexus": {"min_ampl": 30}}}, "config: libraries.neuronexus.min_ampl: unknown key"),
-    "wrong type": ({"seed": "zero"}, "config: seed: 'zero' must be an integer"),
-    "out of range": ({"intracellular": {"dt": -1}}, "config: intracellular.dt: -1 must be greater than 0"),
-    "missing library": ({"recordings": {"demo": {"library": "none"}}}, "config: recordings.demo.library: 'none'"),
-    "unknown probe": ({"libraries": {"neuronexus": {"probe": "x"}}}, "known are Neuronexus-32, Neuropixels-128"),
-    "no cell table": ({"cells": "none.tsv"}, "none.tsv: no such cell table"),
-    "duplicate cell": ({"cells": "twice.tsv"}, "twice.tsv, line 3: model_id 11 is in line 2 already"),
-    "cell without id": ({"cells": "column.tsv"}, "column.tsv: no column 'model_id'"),
-}
+PROFILE_LINE = "Using workflow specific profile profiles/default for setting default command line arguments."
+HEADER = "model_id\tspecimen_id\tcell_type\n"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bad")
-    copy_workflow(folder)
-    (folder / "twice.tsv").write_text("model_id\tspecimen_id\tcell_type\n11\t\t\n11\t\t\n")
-    (folder / "column.tsv").write_text("model\tspecimen_id\tcell_type\n11\t\t\n")
-    return folder
+@pytest.fixture
+def folder(tmp_path):
+    return copy_workflow(tmp_path / "work flow")
 
 
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistake_ends_in_one_line_before_any_job(mistake, folder):
-    config, message = MISTAKES[mistake]
-    (folder / "mistake.yaml").write_text(yaml.safe_dump(config))
-    result = snakemake(folder, "--cores", "1", "--configfile", "mistake.yaml")
+def configure(folder, *changes):
+    """Put values at paths of the default configuration, as in ("libraries/neuronexus/n", 3)."""
+    path = folder / "config" / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    for keys, value in changes:
+        *blocks, key = keys.split("/")
+        place = config
+        for block in blocks:
+            place = place[block]
+        place[key] = value
+    path.write_text(yaml.safe_dump(config))
+
+
+def refused(folder, *arguments):
+    """The one line that a person reads."""
+    result = snakemake(folder, *arguments)
     assert result.returncode == 1
-    # What Snakemake itself says of profile and configuration comes first.
-    lines = [line for line in (result.stdout + result.stderr).splitlines() if not line.startswith(("Using", "Config"))]
-    assert len(lines) == 1 and lines[0].startswith("error: ") and message in lines[0]
-    assert not (folder / "results").exists()
+    (line,) = [line for line in result.stderr.splitlines() if line != PROFILE_LINE]
+    assert line.startswith("error: ")
+    assert result.stdout == "" and "Traceback" not in result.stderr
+    assert not (folder / "results").exists() and not list((folder / ".snakemake").glob("metadata/*"))
+    assert [path.name for path in (folder / "allen_models").iterdir()] == ["README.md"]
+    return line.removeprefix("error: ")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("sed", 1, "sed: unknown key; did you mean 'seed'?"),
+        ("libraries/neuronexus/n", "fifty", "libraries.neuronexus.n: 'fifty' must be an integer"),
+        ("libraries/neuronexus/check_eap_shape", 1, "libraries.neuronexus.check_eap_shape: 1 must be a boolean"),
+        ("recordings", None, "recordings: None must be a block of keys"),
+        ("libraries/neuronexus/xlim", [80, 10], "libraries.neuronexus.xlim: "),
+        ("libraries/neuronexus/probe", "Neuronexus", "libraries.neuronexus.probe: 'Neuronexus' is not a probe; known are "),
+        ("recordings/demo/library", "tetrode", "recordings.demo.library: 'tetrode' is not in `libraries`"),
+        ("recordings/demo/templates/min_amp", 300, "recordings.demo.templates.min_amp: "),
+        ("recordings/demo/recordings/noise_level", float("nan"), "noise_level: nan must be a finite number"),
+        ("libraries", {}, "libraries: {} must be "),
+        ("recordings/a b", {"library": "neuronexus"}, "recordings.a b: 'a b' must be a name"),
+    ],
+)
+def test_bad_configuration(folder, key, value, expected):
+    configure(folder, (key, value))
+    text = refused(folder)
+    assert text.startswith("config: ") and expected in text
+
+
+def test_bad_value_on_the_command_line(folder):
+    result = snakemake(folder, "--config", "seed=zero")
+    assert result.returncode == 1 and not (folder / "results").exists()
+    assert result.stderr.splitlines()[-1] == "error: config: seed: 'zero' must be an integer"
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (HEADER + "473863510\t\t\n473863510\t\t\n", "line 3: model_id 473863510 is in line 2 already"),
+        ("model_id\tcell_type\n473863510\tspiny\n", "no column 'specimen_id'"),
+        (HEADER, "no cells"),
+        (None, "no such cell table (config: cells)"),
+    ],
+    ids=["model twice", "missing column", "no cells", "no file"],
+)
+def test_bad_cell_table(folder, table, expected):
+    if table is not None:
+        (folder / "config" / "mine.tsv").write_text(table)
+    configure(folder, ("cells", "config/mine.tsv"))
+    text = refused(folder, "-n")
+    assert text.startswith("config/mine.tsv") and expected in text
+
+
+def test_cell_table_that_is_no_file(folder):
+    configure(folder, ("cells", "config/cells.tsv/mine.tsv"))
+    assert "config/cells.tsv/mine.tsv" in refused(folder)
+
+
+def test_default_configuration_passes(folder):
+    """The control: the same folder without a mistake, a path with a space, an environment that is not activated."""
+    result = snakemake(folder, "-n")
+    assert result.returncode == 0, result.stderr
+    assert "generate_recording" in result.stdout and not (folder / "results").exists()
+
+
+def test_unusual_configuration_passes(folder):
+    """Two probes, a recording of each, an own cell table with an extra column: a job for each of them."""
+    (folder / "mine.tsv").write_text("layer\t" + HEADER + "5\t473863510\t\t\n2/3\t473863035\t318808427\tL2/3 PC\n")
+    configure(
+        folder,
+        ("cells", "mine.tsv"),
+        ("libraries/second-1", {"probe": "tetrode", "sigma": [0.3, 0.3, 0.4], "xlim": None}),
+        ("recordings/noise", {"library": "second-1", "spiketrains": {"n_exc": 0, "n_inh": 0}}),
+    )
+    result = snakemake(folder, "-n", "--quiet", "rules")
+    assert result.returncode == 0, result.stderr
+    counts = dict(line.split()[:2] for line in result.stdout.splitlines() if line.startswith(("sim", "comp", "conc", "gen")))
+    assert counts == {
+        "simulate_spikes": "2",
+        "compile_mechanisms": "2",
+        "compute_eaps": "4",
+        "concatenate_library": "2",
+        "generate_recording": "2",
+    }
+
+
+def test_configuration_of_the_repository_is_the_one_that_was_tested():
+    assert yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["cells"] == "config/cells.tsv"
