@@ -33,6 +33,7 @@ $(VENV)/test: requirements-test.lock
 	$(call install,$<)
 
 define install
+	@case "$(CURDIR)" in *" "*) echo "Snakemake needs a path without spaces, unlike $(CURDIR)"; exit 1;; esac
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed: make PYTHON=python3.11 run"; exit 1; }
 	@for tool in g++ make; do command -v $$tool > /dev/null || \

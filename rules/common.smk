@@ -16,6 +16,8 @@ from allenrec.settings import load_settings
 from allenrec.tables import read_cells
 
 try:
+    if " " in sys.executable:  # Snakemake does not quote it
+        raise UserError(f"{sys.executable}: Snakemake needs a path without spaces; move the environment to one")
     settings = load_settings(config)
     cells = {cell["model_id"]: cell for cell in read_cells(settings.cells)}
 except UserError as error:

@@ -29,6 +29,8 @@ rule plot_cell:
     resources:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
+    message:
+        "Drawing model {wildcards.model}"
     script:
         "../scripts/plot_cell.py"
 
@@ -55,6 +57,8 @@ rule plot_library:
         runtime=runtime(10),
     params:
         min_amp=lambda wildcards: settings.libraries[wildcards.library].min_amp,
+    message:
+        "Drawing library {wildcards.library}"
     script:
         "../scripts/plot_library.py"
 
@@ -79,5 +83,7 @@ rule plot_recording:
     resources:
         mem_mb=mem_mb(2000),
         runtime=runtime(10),
+    message:
+        "Drawing recording {wildcards.recording}"
     script:
         "../scripts/plot_recording.py"

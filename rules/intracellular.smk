@@ -30,5 +30,7 @@ rule simulate_spikes:
         axon=settings.models.axon,
         # Not the whole row: another column of the table changes nothing here.
         cell=lambda wildcards: {key: cells[wildcards.model][key] for key in ("model_id", "specimen_id", "cell_type")},
+    message:
+        "Simulating spikes of model {wildcards.model}"
     script:
         "../scripts/simulate_spikes.py"

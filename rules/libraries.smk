@@ -28,6 +28,8 @@ rule compute_eaps:
         settings=library_settings,
         cell=lambda wildcards: cells[wildcards.model],
         seed=settings.seed,
+    message:
+        "Sampling templates of model {wildcards.model} for {wildcards.library}"
     script:
         "../scripts/compute_eaps.py"
 
@@ -50,5 +52,7 @@ rule concatenate_library:
     resources:
         mem_mb=mem_mb(1000),
         runtime=runtime(30),
+    message:
+        "Joining the templates of {wildcards.library}"
     script:
         "../scripts/concatenate_library.py"

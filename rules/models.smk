@@ -26,6 +26,8 @@ rule save_config:
         runtime=runtime(5),
     params:
         settings=block(settings),
+    message:
+        "Saving the merged configuration"
     script:
         "../scripts/save_config.py"
 
@@ -50,6 +52,8 @@ rule download_model:
         runtime=runtime(30),
     params:
         sources=settings.models.sources,
+    message:
+        "Fetching and checking model {wildcards.model}"
     script:
         "../scripts/download_model.py"
 
@@ -71,5 +75,7 @@ rule compile_mechanisms:
     resources:
         mem_mb=mem_mb(1000),
         runtime=runtime(15),
+    message:
+        "Compiling the mechanisms of model {wildcards.model}, if they are new"
     script:
         "../scripts/compile_mechanisms.py"

@@ -27,5 +27,7 @@ rule generate_recording:
     params:
         settings=recording_settings,
         seed=settings.seed,
+    message:
+        "Generating recording {wildcards.recording}"
     script:
         "../scripts/generate_recording.py"

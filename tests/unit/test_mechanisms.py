@@ -1,6 +1,7 @@
 """Mod files: what they declare, held against NEURON; one compilation for each distinct set."""
 
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -197,19 +198,18 @@ def test_processes_at_once_compile_once(one_file, counting, tmp_path):
 
 
 def test_set_is_built_anew_when_its_library_is_gone_or_of_another_neuron(one_file, counting, tmp_path, monkeypatch):
+    """With an nrnivmodl that only leaves a library: here it counts whether it is called."""
     python, record = counting
+    (python.parent / "nrnivmodl").write_text(
+        f'#!/bin/sh\necho called >> "{record}"\nmkdir {platform.machine()} && echo > {platform.machine()}/libnrnmech.so\n'
+    )
     monkeypatch.setattr(sys, "executable", str(python))
     folder = compile_mechanisms(one_file, tmp_path / "root")
-    for n_calls, damage in enumerate(
-        (
-            lambda: next(folder.glob("*/libnrnmech.so")).unlink(),
-            lambda: (folder / "build.json").write_text('{"neuron": "7.8"}'),
-        ),
-        start=2,
-    ):
+    library = folder / platform.machine() / "libnrnmech.so"
+    damages = [library.unlink, lambda: (folder / "build.json").write_text('{"neuron": "7.8"}'), lambda: None]
+    for damage, n_calls in zip(damages, (2, 3, 3), strict=True):
         damage()
-        whole = compile_mechanisms(one_file, tmp_path / "root")
-        assert whole == folder and len(list(folder.glob("*/libnrnmech.so"))) == 1
+        assert compile_mechanisms(one_file, tmp_path / "root") == folder and library.is_file()
         assert len(record.read_text().splitlines()) == n_calls
 
 

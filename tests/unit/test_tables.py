@@ -108,6 +108,11 @@ def row(**values):
     return {"model_id": "491766131", "specimen_id": "", "cell_type": ""} | values
 
 
+def describe(row, metadata):
+    """What the stages do: the row of the table, joined with what the metadata say."""
+    return describe_cell(row, cell_facts(metadata))
+
+
 @pytest.fixture(scope="module")
 def metadata(shared_data):
     """The metadata of a real archive."""
@@ -123,7 +128,7 @@ def database(shared_data):
 
 
 def as_in_the_database(found):
-    """A row of the database in the words of `describe_cell`."""
+    """A row of the database in the words of `cell_facts`."""
     return {
         "specimen_name": found["specimen__name"],
         "dendrite_type": found["tag__dendrite_type"],
@@ -137,14 +142,14 @@ def as_in_the_database(found):
 
 def test_description_of_a_real_archive_is_that_of_the_database(metadata, database):
     """Two ways of the same institute: the archive of a model, and the table of all cells."""
-    cell = describe_cell(row(), metadata)
+    cell = describe(row(), metadata)
     expected = {"model_id": "491766131", "specimen_id": "488683425", "cell_type": "spiny"}
     assert cell == expected | as_in_the_database(database["488683425"])
 
 
 def test_descriptions_of_the_wheel_models_are_those_of_the_database(models_folder, database):
     for folder in models_folder.glob("neuronal_model_*"):
-        cell = describe_cell(row(), read_metadata(folder))
+        cell = describe(row(), read_metadata(folder))
         expected = as_in_the_database(database[cell["specimen_id"]])
         assert {column: cell[column] for column in expected} == expected, folder.name
 
@@ -152,27 +157,27 @@ def test_descriptions_of_the_wheel_models_are_those_of_the_database(models_folde
 def test_layer_and_area_of_every_structure(database):
     for found in database.values():
         structure = {"acronym": found["structure__acronym"], "name": found["structure__name"]}
-        cell = describe_cell(row(cell_type="any"), {"specimen": {"structure": structure}})
+        cell = describe(row(cell_type="any"), {"specimen": {"structure": structure}})
         assert (cell["area"], cell["layer"]) == (found["structure_parent__acronym"], found["structure__layer"])
 
 
 def test_table_goes_before_the_metadata(metadata):
-    cell = describe_cell(row(cell_type="L5 PC", layer="5b", my_column="x", apical=""), metadata)
+    cell = describe(row(cell_type="L5 PC", layer="5b", my_column="x", apical=""), metadata)
     assert (cell["cell_type"], cell["layer"], cell["my_column"]) == ("L5 PC", "5b", "x")
     assert cell["apical"] == "intact" and cell["dendrite_type"] == "spiny"
     assert list(cell)[:6] == ["model_id", "specimen_id", "cell_type", "layer", "my_column", "apical"]
 
 
 def test_specimen_must_be_the_same_on_both_sides(metadata):
-    assert describe_cell(row(specimen_id="488683425"), metadata)["specimen_id"] == "488683425"
+    assert describe(row(specimen_id="488683425"), metadata)["specimen_id"] == "488683425"
     with pytest.raises(UserError, match="model 491766131: the cell table says specimen 7, its metadata 488683425"):
-        describe_cell(row(specimen_id="7"), metadata)
+        describe(row(specimen_id="7"), metadata)
 
 
 @pytest.mark.parametrize("dendrite", ["spiny", "aspiny", "sparsely spiny"])
 def test_empty_cell_type_is_the_whole_dendrite_type(dendrite):
     metadata = {"specimen": {"specimen_tags": [{"name": "apical - NA"}, {"name": f"dendrite type - {dendrite}"}]}}
-    assert describe_cell(row(), metadata)["cell_type"] == dendrite
+    assert describe(row(), metadata)["cell_type"] == dendrite
 
 
 @pytest.mark.parametrize(
@@ -188,14 +193,17 @@ def test_empty_cell_type_is_the_whole_dendrite_type(dendrite):
 def test_unknown_cell_type_is_an_error_and_a_given_one_is_taken(metadata):
     """Archives of 2015 have no metadata."""
     with pytest.raises(UserError, match=r"model 491766131: .* fill in `cell_type` in the cell table"):
-        describe_cell(row(), metadata)
-    cell = describe_cell(row(cell_type="PV"), metadata)
+        describe(row(), metadata)
+    cell = describe(row(cell_type="PV"), metadata)
     assert cell["cell_type"] == "PV" and all(isinstance(value, str) for value in cell.values())
 
 
 @pytest.mark.parametrize(
-    "specimen", ["a name", 5, {"specimen_tags": [{"id": 1}]}, {"specimen_tags": ["spiny"]}, {"donor": [1]}]
+    "specimen",
+    ["a name", 5, {"specimen_tags": [{"id": 1}]}, {"specimen_tags": ["spiny"]}, {"donor": [1]}],
+    ids=["text", "number", "tag without name", "tag a text", "donor a list"],
 )
 def test_metadata_of_another_shape_are_a_mistake_not_a_crash(specimen):
-    with pytest.raises(UserError, match="model 491766131: "):
-        describe_cell(row(), {"specimen": specimen})
+    with pytest.raises(UserError, match="metadata") as caught:
+        describe(row(), {"id": 491766131, "specimen": specimen})
+    assert "491766131" in str(caught.value) and "\n" not in str(caught.value)

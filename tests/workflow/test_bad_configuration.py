@@ -2,7 +2,6 @@
 
 import pytest
 import yaml
-from support import ROOT
 from workflow.snake import copy_workflow, snakemake
 
 PROFILE_LINE = "Using workflow specific profile profiles/default for setting default command line arguments."
@@ -44,7 +43,6 @@ def refused(folder, *arguments):
     [
         ("sed", 1, "sed: unknown key; did you mean 'seed'?"),
         ("libraries/neuronexus/n", "fifty", "libraries.neuronexus.n: 'fifty' must be an integer"),
-        ("libraries/neuronexus/check_eap_shape", 1, "libraries.neuronexus.check_eap_shape: 1 must be a boolean"),
         ("recordings", None, "recordings: None must be a block of keys"),
         ("libraries/neuronexus/xlim", [80, 10], "libraries.neuronexus.xlim: "),
         ("libraries/neuronexus/probe", "Neuronexus", "libraries.neuronexus.probe: 'Neuronexus' is not a probe; known are "),
@@ -72,10 +70,9 @@ def test_bad_value_on_the_command_line(folder):
     [
         (HEADER + "473863510\t\t\n473863510\t\t\n", "line 3: model_id 473863510 is in line 2 already"),
         ("model_id\tcell_type\n473863510\tspiny\n", "no column 'specimen_id'"),
-        (HEADER, "no cells"),
         (None, "no such cell table (config: cells)"),
     ],
-    ids=["model twice", "missing column", "no cells", "no file"],
+    ids=["model twice", "missing column", "no file"],
 )
 def test_bad_cell_table(folder, table, expected):
     if table is not None:
@@ -116,7 +113,3 @@ def test_unusual_configuration_passes(folder):
         "concatenate_library": "2",
         "generate_recording": "2",
     }
-
-
-def test_configuration_of_the_repository_is_the_one_that_was_tested():
-    assert yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["cells"] == "config/cells.tsv"
