@@ -1,15 +1,14 @@
 """Time for one candidate pose: our sampling of templates against MEArec's loop.
 
-Same models, same currents of the same segments, same probe (Neuronexus-32, 10 points a contact), same box of positions,
-same test of a template, one core each, in turn. MEArec's figure is its real loop in `calc_extracellular`, without what it
-does before; ours is a whole call of `sample_templates`, divided by the poses that it tried. The first call in a process is
-left out, because numba may compile in it; how long that takes once a checkout is the last row. Limit: at least 100 times
-faster.
+Same models, same currents of the same segments, same probe (Neuronexus-32, 10 points a contact), same box of
+positions, same test of a template, one core each, in turn. MEArec's figure is its real loop in `calc_extracellular`,
+without what it does before; ours is a whole call of `sample_templates`, divided by the poses that it tried. The first
+call in a process is left out, because numba may compile in it; how long that takes, once a checkout, is the last row.
+Limit: at least 100 times faster.
 """
 
 import argparse
 import os
-import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -35,7 +34,7 @@ def save_currents(folder, mechanisms, path):
 
 
 def save_for_mearec(path, folder, model_name):
-    """Write the spikes of an intracellular file as MEArec stores them: float64, and found by the model folder's name."""
+    """Write the spikes of an intracellular file as MEArec stores them: float64, found by the model's name."""
     import numpy as np
 
     from allenrec.currents import read_currents
@@ -113,6 +112,9 @@ def measure(model_id, folder, mechanisms, python, *, ours, peer, repeats):
             "candidates": peer,
         }
 
+        def allenrec():
+            return harness.fresh(our_sampling, path, ours, 0)["seconds_per_candidate"]
+
         def mearec():
             result = harness.run_peer(python, "mearec_eap.py", job | {"seed": next(seeds)})
             if (result["segments"], result["candidates"]) != (segments, peer):
@@ -120,7 +122,7 @@ def measure(model_id, folder, mechanisms, python, *, ours, peer, repeats):
             return result["seconds_per_candidate"]
 
         seeds = iter(range(repeats))
-        pairs = harness.paired(lambda: harness.fresh(our_sampling, path, ours, 0)["seconds_per_candidate"], mearec, repeats)
+        pairs = harness.paired(allenrec, mearec, repeats)
     milliseconds = [(1000 * a, 1000 * b) for a, b in pairs]
     case = f"{model_id}, {segments} segments"
     print(f"{case}: {repeats} pairs", flush=True)

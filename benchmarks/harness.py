@@ -43,7 +43,7 @@ def fetch_models(model_ids):
 
 
 def compile_for(folders):
-    """Compile the mechanisms of model folders with this interpreter's NEURON; return the compiled folders by model id."""
+    """Compile the mechanisms of model folders with this environment's NEURON; return the compiled folders by model."""
     from allenrec.mechanisms import compile_mechanisms
 
     return {m: compile_mechanisms(folder / "modfiles", WORK / "mechanisms") for m, folder in folders.items()}
@@ -141,14 +141,15 @@ def report(name, rows, *, packages, peer_python=None, peer_packages=()):
 
 
 def _versions_there(python, packages):
-    code = "import json, sys; from importlib.metadata import version; print(json.dumps({p: version(p) for p in sys.argv[1:]}))"
-    return json.loads(subprocess.run([python, "-c", code, *packages], check=True, capture_output=True).stdout)
+    code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+    found = subprocess.run([python, "-c", code, *packages], check=True, capture_output=True, text=True).stdout
+    return dict(zip(packages, found.split(), strict=True))
 
 
 def machine():
     """What decides about speed: processor, cores that this process may use, memory (GB), system, and the load now."""
-    cpuinfo = Path("/proc/cpuinfo")
-    names = [line.split(":", 1)[1].strip() for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return {
         "processor": names[0] if names else platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)),
@@ -163,11 +164,10 @@ def table(rows):
     head = ("case", "ours", "peer", "unit", "ratio", "limit", "", "peer is")
     lines = [head, *(_cells(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    left = (0, 3, 6, 7)
-    return "\n".join(
-        "  ".join(cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True)))
-        for line in lines
-    )
+    # Figures to the right, text to the left
+    align = (str.ljust, str.rjust, str.rjust, str.ljust, str.rjust, str.rjust, str.ljust, str.ljust)
+    padded = ([to(cell, w) for to, cell, w in zip(align, line, widths, strict=True)] for line in lines)
+    return "\n".join("  ".join(line).rstrip() for line in padded)
 
 
 def _cells(row):

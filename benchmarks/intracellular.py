@@ -1,9 +1,10 @@
 """Our whole intracellular stage against one plain LFPy run of the same cell.
 
-Ours builds the cell, searches the amplitude, records the currents around the spikes and writes the file. The plain run
-builds the same cell and simulates it once, for the same time and at the amplitude that the search found, with
-`cell.simulate(rec_imem=True)`: what anyone has to do at least. Each runs in a fresh process; imports and the compilation
-of mechanisms are in neither. Limit: ours takes at most 2.5 times the plain run, median over the cells.
+Ours builds the cell, searches the amplitude, records the currents around the spikes and writes the file. The plain
+run builds the same cell and simulates it once, for the same time and at the amplitude that the search found, with
+`cell.simulate(rec_imem=True)`: what anyone has to do at least. Each runs in a fresh process; neither figure has the
+imports or the compilation of mechanisms in it. Limit: ours takes at most 2.5 times the plain run, median over the
+cells.
 """
 
 import argparse

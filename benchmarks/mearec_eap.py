@@ -1,7 +1,8 @@
 """Runs in MEArec's environment: the time of its own loop over candidate poses. Started by `eap.py`.
 
-The only argument is JSON: `scripts` (our library), `folder` (the model), `mechanisms` (where compiled ones live), `currents`
-(a folder with `imem_*.npy` and `vmem_*.npy`, as MEArec stores them), `candidates`, `seed`. Prints JSON on its last line.
+The only argument is JSON: `scripts` (our library), `folder` (the model), `mechanisms` (where compiled ones live),
+`currents` (a folder with `imem_*.npy` and `vmem_*.npy`, as MEArec stores them), `candidates`, `seed`. Prints JSON on
+its last line.
 """
 
 import contextlib
@@ -56,8 +57,8 @@ def main():
 def candidate_times():
     """Yield a list that receives the time at which MEArec begins with each candidate.
 
-    From one to the next is a whole turn of its loop: the potential, the test of amplitude and shape, the alignment. What
-    it does before the loop (the cell built again, `n` x 100,000 positions drawn) is not counted.
+    From one to the next is a whole turn of its loop: the potential, the test of amplitude and shape, the alignment.
+    What it does before the loop (the cell built again, `n` x 100,000 positions drawn) is not counted.
     """
     starts, original = [], simulate_cells.return_extracellular_spike
 

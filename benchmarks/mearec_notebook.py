@@ -1,15 +1,15 @@
-"""Runs in MEArec's environment: the recipe of MEArec's Allen notebook, from models to figures. Started by `notebook.py`.
+"""Runs in MEArec's environment: the recipe of MEArec's Allen notebook, models to figures. Started by `notebook.py`.
 
-A re-implementation in our own words of `generate_recordings_with_allen_models.ipynb` of MEArec 1.11.0. Kept as they are there:
-the loader (mod files compiled at every load, segments by lambda_f, values of the genome set by `exec`, the passive block
-and the axon of the fit left out), MEArec's default parameters, and the order of things. Different: the loop over models
-simulates each model, where the notebook repeats the first; each has a seed of its own, because with one seed MEArec puts
-the templates of all models in the same places, and then finds too few that are apart; the notebook's trial run of one cell
-is left out; figures are saved, not shown.
+A re-implementation in our own words of `generate_recordings_with_allen_models.ipynb` of MEArec. Kept as they are
+there: the loader (mod files compiled at every load, segments by lambda_f, values of the genome set by `exec`, the
+passive block and the axon of the fit left out), MEArec's default parameters, and the order of things. Different: the
+loop over models simulates each model, where the notebook repeats the first; each has a seed of its own, because with
+one seed MEArec puts the templates of all models in the same places, and then finds too few that are apart; the
+notebook's trial run of one cell is left out; figures are saved, not shown.
 
-The only argument is JSON: `models` (model folder to cell type), `folder` (for results), `n` (templates a cell), `duration`
-(s), `min_dist` (µm), `processes` (for templates, each a model at a time), `n_jobs` (of the recording), `seed`. Prints
-JSON on its last line: the seconds of each stage.
+The only argument is JSON: `models` (model folder to cell type), `folder` (for results), `n` (templates a cell),
+`duration` (s), `n_exc`, `n_inh` (units), `min_dist` (µm), `processes` (for templates, each a model at a time),
+`n_jobs` (of the recording), `seed`. Prints JSON on its last line: the seconds of both halves, and what came of them.
 """
 
 import contextlib
@@ -87,10 +87,10 @@ def templates_of(model, currents_folder, params):
 
 
 def all_templates(models, currents_folder, params, processes):
-    """Return what `templates_of` does for each model: one after another, or some at a time in processes of their own."""
+    """Return what `templates_of` does for each model: one after another, or some at a time in their own processes."""
     if processes == 1:
         return [templates_of(model, currents_folder, own) for model, own in zip(models, params, strict=True)]
-    # A process for each model: a second model in the same one finds the first one's sections in its way.
+    # A process for each model: NEURON keeps cells and mechanisms globally.
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
         return list(pool.map(templates_of, models, [currents_folder] * len(models), params))
 
@@ -100,7 +100,8 @@ def make_library(job, path):
     params = MEArec.get_default_templates_params() | {"seed": job["seed"], "rot": "3drot", "n": job["n"]}
     seeded = [params | {"seed": job["seed"] + i} for i in range(len(job["models"]))]
     found = all_templates(job["models"], Path(job["folder"], "intracellular"), seeded, job["processes"])
-    arrays = dict(zip(("templates", "locations", "rotations"), map(np.concatenate, zip(*found, strict=True)), strict=True))
+    names = ("templates", "locations", "rotations")
+    arrays = {name: np.concatenate(parts) for name, *parts in zip(names, *found, strict=True)}
     labels = zip(job["models"].values(), found, strict=True)
     types = np.concatenate([[cell_type] * len(templates) for cell_type, (templates, _, _) in labels])
     generator = MEArec.TemplateGenerator(
@@ -117,7 +118,7 @@ def make_recording(job, library, path):
     """Make a recording from the library, save it, and draw it."""
     params = MEArec.get_default_recordings_params()
     params["cell_types"] = {"excitatory": ["spiny"], "inhibitory": ["aspiny"]}
-    params["spiketrains"] |= {"duration": job["duration"], "n_exc": 5, "n_inh": 2}
+    params["spiketrains"] |= {key: job[key] for key in ("duration", "n_exc", "n_inh")}
     params["templates"] |= {"min_dist": job["min_dist"], "min_amp": 30}
     params["seeds"] = dict.fromkeys(("spiketrains", "templates", "convolution", "noise"), job["seed"])
     generator = MEArec.gen_recordings(params=params, templates=str(library), verbose=False, n_jobs=job["n_jobs"])

@@ -13,8 +13,8 @@ from allenrec.errors import UserError
 def job_log(snakemake):
     """Send everything that a rule's script prints to the rule's log; end a failed job with exit code 1.
 
-    A person's mistake is one line in the log, any other fault a traceback. File descriptors are redirected, not just
-    `sys.stdout`: NEURON prints from C.
+    A person's mistake and a fault of the world are one line in the log, any other fault a traceback. File descriptors are
+    redirected, not just `sys.stdout`: NEURON prints from C.
     """
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -25,7 +25,7 @@ def job_log(snakemake):
             stream.reconfigure(line_buffering=True)
         try:
             yield
-        except UserError as error:
+        except (UserError, OSError) as error:  # a mistake, or a fault of the world such as a full disk
             print(f"error: {error}", file=sys.stderr)
             sys.exit(1)
         except Exception:

@@ -22,7 +22,7 @@ BUILD_RECORD = "build.json"
 
 @dataclass(frozen=True)
 class Mechanism:
-    """What a mod file declares in its NEURON block."""
+    """What a mod file declares that can be set; a PARAMETER that is not in RANGE is global, declared so or not."""
 
     range_parameters: frozenset
     global_parameters: frozenset
@@ -67,7 +67,12 @@ def declared_mechanisms(folder):
         block = re.search(r"\bNEURON\s*\{(.*?)\}", text, flags=re.DOTALL)
         suffix = re.search(r"\bSUFFIX\s+(\w+)", block[1]) if block else None
         if suffix:
-            mechanisms[suffix[1]] = Mechanism(_names(block[1], "RANGE"), _names(block[1], "GLOBAL"))
+            ranges = _names(block[1], "RANGE")
+            # Variables of the cell and of its ions may stand among the parameters.
+            others = ranges | {"v", "celsius", "dt", "t", "diam", "area"} | _names(block[1], "READ") | _names(block[1], "WRITE")
+            parameters = re.search(r"\bPARAMETER\s*\{(.*?)\}", text, flags=re.DOTALL)
+            implied = frozenset(re.findall(r"\b(\w+)\s*=", parameters[1])) if parameters else frozenset()
+            mechanisms[suffix[1]] = Mechanism(ranges, _names(block[1], "GLOBAL") | (implied - others))
     return mechanisms
 
 
@@ -146,6 +151,8 @@ def _compiler_message(output):
     # modlunit and nocmodl name the fault, the file and the line just before make gives up.
     wanted = [i for i, line in enumerate(lines) if re.search(r"\berror\b|Error|illegal|syntax|Unknown", line)]
     first = max(wanted[0] - 2, 0) if wanted else max(len(lines) - 5, 0)
+    # nrnivmodl is a Python script; its traceback says nothing that make has not said.
+    lines = lines[: next((i for i, line in enumerate(lines) if line.startswith("Traceback")), len(lines))]
     return " | ".join(line for line in lines[first : first + 8] if line)
 
 

@@ -69,13 +69,15 @@ class Model:
         return frozenset(p.mechanism for p in self.parameters if p.mechanism)
 
 
-def read_model(folder):
+def read_model(folder, model_id=None):
     """Read and check a model folder.
 
     Parameters
     ----------
     folder : path
         Holds `fit_parameters.json`, `reconstruction.swc` and `modfiles/*.mod`.
+    model_id : str, optional
+        If it is not the one in the folder's name.
 
     Returns
     -------
@@ -87,8 +89,8 @@ def read_model(folder):
         With the model and the file: something is missing, does not parse, names a mechanism or parameter that no mod
         file defines, or leaves a section type of the morphology without values.
     """
-    folder = Path(folder).resolve()
-    model_id = folder.name.removeprefix("neuronal_model_")
+    folder = Path(folder).absolute()  # not resolved: the id is in the name of a link
+    model_id = model_id or folder.name.removeprefix("neuronal_model_")
     for name in (FIT, MORPHOLOGY, MODFILES):
         if not (folder / name).exists():
             raise UserError(f"model {model_id}: {folder / name} is missing; an Allen model archive holds it")
@@ -108,6 +110,20 @@ def input_digests(folder):
         FIT: sha256(folder / FIT),
         MORPHOLOGY: sha256(folder / MORPHOLOGY),
     }
+
+
+def read_metadata(folder):
+    """Return the content of a folder's `model_metadata.json`, {} if there is none (archives of 2015)."""
+    path = Path(folder) / METADATA
+    if not path.exists():
+        return {}
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} does not parse as JSON: {error}") from None
+    if not isinstance(metadata, dict):
+        raise UserError(f"{path} does not hold a JSON object")
+    return metadata
 
 
 def model_files(folder):
@@ -134,9 +150,14 @@ def _check_morphology(model_id, path):
         raise UserError(f"model {model_id}: {path} has rows of type {min(unknown)}; known are 1, 2, 3 and 4")
     if (rows[:, 5] <= 0).any():
         raise UserError(f"model {model_id}: {path} has a radius that is not positive")
-    orphans = set(rows[:, 6].astype(int)) - set(rows[:, 0].astype(int)) - {-1}
-    if orphans:
-        raise UserError(f"model {model_id}: {path} names the parent {min(orphans)}, which is not in it")
+    ids, parents = rows[:, 0].astype(int), rows[:, 6].astype(int)
+    disorder = np.flatnonzero(np.diff(ids) <= 0)
+    if len(disorder):
+        raise UserError(f"model {model_id}: {path} has row {ids[disorder[0] + 1]} after row {ids[disorder[0]]}")
+    # NEURON needs parents before their children, too.
+    orphans = (parents != -1) & ~(np.isin(parents, ids) & (parents < ids))
+    if orphans.any():
+        raise UserError(f"model {model_id}: {path} names the parent {parents[orphans][0]}, which is not in a row before")
     return {SECTION_OF_SWC_TYPE[t] for t in types}
 
 
@@ -165,7 +186,10 @@ class _FitReader:
         parameters = tuple(self.parameter(i, entry, mechanisms) for i, entry in enumerate(self.list("genome")))
         capacitance = {}
         if perisomatic:
-            capacitance = {self.section(entry, "passive.cm"): self.number(entry, "cm", "passive.cm") for entry in passive["cm"]}
+            capacitance = {
+                self.section(entry, "passive.cm"): self.number(entry, "cm", "passive.cm")
+                for entry in self.entries(passive, "cm", "passive.cm")
+            }
             # The axon of the reconstruction is replaced, so the fit must know every other type that is there.
             nameless = morphology_sections - capacitance.keys() - {"axon"}
             if nameless:
@@ -182,7 +206,7 @@ class _FitReader:
                 self.section(entry, "conditions.erev"): {
                     ion: self.number(entry, ion, "conditions.erev") for ion in ("ena", "ek") if ion in entry
                 }
-                for entry in conditions.get("erev", [])
+                for entry in self.entries(conditions, "erev", "conditions.erev")
             },
             temperature=self.number(conditions, "celsius", "conditions"),
             v_init=self.number(conditions, "v_init", "conditions"),
@@ -194,6 +218,12 @@ class _FitReader:
             raise self.fault(f"has no list `{name}`")
         return value
 
+    def entries(self, block, key, where):
+        entries = block.get(key, [])
+        if not isinstance(entries, list):
+            raise self.fault(f"{where} is {entries!r}, not a list")
+        return entries
+
     def block(self, name):
         block = self.list(name)[0]
         if not isinstance(block, dict):
@@ -203,6 +233,8 @@ class _FitReader:
     def number(self, block, key, where):
         # All-active fits write their numbers as strings.
         try:
+            if isinstance(block[key], bool):
+                raise TypeError
             value = float(block[key])
         except KeyError:
             raise self.fault(f"has no `{key}` in {where}") from None
@@ -214,7 +246,7 @@ class _FitReader:
 
     def section(self, entry, where, others=frozenset()):
         section = entry.get("section") if isinstance(entry, dict) else None
-        if section not in SECTIONS | others:
+        if not isinstance(section, str) or section not in SECTIONS | others:
             raise self.fault(f"{where}: section {section!r} is not one of {', '.join(sorted(SECTIONS))}")
         return section
 
@@ -222,6 +254,8 @@ class _FitReader:
         where = f"genome[{index}]"
         section = self.section(entry, where, others={"glob"})
         name, mechanism = entry.get("name"), entry.get("mechanism")
+        if not isinstance(name, str) or not isinstance(mechanism or "", str):
+            raise self.fault(f"{where}: name {name!r} and mechanism {mechanism!r} must be text")
         value = self.number(entry, "value", where)
         if section == "glob":
             known = {f"{g}_{m}" for m, declared in mechanisms.items() for g in declared.global_parameters}

@@ -72,6 +72,20 @@ def draw_rotations(rng, n, rot):
     return angles
 
 
-def place(points, rotation, position):
-    """Turn points (n, 3) about the origin by angles (3,) rad and move them by `position` (3,) µm."""
-    return Rotation.from_euler(AXES, rotation).apply(points) + position
+def place(points, rotations, positions):
+    """Turn points about the origin and move them.
+
+    Parameters
+    ----------
+    points : numpy.ndarray
+        (n, 3) µm.
+    rotations, positions : numpy.ndarray
+        (3,) or (n_poses, 3); rad and µm.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, 3) or (n_poses, n, 3) µm.
+    """
+    matrices = Rotation.from_euler(AXES, rotations).as_matrix()
+    return points @ np.swapaxes(matrices, -1, -2) + np.asarray(positions)[..., np.newaxis, :]

@@ -29,21 +29,34 @@ class Block(BaseModel):
 
     def require(self, condition, key, message):
         if not condition:
-            raise ValueError(f"{key}: {message}")
+            value = getattr(self, key)
+            value = list(value) if isinstance(value, tuple) else value
+            raise ValueError(f"{key}: {value!r} {message}")
 
     def require_ordered(self, *keys):
         for key in keys:
             pair = getattr(self, key)
-            self.require(pair is None or pair[0] < pair[1], key, f"{pair} must be [lowest, highest]")
+            self.require(pair is None or pair[0] < pair[1], key, "must be [lowest, highest]")
+
+
+class Allen(Block):
+    url: str = Field(
+        "https://api.brain-map.org", pattern=r"^https?://[^/ ]+", description="Address of the web API of the Allen site."
+    )
+    timeout: PositiveFloat = Field(30.0, description="s. How long the server may be silent.")
+    retries: int = Field(4, ge=0, description="Further attempts after a server error, a broken connection or a time-out.")
+    backoff: Nonnegative = Field(1.0, description="s. Before the first further attempt; doubled before each one after it.")
+    parallel: int = Field(2, ge=1, le=60, description="Downloads at once.")
 
 
 class Models(Block):
-    sources: list[Literal["local", "bmtk"]] = Field(
-        ["local", "bmtk"],
+    sources: list[Literal["local", "bmtk", "allen"]] = Field(
+        ["local", "bmtk", "allen"],
         min_length=1,
         description="Where models come from, tried in this order: `local` folders in `allen_models/` that a person put "
-        "there; the five cells of the PyPI wheel `bmtk`.",
+        "there; the five cells of the PyPI wheel `bmtk`; the web API of the Allen site.",
     )
+    allen: Allen = Field(Allen(), description="The web API of the Allen site.")
     axon: Literal["auto", "stub", "truncated", "keep"] = Field(
         "auto", description="What replaces the reconstructed axon; `auto` takes what each model was fitted with."
     )
@@ -63,9 +76,9 @@ class Intracellular(Block):
 
     @model_validator(mode="after")
     def _check(self):
-        self.require(0 <= self.target_spikes[0] < self.target_spikes[1], "target_spikes", "must be [lowest, highest]")
-        self.require(self.target_spikes[0] >= 1, "target_spikes", "the first must be 1 or more: spike 1 is dropped")
-        self.require(min(self.cut_out) >= self.dt, "cut_out", "each part must be dt or longer")
+        self.require_ordered("target_spikes")
+        self.require(self.target_spikes[0] >= 1, "target_spikes", "must begin with 1 or more: spike 1 is dropped")
+        self.require(min(self.cut_out) >= self.dt, "cut_out", f"must be dt, {self.dt:g} ms, or longer on either side")
         needed = self.delay + sum(self.cut_out)
         self.require(1000 * self.sim_time > needed, "sim_time", f"must exceed delay + cut_out, {needed / 1000:g} s")
         return self
@@ -127,7 +140,7 @@ class SpikeTrains(Block):
             self.require(
                 fastest * self.ref_per < 900,
                 f"f_{kind}",
-                f"rates up to {fastest:g} Hz leave no room for a refractory period of {self.ref_per:g} ms",
+                f"gives rates up to {fastest:g} Hz, which leave no room for a refractory period of {self.ref_per:g} ms",
             )
         return self
 
@@ -139,7 +152,7 @@ class CellTypes(Block):
     @model_validator(mode="after")
     def _check(self):
         both = set(self.excitatory) & set(self.inhibitory)
-        self.require(not both, "excitatory", f"{min(both, default='')!r} is also among the inhibitory types")
+        self.require(not both, "excitatory", f"must not share {min(both, default='')!r} with the inhibitory types")
         return self
 
 
@@ -249,6 +262,12 @@ def _check_recording(key, recording, settings):
     if recording.library not in settings.libraries:
         known = ", ".join(settings.libraries) or "none"
         raise UserError(f"config: {key}.library: {recording.library!r} is not in `libraries`, which has {known}")
+    quietest = settings.libraries[recording.library].min_amp
+    if recording.templates.max_amp <= quietest:
+        raise UserError(
+            f"config: {key}.templates.max_amp: {recording.templates.max_amp:g} µV leaves nothing of {recording.library}, "
+            f"whose min_amp is {quietest:g} µV"
+        )
     for n, kind in (("n_exc", "excitatory"), ("n_inh", "inhibitory")):
         if getattr(recording.spiketrains, n) and not getattr(recording.cell_types, kind):
             raise UserError(f"config: {key}.cell_types.{kind}: empty, but spiketrains.{n} asks for such units")
@@ -273,9 +292,13 @@ def probe_names():
 
 def _explain(faults):
     """The first of pydantic's faults in words: the key as it stands in the file, the value, and what is allowed."""
+    # A key with alternatives (a number, or a list) has a fault for each; one in an element of the list says most.
+    faults = [fault for fault in faults if _path(fault)[: len(_path(faults[0]))] == _path(faults[0])]
+    deepest = max(len(_path(fault)) for fault in faults)
+    faults = [fault for fault in faults if len(_path(fault)) == deepest]
     first = faults[0]
     key, kind, value = _key(first), first["type"], first["input"]
-    if kind == "extra_forbidden":
+    if kind in ("extra_forbidden", "invalid_key"):
         allowed = _allowed_keys(first["loc"][:-1])
         close = difflib.get_close_matches(str(first["loc"][-1]), allowed, 1)
         hint = f"did you mean {close[0]!r}? " if close else ""
@@ -284,15 +307,35 @@ def _explain(faults):
         return f"{key}: missing"
     if kind == "value_error":
         return ".".join(filter(None, (key, str(first["ctx"]["error"]))))
-    # A key with alternatives (a number, or a list) has a fault for each.
-    allowed = dict.fromkeys(_allowed_value(fault) for fault in faults if _key(fault) == key)
+    allowed = dict.fromkeys(map(_allowed_value, faults))
     return f"{key}: {value!r} must be {' or '.join(allowed)}"
 
 
 def _key(fault):
-    """Pydantic's location of a fault as a dotted key, without the names that it gives to alternatives."""
+    """The dotted key of a fault, on one line."""
+    return ".".join(str(part) if str(part).isprintable() else repr(part) for part in _path(fault))
+
+
+def _path(fault):
+    """Pydantic's location of a fault, without the names that it gives to alternatives, which only follow a key of a block."""
     location = fault["loc"][:-1] if _lacks_element(fault) else fault["loc"]
-    return ".".join(str(part) for part in location if not str(part).startswith(("constrained-", "tuple", "[", "literal")))
+    block, path = Settings, []
+    for part in location:
+        if part == "[key]" or (block is None and not isinstance(part, int)):
+            continue  # pydantic's word for a bad name; or inside a value
+        path.append(part)
+        block = block and _inner(block, part)
+    return tuple(path)
+
+
+def _inner(block, part):
+    """What stands in a block at a key: a block, a dict of blocks, or None for a value."""
+    if get_origin(block) is dict:
+        return get_args(block)[1]
+    field = block.model_fields.get(part) if isinstance(part, str) else None
+    annotation = field.annotation if field else None
+    is_block = get_origin(annotation) is dict or (isinstance(annotation, type) and issubclass(annotation, Block))
+    return annotation if is_block else None
 
 
 def _lacks_element(fault):
@@ -306,12 +349,17 @@ def _allowed_value(fault):
         "dict_type": "a block of keys",
         "tuple_type": "a list",
         "list_type": "a list",
-        "string_pattern_mismatch": "a name of letters, digits, - and _",
     }
+    if fault["type"] == "string_pattern_mismatch":
+        return "an address, http(s)://..." if "http" in fault["ctx"]["pattern"] else "a name of letters, digits, - and _"
     if _lacks_element(fault):
         return f"a list of {fault['loc'][-1] + 1}"
     if fault["type"] in plain:
         return plain[fault["type"]]
+    if fault["type"] == "too_short":
+        return f"at least {fault['ctx']['min_length']} long"
+    if fault["type"] == "too_long":
+        return f"a list of {fault['ctx']['max_length']}"
     message = fault["msg"].removeprefix("Input ").removeprefix("should ")
     return message.removeprefix("be ").replace("a valid ", "a ").replace("a integer", "an integer")
 

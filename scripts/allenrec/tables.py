@@ -31,7 +31,7 @@ def read_cells(path):
             columns = reader.fieldnames or []
     except FileNotFoundError:
         raise UserError(f"{path}: no such cell table (config: cells)") from None
-    except (UnicodeDecodeError, csv.Error, IsADirectoryError) as error:
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise UserError(f"{path} is not a tab-separated table: {error}") from None
     missing = [column for column in REQUIRED_COLUMNS if column not in columns]
     if missing:
@@ -39,6 +39,8 @@ def read_cells(path):
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated:
         raise UserError(f"{path}: column {repeated[0]!r} is there twice")
+    if "" in columns:
+        raise UserError(f"{path}: column {columns.index('') + 1} of the header has no name")
     if not rows:
         raise UserError(f"{path}: no cells; each row after the header is one")
     lines = {}
@@ -72,7 +74,19 @@ def cell_facts(metadata):
     dict
         Column to text, "" where nothing is known: specimen_id, specimen_name, dendrite_type, apical, area, layer, line,
         species.
+
+    Raises
+    ------
+    UserError
+        If the metadata have another shape.
     """
+    try:
+        return _facts(metadata)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError(f"model {metadata.get('id')}: its metadata have another shape than an archive's: {error!r}") from None
+
+
+def _facts(metadata):
     specimen = metadata.get("specimen") or {}
     structure = specimen.get("structure") or {}
     donor = specimen.get("donor") or {}

@@ -40,20 +40,17 @@ def spike_currents(imem):
     return imem - imem[:, :, :1]
 
 
-def eap(currents, spike, geometry, probe_points, rotation, position, *, sigma, source, image_factor):
-    """Return the extracellular action potential of one stored spike at one pose.
+def eap(currents, start, end, diameter, probe_points, *, sigma, source, image_factor):
+    """Return the extracellular action potential of one spike of a cell where it stands.
 
     Parameters
     ----------
     currents : numpy.ndarray
-        (n_spikes, n_seg, n_t) nA, as `spike_currents` returns them.
-    spike : int
-    geometry : (start, end, diameter)
-        (n_seg, 3), (n_seg, 3) and (n_seg,) µm, soma at the origin.
+        (n_seg, n_t) nA: one of the spikes that `spike_currents` returns.
+    start, end, diameter : numpy.ndarray
+        Segments as they are placed: (n_seg, 3), (n_seg, 3) and (n_seg,) µm.
     probe_points : numpy.ndarray
         (n_contacts, n_points, 3) µm; the potential is averaged over the points of a contact.
-    rotation, position : numpy.ndarray
-        (3,) rad and (3,) µm.
     sigma, source
         See `transfer_matrix`.
     image_factor : float
@@ -64,17 +61,9 @@ def eap(currents, spike, geometry, probe_points, rotation, position, *, sigma, s
     numpy.ndarray
         (n_contacts, n_t) float32 µV.
     """
-    start, end, diameter = geometry
-    matrix = contact_transfer_matrix(
-        place(start, rotation, position),
-        place(end, rotation, position),
-        diameter,
-        probe_points,
-        sigma=sigma,
-        source=source,
-    )
+    matrix = contact_transfer_matrix(start, end, diameter, probe_points, sigma=sigma, source=source)
     # mV to µV before the product, so that the large array is touched once
-    return (1000.0 * image_factor * matrix).astype(np.float32) @ currents[spike]
+    return (1000.0 * image_factor * matrix).astype(np.float32) @ currents
 
 
 def is_accepted(template, min_amp, check_eap_shape):
@@ -121,8 +110,10 @@ def sample_templates(
 
     Parameters
     ----------
-    currents, geometry
-        See `eap`; `currents` as recorded, the stimulus is removed here.
+    currents : numpy.ndarray
+        (n_spikes, n_seg, n_t) nA, as recorded; the stimulus is removed here.
+    geometry : (start, end, diameter)
+        Segments, (n_seg, 3), (n_seg, 3) and (n_seg,) µm, soma at the origin.
     probe : Probe
     address : tuple
         Seed and address of the candidates.
@@ -142,6 +133,7 @@ def sample_templates(
     Templates
     """
     currents = spike_currents(currents)
+    start, end, diameter = geometry
     accepted, tried, before = [], 0, 0
     while len(accepted) < n and tried < n * max_iterations:
         block = draw_candidates(
@@ -153,26 +145,31 @@ def sample_templates(
             beta_distr_params=beta_distr_params,
             n_spikes=len(currents),
         )
-        for position, rotation, spike in zip(block.positions, block.rotations, block.spikes, strict=True):
-            if len(accepted) == n or tried == n * max_iterations:
-                break
+        starts = place(start, block.rotations, block.positions)
+        ends = place(end, block.rotations, block.positions)
+        for k in range(min(BLOCK, n * max_iterations - tried)):
             tried += 1
             template = eap(
-                currents,
-                spike,
-                geometry,
+                currents[block.spikes[k]],
+                starts[k],
+                ends[k],
+                diameter,
                 probe.points,
-                rotation,
-                position,
                 sigma=sigma,
                 source=source,
                 image_factor=image_factor,
             )
+            # No shift makes it louder than this; most poses end here.
+            if template.max() - template.min() < min_amp:
+                continue
             template = aligned(template, peak_sample)
             if is_accepted(template, min_amp, check_eap_shape):
-                accepted.append((template, position, rotation, spike, tried - before))
+                pose = (block.positions[k], block.rotations[k], block.spikes[k])
+                accepted.append((template, *pose, tried - before))
                 before = tried
                 progress(1)
+                if len(accepted) == n:
+                    break
     templates, locations, rotations, spikes, candidates = zip(*accepted, strict=True) if accepted else ([],) * 5
     return Templates(
         templates=np.array(templates, dtype=np.float32).reshape(-1, probe.n_contacts, currents.shape[2]),

@@ -65,6 +65,7 @@ def test_digest_changes_with_content_names_and_their_borders(tmp_path):
         {"a.mod": "3", "b.mod": "12"},
         {"A.mod": "12", "b.mod": "3"},
         {"a.mod": "12"},
+        {"a.mod": "12b.mod3"},
         {"a.mod": "12", "b.mod": "3", "c.mod": ""},
     ]
     digests = set()

@@ -12,7 +12,7 @@ import yaml
 from support import ROOT
 
 from allenrec.errors import UserError
-from allenrec.settings import Block, Settings, load_settings, probe_names
+from allenrec.settings import Block, Library, Recording, Settings, load_settings, probe_names
 
 BASE = {"libraries": {"lib": {"probe": "Neuronexus-32"}}, "recordings": {"rec": {"library": "lib"}}}
 LIB, TRAINS, TYPES = "libraries/lib/", "recordings/rec/spiketrains/", "recordings/rec/cell_types/"
@@ -200,20 +200,21 @@ def test_required_keys(path, key):
     assert message(changed((path, {}))) == f"config: {path.replace('/', '.')}.{key}: missing"
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "key", "allowed"),
-    [
-        ("models/sources", ["bmtk", "alen"], "models.sources.1: 'alen'", "'bmtk'"),
-        ("intracellular/target_spikes", [3.0, 50], "intracellular.target_spikes.0: 3.0", "an integer"),
-        ("intracellular/cut_out", [2, -5], "intracellular.cut_out.1: -5", "greater than 0"),
-        (LIB + "xlim", ["10", 80], "libraries.lib.xlim.0: '10'", "a number"),
-        (LIB + "xlim", [True, 80], "libraries.lib.xlim.0: True", "a number"),
-        (LIB + "xlim", [10, NAN], "libraries.lib.xlim.1: nan", "a finite number"),
-        (LIB + "sigma", [0.3, 0.3, -1], "libraries.lib.sigma.2: -1", "greater than 0"),
-        (TYPES + "excitatory", ["spiny", 1], "recordings.rec.cell_types.excitatory.1: 1", "a string"),
-        (SIGNAL + "filter_cutoff", [300, "6000"], "recordings.rec.recordings.filter_cutoff.1: '6000'", "a number"),
-    ],
-)
+BAD_ELEMENTS = [
+    ("models/sources", ["bmtk", "alen"], "models.sources.1: 'alen'", "'bmtk'"),
+    ("models/allen", {"url": "brain-map.org"}, "models.allen.url: 'brain-map.org'", "http"),
+    ("intracellular/target_spikes", [3.0, 50], "intracellular.target_spikes.0: 3.0", "an integer"),
+    ("intracellular/cut_out", [2, -5], "intracellular.cut_out.1: -5", "greater than 0"),
+    (LIB + "xlim", ["10", 80], "libraries.lib.xlim.0: '10'", "a number"),
+    (LIB + "xlim", [True, 80], "libraries.lib.xlim.0: True", "a number"),
+    (LIB + "xlim", [10, NAN], "libraries.lib.xlim.1: nan", "a finite number"),
+    (LIB + "sigma", [0.3, 0.3, -1], "libraries.lib.sigma.2: -1", "greater than 0"),
+    (TYPES + "excitatory", ["spiny", 1], "recordings.rec.cell_types.excitatory.1: 1", "a string"),
+    (SIGNAL + "filter_cutoff", [300, "6000"], "recordings.rec.recordings.filter_cutoff.1: '6000'", "a number"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "key", "allowed"), BAD_ELEMENTS, ids=ids(BAD_ELEMENTS))
 def test_element_of_a_list_is_named(path, value, key, allowed):
     text = message(changed((path, value)))
     assert text.startswith(f"config: {key} must be ") and allowed in text.split("must be ")[1]
@@ -340,7 +341,17 @@ def blocks_of(block):
 
 def test_every_key_has_a_description():
     blocks = list(blocks_of(Settings))
-    assert len(blocks) == 9
+    assert {Settings, Library, Recording} < set(blocks)
     for block in blocks:
         for key, field in block.model_fields.items():
             assert field.description and field.description.endswith("."), f"{block.__name__}.{key}"
+
+
+def test_units_that_no_template_can_be_are_refused():
+    """A recording that takes only what is quieter than its library has."""
+    config = {
+        "libraries": {"lib": {"probe": "tetrode", "min_amp": 50.0}},
+        "recordings": {"rec": {"library": "lib", "templates": {"min_amp": 10.0, "max_amp": 50.0}}},
+    }
+    with pytest.raises(UserError, match=r"config: recordings\.rec\.templates\.max_amp: 50 µV .* lib, whose min_amp is 50 µV"):
+        load_settings(config)

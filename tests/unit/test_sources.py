@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 
 import pytest
 from support import WHEEL_MODELS
@@ -16,13 +17,14 @@ from allenrec.sources import bmtk, fetch_model, files_of_a_person, read_metadata
 
 MODEL = "473863510"
 
-#: Specimen, line, dendrite type and layer of each model, as in bmtk's own networks and the Allen Cell Types Database
+#: Specimen, line, dendrite type, layer and morphology of each model, as in bmtk's own networks and the Allen Cell Types
+#: Database
 FACTS = {
-    "472363762": (395830185, "Scnn1a-Tg3", "spiny", "4"),
-    "473863510": (314804042, "Rorb", "spiny", "5"),
-    "473863035": (318808427, "Nr5a1", "spiny", "2/3"),
-    "472912177": (330080937, "Pvalb", "aspiny", "5"),
-    "473862421": (318331342, "Pvalb", "aspiny", "4"),
+    "472363762": (395830185, "Scnn1a-Tg3", "spiny", "4", "Scnn1a_473845048_m"),
+    "473863510": (314804042, "Rorb", "spiny", "5", "Rorb_325404214_m"),
+    "473863035": (318808427, "Nr5a1", "spiny", "2/3", "Nr5a1_471087815_m"),
+    "472912177": (330080937, "Pvalb", "aspiny", "5", "Pvalb_470522102_m"),
+    "473862421": (318331342, "Pvalb", "aspiny", "4", "Pvalb_469628681_m"),
 }
 
 #: Git's digests of the mod files, equal in bmtk, AllenSDK, ModelDB and OpenSourceBrain (Kv2like: in all but AllenSDK)
@@ -129,6 +131,17 @@ def test_folder_of_a_wheel_model_is_complete(models_folder, model_id):
 
 
 @pytest.mark.parametrize("model_id", WHEEL_MODELS)
+def test_fit_and_morphology_are_the_pair_of_the_facts(models_folder, model_id):
+    """Byte by byte those of the wheel."""
+    folder, inside = models_folder / f"neuronal_model_{model_id}", "bmtk/utils/scripts/bionet"
+    with zipfile.ZipFile(models_folder / "wheel" / bmtk.WHEEL) as wheel:
+        fit = wheel.read(f"{inside}/biophysical_neuron_models/{model_id}_fit.json")
+        morphology = wheel.read(f"{inside}/morphologies/{FACTS[model_id][-1]}.swc")
+    assert (folder / "fit_parameters.json").read_bytes() == fit
+    assert (folder / "reconstruction.swc").read_bytes() == morphology
+
+
+@pytest.mark.parametrize("model_id", WHEEL_MODELS)
 def test_records_hold_the_digests_of_hashlib(models_folder, model_id):
     folder = models_folder / f"neuronal_model_{model_id}"
     content = snapshot(folder)
@@ -146,7 +159,7 @@ def test_records_hold_the_digests_of_hashlib(models_folder, model_id):
 @pytest.mark.parametrize("model_id", WHEEL_MODELS)
 def test_metadata_of_a_wheel_model_are_those_of_the_facts(models_folder, model_id):
     metadata = read_metadata(models_folder / f"neuronal_model_{model_id}")
-    specimen_id, line, dendrite, layer = FACTS[model_id]
+    specimen_id, line, dendrite, layer, _ = FACTS[model_id]
     specimen = metadata["specimen"]
     assert metadata["id"] == int(model_id) and metadata["neuronal_model_template_id"] == 329230710
     assert metadata["specimen_id"] == specimen["id"] == specimen_id

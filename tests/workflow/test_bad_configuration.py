@@ -38,21 +38,21 @@ def refused(folder, *arguments):
     return line.removeprefix("error: ")
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "expected"),
-    [
-        ("sed", 1, "sed: unknown key; did you mean 'seed'?"),
-        ("libraries/neuronexus/n", "fifty", "libraries.neuronexus.n: 'fifty' must be an integer"),
-        ("recordings", None, "recordings: None must be a block of keys"),
-        ("libraries/neuronexus/xlim", [80, 10], "libraries.neuronexus.xlim: "),
-        ("libraries/neuronexus/probe", "Neuronexus", "libraries.neuronexus.probe: 'Neuronexus' is not a probe; known are "),
-        ("recordings/demo/library", "tetrode", "recordings.demo.library: 'tetrode' is not in `libraries`"),
-        ("recordings/demo/templates/min_amp", 300, "recordings.demo.templates.min_amp: "),
-        ("recordings/demo/recordings/noise_level", float("nan"), "noise_level: nan must be a finite number"),
-        ("libraries", {}, "libraries: {} must be "),
-        ("recordings/a b", {"library": "neuronexus"}, "recordings.a b: 'a b' must be a name"),
-    ],
-)
+BAD_VALUES = [
+    ("sed", 1, "sed: unknown key; did you mean 'seed'?"),
+    ("libraries/neuronexus/n", "fifty", "libraries.neuronexus.n: 'fifty' must be an integer"),
+    ("recordings", None, "recordings: None must be a block of keys"),
+    ("libraries/neuronexus/xlim", [80, 10], "libraries.neuronexus.xlim: "),
+    ("libraries/neuronexus/probe", "Neuronexus", "libraries.neuronexus.probe: 'Neuronexus' is not a probe; known are "),
+    ("recordings/demo/library", "tetrode", "recordings.demo.library: 'tetrode' is not in `libraries`"),
+    ("recordings/demo/templates/min_amp", 300, "recordings.demo.templates.min_amp: "),
+    ("recordings/demo/recordings/noise_level", float("nan"), "noise_level: nan must be a finite number"),
+    ("libraries", {}, "libraries: {} must be "),
+    ("recordings/a b", {"library": "neuronexus"}, "recordings.a b: 'a b' must be a name"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "expected"), BAD_VALUES, ids=[case[0] for case in BAD_VALUES])
 def test_bad_configuration(folder, key, value, expected):
     configure(folder, (key, value))
     text = refused(folder)

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..files import sha256, write_json
-from ..models import METADATA, model_files, read_model
-from . import bmtk, local
+from ..models import METADATA, model_files, read_metadata, read_model
+from . import allen, bmtk, local
 
 #: Those that fetch; "local" is what is there already
-FETCH = {"bmtk": bmtk.fetch}
+FETCH = {"bmtk": bmtk.fetch, "allen": allen.fetch}
 
 #: Ours, beside the archive's files: what was checked, by digest
 VERIFIED = "verified.json"
 
 
-def fetch_model(model_id, models_folder, sources):
+def fetch_model(model_id, models_folder, sources, options=None):
     """Return the folder of a model, complete and checked.
 
     Parameters
@@ -28,6 +28,8 @@ def fetch_model(model_id, models_folder, sources):
         Holds `neuronal_model_<model_id>/`.
     sources : list of str
         "local" and names in `FETCH`, tried in this order. A folder that is there already is used as it is.
+    options : dict, optional
+        Further arguments of sources, by name; "allen" needs those of `allen.fetch`.
 
     Returns
     -------
@@ -49,7 +51,7 @@ def fetch_model(model_id, models_folder, sources):
         )
     for name in sources:
         if record is None and name in FETCH:
-            record = FETCH[name](model_id, folder)
+            record = FETCH[name](model_id, folder, **(options or {}).get(name, {}))
     if record is None:
         raise UserError(
             f"model {model_id}: not found in {', '.join(sources)} (models.sources). Is it the id of a model, not of a cell? "
@@ -61,7 +63,10 @@ def fetch_model(model_id, models_folder, sources):
 def _verify(folder, record):
     read_model(folder)
     files = {str(path.relative_to(folder)): sha256(path) for path in model_files(folder)}
-    metadata = {key: value for key, value in read_metadata(folder).items() if key != "allenrec"}
+    metadata = read_metadata(folder)
+    earlier = metadata.pop("allenrec", None)
+    if record != local.A_PERSON and earlier:
+        _check_unchanged(folder, files, earlier)
     write_json(folder / METADATA, metadata | {"allenrec": {**record, "files": files}})
     # Of the metadata, what the archive said; our own record is not part of the model.
     said = json.dumps(metadata, sort_keys=True).encode()
@@ -69,18 +74,15 @@ def _verify(folder, record):
     return folder
 
 
-def read_metadata(folder):
-    """Return the content of a folder's `model_metadata.json`, {} if there is none (archives of 2015)."""
-    path = Path(folder) / METADATA
-    if not path.exists():
-        return {}
-    try:
-        metadata = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} does not parse as JSON: {error}") from None
-    if not isinstance(metadata, dict):
-        raise UserError(f"{path} does not hold a JSON object")
-    return metadata
+def _check_unchanged(folder, files, earlier):
+    """A folder whose record names a source holds that source's files, or says so."""
+    known = earlier.get("files", files)
+    for name in sorted(files.keys() | known.keys()):
+        if files.get(name) != known.get(name):
+            raise UserError(
+                f"model {folder.name.removeprefix('neuronal_model_')}: {folder / name} was changed since it came from "
+                f"{earlier['source']}; delete the folder to fetch it again, or `allenrec` in its {METADATA} to make it your own"
+            )
 
 
 def files_of_a_person(folder):

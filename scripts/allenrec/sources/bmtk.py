@@ -76,7 +76,7 @@ def _metadata(model_id):
             "structure": {"acronym": f"VISp{layer}", "name": f"Primary visual area, layer {layer}"},
             "donor": {
                 "organism_id": 2,
-                "transgenic_lines": [{"name": name.split(";")[0], "transgenic_line_type_name": "driver"}],
+                "transgenic_lines": [{"name": name.split(";")[0].removesuffix("-D"), "transgenic_line_type_name": "driver"}],
             },
         },
     }
@@ -94,7 +94,8 @@ def _wheel(models_folder):
 
 def _download(path):
     with folder_built_beside(path.parent) as folder:
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--dest", str(folder), REQUIREMENT]
+        options = ["--no-deps", "--only-binary", ":all:", "--quiet", "--disable-pip-version-check", "--dest", str(folder)]
+        command = [sys.executable, "-m", "pip", "download", *options, REQUIREMENT]
         result = subprocess.run(command, capture_output=True, text=True)
         downloaded = folder / path.name
         if result.returncode != 0 or not downloaded.exists():

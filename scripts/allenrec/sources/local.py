@@ -17,4 +17,6 @@ def find(folder):
         record = json.loads((folder / METADATA).read_text(encoding="utf-8"))["allenrec"]
     except (OSError, ValueError, KeyError, TypeError):
         return A_PERSON
+    if not isinstance(record, dict) or not isinstance(record.get("source"), str):
+        return A_PERSON
     return {key: value for key, value in record.items() if key != "files"}
