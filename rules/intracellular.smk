@@ -12,7 +12,7 @@ rule simulate_spikes:
     input:
         model=rules.download_model.output,
         mechanisms=rules.compile_mechanisms.output,
-        code=code("intracellular", "cell", "currents", "sources/__init__", "tables"),
+        code=code("intracellular", "cell", "currents", "models", "tables"),
     output:
         ensure("results/intracellular/{model}.h5", non_empty=True),
     log:

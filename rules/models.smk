@@ -48,10 +48,13 @@ rule download_model:
         "../envs/analysis.yaml"
     threads: 1
     resources:
+        # The default profile has 60 of these for all downloads at once.
+        downloads=60 // settings.models.allen.parallel,
         mem_mb=mem_mb(500),
         runtime=runtime(30),
     params:
         sources=settings.models.sources,
+        options={"allen": settings.models.allen.model_dump(exclude={"parallel"})},
     message:
         "Fetching and checking model {wildcards.model}"
     script:

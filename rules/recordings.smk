@@ -11,7 +11,7 @@ rule generate_recording:
     """One recording with its ground truth."""
     input:
         library=library_of_recording,
-        code=code("library", "recording", "settings", "writers/mearec"),
+        code=code("library", "recording", "writers/mearec"),
     output:
         ensure("results/recordings/{recording}/recording.h5", non_empty=True),
     log:

@@ -10,8 +10,7 @@ with job_log(snakemake):
     from allenrec.currents import write_currents
     from allenrec.intracellular import simulate_spikes
     from allenrec.mechanisms import compile_mechanisms
-    from allenrec.models import input_digests
-    from allenrec.sources import read_metadata
+    from allenrec.models import input_digests, read_metadata
     from allenrec.tables import cell_facts, describe_cell
 
     settings = dict(snakemake.params.settings)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import UserError
+from .files import sha256
 from .mechanisms import declared_mechanisms, mechanisms_digest, mod_files
 
 FIT = "fit_parameters.json"
@@ -102,8 +103,6 @@ def read_model(folder, model_id=None):
 
 def input_digests(folder):
     """Return the digests of a model's files: mechanisms (the set), fit and morphology."""
-    from .files import sha256
-
     folder = Path(folder)
     return {
         "mechanisms": mechanisms_digest(folder / MODFILES),
