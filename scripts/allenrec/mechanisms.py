@@ -98,7 +98,7 @@ def compile_mechanisms(modfiles, root):
     -------
     pathlib.Path
         `root/<digest>`, absolute: the mod files, the library that NEURON loads, and `build.json`, which says with what
-        it was built. Another NEURON version or another kind of machine builds it anew.
+        it was built. Another NEURON version, environment or kind of machine builds it anew.
 
     Raises
     ------
@@ -107,7 +107,8 @@ def compile_mechanisms(modfiles, root):
     """
     root = Path(root).resolve()
     folder = root / mechanisms_digest(modfiles)
-    build = {"neuron": version("neuron"), "machine": platform.machine()}
+    # The library is linked to the NEURON that it was built with, by its path.
+    build = {"neuron": version("neuron"), "environment": sys.prefix, "machine": platform.machine()}
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / ".lock"):
         if _build_record(folder) != build or not _library(folder).is_file():
