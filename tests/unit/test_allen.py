@@ -1,12 +1,14 @@
 """The source `allen` against a server that behaves and misbehaves as the Allen site has been seen to."""
 
 import json
+import shutil
 import stat
 import zipfile
 
 import pytest
 from allen_server import AllenServer, archive_of
 
+from allenrec import sources
 from allenrec.errors import UserError
 from allenrec.models import read_metadata, read_model
 from allenrec.sources import allen, fetch_model
@@ -173,3 +175,25 @@ def test_answer_of_the_real_site_is_understood(server, shared_data):
     server.models_of["1"] = stored["msg"]
     rows = allen.rma_query(server.url, "[specimen_id$in1]", 1)
     assert rows[0]["id"] == 472451419 and rows[0]["neuronal_model_template_id"] in allen.BIOPHYSICAL
+
+
+@pytest.mark.parametrize("source", ["bmtk", "allen"])
+def test_run_killed_after_the_download_knows_where_the_model_came_from(
+    source, server, wheel_model, models_folder, tmp_path, monkeypatch
+):
+    """The last moment before our check: the folder is in its place, and says so when the run is started again."""
+    server.archives[MODEL] = archive_of(wheel_model)
+    shutil.copytree(models_folder / "wheel", tmp_path / "wheel")
+    options = {"allen": {"url": server.url, "timeout": 1, "retries": 0, "backoff": 0}}
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "_verify", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fetch_model(MODEL, tmp_path, [source], options)
+    folder = fetch_model(MODEL, tmp_path, [source], options)
+    record = read_metadata(folder)["allenrec"]
+    assert record["source"] == source and len(record["sha256"]) == 64 and len(record["files"]) == 18
+    assert len(server.requests) == (source == "allen")

@@ -11,7 +11,7 @@ import tenacity
 from tqdm import tqdm
 
 from ..errors import UserError
-from ..files import folder_built_beside, sha256
+from ..files import folder_built_beside, sha256, write_json
 from ..models import FIT, METADATA, MODFILES, MORPHOLOGY, read_metadata, read_model
 
 CITATION = (
@@ -29,6 +29,10 @@ LARGEST_CONTENT = 500 * 2**20
 
 class _Passing(Exception):
     """A fault of the server or the line that may be gone at the next attempt."""
+
+
+class _NotFound(Exception):
+    """The server says 404."""
 
 
 def fetch(model_id, folder, *, url, timeout, retries, backoff):
@@ -79,12 +83,9 @@ def fetch(model_id, folder, *, url, timeout, retries, backoff):
         _unpack(model_id, archive, temporary)
         archive.unlink()
         read_model(temporary, model_id)
-        read_metadata(temporary)
+        # With its record from the first moment: a run that is killed here must not leave a folder of unknown origin.
+        write_json(temporary / METADATA, read_metadata(temporary) | {"allenrec": record})
     return record
-
-
-class _NotFound(Exception):
-    """The server says 404."""
 
 
 def _get(address, timeout, **options):

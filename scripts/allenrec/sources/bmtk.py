@@ -32,6 +32,7 @@ CITATION = (
     "Allen Institute for Brain Science, Allen Cell Types Database, celltypes.brain-map.org; "
     "Gouwens et al. 2018, Nature Communications 9:710"
 )
+RECORD = {"source": "bmtk", "requirement": REQUIREMENT, "sha256": WHEEL_SHA256, "citation": CITATION}
 
 
 def fetch(model_id, folder):
@@ -52,8 +53,9 @@ def fetch(model_id, folder):
         for member in map(PurePosixPath, wheel.namelist()):
             if member.parent == mechanisms and member.suffix == ".mod" and member.name != NOT_A_MECHANISM:
                 _extract(wheel, member, temporary / MODFILES / member.name)
-        write_json(temporary / METADATA, _metadata(model_id))
-    return {"source": "bmtk", "requirement": REQUIREMENT, "sha256": WHEEL_SHA256, "citation": CITATION}
+        # With its record from the first moment: a run that is killed here must not leave a folder of unknown origin.
+        write_json(temporary / METADATA, _metadata(model_id) | {"allenrec": RECORD})
+    return RECORD
 
 
 def _extract(wheel, member, path):
