@@ -10,6 +10,7 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/cells.smk"
 include: "rules/models.smk"
 include: "rules/intracellular.smk"
 include: "rules/libraries.smk"
@@ -21,10 +22,12 @@ rule all:
     default_target: True
     input:
         rules.save_config.output,
+        rules.tabulate_cells.output,
         rules.library.input,
         rules.recordings.input,
         rules.figures.input,
 
 
 onsuccess:
-    print("Done. Look at results/figures/; README.md says what else there is in results/.")
+    if not targets:
+        print("Done. Look at results/figures/; README.md says what else there is in results/.")

@@ -13,9 +13,9 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from pydantic_core import PydanticUndefined  # noqa: E402
 
-from allenrec.settings import Block, Settings  # noqa: E402
+from allenrec.settings import Settings, block_in  # noqa: E402
 
-UNITS = {"s", "ms", "µm", "µV", "mV", "nA", "Hz", "S/m", "spikes", "runs", "templates", "points", "poses", "units"}
+UNITS = {"s", "ms", "µm", "µV", "mV", "nA", "Hz", "S/m", "spikes", "runs", "templates", "steps", "points", "poses", "units"}
 BEGIN, END = "<!-- tables: made by `make docs` -->", "<!-- end of tables -->"
 
 
@@ -29,12 +29,11 @@ def tables(block=Settings, name=""):
     rows, below = [], []
     for key, field in block.model_fields.items():
         annotation = field.annotation
-        if get_origin(annotation) is dict:
-            inner = (get_args(annotation)[1], f"{key}.<name>")
-        elif isinstance(annotation, type) and issubclass(annotation, Block):
-            inner = (annotation, f"{name}.{key}".lstrip("."))
-        else:
-            inner = None
+        inner = block_in(annotation)
+        if get_origin(inner) is dict:
+            inner = (get_args(inner)[1], f"{key}.<name>")
+        elif inner:
+            inner = (inner, f"{name}.{key}".lstrip("."))
         if inner:
             below.append(tables(*inner))
         default = "" if inner else default_text(field)
@@ -65,6 +64,8 @@ def allowed_text(schema):
         return f"list of {allowed_text(schema['items'])}"
     bounds = {"exclusiveMinimum": "> {:g}", "minimum": "≥ {:g}", "exclusiveMaximum": "< {:g}", "maximum": "≤ {:g}"}
     limits = [text.format(schema[bound]) for bound, text in bounds.items() if bound in schema]
+    if "{64}" in schema.get("pattern", ""):
+        return "SHA-256"
     names = {"null": "`null`", "boolean": "`true`, `false`", "string": "text", "integer": "whole number", "number": "number"}
     return " ".join([names[schema["type"]], ", ".join(limits)]).strip()
 

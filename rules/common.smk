@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
@@ -12,16 +13,31 @@ sys.path.insert(0, str(SCRIPTS))
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
 
 from allenrec.errors import UserError
+from allenrec.query import answered_cells
 from allenrec.settings import load_settings
-from allenrec.tables import read_cells
+from allenrec.tables import check_cell_type_column
+
+#: What was asked for on the command line
+targets = set(workflow.dag_settings.targets) if workflow.dag_settings else set()
 
 try:
     if " " in sys.executable:  # Snakemake does not quote it
         raise UserError(f"{sys.executable}: Snakemake needs a path without spaces; move the environment to one")
     settings = load_settings(config)
-    cells = {cell["model_id"]: cell for cell in read_cells(settings.cells)}
+    rows = answered_cells(
+        settings.cells.model_dump(),
+        settings.models.kind,
+        settings.models.allen.model_dump(exclude={"parallel"}),
+        to_be_asked="query" in targets,
+    )
+    check_cell_type_column(rows, settings.cell_type_column)
+    cells = {row["model_id"]: row for row in rows}
 except UserError as error:
     sys.exit(f"error: {error}")
+
+# When this run began and how many models it has to fetch: download jobs draw the progress of all of them.
+unfetched = [model for model in cells if not os.path.exists(f"allen_models/neuronal_model_{model}/verified.json")]
+os.environ.setdefault("ALLENREC_DOWNLOADS", f"{time.time()} {len(unfetched)}")
 
 
 wildcard_constraints:

@@ -10,13 +10,14 @@ rule figures:
 
 
 rule plot_cell:
-    """A cell: its morphology, the accepted run, its spikes and their currents."""
+    """A cell: its morphology, the accepted run, its spikes beside those of the recorded cell, and their currents."""
     input:
         currents=rules.simulate_spikes.output,
         code=code("currents", "figures/cells", "figures/style"),
     output:
         morphology=ensure("results/figures/cells/{model}/morphology.png", non_empty=True),
         soma_trace=ensure("results/figures/cells/{model}/soma_trace.png", non_empty=True),
+        spike_counts=ensure("results/figures/cells/{model}/spike_counts.png", non_empty=True),
         spikes=ensure("results/figures/cells/{model}/spikes.png", non_empty=True),
         membrane_currents=ensure("results/figures/cells/{model}/membrane_currents.png", non_empty=True),
     log:

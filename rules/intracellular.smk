@@ -5,6 +5,7 @@ rule intracellular:
     """Membrane currents of all models."""
     input:
         expand("results/intracellular/{model}.h5", model=cells),
+        "results/cells.csv",
 
 
 rule simulate_spikes:
@@ -12,7 +13,7 @@ rule simulate_spikes:
     input:
         model=rules.download_model.output,
         mechanisms=rules.compile_mechanisms.output,
-        code=code("intracellular", "cell", "currents", "models", "tables"),
+        code=code("intracellular", "cell", "currents", "models", "recorded", "tables"),
     output:
         ensure("results/intracellular/{model}.h5", non_empty=True),
     log:
@@ -28,9 +29,41 @@ rule simulate_spikes:
     params:
         settings=block(settings.intracellular),
         axon=settings.models.axon,
+        recorded_steps=settings.models.recorded_steps,
         # Not the whole row: another column of the table changes nothing here.
-        cell=lambda wildcards: {key: cells[wildcards.model][key] for key in ("model_id", "specimen_id", "cell_type")},
+        cell=lambda wildcards: {
+            column: value
+            for column, value in cells[wildcards.model].items()
+            if column in ("model_id", "specimen_id", "cell_type", settings.cell_type_column)
+        },
+        cell_type_column=settings.cell_type_column,
     message:
         "Simulating spikes of model {wildcards.model}"
     script:
         "../scripts/simulate_spikes.py"
+
+
+rule tabulate_cells:
+    """A table of all cells: what is known of each, how its model fires, and what is wrong with it."""
+    input:
+        currents=expand("results/intracellular/{model}.h5", model=cells),
+        code=code("currents", "tables"),
+    output:
+        ensure("results/cells.csv", non_empty=True),
+    log:
+        "results/logs/tabulate_cells.log",
+    benchmark:
+        "results/benchmarks/rules/tabulate_cells.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1000),
+        runtime=runtime(10),
+    params:
+        cells=list(cells.values()),
+        cell_type_column=settings.cell_type_column,
+    message:
+        "Tabulating the cells"
+    script:
+        "../scripts/tabulate_cells.py"

@@ -27,6 +27,7 @@ rule compute_eaps:
     params:
         settings=library_settings,
         cell=lambda wildcards: cells[wildcards.model],
+        cell_type_column=settings.cell_type_column,
         seed=settings.seed,
     message:
         "Sampling templates of model {wildcards.model} for {wildcards.library}"
@@ -52,6 +53,8 @@ rule concatenate_library:
     resources:
         mem_mb=mem_mb(1000),
         runtime=runtime(30),
+    params:
+        exclude_flagged=settings.models.exclude_flagged,
     message:
         "Joining the templates of {wildcards.library}"
     script:

@@ -62,7 +62,7 @@ rule download_model:
 
 
 rule compile_mechanisms:
-    """The mechanisms of a model, compiled once for each distinct set; the output names the set."""
+    """The mechanisms of a model, if they are known, compiled once for each distinct set; the output names the set."""
     input:
         model=rules.download_model.output,
         code=code("mechanisms"),
@@ -78,6 +78,9 @@ rule compile_mechanisms:
     resources:
         mem_mb=mem_mb(1000),
         runtime=runtime(15),
+    params:
+        known=settings.models.known_mechanisms,
+        allow_unknown=settings.models.allow_unknown_mechanisms,
     message:
         "Compiling the mechanisms of model {wildcards.model}, if they are new"
     script:

@@ -6,8 +6,11 @@ from joblog import job_log
 
 with job_log(snakemake):
     from allenrec.files import write_json
-    from allenrec.mechanisms import compile_mechanisms
+    from allenrec.mechanisms import check_mod_files, compile_mechanisms
 
     modfiles = Path(snakemake.input.model[0]).parent / "modfiles"
+    notes = check_mod_files(modfiles, known=snakemake.params.known, allow_unknown=snakemake.params.allow_unknown)
+    for note in notes:
+        print(f"note: {note}")
     compiled = compile_mechanisms(modfiles, Path(snakemake.output[0]).parent)
-    write_json(snakemake.output[0], {"digest": compiled.name})
+    write_json(snakemake.output[0], {"digest": compiled.name, "notes": notes})

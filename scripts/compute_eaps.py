@@ -16,7 +16,7 @@ with job_log(snakemake):
         outcome = build_cell_library(
             snakemake.output[0],
             currents,
-            describe_cell(snakemake.params.cell, currents.attributes["facts"]),
+            describe_cell(snakemake.params.cell, currents.attributes["facts"], snakemake.params.cell_type_column),
             settings,
             name=snakemake.wildcards.library,
             seed=snakemake.params.seed,

@@ -14,17 +14,17 @@ def job_log(snakemake):
     """Send everything that a rule's script prints to the rule's log; end a failed job with exit code 1.
 
     A person's mistake and a fault of the world are one line in the log, any other fault a traceback. File descriptors are
-    redirected, not just `sys.stdout`: NEURON prints from C.
+    redirected, not just `sys.stdout`: NEURON prints from C. Yields the terminal, for the few words that belong there.
     """
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", buffering=1, encoding="utf-8") as log:
+    with open(path, "w", buffering=1, encoding="utf-8") as log, os.fdopen(os.dup(sys.stderr.fileno()), "w") as terminal:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
             os.dup2(log.fileno(), stream.fileno())
             stream.reconfigure(line_buffering=True)
         try:
-            yield
+            yield terminal
         except (UserError, OSError) as error:  # a mistake, or a fault of the world such as a full disk
             print(f"error: {error}", file=sys.stderr)
             sys.exit(1)

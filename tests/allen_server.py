@@ -2,11 +2,14 @@
 
 import io
 import json
+import re
 import threading
 import time
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlparse
+
+FILTERED = ("neuronal_model_template_id", "specimen_id")
 
 
 def archive_of(folder, *, without=(), renamed=None, extra=()):
@@ -29,12 +32,13 @@ def archive_of(folder, *, without=(), renamed=None, extra=()):
 
 
 class AllenServer:
-    """`archives` maps model ids to bytes; `models_of` maps specimen ids to rows of a query; `faults` maps model ids to a list
-    of misbehaviours, one for each request, the last one for all further requests; `requests` are the paths asked for."""
+    """`archives` maps model ids to bytes; `cells` and `models` are the rows of the site's two tables; `faults` maps model ids,
+    or "query", to a list of misbehaviours, one for each request, the last one for all further requests; `page` is the
+    largest number of rows in an answer; `requests` are the paths asked for, `queries` the queries."""
 
     def __init__(self):
-        self.archives, self.models_of, self.faults, self.requests = {}, {}, {}, []
-        self.refuse_queries = False
+        self.archives, self.cells, self.models, self.faults = {}, [], [], {}
+        self.requests, self.queries, self.page = [], [], None
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -55,13 +59,15 @@ class AllenServer:
 
     def answer(self, handler):
         path = urlparse(handler.path)
-        self.requests.append(path.path)
-        if path.path == "/api/v2/data/query.json":
-            return self._answer_query(handler, parse_qs(path.query)["q"][0])
-        model = path.path.rsplit("/", 1)[1]
+        # With the host that was asked for, where the server stands in for a proxy
+        self.requests.append(f"{path.netloc}{path.path}")
+        is_query = path.path == "/api/v2/data/query.json"
+        model = "query" if is_query else path.path.rsplit("/", 1)[1]
         faults = self.faults.get(model, [])
         fault = (faults.pop(0) if len(faults) > 1 else faults[0]) if faults else None
-        body = self.archives.get(model)
+        if is_query and fault in (None, "refuse", "refuse include"):
+            return self._answer_query(handler, parse_qs(path.query)["q"][0], fault)
+        body = self._query_body([]) if is_query else self.archives.get(model)
         if isinstance(fault, int):
             return send(handler, fault, b"no", "text/plain")
         if fault == "html":
@@ -83,13 +89,26 @@ class AllenServer:
             return None
         return send(handler, 200, body, "application/zip")
 
-    def _answer_query(self, handler, query):
-        if self.refuse_queries:
-            answer = {"success": False, "msg": "Data could not be parsed"}
-        else:
-            rows = next((rows for specimen, rows in self.models_of.items() if f"[specimen_id$in{specimen}]" in query), [])
-            answer = {"success": True, "id": 0, "start_row": 0, "num_rows": len(rows), "total_rows": 9440, "msg": rows}
-        return send(handler, 200, json.dumps(answer).encode(), "application/json")
+    def _answer_query(self, handler, query, fault):
+        self.queries.append(query)
+        if fault == "refuse" or (fault == "refuse include" and "rma::include" in query):
+            answer = {"success": False, "id": 0, "msg": "Data could not be parsed"}
+            return send(handler, 200, json.dumps(answer).encode(), "application/json")
+        rows = self.cells
+        if query.startswith("model::NeuronalModel,"):
+            templates, specimens = (re.search(rf"\[{key}\$in([0-9,]+)\]", query)[1].split(",") for key in FILTERED)
+            rows = [
+                row
+                for row in self.models
+                if str(row["neuronal_model_template_id"]) in templates and str(row["specimen_id"]) in specimens
+            ]
+        start = int(re.search(r"start_row\$eq([0-9]+)", query)[1])
+        page = rows[start:][: self.page]
+        return send(handler, 200, self._query_body(page, start, 9440 if "include" in query else len(rows)), "application/json")
+
+    def _query_body(self, rows, start=0, total=0):
+        answer = {"success": True, "id": 0, "start_row": start, "num_rows": len(rows), "total_rows": total, "msg": rows}
+        return json.dumps(answer).encode()
 
 
 def send(handler, status, body, kind):

@@ -10,7 +10,7 @@ import numpy as np
 from .errors import UserError
 from .files import written_beside
 
-GROUPS = ("segments", "spikes", "trace", "search")
+GROUPS = ("segments", "spikes", "trace", "search", "recorded")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Currents:
 
     `start`, `end` (n_seg, 3), `diameter` and `section` (n_seg,); `imem` (n_spikes, n_seg, n_t), `spike_vmem`
     (n_spikes, n_t), `spike_times` (n_spikes,); `vmem` and `time` (n,) of the whole run; the search's `search_amplitude`
-    and `search_n_spikes` (n_runs,). `attributes` are the file's.
+    and `search_n_spikes` (n_runs,); `recorded_amplitude` (n_steps,) nA, step currents that the real cell was given, with its
+    mean spike count `recorded_cell_spikes` and the model's `recorded_model_spikes`. `attributes` are the file's.
     """
 
     attributes: dict
@@ -34,6 +35,9 @@ class Currents:
     time: np.ndarray
     search_amplitude: np.ndarray
     search_n_spikes: np.ndarray
+    recorded_amplitude: np.ndarray
+    recorded_cell_spikes: np.ndarray
+    recorded_model_spikes: np.ndarray
 
 
 def write_currents(path, attributes, result):
@@ -45,7 +49,7 @@ def write_currents(path, attributes, result):
         for name, value in attributes.items():
             file.attrs[name] = json.dumps(value) if isinstance(value, dict) else value
         for group in GROUPS:
-            for name, values in result[group].items():
+            for name, values in result.get(group, {}).items():
                 file.create_dataset(f"{group}/{name}", data=values, **_storage(name, values))
 
 
@@ -80,9 +84,34 @@ def read_currents(path):
                 time=file["trace/time"][()],
                 search_amplitude=file["search/amplitude"][()],
                 search_n_spikes=file["search/n_spikes"][()],
+                recorded_amplitude=_or_nothing(file, "recorded/amplitude"),
+                recorded_cell_spikes=_or_nothing(file, "recorded/cell_spikes"),
+                recorded_model_spikes=_or_nothing(file, "recorded/model_spikes"),
             )
     except (OSError, KeyError) as error:
         raise UserError(f"{path} is not a sound intracellular file ({error}); delete it and run again") from None
+
+
+def summary(currents):
+    """Return what a model does, as the columns of a table of cells: a dict of numbers and text."""
+    attributes = currents.attributes
+    onset = np.searchsorted(currents.time, attributes["stimulus"]["delay"]) - 1
+    accepted = np.flatnonzero(np.isclose(currents.search_amplitude, attributes["amplitude"]))[-1]
+    steps = zip(currents.recorded_amplitude, currents.recorded_model_spikes, currents.recorded_cell_spikes, strict=True)
+    return {
+        "axon": attributes["axon"],
+        "n_segments": len(currents.diameter),
+        "rest_mV": float(currents.vmem[max(onset, 0)]),
+        "amplitude_nA": float(attributes["amplitude"]),
+        "n_spikes": int(currents.search_n_spikes[accepted]),
+        "n_stored_spikes": len(currents.spike_times),
+        # A step in nA, and how often the model and, in brackets, the recorded cell fired
+        "model_and_recorded_spikes": ", ".join(f"{step:.3g}: {model:.0f} ({cell:.3g})" for step, model, cell in steps),
+    }
+
+
+def _or_nothing(file, name):
+    return file[name][()] if name in file else np.zeros(0)
 
 
 def _attribute(value):

@@ -3,13 +3,16 @@
 With `cell`, one of the two modules that touch NEURON. Everything after this stage works on the file written here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import neuron
 import numpy as np
 
 from .errors import UserError
+from .recorded import DOES_NOT_FIRE
 
+#: Before a recorded step is repeated, how long the cell has to settle, ms
+SETTLING = 100.0
 #: After the step, how long the cell has to come back, ms
 RECOVERY = 100.0
 #: How near to its resting potential is "back", mV. Slow currents keep a healthy cell a few mV away after 100 ms;
@@ -17,6 +20,8 @@ RECOVERY = 100.0
 RECOVERED = 15.0
 #: A cell whose potential stays above this in the last fifth of the step, without a spike there, is in block, mV
 BLOCK_POTENTIAL = -55.0
+#: Flag of a model that no step current brings to fire as often as asked
+NO_SPIKES = "no usable spikes"
 #: When the bracket has closed to this ratio, no amplitude between its ends will help
 BRACKET_CLOSED = 1.02
 
@@ -126,8 +131,8 @@ def _blocked(vmem, peaks, dt, delay, duration):
     return (silent and vmem[late].min() > BLOCK_POTENTIAL) or vmem[-1] > rest + RECOVERED
 
 
-def search_amplitude(run, target_spikes, start, max_runs, model_id):
-    """Find a step amplitude whose number of spikes lies in the target.
+def search_amplitude(run, target_spikes, start, max_runs):
+    """Look for a step amplitude whose number of spikes lies in the target.
 
     The number of spikes first rises with the amplitude and falls again when the cell goes into depolarisation block, so
     "few" sends the search up, "many" and "block" send it down, and the bracket is halved on a logarithmic scale.
@@ -141,18 +146,11 @@ def search_amplitude(run, target_spikes, start, max_runs, model_id):
     start : float
         First amplitude, nA.
     max_runs : int
-    model_id : str
-        For the message.
 
     Returns
     -------
     list of Response
-        All runs in order; the last one is good.
-
-    Raises
-    ------
-    UserError
-        With the table of amplitudes and counts, when no amplitude is found.
+        All runs in order; the last one is good, or none is.
     """
     runs, low, high, amplitude = [], None, None, start
     while len(runs) < max_runs and not (low and high and high / low < BRACKET_CLOSED):
@@ -164,13 +162,18 @@ def search_amplitude(run, target_spikes, start, max_runs, model_id):
         else:
             high = amplitude
         amplitude = np.sqrt(low * high) if low and high else amplitude * (1.75 if low else 0.5)
+    return runs
+
+
+def search_in_words(runs, target_spikes):
+    """What a search without success found, as one line."""
     table = ", ".join(
         f"{r.amplitude:.4g} nA: {len(r.peaks)}{' (block)' * (r.verdict == 'block')}"
         for r in sorted(runs, key=lambda r: r.amplitude)
     )
     lowest, highest = target_spikes
-    raise UserError(
-        f"model {model_id}: no step current gives {lowest + 1} to {highest} spikes (intracellular.target_spikes); "
+    return (
+        f"no step current gives {lowest + 1} to {highest} spikes (intracellular.target_spikes); "
         f"spikes found in {len(runs)} runs: {table}"
     )
 
@@ -216,8 +219,40 @@ def record_windows(cell, response, *, delay, duration, cut_out):
                 imem[spike, :, k] = values
     finally:
         cvode.use_fast_imem(False)
-    vmem = np.stack([response.vmem[p - before : p + after] for p in peaks]).astype(np.float32) if len(peaks) else None
-    return {"imem": imem, "vmem": vmem, "times": peaks * cell.dt}
+    windows = [response.vmem[p - before : p + after] for p in peaks]
+    return {
+        "imem": imem,
+        "vmem": np.array(windows, dtype=np.float32).reshape(-1, before + after),
+        "times": peaks * cell.dt,
+    }
+
+
+def compare_with_recorded(cell, steps, *, threshold):
+    """Run the step currents that the real cell was given.
+
+    Parameters
+    ----------
+    cell : LFPy.Cell
+        As `load_cell` returns it. Its `tstop` is set here.
+    steps : list of RecordedStep
+    threshold : float
+        Potential that a spike crosses, mV.
+
+    Returns
+    -------
+    spikes : list of int
+        Of the model at each step.
+    at_rest : list of bool
+        Whether it was back at rest after each.
+    """
+    spikes, at_rest = [], []
+    for step in steps:
+        cell.tstop = SETTLING + step.duration + RECOVERY
+        time, vmem = step_response(cell, step.amplitude, delay=SETTLING, duration=step.duration)
+        during = (time >= SETTLING) & (time <= SETTLING + step.duration)
+        spikes.append(len(spike_peaks(vmem[during], threshold)))
+        at_rest.append(bool(vmem[-1] <= vmem[during][0] + RECOVERED))
+    return spikes, at_rest
 
 
 def simulate_spikes(
@@ -245,12 +280,14 @@ def simulate_spikes(
     Returns
     -------
     dict
-        Keys as in the file: `segments`, `spikes`, `trace`, `search` (dicts of arrays) and `amplitude` (nA).
+        Keys as in the file: `segments`, `spikes`, `trace`, `search` (dicts of arrays), `amplitude` (nA) and `flags`, what is
+        wrong with the model, in words. A model that no step current brings to fire as asked has no spikes, and the trace of
+        the run with the most of them.
 
     Raises
     ------
     UserError
-        If no amplitude fits the target, or no spike leaves room for its window.
+        If no spike leaves room for its window.
     """
     duration = 1000.0 * sim_time - delay
     cell.tstop = delay + duration + RECOVERY
@@ -260,10 +297,15 @@ def simulate_spikes(
         progress(response)
         return response
 
-    runs = search_amplitude(run, target_spikes, start_amplitude, max_runs, cell.model.model_id)
-    accepted = runs[-1]
-    spikes = record_windows(cell, accepted, delay=delay, duration=duration, cut_out=cut_out)
-    if len(spikes["times"]) == 0:
+    runs = search_amplitude(run, target_spikes, start_amplitude, max_runs)
+    accepted, flags = runs[-1], []
+    if accepted.verdict != "good":
+        print(f"model {cell.model.model_id}: {search_in_words(runs, target_spikes)}")
+        flags = [NO_SPIKES if any(len(r.peaks) for r in runs) else DOES_NOT_FIRE]
+        accepted = max(runs, key=lambda r: len(r.peaks) * (r.verdict != "many"))
+    usable = accepted if not flags else replace(accepted, peaks=accepted.peaks[:0])
+    spikes = record_windows(cell, usable, delay=delay, duration=duration, cut_out=cut_out)
+    if len(spikes["times"]) == 0 and not flags:
         raise UserError(
             f"model {cell.model.model_id}: none of the {len(accepted.peaks)} spikes at {accepted.amplitude:.4g} nA has room "
             f"for a window of {cut_out} ms (intracellular.cut_out)"
@@ -277,6 +319,7 @@ def simulate_spikes(
             "n_spikes": np.array([len(r.peaks) for r in runs]),
         },
         "amplitude": accepted.amplitude,
+        "flags": flags,
     }
 
 

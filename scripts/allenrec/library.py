@@ -205,6 +205,13 @@ def _write_common(file, cells, channel_positions, params, electrodes, provenance
         file.require_group("provenance").attrs[name] = json.dumps(value) if isinstance(value, dict) else value
 
 
+def flagged(path):
+    """Return what is wrong with the model of a file of one cell, "" if nothing is known to be."""
+    with _open(path) as file:
+        cells = read_frame(file["cells"])
+    return str(cells["flags"][0]) if "flags" in cells else ""
+
+
 def concatenate_libraries(paths, path):
     """Join the files of single cells, in their order, into one library.
 
@@ -216,6 +223,8 @@ def concatenate_libraries(paths, path):
         If there is no template at all, or a file is unsound or belongs to another probe or setting.
     """
     paths = [Path(p) for p in paths]
+    if not paths:
+        raise UserError(f"{path}: every model is flagged; set models.exclude_flagged to false to use them nevertheless")
     parts = [_open(p) for p in paths]
     try:
         counts = [len(part["templates"]) for part in parts]

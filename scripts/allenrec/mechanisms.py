@@ -15,9 +15,36 @@ from pathlib import Path
 from filelock import FileLock
 
 from .errors import UserError
-from .files import folder_built_beside
+from .files import folder_built_beside, sha256
 
 BUILD_RECORD = "build.json"
+
+#: The mod files of the Allen Institute by the digest of their text (see `mod_file_digest`): the 16 of the archives, of which
+#: Kv2like has two versions that differ below -119 mV only, and 5 of the newer all-active fits, as in AllenSDK's example
+KNOWN_MOD_FILES = {
+    "e22cfdc6306f797746e0f675920f6ac36fe67ab8f1bc1722b3bce880cfdc72b9": "Ca_HVA",
+    "22c80183377ec1f8d0b2dca9b0798a141d655ddeee048953461226171db08946": "Ca_LVA",
+    "197209ded82a2c0481f6bf6b26fa152be8597307454070587a49f714eab4da65": "CaDynamics",
+    "19b2edc8350847de6323eed6f1a7aba8138336db7de4e899e13836ef54f650af": "Ih",
+    "0a446ad8c484f57bb84e53b6e0b900708983b995f698f9d2967810a77c4cdc95": "Im",
+    "8c9e5b4a63fceddbd9718316d85e5468aab230086a40e92f7657b2a79bd05b32": "Im_v2",
+    "99cc240af02ac609bbde2e0aad54442ad0e37504b159327b220ba8bdfa2f24a7": "K_P",
+    "70656480739303ecb890c4b689e61a434f6ccfcbd1e8446725a2a3c47f93d9e3": "K_Pst",
+    "18b688fe878b7e1755e918bb093d1ba5c21997255e9dfdd10986b42962373811": "K_T",
+    "2427d181a26fd78b28727a96ec799a09577e84598127549d1755ca3e87a02da9": "K_Tst",
+    "bf3a219ea4725c00424a769112a5f88ac2ff52e2b891652a1be5be25f76e6d71": "Kd",
+    "b4fa91cc2e3392cfcd12ef8244d537d230d42e3044982dcc64de115683286449": "Kv2like",
+    "9244b0eb301dacee5a844910d6b4945856b90dc60937a74ac7f4f19f778d0895": "Kv2like",
+    "ffa95b91444664723176e2b3b8a11a946f2c7239d98344710f846db50bfd5265": "Kv3_1",
+    "979d21508f5b089e7b782835ea7f60311223bdc3a8e5242056c594305d2fb220": "Nap",
+    "03180b2453b09f77c1bd5e253e76c7ea2e7ceee1b83e168d0683830b4d21b32f": "Nap_Et2",
+    "fd6af6564b365f5ec016b453c8f540a15780dea62597053d10cc402443541caf": "NaTa",
+    "515e014a606c65c43fcc5feb454aa4a4f95b64a60517e538af1915ef5839267d": "NaTa_t",
+    "d75ed63d6367fe27c6e5671704594a510e8d83b57db835f30fc36e2f24bef6cf": "NaTs",
+    "036fe440cfde234d472eb1551139729dce30c9e228e6e7329178772bbe810d85": "NaTs2_t",
+    "6a416be62e0fb1014b8aa5375e3a214dcf3243e56b8d05747c7474381907b2a3": "NaV",
+    "a4414cfc5ea24428bdcdac3a9a1aad24967011effb7c12bf42a2830848be55e8": "SK",
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +72,51 @@ def mod_files(folder):
 def _normalised(path):
     """The content of a mod file with line ends as LF, so that the CRLF twins in old archives count as equal."""
     return path.read_bytes().replace(b"\r\n", b"\n")
+
+
+def mod_file_digest(path):
+    """Return the SHA-256 of a mod file's text, whatever its line ends, the blanks at them and the empty lines around it."""
+    lines = _normalised(path).split(b"\n")
+    return hashlib.sha256(b"\n".join(line.rstrip() for line in lines).strip(b"\n")).hexdigest()
+
+
+def check_mod_files(folder, *, known=(), allow_unknown=False):
+    """Check that the mod files of a folder are known: they will be compiled and run.
+
+    Parameters
+    ----------
+    folder : path
+    known : list of str
+        SHA-256 digests, of the file as it is or of its text (see `mod_file_digest`), of files that are trusted beside those
+        of the Allen Institute.
+    allow_unknown : bool
+        Whether to trust any file.
+
+    Returns
+    -------
+    list of str
+        What a person should know of them: each file that is not the Allen Institute's, and each with C code (VERBATIM) in it.
+
+    Raises
+    ------
+    UserError
+        If a file is not known; it names it, and whether it has C code in it.
+    """
+    notes = []
+    for path in mod_files(folder):
+        digest = mod_file_digest(path)
+        # Also in a comment, where it does no harm: a lexer of ours could be fooled.
+        verbatim = " with a VERBATIM block of C code" if re.search(rb"\bVERBATIM\b", path.read_bytes()) else ""
+        if digest in KNOWN_MOD_FILES and not verbatim:
+            continue
+        note = f"{path} is not one of the Allen Institute's mod files{verbatim} (SHA-256 {digest})"
+        if not (allow_unknown or digest in known or sha256(path) in known):
+            raise UserError(
+                f"{note}. It would be compiled and run: read it, then add the digest to models.known_mechanisms, or set "
+                f"models.allow_unknown_mechanisms"
+            )
+        notes.append(note)
+    return notes
 
 
 def mechanisms_digest(folder):

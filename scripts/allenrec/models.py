@@ -16,6 +16,11 @@ FIT = "fit_parameters.json"
 MORPHOLOGY = "reconstruction.swc"
 MODFILES = "modfiles"
 METADATA = "model_metadata.json"
+#: How the real cell responded in the experiment; not every archive has it
+SWEEPS = "ephys_sweeps.json"
+
+#: What the Allen Institute calls the two kinds, by the id of the template in the metadata
+KIND_OF_TEMPLATE = {329230710: "perisomatic", 491455321: "all active"}
 
 #: SWC structure identifiers and the section types of the fits
 SECTION_OF_SWC_TYPE = {1: "soma", 2: "axon", 3: "dend", 4: "apic"}
@@ -97,8 +102,14 @@ def read_model(folder, model_id=None):
             raise UserError(f"model {model_id}: {folder / name} is missing; an Allen model archive holds it")
     mechanisms = declared_mechanisms(folder / MODFILES)
     morphology_sections = _check_morphology(model_id, folder / MORPHOLOGY)
-    fit = _FitReader(model_id, folder / FIT)
-    return fit.model(folder, mechanisms, morphology_sections)
+    model = _FitReader(model_id, folder / FIT).model(folder, mechanisms, morphology_sections)
+    said = KIND_OF_TEMPLATE.get(read_metadata(folder).get("neuronal_model_template_id"), model.kind)
+    if said != model.kind:
+        raise UserError(
+            f"model {model_id}: {folder / METADATA} calls it {said}, but {FIT} is the fit of a model that is {model.kind}, which is loaded by "
+            f"another recipe; one of the two files belongs to another model"
+        )
+    return model
 
 
 def input_digests(folder):
@@ -126,9 +137,10 @@ def read_metadata(folder):
 
 
 def model_files(folder):
-    """Return the paths of the files that make up a model: fit, morphology, mod files."""
+    """Return the paths of the files that make up a model: fit, morphology, mod files, and the sweeps where they are there."""
     folder = Path(folder)
-    return [folder / FIT, folder / MORPHOLOGY, *mod_files(folder / MODFILES)]
+    sweeps = [folder / SWEEPS] if (folder / SWEEPS).exists() else []
+    return [folder / FIT, folder / MORPHOLOGY, *mod_files(folder / MODFILES), *sweeps]
 
 
 def _check_morphology(model_id, path):

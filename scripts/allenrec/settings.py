@@ -9,7 +9,8 @@ import importlib.util
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from .errors import UserError
 
@@ -19,6 +20,10 @@ Pair = Annotated[tuple[float, float], Field(strict=False)]
 CountPair = Annotated[tuple[int, int], Field(strict=False)]
 PositivePair = Annotated[tuple[PositiveFloat, PositiveFloat], Field(strict=False)]
 Names = Annotated[list[str], Field(min_length=1)]
+#: A layer such as 5 is a number in YAML and a name here
+Text = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
+OneOrMore = Text | Annotated[list[Text], Field(min_length=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 
@@ -39,6 +44,36 @@ class Block(BaseModel):
             self.require(pair is None or pair[0] < pair[1], key, "must be [lowest, highest]")
 
 
+class Query(Block):
+    dendrite_type: OneOrMore | None = Field(None, description="`spiny`, `aspiny`, `sparsely spiny`; matched by equality.")
+    layer: OneOrMore | None = Field(None, description="Layer of the cortex; of the mouse: 1, 2/3, 4, 5, 6a, 6b.")
+    area: OneOrMore | None = Field(None, description="Area of the cortex, such as `VISp`.")
+    species: OneOrMore | None = Field(None, description="`Mus musculus` or `Homo Sapiens`.")
+    line: OneOrMore | None = Field(None, description="Transgenic line, by its first words: `Pvalb` is `Pvalb-IRES-Cre`.")
+    apical: OneOrMore | None = Field(None, description="Apical dendrite: `intact`, `truncated`, `NA`.")
+    kind: Literal["perisomatic", "all active", "best"] = Field(
+        "best", description="Kind of model; `best`: all-active where there is one, else perisomatic."
+    )
+    min_explained_variance: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None, description="Least share of the recorded voltage's variance that the model explains."
+    )
+    max: PositiveInt | None = Field(None, description="At most so many cells, those with the best explained variance.")
+
+
+class Cells(Block):
+    query: Query | None = Field(description="A question to the Allen site, which `snakemake query` asks once.")
+    table: str = Field("config/queried_cells.tsv", description="The cell table that answers it; review it and keep it.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _path_of_a_table(cls, value):
+        if isinstance(value, str):
+            return {"query": None, "table": value}
+        if not isinstance(value, dict):
+            raise PydanticCustomError("cells", "the path of a cell table or a block of keys")
+        return value
+
+
 class Allen(Block):
     url: str = Field(
         "https://api.brain-map.org", pattern=r"^https?://[^/ ]+", description="Address of the web API of the Allen site."
@@ -57,9 +92,25 @@ class Models(Block):
         "there; the five cells of the PyPI wheel `bmtk`; the web API of the Allen site.",
     )
     allen: Allen = Field(Allen(), description="The web API of the Allen site.")
+    kind: Literal["perisomatic", "all active", "best"] = Field(
+        "best",
+        description="Which model of a cell, where the cell table names only the specimen; `best`: all-active where there is "
+        "one, else perisomatic.",
+    )
     axon: Literal["auto", "stub", "truncated", "keep"] = Field(
         "auto", description="What replaces the reconstructed axon; `auto` takes what each model was fitted with."
     )
+    known_mechanisms: list[Sha256] = Field(
+        [], description="Digests of mod files that are yours, beside those of the Allen Institute: they are compiled and run."
+    )
+    allow_unknown_mechanisms: bool = Field(False, description="Compile and run any mod file that a model brings.")
+    recorded_steps: int = Field(
+        3,
+        ge=0,
+        description="steps. At so many recorded step currents the spikes of a model are compared with those of its cell, where "
+        "the archive has the recorded sweeps.",
+    )
+    exclude_flagged: bool = Field(False, description="Leave models that fail this comparison out of the libraries.")
 
 
 class Intracellular(Block):
@@ -214,7 +265,16 @@ class Recording(Block):
 
 
 class Settings(Block):
-    cells: str = Field("config/cells.tsv", description="Path of the cell table, from the working directory.")
+    cells: Cells = Field(
+        Cells(query=None, table="config/cells.tsv"),
+        description="Path of the cell table, from the working directory (`config/cells.tsv`); or a block with a `query`.",
+        json_schema_extra=lambda schema: schema.update(anyOf=[{"type": "string"}, {"$ref": schema.pop("$ref")}]),
+    )
+    cell_type_column: str = Field(
+        "cell_type",
+        description="Column, of the cell table or the metadata, that names the cell types. Where `cell_type` is empty, it is "
+        "the dendrite type.",
+    )
     models: Models = Field(Models(), description="Where models come from and how they are loaded.")
     intracellular: Intracellular = Field(Intracellular(), description="Spikes of each model.")
     libraries: dict[Name, Library] = Field(
@@ -333,14 +393,28 @@ def _inner(block, part):
     if get_origin(block) is dict:
         return get_args(block)[1]
     field = block.model_fields.get(part) if isinstance(part, str) else None
-    annotation = field.annotation if field else None
-    is_block = get_origin(annotation) is dict or (isinstance(annotation, type) and issubclass(annotation, Block))
-    return annotation if is_block else None
+    return block_in(field.annotation) if field else None
+
+
+def block_in(annotation):
+    """The block, or dict of blocks, that a field holds, also where it may be None; None for a value."""
+    if get_origin(annotation) is dict or (isinstance(annotation, type) and issubclass(annotation, Block)):
+        return annotation
+    inner = [part for part in get_args(annotation) if isinstance(part, type) and issubclass(part, Block)]
+    return inner[0] if inner else None
 
 
 def _lacks_element(fault):
     """Whether a list is too short."""
     return fault["type"] == "missing" and isinstance(fault["loc"][-1], int)
+
+
+#: Parts of the patterns above, and what they stand for
+PATTERNS = {
+    "http": "an address, http(s)://...",
+    "{64}": "a SHA-256 of 64 digits 0-9a-f",
+    "": "a name of letters, digits, - and _",
+}
 
 
 def _allowed_value(fault):
@@ -351,7 +425,7 @@ def _allowed_value(fault):
         "list_type": "a list",
     }
     if fault["type"] == "string_pattern_mismatch":
-        return "an address, http(s)://..." if "http" in fault["ctx"]["pattern"] else "a name of letters, digits, - and _"
+        return next(words for part, words in PATTERNS.items() if part in fault["ctx"]["pattern"])
     if _lacks_element(fault):
         return f"a list of {fault['loc'][-1] + 1}"
     if fault["type"] in plain:
@@ -369,5 +443,5 @@ def _allowed_keys(location):
     block = Settings
     for part in location:
         # `libraries` and `recordings` are dicts of blocks: there the part is a name
-        block = get_args(block)[1] if get_origin(block) is dict else block.model_fields[part].annotation
+        block = _inner(block, part)
     return sorted(block.model_fields)

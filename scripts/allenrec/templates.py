@@ -135,7 +135,7 @@ def sample_templates(
     currents = spike_currents(currents)
     start, end, diameter = geometry
     accepted, tried, before = [], 0, 0
-    while len(accepted) < n and tried < n * max_iterations:
+    while len(currents) and len(accepted) < n and tried < n * max_iterations:
         block = draw_candidates(
             address,
             tried // BLOCK,

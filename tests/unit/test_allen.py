@@ -1,6 +1,5 @@
 """The source `allen` against a server that behaves and misbehaves as the Allen site has been seen to."""
 
-import json
 import shutil
 import stat
 import zipfile
@@ -8,7 +7,7 @@ import zipfile
 import pytest
 from allen_server import AllenServer, archive_of
 
-from allenrec import sources
+from allenrec import allen_api, sources
 from allenrec.errors import UserError
 from allenrec.models import read_metadata, read_model
 from allenrec.sources import allen, fetch_model
@@ -145,12 +144,12 @@ def test_archive_that_unpacks_too_large_is_refused(server, fetch, wheel_model, t
     server.archives[MODEL] = archive_of(wheel_model)
     monkeypatch.setattr(allen, "LARGEST_CONTENT", 1000)
     assert_refused(fetch, "would unpack to more than", tmp_path)
-    monkeypatch.setattr(allen, "LARGEST_DOWNLOAD", 1000)
+    monkeypatch.setattr(allen_api, "LARGEST_DOWNLOAD", 1000)
     assert_refused(fetch, "not a model archive", tmp_path)
 
 
 def test_id_of_a_cell_is_answered_with_its_models(server, fetch, tmp_path):
-    server.models_of[MODEL] = [
+    server.models = [
         {"id": 11, "name": "a", "specimen_id": int(MODEL), "neuronal_model_template_id": 329230710},
         {"id": 12, "name": "b", "specimen_id": int(MODEL), "neuronal_model_template_id": 491455321},
     ]
@@ -159,22 +158,8 @@ def test_id_of_a_cell_is_answered_with_its_models(server, fetch, tmp_path):
 
 @pytest.mark.parametrize("refused", [False, True])
 def test_unknown_id_is_one_message(refused, server, fetch, tmp_path):
-    server.refuse_queries = refused
+    server.faults["query"] = ["refuse" if refused else None]
     assert_refused(fetch, "the Allen site has no model with this id", tmp_path)
-
-
-def test_refused_query_shows_what_the_server_says(server):
-    server.refuse_queries = True
-    with pytest.raises(UserError, match="refuses a query: Data could not be parsed"):
-        allen.rma_query(server.url, "model::NeuronalModel", 1)
-
-
-def test_answer_of_the_real_site_is_understood(server, shared_data):
-    """A stored answer for model 472451419, served as it is."""
-    stored = json.loads((shared_data / "allen_api" / "neuronal_model_472451419.json").read_text())
-    server.models_of["1"] = stored["msg"]
-    rows = allen.rma_query(server.url, "[specimen_id$in1]", 1)
-    assert rows[0]["id"] == 472451419 and rows[0]["neuronal_model_template_id"] in allen.BIOPHYSICAL
 
 
 @pytest.mark.parametrize("source", ["bmtk", "allen"])

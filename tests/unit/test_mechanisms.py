@@ -1,5 +1,6 @@
 """Mod files: what they declare, held against NEURON; one compilation for each distinct set."""
 
+import hashlib
 import json
 import platform
 import shutil
@@ -13,7 +14,14 @@ import pytest
 from support import ROOT, WHEEL_MODELS, run_python
 
 from allenrec.errors import UserError
-from allenrec.mechanisms import compile_mechanisms, declared_mechanisms, mechanisms_digest
+from allenrec.mechanisms import (
+    KNOWN_MOD_FILES,
+    check_mod_files,
+    compile_mechanisms,
+    declared_mechanisms,
+    mechanisms_digest,
+    mod_file_digest,
+)
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +37,42 @@ def one_file(modfiles, tmp_path):
     folder.mkdir()
     shutil.copy(modfiles / "CaDynamics.mod", folder)
     return folder
+
+
+def test_mod_files_of_the_models_are_known_by_their_names(modfiles):
+    assert {path.stem: KNOWN_MOD_FILES[mod_file_digest(path)] for path in modfiles.glob("*.mod")} == {
+        path.stem: path.stem for path in modfiles.glob("*.mod")
+    }
+    assert check_mod_files(modfiles) == []
+    assert len(set(KNOWN_MOD_FILES.values())) == 16 + 5
+
+
+def test_line_ends_do_not_make_a_mod_file_unknown(one_file):
+    path = one_file / "CaDynamics.mod"
+    path.write_bytes(b"\r\n" + path.read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b" \t\r\n") + b"\r\n\r\n")
+    assert check_mod_files(one_file) == []
+
+
+def test_unknown_mod_file_is_named_and_stops_unless_it_is_trusted(one_file):
+    path = one_file / "CaDynamics.mod"
+    path.write_text(path.read_text().replace("gamma = 0.05", "gamma = 0.06"))
+    with pytest.raises(UserError, match=r"CaDynamics.mod is not one of .* models.known_mechanisms") as caught:
+        check_mod_files(one_file)
+    assert "VERBATIM" not in str(caught.value) and "\n" not in str(caught.value)
+    for known in (mod_file_digest(path), hashlib.sha256(path.read_bytes()).hexdigest()):
+        assert known in str(caught.value) or known != mod_file_digest(path)
+        assert len(check_mod_files(one_file, known=[known])) == 1
+    with pytest.raises(UserError):
+        check_mod_files(one_file, known=["0" * 64])
+
+
+def test_c_code_in_a_mod_file_is_always_named(one_file):
+    path = one_file / "CaDynamics.mod"
+    path.write_text(path.read_text() + '\nVERBATIM\nsystem("true");\nENDVERBATIM\n')
+    with pytest.raises(UserError, match="CaDynamics.mod is not one of .* with a VERBATIM block of C code"):
+        check_mod_files(one_file)
+    for trusted in ({"known": [mod_file_digest(path)]}, {"allow_unknown": True}):
+        assert "with a VERBATIM block of C code" in check_mod_files(one_file, **trusted)[0]
 
 
 def snapshot(folder):

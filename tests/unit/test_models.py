@@ -49,6 +49,17 @@ def refused(folder, file, match):
     assert text.startswith(f"model {MODEL}: ") and file in text and "\n" not in text
 
 
+def test_fit_of_one_kind_under_the_name_of_the_other_is_refused(folder, shared_data):
+    """The wrong recipe would build another cell; what the metadata call the model and what the fit is must agree."""
+    metadata = json.loads((folder / METADATA).read_text())
+    (folder / METADATA).write_text(json.dumps(metadata | {"neuronal_model_template_id": 491455321}))
+    refused(folder, FIT, "calls it all active, but fit_parameters.json is the fit of a model that is perisomatic")
+    shutil.copy(shared_data / "models" / "468193142_all_active" / FIT, folder)
+    assert read_model(folder).kind == "all active"
+    (folder / METADATA).write_text(json.dumps(metadata))
+    refused(folder, FIT, "calls it perisomatic, but fit_parameters.json is the fit of a model that is all active")
+
+
 @pytest.mark.parametrize("model_id", WHEEL_MODELS)
 def test_models_of_the_wheel(models_folder, model_id):
     """Numbers as in the facts and in the fit itself."""

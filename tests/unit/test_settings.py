@@ -74,7 +74,7 @@ BAD_VALUES = [
     ("seed", "1", "an integer"),
     ("seed", True, "an integer"),
     ("seed", None, "an integer"),
-    ("cells", 5, "a string"),
+    ("cells", 5, "the path of a cell table or a block of keys"),
     ("models", None, "a block of keys"),
     ("models", ["bmtk"], "a block of keys"),
     ("models/sources", "bmtk", "a list"),
@@ -231,7 +231,7 @@ def test_keys_that_are_no_words(key):
     """YAML makes `1:` a number and `~:` nothing."""
     shown = repr(key).strip("'")
     text = message({**BASE, key: 1})
-    assert shown in text and "known are cells, " in text
+    assert shown in text and "known are cell_type_column, cells, " in text
     text = message(changed(("libraries/lib", {"probe": "Neuronexus-32", key: 1})))
     assert text.startswith("config: libraries.lib.") and shown in text and "known are beta_distr_params, " in text
     text = message({"libraries": {key: {"probe": "Neuronexus-32"}}})
@@ -294,7 +294,7 @@ def test_every_probe_is_accepted():
 def test_defaults_are_filled_in():
     """Held against the contract: section 3 names these values."""
     settings = load_settings(changed((TRAINS + "n_exc", 3)))
-    assert settings.cells == "config/cells.tsv" and settings.seed == 0 and settings.models.axon == "auto"
+    assert settings.cells.table == "config/cells.tsv" and settings.cells.query is None and settings.seed == 0 and settings.models.axon == "auto"
     run = settings.intracellular
     assert (run.sim_time, run.dt, run.delay, run.target_spikes, run.cut_out) == (1, 0.03125, 10, (3, 50), (2, 5))
     assert (settings.libraries["lib"].n, settings.libraries["lib"].rot) == (50, "3drot")

@@ -8,7 +8,7 @@ from support import ROOT
 
 from allenrec.errors import UserError
 from allenrec.sources import read_metadata
-from allenrec.tables import cell_facts, describe_cell, read_cells
+from allenrec.tables import cell_facts, check_cell_type_column, describe_cell, read_cells, with_models, write_cells
 
 HEADER = "model_id\tspecimen_id\tcell_type\n"
 
@@ -59,15 +59,17 @@ def test_what_spreadsheets_write_is_read(table, text):
 
 
 BAD_TABLES = {
-    "empty file": ("", "no column 'model_id'; .* are none"),
+    "empty file": ("", "neither a column 'model_id' nor 'specimen_id'; .* are none"),
     "header only": (HEADER, "no cells"),
-    "missing column": ("model_id\tcell_type\n1\tspiny\n", "no column 'specimen_id'; .* are model_id, cell_type"),
-    "commas": ("model_id,specimen_id,cell_type\n1,2,spiny\n", r"no column 'model_id'; the columns \(tab-separated\)"),
+    "missing columns": ("model\tcell_type\n1\tspiny\n", "neither a column 'model_id' nor .* are model, cell_type"),
+    "commas": ("model_id,specimen_id,cell_type\n1,2,spiny\n", r"neither a column .*; the columns \(tab-separated\)"),
     "column twice": ("model_id\tspecimen_id\tcell_type\tcell_type\n1\t2\ta\tb\n", "column 'cell_type' is there twice"),
     "too few values": (HEADER + "1\t2\tspiny\n3\t4\n", "line 3: not 3 tab-separated values"),
     "too many values": (HEADER + "1\t2\tspiny\tL5\n", "line 2: not 3 tab-separated values"),
     "model_id twice": (HEADER + "1\t2\tspiny\n5\t\t\n1\t\t\n", "line 4: model_id 1 is in line 2 already"),
-    "model_id empty": (HEADER + "\t2\tspiny\n", "line 2: model_id '' is not an id of digits"),
+    "no id at all": (HEADER + "\t\tspiny\n", "line 2: neither a model_id nor a specimen_id"),
+    "specimen_id twice": (HEADER + "\t2\t\n\t2\t\n", "line 3: specimen_id 2 is in line 2 already"),
+    "no kind of model": ("specimen_id\tkind\n2\tall-active\n", "line 2: kind 'all-active' is not one of perisomatic, all active"),
     "model_id a word": (HEADER + "1\t\t\nneuronal_model_2\t\t\n", "line 3: model_id 'neuronal_model_2' is not an id"),
     "model_id a path": (HEADER + "../1\t\t\n", "line 2: model_id '../1' is not an id"),
     "model_id a decimal": (HEADER + "473863510.0\t\t\n", "line 2: model_id '473863510.0' is not an id"),
@@ -144,6 +146,7 @@ def test_description_of_a_real_archive_is_that_of_the_database(metadata, databas
     """Two ways of the same institute: the archive of a model, and the table of all cells."""
     cell = describe(row(), metadata)
     expected = {"model_id": "491766131", "specimen_id": "488683425", "cell_type": "spiny"}
+    expected |= {"model_kind": "all active", "explained_variance": "0.784"}
     assert cell == expected | as_in_the_database(database["488683425"])
 
 
@@ -170,8 +173,45 @@ def test_table_goes_before_the_metadata(metadata):
 
 def test_specimen_must_be_the_same_on_both_sides(metadata):
     assert describe(row(specimen_id="488683425"), metadata)["specimen_id"] == "488683425"
-    with pytest.raises(UserError, match="model 491766131: the cell table says specimen 7, its metadata 488683425"):
+    with pytest.raises(UserError, match="model 491766131: the cell table says specimen_id 7, its files say 488683425"):
         describe(row(specimen_id="7"), metadata)
+
+
+def test_kind_must_be_the_same_on_both_sides(metadata):
+    """A column `kind` with other words in it is the person's own."""
+    assert describe(row(kind="all active"), metadata)["model_kind"] == "all active"
+    assert describe(row(kind="best"), metadata) and describe(row(kind="pyramidal"), metadata)["kind"] == "pyramidal"
+    with pytest.raises(UserError, match="the cell table says kind perisomatic, its files say all active"):
+        describe(row(kind="perisomatic"), metadata)
+
+
+def test_cell_type_comes_from_the_column_that_is_asked_for(metadata):
+    facts = cell_facts(metadata)
+    assert describe_cell(row(cell_type="mine"), facts, "line")["cell_type"] == "Rbp4-Cre_KL100"
+    assert describe_cell(row(my_type="L5 PT"), facts, "my_type")["cell_type"] == "L5 PT"
+    with pytest.raises(UserError, match="its metadata name no my_type; fill in `my_type` in the cell table"):
+        describe_cell(row(my_type=""), facts, "my_type")
+    check_cell_type_column([row(my_type="")], "my_type")
+    check_cell_type_column([row()], "line")
+    with pytest.raises(UserError, match=r"cell_type_column: 'lines' is no column .*: model_id, .*, line, "):
+        check_cell_type_column([row()], "lines")
+
+
+def test_specimens_are_enough_and_two_of_their_models_may_stand_side_by_side(table):
+    rows = read_cells(table("specimen_id\tkind\n7\tperisomatic\n7\tall active\n8\t\n"))
+    assert [(r["model_id"], r["specimen_id"], r["cell_type"]) for r in rows] == [("", "7", ""), ("", "7", ""), ("", "8", "")]
+    found = [("7", "perisomatic", "70"), ("7", "all active", "71"), ("9", "", "90")]
+    found = [dict(zip(("specimen_id", "kind", "model_id"), row, strict=True)) for row in found]
+    assert [r["model_id"] for r in with_models(rows, found)] == ["70", "71", ""]
+    found[1]["model_id"] = "70"
+    with pytest.raises(UserError, match="are the same model, 70"):
+        with_models(rows, found)
+
+
+def test_written_table_reads_back(tmp_path):
+    rows = [row(specimen_id="7", line="Pvalb-IRES-Cre", note='a "b"\tµ')]
+    write_cells(tmp_path / "cells.tsv", rows)
+    assert read_cells(tmp_path / "cells.tsv") == rows
 
 
 @pytest.mark.parametrize("dendrite", ["spiny", "aspiny", "sparsely spiny"])

@@ -203,7 +203,7 @@ def server(models_folder):
 def test_models_come_from_the_allen_site_once_and_a_missing_one_is_alone(server, workflow):
     """Two models from a server, one of them at the second attempt; the third is not there, and named as what it is."""
     folder = workflow("allen")
-    server.models_of["472912177"] = [{"id": 7, "specimen_id": 472912177, "neuronal_model_template_id": 329230710}]
+    server.models = [{"id": 7, "specimen_id": 472912177, "neuronal_model_template_id": 329230710}]
     change = {"models": {"sources": ["local", "allen"], "allen": {"url": server.url, "backoff": 0.01}}}
     (folder / "change.yaml").write_text(yaml.safe_dump(change))
     arguments = ("--cores", "2", "--configfile", "change.yaml")

@@ -210,10 +210,44 @@ def _runs(n):
 
 
 @styled
+def spike_counts(currents):
+    """Number of spikes at step currents (nA): of the recorded cell, of the model at the same steps, and of the search.
+
+    Flags, if the model has any, are the title.
+    """
+    figure = new_figure(4.8, 3.6, _heading(currents, "Spikes at step currents"))
+    axes = figure.add_subplot()
+    order = np.argsort(currents.search_amplitude)
+    searched = (currents.search_amplitude[order], currents.search_n_spikes[order])
+    axes.plot(*searched, "o-", color=PALE, mfc="white", mec=GREY, ms=4, lw=1, label="model, in the search")
+    steps = currents.recorded_amplitude
+    if len(steps):
+        axes.plot(steps, currents.recorded_cell_spikes, "o-", color=INK, ms=6, label="recorded cell, mean")
+        axes.plot(steps, currents.recorded_model_spikes, "D--", color=BLUE, ms=5, label="model, same steps")
+    flags = currents.attributes.get("facts", {}).get("flags")
+    known = "" if len(steps) else "no recorded sweeps with this model"
+    axes.set_title(flags or known, color=VERMILLION if flags else GREY)
+    axes.set(xlabel="step amplitude (nA)", ylabel="number of spikes")
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.margins(x=0.08, y=0.12)
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+    axes.legend(loc="best")
+    return figure
+
+
+def _nothing_to_show(figure):
+    figure.text(0.5, 0.5, "no usable spikes", ha="center", color=GREY)
+    return figure
+
+
+@styled
 def spike_overlay(currents):
     """All stored spikes of the soma (mV) over time from the peak (ms), and their mean in bold."""
     n = len(currents.spike_vmem)
     figure = new_figure(4.8, 3.6, _heading(currents, "Stored spikes"))
+    if n == 0:
+        return _nothing_to_show(figure)
     axes = figure.add_subplot()
     time = _window_time(currents)
     lines = np.stack([np.broadcast_to(time, currents.spike_vmem.shape), currents.spike_vmem], axis=2)
@@ -233,6 +267,8 @@ def membrane_currents(currents):
     Above, summed over the segments of each type of section. Below, each row is a segment, sorted by its distance from
     the soma (µm); the strip at the left gives its type. The colours are linear near zero and logarithmic beyond.
     """
+    if len(currents.imem) == 0:
+        return _nothing_to_show(new_figure(6.4, 6.0, _heading(currents, "Membrane currents, mean spike")))
     mean = currents.imem.mean(axis=0)
     mean = mean - mean[:, :1]
     time = _window_time(currents)

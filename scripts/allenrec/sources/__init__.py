@@ -8,6 +8,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..files import sha256, write_json
 from ..models import METADATA, model_files, read_metadata, read_model
+from ..recorded import read_recorded_steps
 from . import allen, bmtk, local
 
 #: Those that fetch; "local" is what is there already
@@ -62,6 +63,7 @@ def fetch_model(model_id, models_folder, sources, options=None):
 
 def _verify(folder, record):
     read_model(folder)
+    read_recorded_steps(folder)
     files = {str(path.relative_to(folder)): sha256(path) for path in model_files(folder)}
     metadata = read_metadata(folder)
     earlier = metadata.pop("allenrec", None)

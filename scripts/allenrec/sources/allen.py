@@ -6,76 +6,48 @@ import stat
 import zipfile
 from pathlib import PurePosixPath
 
-import requests
-import tenacity
-from tqdm import tqdm
-
+from ..allen_api import AllenApi, NotFound
 from ..errors import UserError
 from ..files import folder_built_beside, sha256, write_json
-from ..models import FIT, METADATA, MODFILES, MORPHOLOGY, read_metadata, read_model
+from ..models import FIT, KIND_OF_TEMPLATE, METADATA, MODFILES, MORPHOLOGY, SWEEPS, read_metadata, read_model
 
 CITATION = (
     "Allen Institute for Brain Science, Allen Cell Types Database, celltypes.brain-map.org; perisomatic models: Gouwens et al. "
     "2018, Nature Communications 9:710; all-active models: Nandi et al. 2022, Cell Reports 40:111176"
 )
 
-#: Templates of biophysical models; all others are point neurons
-BIOPHYSICAL = {329230710: "perisomatic", 491455321: "all active"}
-
-#: An archive has about a megabyte; nothing of this size is one
-LARGEST_DOWNLOAD = 200 * 2**20
+#: Of an unpacked archive; nothing of this size is a model
 LARGEST_CONTENT = 500 * 2**20
 
 
-class _Passing(Exception):
-    """A fault of the server or the line that may be gone at the next attempt."""
-
-
-class _NotFound(Exception):
-    """The server says 404."""
-
-
-def fetch(model_id, folder, *, url, timeout, retries, backoff):
+def fetch(model_id, folder, **options):
     """Fill `folder` with a model of the Allen site; return its record.
 
     Parameters
     ----------
     model_id : str
     folder : pathlib.Path
-    url : str
-        Of the API.
-    timeout : float
-        How long the server may be silent, s.
-    retries : int
-        Further attempts after a server error (5xx), a broken connection or a time-out.
-    backoff : float
-        Before the first further attempt, s; doubled before each one after it.
+    **options
+        Those of `AllenApi`.
 
     Raises
     ------
     UserError
         One message: there is no such model, the server does not answer well, or what it sent is not a sound archive.
     """
-    address = f"{url.rstrip('/')}/neuronal_model/download/{model_id}"
-    attempts = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(_Passing),
-        stop=tenacity.stop_after_attempt(retries + 1),
-        wait=tenacity.wait_exponential(multiplier=backoff, max=60),
-        before_sleep=lambda state: print(f"{state.outcome.exception()}; trying again"),
-    )
+    api = AllenApi(**options)
+    path = f"neuronal_model/download/{model_id}"
     with folder_built_beside(folder) as temporary:
         archive = temporary / "archive.zip"
         try:
-            attempts(_download, address, archive, timeout)
-        except tenacity.RetryError as error:
-            raise UserError(
-                f"model {model_id}: {address}: {error.last_attempt.exception()}, {retries + 1} times over"
-            ) from None
-        except _NotFound:
-            raise UserError(_what_the_id_is(model_id, url, timeout)) from None
+            api.download_zip(path, archive)
+        except NotFound:
+            raise UserError(_what_the_id_is(model_id, api)) from None
+        except UserError as error:
+            raise UserError(f"model {model_id}: {error}") from None
         record = {
             "source": "allen",
-            "url": address,
+            "url": api.address(path),
             "date": datetime.date.today().isoformat(),
             "sha256": sha256(archive),
             "citation": CITATION,
@@ -86,46 +58,6 @@ def fetch(model_id, folder, *, url, timeout, retries, backoff):
         # With its record from the first moment: a run that is killed here must not leave a folder of unknown origin.
         write_json(temporary / METADATA, read_metadata(temporary) | {"allenrec": record})
     return record
-
-
-def _get(address, timeout, **options):
-    """Send a request; raise `_Passing` for what may pass, `_NotFound` for 404 and a `UserError` for any other refusal."""
-    try:
-        response = requests.get(address, timeout=timeout, **options)
-    except (requests.ConnectionError, requests.Timeout) as error:
-        raise _Passing(_in_short(error)) from None
-    except requests.RequestException as error:
-        raise UserError(f"{address}: {_in_short(error)}") from None
-    if response.status_code == 404:
-        raise _NotFound
-    if response.status_code >= 500:
-        raise _Passing(f"the server answers {response.status_code} {response.reason}")
-    if response.status_code >= 400:
-        raise UserError(f"{address}: the server answers {response.status_code} {response.reason}")
-    return response
-
-
-def _download(address, path, timeout):
-    with _get(address, timeout, stream=True) as response:
-        total = int(response.headers.get("Content-Length", 0)) or None
-        try:
-            with open(path, "wb") as file, tqdm(total=total, unit="B", unit_scale=True) as bar:
-                for part in response.iter_content(2**16):
-                    bar.update(file.write(part))
-                    if file.tell() > LARGEST_DOWNLOAD:
-                        raise UserError(f"{address}: more than {LARGEST_DOWNLOAD >> 20} MB; that is not a model archive")
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-            raise _Passing(_in_short(error)) from None
-        if not zipfile.is_zipfile(path):
-            kind = response.headers.get("Content-Type", "something")
-            raise UserError(f"{address}: the server sent {kind} ({path.stat().st_size} bytes), not a zip archive")
-
-
-def _in_short(error):
-    """The innermost reason of a chain of network errors, on one line."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _unpack(model_id, archive, folder):
@@ -173,37 +105,15 @@ def _target(path):
         return FIT
     if name == MORPHOLOGY or (name.endswith("_m.swc") and not name.endswith("_marker_m.swc")):
         return MORPHOLOGY
-    return {METADATA: METADATA, "neuronal_model.json": METADATA, "ephys_sweeps.json": "ephys_sweeps.json"}.get(name)
+    return {METADATA: METADATA, "neuronal_model.json": METADATA, SWEEPS: SWEEPS}.get(name)
 
 
-def _what_the_id_is(model_id, url, timeout):
+def _what_the_id_is(model_id, api):
     """The message for an id that is no model: perhaps it is a cell, and then which models it has."""
     message = f"model {model_id}: the Allen site has no model with this id"
-    query = (
-        "model::NeuronalModel,rma::criteria,[neuronal_model_template_id$in" + ",".join(map(str, BIOPHYSICAL)) + "],"
-        f"[specimen_id$in{model_id}],rma::options[num_rows$eq'all'][count$eqfalse]"
-    )
     try:
-        rows = rma_query(url, query, timeout)
-    except (_Passing, _NotFound, UserError):
+        rows = api.models_of([model_id])
+    except UserError:
         return message
-    models = ", ".join(f"{row['id']} ({BIOPHYSICAL.get(row['neuronal_model_template_id'], 'other')})" for row in rows)
+    models = ", ".join(f"{row['id']} ({KIND_OF_TEMPLATE[row['neuronal_model_template_id']]})" for row in rows)
     return f"{message}; it is the id of a cell, whose models are {models}" if models else message
-
-
-def rma_query(url, query, timeout):
-    """Return the rows of a query to the API.
-
-    Raises
-    ------
-    UserError
-        If the server refuses it; it does so with status 200 and `success: false`.
-    """
-    response = _get(f"{url.rstrip('/')}/api/v2/data/query.json", timeout, params={"q": query})
-    try:
-        answer = response.json()
-    except ValueError:
-        raise UserError(f"{url}: the server sent something else than JSON to a query") from None
-    if not answer.get("success"):
-        raise UserError(f"{url}: the server refuses a query: {answer.get('msg')}")
-    return answer["msg"]
