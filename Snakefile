@@ -29,5 +29,5 @@ rule all:
 
 
 onsuccess:
-    if not targets:
+    if not to_be_asked:
         print("Done. Look at results/figures/; README.md says what else there is in results/.")

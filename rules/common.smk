@@ -17,8 +17,8 @@ from allenrec.query import answered_cells
 from allenrec.settings import load_settings
 from allenrec.tables import check_cell_type_column
 
-#: What was asked for on the command line
-targets = set(workflow.dag_settings.targets) if workflow.dag_settings else set()
+#: Whether the target is the question itself, which may have no answer yet; the engine does not know its targets this early.
+to_be_asked = "query" in sys.argv[1:]
 
 try:
     if " " in sys.executable:  # Snakemake does not quote it
@@ -28,7 +28,7 @@ try:
         settings.cells.model_dump(),
         settings.models.kind,
         settings.models.allen.model_dump(exclude={"parallel"}),
-        to_be_asked="query" in targets,
+        to_be_asked=to_be_asked or not workflow.is_main_process,
     )
     check_cell_type_column(rows, settings.cell_type_column)
     cells = {row["model_id"]: row for row in rows}

@@ -95,13 +95,11 @@ def read_currents(path):
 def summary(currents):
     """Return what a model does, as the columns of a table of cells: a dict of numbers and text."""
     attributes = currents.attributes
-    onset = np.searchsorted(currents.time, attributes["stimulus"]["delay"]) - 1
     accepted = np.flatnonzero(np.isclose(currents.search_amplitude, attributes["amplitude"]))[-1]
     steps = zip(currents.recorded_amplitude, currents.recorded_model_spikes, currents.recorded_cell_spikes, strict=True)
     return {
         "axon": attributes["axon"],
         "n_segments": len(currents.diameter),
-        "rest_mV": float(currents.vmem[max(onset, 0)]),
         "amplitude_nA": float(attributes["amplitude"]),
         "n_spikes": int(currents.search_n_spikes[accepted]),
         "n_stored_spikes": len(currents.spike_times),

@@ -17,10 +17,22 @@ def written_beside(path):
     # A name of its own for each target: what a killed run left behind is overwritten by the next one.
     temporary = path.with_name(f".{path.name}.part{path.suffix}")
     try:
-        yield temporary
+        with _faults_named(path):
+            yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _faults_named(path):
+    """Let a fault of the system that does not say where it happened, such as a full disk, name what was being written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextmanager
@@ -33,7 +45,8 @@ def folder_built_beside(folder):
         shutil.rmtree(abandoned, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     try:
-        yield temporary
+        with _faults_named(folder):
+            yield temporary
         temporary.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)

@@ -106,8 +106,8 @@ def read_model(folder, model_id=None):
     said = KIND_OF_TEMPLATE.get(read_metadata(folder).get("neuronal_model_template_id"), model.kind)
     if said != model.kind:
         raise UserError(
-            f"model {model_id}: {folder / METADATA} calls it {said}, but {FIT} is the fit of a model that is {model.kind}, which is loaded by "
-            f"another recipe; one of the two files belongs to another model"
+            f"model {model_id}: {folder / METADATA} calls it {said}, but {FIT} is the fit of a model that is "
+            f"{model.kind}, which is loaded by another recipe; one of the two files belongs to another model"
         )
     return model
 

@@ -1,7 +1,7 @@
 """Membrane currents of real models, simulated once a session: a process each, because NEURON keeps its cells globally."""
 
 import pytest
-from support import ROOT, WHEEL_MODELS, run_python
+from support import WHEEL_MODELS, run_python
 
 from allenrec.currents import read_currents
 from allenrec.library import build_cell_library, concatenate_libraries
@@ -35,15 +35,6 @@ def currents(models_folder, mechanisms, tmp_path_factory):
         run_python(SIMULATE, models_folder / f"neuronal_model_{model}", mechanisms, path)
         found[model] = read_currents(path)
     return found
-
-
-@pytest.fixture(scope="session")
-def shared_data():
-    """Real data of the Allen Institute that are not part of the repository; tests that need them are skipped without."""
-    folder = ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("the shared data folder is not beside the repository")
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,14 @@
 
 import shutil
 import stat
+import subprocess
+import sys
+import time
 import zipfile
 
 import pytest
 from allen_server import AllenServer, archive_of
+from support import ROOT, run_python
 
 from allenrec import allen_api, sources
 from allenrec.errors import UserError
@@ -182,3 +186,78 @@ def test_run_killed_after_the_download_knows_where_the_model_came_from(
     record = read_metadata(folder)["allenrec"]
     assert record["source"] == source and len(record["sha256"]) == 64 and len(record["files"]) == 18
     assert len(server.requests) == (source == "allen")
+
+
+def test_proxy_of_the_environment_is_used(server, fetch, wheel_model, tmp_path, monkeypatch):
+    """The site's name leads nowhere; only the proxy, which is asked for the whole address, can answer."""
+    server.archives[MODEL] = archive_of(wheel_model)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", server.url)
+    options = {"allen": {"url": "http://allen.invalid", "timeout": 1, "retries": 0, "backoff": 0}}
+    folder = fetch_model(MODEL, tmp_path, ["allen"], options)
+    assert read_model(folder).kind == "perisomatic"
+    assert server.requests == [f"allen.invalid/neuronal_model/download/{MODEL}"]
+
+
+FETCH = """
+import resource, signal
+from allenrec.sources import fetch_model
+url, model, folder, limit = sys.argv[1:]
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+if limit != "0":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+try:
+    fetch_model(model, folder, ["allen"], {"allen": {"url": url, "timeout": 30, "retries": 0, "backoff": 0}})
+except OSError as error:
+    print(json.dumps(str(error)))
+"""
+
+
+def run_fetch(server, folder, limit=0):
+    return run_python("import json\n" + FETCH, server.url, MODEL, folder, limit)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 100 kB, less than a model takes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", folder], capture_output=True, text=True)
+    if mount.returncode != 0:
+        pytest.skip(f"a file system cannot be mounted here: {mount.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_full_disk_is_one_message_and_leaves_nothing(server, wheel_model, small_disk):
+    server.archives[MODEL] = archive_of(wheel_model)
+    message = run_fetch(server, small_disk)
+    assert "No space left on device" in message and f"neuronal_model_{MODEL}" in message and "\n" not in message
+    assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [10_000, 60_000], ids=["in the archive", "in its content"])
+def test_file_that_cannot_be_written_is_one_message_and_leaves_nothing(server, wheel_model, tmp_path, limit):
+    """As a full disk, for machines where none can be made: no file may become larger than the limit."""
+    server.archives[MODEL] = archive_of(wheel_model)
+    message = run_fetch(server, tmp_path, limit)
+    assert "File too large" in message and f"neuronal_model_{MODEL}" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_download_that_is_killed_half_way_is_made_again(server, wheel_model, tmp_path):
+    server.archives[MODEL], server.faults[MODEL] = archive_of(wheel_model), ["stall", None]
+    code = f"import sys, json; sys.path.insert(0, {str(ROOT / 'scripts')!r})\n{FETCH}"
+    process = subprocess.Popen([sys.executable, "-c", code, server.url, MODEL, tmp_path, "0"])
+    deadline = time.monotonic() + 60
+    while not (server.requests and list(tmp_path.glob(".*/archive.zip"))):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.5)  # it waits for the second half now
+    process.kill()
+    process.wait()
+    assert [path.name[:9] for path in tmp_path.iterdir()] == [".neuronal"]  # what the kill left; no model yet
+    run_fetch(server, tmp_path)
+    assert read_model(tmp_path / f"neuronal_model_{MODEL}").kind == "perisomatic"
+    assert [path.name for path in tmp_path.iterdir()] == [f"neuronal_model_{MODEL}"]

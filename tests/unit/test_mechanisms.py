@@ -69,7 +69,7 @@ def test_unknown_mod_file_is_named_and_stops_unless_it_is_trusted(one_file):
 def test_c_code_in_a_mod_file_is_always_named(one_file):
     path = one_file / "CaDynamics.mod"
     path.write_text(path.read_text() + '\nVERBATIM\nsystem("true");\nENDVERBATIM\n')
-    with pytest.raises(UserError, match="CaDynamics.mod is not one of .* with a VERBATIM block of C code"):
+    with pytest.raises(UserError, match=r"CaDynamics.mod is not one of .* with a VERBATIM block of C code"):
         check_mod_files(one_file)
     for trusted in ({"known": [mod_file_digest(path)]}, {"allow_unknown": True}):
         assert "with a VERBATIM block of C code" in check_mod_files(one_file, **trusted)[0]

@@ -158,7 +158,9 @@ def test_spaces_and_brackets_reach_the_server_as_they_are(api, server):
     with pytest.raises(Refused):
         server.faults["query"] = ["refuse"]
         api.query("model::X,rma::criteria,[donor__species$eq'Mus musculus']")
-    assert server.queries[0].startswith("model::X,rma::criteria,[donor__species$eq'Mus musculus'],rma::options[num_rows$eq'all']")
+    assert server.queries[0].startswith(
+        "model::X,rma::criteria,[donor__species$eq'Mus musculus'],rma::options[num_rows$eq'all']"
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,10 +179,17 @@ def test_chosen_model(kind, expected):
     assert choose_model(models[:2], "best")["id"] == 12 and choose_model(models[:2], "all active") is None
 
 
+def only_perisomatic(cells):
+    peri, active = COUNTS.values()
+    return next(str(cell["specimen__id"]) for cell in cells if cell[peri] and not cell[active])
+
+
 def test_specimens_of_a_table_get_their_models_once(server, mouse_cells, tmp_path):
     """Two models of one cell side by side, a cell by default, and a model that is named; a second time nobody is asked."""
     both = next(str(cell["specimen__id"]) for cell in mouse_cells if all(cell[column] for column in COUNTS.values()))
-    other = next(str(cell["specimen__id"]) for cell in mouse_cells if cell[COUNTS[PERISOMATIC]] and not cell[COUNTS[ALL_ACTIVE]])
+    other = next(
+        str(cell["specimen__id"]) for cell in mouse_cells if cell[COUNTS[PERISOMATIC]] and not cell[COUNTS[ALL_ACTIVE]]
+    )
     path = tmp_path / "cells.tsv"
     rows = [("", both, "perisomatic"), ("", both, "all active"), ("", other, ""), ("7", "", "")]
     path.write_text("model_id\tspecimen_id\tkind\n" + "".join("\t".join(row) + "\n" for row in rows))
@@ -193,7 +202,7 @@ def test_specimens_of_a_table_get_their_models_once(server, mouse_cells, tmp_pat
 
 
 def test_cell_without_such_a_model_says_which_it_has(server, api, mouse_cells):
-    only = next(str(cell["specimen__id"]) for cell in mouse_cells if cell[COUNTS[PERISOMATIC]] and not cell[COUNTS[ALL_ACTIVE]])
+    only = only_perisomatic(mouse_cells)
     expected = re.escape(f"specimen {only} has no all active model on the Allen site; biophysical ones: {only}0 (perisomatic)")
     with pytest.raises(UserError, match=expected):
         find_models(api, [{"specimen_id": only}], "all active")
@@ -214,7 +223,7 @@ def test_table_that_answers_is_never_written_again(server, tmp_path):
     assert len(answered_cells(cells, "best", options)) == 2
     assert "is there already" in ask(table, question, options) and table.read_text() == "".join(rows[:3])
     other = cells | {"query": question | {"layer": "4"}}
-    with pytest.raises(UserError, match="answers another question than cells.query"):
+    with pytest.raises(UserError, match=r"answers another question than cells\.query"):
         answered_cells(other, "best", options)
     with pytest.raises(UserError, match="answers another question"):
         ask(table, other["query"], options)

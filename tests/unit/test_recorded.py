@@ -5,7 +5,14 @@ import json
 import pytest
 
 from allenrec.errors import UserError
-from allenrec.recorded import RecordedStep, flags, read_recorded_steps, spikes_in_words, steps_to_compare
+from allenrec.recorded import (
+    RecordedStep,
+    flags,
+    read_recorded_steps,
+    recorded_steps,
+    spikes_in_words,
+    steps_to_compare,
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +35,6 @@ def test_steps_of_a_real_archive(steps):
 def test_stored_answer_of_the_site_has_the_same_form(shared_data):
     answer = json.loads((shared_data / "allen_api" / "neuronal_model_472451419.json").read_text())
     sweeps = answer["msg"][0]["specimen"]["ephys_sweeps"]
-    from allenrec.recorded import recorded_steps
-
     assert recorded_steps(sweeps) == [RecordedStep(0.11, 1000, (2,))]
 
 
@@ -67,7 +72,10 @@ def test_model_that_fires_where_the_cell_was_silent_is_far_off():
     assert flags([RecordedStep(0.1, 1000, (0,))], [30], [True]) == ["spike counts far off"]
 
 
-@pytest.mark.parametrize("content", ["{", "[1]", '[{"stimulus_name": "Long Square", "stimulus_absolute_amplitude": "x", "stimulus_duration": 1}]', "3"])
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[1]", '[{"stimulus_name": "Long Square", "stimulus_absolute_amplitude": "x", "stimulus_duration": 1}]', "3"],
+)
 def test_file_that_holds_no_sweeps_is_named(content, tmp_path):
     (tmp_path / "ephys_sweeps.json").write_text(content)
     with pytest.raises(UserError, match=r"ephys_sweeps\.json is not a list of sweeps") as caught:

@@ -294,7 +294,12 @@ def test_every_probe_is_accepted():
 def test_defaults_are_filled_in():
     """Held against the contract: section 3 names these values."""
     settings = load_settings(changed((TRAINS + "n_exc", 3)))
-    assert settings.cells.table == "config/cells.tsv" and settings.cells.query is None and settings.seed == 0 and settings.models.axon == "auto"
+    assert (
+        settings.cells.table == "config/cells.tsv"
+        and settings.cells.query is None
+        and settings.seed == 0
+        and settings.models.axon == "auto"
+    )
     run = settings.intracellular
     assert (run.sim_time, run.dt, run.delay, run.target_spikes, run.cut_out) == (1, 0.03125, 10, (3, 50), (2, 5))
     assert (settings.libraries["lib"].n, settings.libraries["lib"].rot) == (50, "3drot")

@@ -69,7 +69,10 @@ BAD_TABLES = {
     "model_id twice": (HEADER + "1\t2\tspiny\n5\t\t\n1\t\t\n", "line 4: model_id 1 is in line 2 already"),
     "no id at all": (HEADER + "\t\tspiny\n", "line 2: neither a model_id nor a specimen_id"),
     "specimen_id twice": (HEADER + "\t2\t\n\t2\t\n", "line 3: specimen_id 2 is in line 2 already"),
-    "no kind of model": ("specimen_id\tkind\n2\tall-active\n", "line 2: kind 'all-active' is not one of perisomatic, all active"),
+    "no kind of model": (
+        "specimen_id\tkind\n2\tall-active\n",
+        "line 2: kind 'all-active' is not one of perisomatic, all active",
+    ),
     "model_id a word": (HEADER + "1\t\t\nneuronal_model_2\t\t\n", "line 3: model_id 'neuronal_model_2' is not an id"),
     "model_id a path": (HEADER + "../1\t\t\n", "line 2: model_id '../1' is not an id"),
     "model_id a decimal": (HEADER + "473863510.0\t\t\n", "line 2: model_id '473863510.0' is not an id"),
@@ -193,7 +196,7 @@ def test_cell_type_comes_from_the_column_that_is_asked_for(metadata):
         describe_cell(row(my_type=""), facts, "my_type")
     check_cell_type_column([row(my_type="")], "my_type")
     check_cell_type_column([row()], "line")
-    with pytest.raises(UserError, match=r"cell_type_column: 'lines' is no column .*: model_id, .*, line, "):
+    with pytest.raises(UserError, match=r"cell_type_column: 'lines' is not a column .*: model_id, .*, line, "):
         check_cell_type_column([row()], "lines")
 
 

@@ -1,6 +1,5 @@
 """The whole workflow on real cells: the same bytes however it is run, nothing done twice, and one bad model alone."""
 
-import json
 import os
 import re
 import shutil
@@ -11,36 +10,10 @@ import time
 
 import pytest
 import yaml
-from allen_server import AllenServer, archive_of
 from support import ROOT
-from workflow.snake import copy_workflow, snakemake
+from workflow.snake import snakemake
 
-CONFIG = {
-    "libraries": {"neuronexus": {"probe": "Neuronexus-32", "n": 8}},
-    "recordings": {
-        "demo": {
-            "library": "neuronexus",
-            "spiketrains": {"duration": 3.0, "n_exc": 2, "n_inh": 1},
-            "templates": {"min_dist": 10.0},
-        }
-    },
-}
 DATASETS = ("**/*.h5", "**/*.csv", "**/*.png", "config.yaml")
-
-
-@pytest.fixture(scope="session")
-def workflow(models_folder, mechanisms, tmp_path_factory):
-    """Make a folder with a small configuration, the models downloaded and compiled."""
-
-    def make(name):
-        folder = tmp_path_factory.mktemp(name)
-        copy_workflow(folder)
-        (folder / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-        shutil.copytree(mechanisms, folder / "results" / "mechanisms" / mechanisms.name)
-        shutil.copytree(models_folder / "wheel", folder / "allen_models" / "wheel")
-        return folder
-
-    return make
 
 
 def datasets(folder):
@@ -188,32 +161,3 @@ def test_one_bad_model_does_not_take_the_others_down(workflow):
     assert "Traceback" not in result.stderr
     assert len(list((folder / "results" / "libraries" / "neuronexus" / "cells").glob("*.h5"))) == 3
     assert (bad / "fit_parameters.json").exists()
-
-
-@pytest.fixture
-def server(models_folder):
-    server = AllenServer()
-    for model in ("473863510", "473863035"):
-        server.archives[model] = archive_of(models_folder / f"neuronal_model_{model}")
-    server.faults["473863510"] = [503, None]
-    yield server
-    server.close()
-
-
-def test_models_come_from_the_allen_site_once_and_a_missing_one_is_alone(server, workflow):
-    """Two models from a server, one of them at the second attempt; the third is not there, and named as what it is."""
-    folder = workflow("allen")
-    server.models = [{"id": 7, "specimen_id": 472912177, "neuronal_model_template_id": 329230710}]
-    change = {"models": {"sources": ["local", "allen"], "allen": {"url": server.url, "backoff": 0.01}}}
-    (folder / "change.yaml").write_text(yaml.safe_dump(change))
-    arguments = ("--cores", "2", "--configfile", "change.yaml")
-    result = snakemake(folder, "models", *arguments)
-    assert result.returncode == 1
-    assert "error: model 472912177: the Allen site has no model with this id; it is the id of a cell" in result.stderr
-    downloads = [path for path in server.requests if "download" in path]
-    assert len(downloads) == 4  # one model at the second attempt, one at the first, one not at all
-    metadata = json.loads((folder / "allen_models" / "neuronal_model_473863510" / "model_metadata.json").read_text())
-    assert metadata["allenrec"]["source"] == "allen" and metadata["allenrec"]["url"].startswith(server.url)
-    (folder / "config" / "cells.tsv").write_text("model_id\tspecimen_id\tcell_type\n473863510\t\t\n473863035\t\t\n")
-    assert snakemake(folder, "models", *arguments).returncode == 0
-    assert len([path for path in server.requests if "download" in path]) == 4

@@ -215,8 +215,9 @@ def spike_counts(currents):
 
     Flags, if the model has any, are the title.
     """
-    figure = new_figure(4.8, 3.6, _heading(currents, "Spikes at step currents"))
+    figure = new_figure(5.2, 3.6, _heading(currents, "Step currents"))
     axes = figure.add_subplot()
+    axes.margins(x=0.08, y=0.12)
     order = np.argsort(currents.search_amplitude)
     searched = (currents.search_amplitude[order], currents.search_n_spikes[order])
     axes.plot(*searched, "o-", color=PALE, mfc="white", mec=GREY, ms=4, lw=1, label="model, in the search")
@@ -230,7 +231,6 @@ def spike_counts(currents):
     axes.set(xlabel="step amplitude (nA)", ylabel="number of spikes")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
-    axes.margins(x=0.08, y=0.12)
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     axes.legend(loc="best")
     return figure
