@@ -1,6 +1,7 @@
 """Template libraries: written a cell at a time, joined, and read. The layout is MEArec's, with extras of ours."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import UserError
+from .features import FEATURES, waveform_features
 from .files import written_beside
 from .hdf5 import TEXT, read_dict, read_frame, read_values, write_dict, write_frame
 from .poses import position_limits
@@ -18,6 +20,8 @@ from .templates import sample_templates
 
 #: Datasets with one row a template
 PER_TEMPLATE = ("templates", "locations", "rotations", "celltypes", "model_ids", "spike_indices", "candidates")
+#: The same with the features, each a dataset
+ROWS = (*PER_TEMPLATE, *(f"features/{name}" for name in FEATURES))
 #: Of the joined file, how many templates are copied at once
 COPIED_AT_ONCE = 64
 
@@ -27,8 +31,9 @@ class Library:
     """A template library in memory.
 
     `templates` (N, n_contacts, n_t) float32 µV; `locations` (N, 3) µm; `rotations` (N, 3) rad; `celltypes`, `model_ids` (N,)
-    text; `spike_indices`, `candidates` (N,); `channel_positions` (n_contacts, 3) µm; `cells`, a DataFrame with a row a
-    model; `params` and `electrodes`, MEArec's `info`; `provenance`, a dict.
+    text; `spike_indices`, `candidates` (N,); `features`, a DataFrame with a row a template (see `waveform_features`);
+    `channel_positions` (n_contacts, 3) µm; `cells`, a DataFrame with a row a model; `params` and `electrodes`, MEArec's
+    `info`; `provenance`, a dict.
     """
 
     templates: np.ndarray
@@ -38,6 +43,7 @@ class Library:
     model_ids: np.ndarray
     spike_indices: np.ndarray
     candidates: np.ndarray
+    features: pd.DataFrame
     channel_positions: np.ndarray
     cells: pd.DataFrame
     params: dict
@@ -62,7 +68,7 @@ class Library:
     @property
     def amplitudes(self):
         """(N,) µV: how far each template goes below zero."""
-        return -self.templates.min(axis=(1, 2)) if len(self.templates) else np.zeros(0)
+        return self.features["amplitude_uV"].to_numpy()
 
 
 def build_cell_library(path, currents, cell, settings, *, name, seed, progress=lambda accepted: None):
@@ -127,6 +133,7 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, progress=l
     write_cell_library(
         path,
         sampled,
+        waveform_features(sampled.templates, probe.positions, dt),
         cell,
         probe=probe,
         params=settings.model_dump()
@@ -150,13 +157,15 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, progress=l
     return outcome
 
 
-def write_cell_library(path, sampled, cell, *, probe, params, provenance):
+def write_cell_library(path, sampled, features, cell, *, probe, params, provenance):
     """Write the templates of one cell.
 
     Parameters
     ----------
     path : path
     sampled : Templates
+    features : pandas.DataFrame
+        Of the templates, as `waveform_features` returns them.
     cell : dict
         The row of the cell with all its metadata; `model_id` and `cell_type` are needed.
     probe : Probe
@@ -179,6 +188,7 @@ def write_cell_library(path, sampled, cell, *, probe, params, provenance):
         "model_ids": np.full(n, cell["model_id"], dtype=object),
         "spike_indices": sampled.spike_indices,
         "candidates": sampled.candidates,
+        **{f"features/{name}": features[name].to_numpy() for name in FEATURES},
     }
     with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
         for name, values in rows.items():
@@ -205,78 +215,111 @@ def _write_common(file, cells, channel_positions, params, electrodes, provenance
         file.require_group("provenance").attrs[name] = json.dumps(value) if isinstance(value, dict) else value
 
 
-def flagged(path):
-    """Return what is wrong with the model of a file of one cell, "" if nothing is known to be."""
-    with _open(path) as file:
-        cells = read_frame(file["cells"])
-    return str(cells["flags"][0]) if "flags" in cells else ""
-
-
-def concatenate_libraries(paths, path):
-    """Join the files of single cells, in their order, into one library.
-
-    The templates are copied in blocks, so the memory needed does not grow with the library.
-
-    Raises
-    ------
-    UserError
-        If there is no template at all, or a file is unsound or belongs to another probe or setting.
-    """
-    paths = [Path(p) for p in paths]
-    if not paths:
-        raise UserError(f"{path}: every model is flagged; set models.exclude_flagged to false to use them nevertheless")
-    parts = [_open(p) for p in paths]
-    try:
-        counts = [len(part["templates"]) for part in parts]
-        if not sum(counts):
-            raise UserError(f"{path}: no cell gave a template; widen the limits or lower min_amp in `libraries`")
-        for part, part_path in zip(parts, paths, strict=True):
-            if part["templates"].shape[1:] != parts[0]["templates"].shape[1:]:
-                raise UserError(f"{part_path} has templates of another shape than {paths[0]}; delete it and run again")
-        with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
-            for name in PER_TEMPLATE:
-                first = parts[0][name]
-                target = _create(file, name, (sum(counts), *first.shape[1:]), first.dtype)
-                row = 0
-                for part in parts:
-                    for start in range(0, len(part[name]), COPIED_AT_ONCE):
-                        block = part[name][start : start + COPIED_AT_ONCE]
-                        target[row : row + len(block)] = block
-                        row += len(block)
-            first = parts[0]
-            _write_common(
-                file,
-                pd.concat([read_frame(part["cells"]) for part in parts], ignore_index=True).fillna(""),
-                first["channel_positions"][()],
-                read_dict(first["info/params"]),
-                read_dict(first["info/electrodes"]),
-                _joined_provenance(parts),
-            )
-    finally:
-        for part in parts:
-            part.close()
-
-
-def _joined_provenance(parts):
-    """What is the same in all parts as it is; the digests by model."""
-    joined = {name: _parsed(value) for name, value in parts[0]["provenance"].attrs.items()}
-    joined["digests"] = {part["cells/model_id"].asstr()[0]: _parsed(part["provenance"].attrs["digests"]) for part in parts}
-    return joined
+def _read_common(file):
+    """Read back what `_write_common` wrote."""
+    return {
+        "cells": read_frame(file["cells"]),
+        "channel_positions": file["channel_positions"][()],
+        "params": read_dict(file["info/params"]),
+        "electrodes": read_dict(file["info/electrodes"]),
+        "provenance": {name: _parsed(value) for name, value in file["provenance"].attrs.items()},
+    }
 
 
 def _parsed(value):
     return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
 
 
-def _open(path):
+def _read_features(file):
+    return read_frame(file["features"])[list(FEATURES)]
+
+
+def concatenate_libraries(paths, path, *, exclude_flagged=False):
+    """Join the files of single cells, in their order, into one library.
+
+    One file is open at a time and its templates are copied in blocks, so the memory needed does not grow with the library.
+
+    Parameters
+    ----------
+    paths : list of path
+    path : path
+    exclude_flagged : bool
+        Whether models that are flagged (see `allenrec.recorded.flags`) are left out.
+
+    Returns
+    -------
+    str
+        How many templates each model gave and what is wrong with it, for people.
+
+    Raises
+    ------
+    UserError
+        If there is no template at all, or a file is unsound or belongs to another probe or setting.
+    """
+    found = [(part, *_shape_and_common(part)) for part in map(Path, paths)]
+    outcome = [_outcome(common, exclude_flagged) for _, _, common in found]
+    found = [row for row in found if not (exclude_flagged and _flags(row[2]))]
+    if not found:
+        raise UserError(f"{path}: every model is flagged; set models.exclude_flagged to false to use them nevertheless")
+    paths, shapes, parts = zip(*found, strict=True)
+    for part_path, shape in zip(paths, shapes, strict=True):
+        if shape[1:] != shapes[0][1:]:
+            raise UserError(f"{part_path} has templates of another shape than {paths[0]}; delete it and run again")
+    total = sum(shape[0] for shape in shapes)
+    if not total:
+        raise UserError(f"{path}: no cell gave a template; widen the limits or lower min_amp in `libraries`")
+    joined = parts[0] | {
+        "cells": pd.concat([part["cells"] for part in parts], ignore_index=True).fillna(""),
+        "provenance": parts[0]["provenance"]
+        | {"digests": {part["cells"]["model_id"][0]: part["provenance"]["digests"] for part in parts}},
+    }
+    row = 0
+    with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
+        for part_path, shape in zip(paths, shapes, strict=True):
+            for name, start, block in _blocks(part_path):
+                if name not in file:
+                    _create(file, name, (total, *block.shape[1:]), block.dtype)
+                file[name][row + start : row + start + len(block)] = block
+            row += shape[0]
+        _write_common(file, **joined)
+    return "\n".join(outcome)
+
+
+def _shape_and_common(path):
+    with _reading(path) as file:
+        return file["templates"].shape, _read_common(file)
+
+
+def _blocks(path):
+    """Yield the datasets with a row a template in blocks: name, first row, values."""
+    with _reading(path) as file:
+        for name in ROWS:
+            for start in range(0, len(file[name]), COPIED_AT_ONCE):
+                yield name, start, file[name][start : start + COPIED_AT_ONCE]
+
+
+def _flags(common):
+    """What is wrong with the model of a file of one cell, "" if nothing is known to be."""
+    return common["cells"]["flags"][0] if "flags" in common["cells"] else ""
+
+
+def _outcome(common, exclude_flagged):
+    cell, wanted, flags = common["cells"].iloc[0], int(common["params"]["n"]), _flags(common)
+    shortfall = f", {wanted - cell.n_templates} fewer than asked for" if cell.n_templates < wanted else ""
+    flagged = f"; flagged: {flags}{', so left out (models.exclude_flagged)' if exclude_flagged else ''}" if flags else ""
+    return f"model {cell.model_id} ({cell.cell_type}): {cell.n_templates} templates{shortfall}{flagged}"
+
+
+@contextmanager
+def _reading(path):
+    """Open a template file; what is wrong with it, now or when it is read, is said in a line."""
     try:
-        file = h5py.File(path, "r")
-        missing = [name for name in (*PER_TEMPLATE, "info/params", "cells", "channel_positions") if name not in file]
-        if missing:
-            file.close()
-            raise OSError(f"no {missing[0]}")
-        return file
-    except OSError as error:
+        with h5py.File(path, "r") as file:
+            missing = [name for name in (*ROWS, "info/params", "cells", "channel_positions") if name not in file]
+            if missing:
+                raise OSError(f"no {missing[0]}")
+            yield file
+    except (OSError, KeyError) as error:
         raise UserError(f"{path} is not a sound template file ({error}); delete it and run again") from None
 
 
@@ -292,43 +335,45 @@ def read_library(path):
     UserError
         If the file is missing, cut short or of another kind.
     """
-    with _open(path) as file:
-        try:
-            return Library(
-                **{name: read_values(file[name]) for name in PER_TEMPLATE},
-                channel_positions=file["channel_positions"][()],
-                cells=read_frame(file["cells"]),
-                params=read_dict(file["info/params"]),
-                electrodes=read_dict(file["info/electrodes"]),
-                provenance={name: _parsed(value) for name, value in file["provenance"].attrs.items()},
-            )
-        except (OSError, KeyError) as error:
-            raise UserError(f"{path} is not a sound template file ({error}); delete it and run again") from None
+    with _reading(path) as file:
+        rows = {name: read_values(file[name]) for name in PER_TEMPLATE}
+        return Library(**rows, features=_read_features(file), **_read_common(file))
 
 
-def template_table(library):
-    """Return a DataFrame with a row a template: its cell and metadata, pose, amplitude (µV), loudest contact and the distance
-    (µm) from the soma to the nearest contact."""
-    distance = np.linalg.norm(library.locations[:, np.newaxis] - library.channel_positions, axis=2).min(axis=1)
-    own = pd.DataFrame(
-        {
-            "template": np.arange(len(library.templates)),
-            "model_id": library.model_ids,
-            "x_um": library.locations[:, 0],
-            "y_um": library.locations[:, 1],
-            "z_um": library.locations[:, 2],
-            "rotation_x_rad": library.rotations[:, 0],
-            "rotation_y_rad": library.rotations[:, 1],
-            "rotation_z_rad": library.rotations[:, 2],
-            "spike_index": library.spike_indices,
-            "candidates": library.candidates,
-            "amplitude_uV": library.amplitudes,
-            "peak_contact": library.templates.min(axis=2).argmin(axis=1),
-            "distance_um": distance,
-        }
-    )
-    of_the_cell = library.cells.drop(columns=["n_templates", "n_candidates", "acceptance_rate"], errors="ignore")
-    return own.merge(of_the_cell, on="model_id", how="left", validate="many_to_one")
+def template_table(path):
+    """Return what a library file, or the file of one cell, says about its templates; the templates themselves are not read.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a template: its cell, pose, distance (µm) from the soma to the nearest contact, features
+        (see `waveform_features`), and the metadata of the cell.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, cut short or of another kind.
+    """
+    with _reading(path) as file:
+        locations, rotations, contacts = (file[name][()] for name in ("locations", "rotations", "channel_positions"))
+        cells = read_frame(file["cells"])
+        own = pd.DataFrame(
+            {
+                "template": np.arange(len(locations)),
+                "model_id": read_values(file["model_ids"]),
+                "x_um": locations[:, 0],
+                "y_um": locations[:, 1],
+                "z_um": locations[:, 2],
+                "rotation_x_rad": rotations[:, 0],
+                "rotation_y_rad": rotations[:, 1],
+                "rotation_z_rad": rotations[:, 2],
+                "spike_index": file["spike_indices"][()],
+                "candidates": file["candidates"][()],
+                "distance_um": [np.linalg.norm(contacts - location, axis=1).min() for location in locations],
+            }
+        ).join(_read_features(file))
+    known = [c for c in cells if c not in own and c not in ("n_templates", "n_candidates", "acceptance_rate")]
+    return own.merge(cells[["model_id", *known]], on="model_id", how="left", validate="many_to_one")
 
 
 def write_table(path, table):

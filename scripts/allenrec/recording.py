@@ -157,6 +157,7 @@ def _unit_keys(groups):
 
 def _unit_table(library, template_ids, groups, rates, ticks):
     locations = library.locations[template_ids]
+    features = library.features.iloc[template_ids].reset_index(drop=True)
     table = pd.DataFrame(
         {
             "cell_type": library.celltypes[template_ids],
@@ -166,12 +167,12 @@ def _unit_table(library, template_ids, groups, rates, ticks):
             "x": locations[:, 0],
             "y": locations[:, 1],
             "z": locations[:, 2],
-            "amplitude": library.amplitudes[template_ids],
-            "peak_channel": library.templates[template_ids].min(axis=2).argmin(axis=1),
+            "amplitude": features.pop("amplitude_uV"),
+            "peak_channel": features.pop("peak_contact"),
             "rate": np.array(rates, dtype=float),
             "n_spikes": np.array([len(t) for t in ticks], dtype=np.int64),
         }
-    )
+    ).join(features)
     known = [c for c in library.cells if c not in table and c not in ("n_templates", "n_candidates", "acceptance_rate")]
     return table.merge(library.cells[["model_id", *known]], on="model_id", how="left", validate="many_to_one")
 

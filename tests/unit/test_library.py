@@ -1,5 +1,7 @@
 """Libraries: read back, joined, and opened by MEArec."""
 
+import tracemalloc
+
 import h5py
 import MEArec
 import MEAutility
@@ -8,7 +10,16 @@ import pandas as pd
 import pytest
 
 from allenrec.errors import UserError
-from allenrec.library import build_cell_library, concatenate_libraries, read_library, template_table, write_table
+from allenrec.features import FEATURES, waveform_features
+from allenrec.library import (
+    PER_TEMPLATE,
+    ROWS,
+    build_cell_library,
+    concatenate_libraries,
+    read_library,
+    template_table,
+    write_table,
+)
 from allenrec.settings import Library
 
 
@@ -52,13 +63,56 @@ def test_library_says_where_each_template_comes_from(library_path, currents):
 
 def test_table_has_a_row_a_template_with_its_cell(library_path, tmp_path):
     library = read_library(library_path)
-    write_table(tmp_path / "templates.csv", template_table(library))
+    write_table(tmp_path / "templates.csv", template_table(library_path))
     table = pd.read_csv(tmp_path / "templates.csv", dtype={"model_id": str})
     assert len(table) == 120
     assert list(table["model_id"]) == list(library.model_ids)
     assert table["amplitude_uV"].to_numpy() == pytest.approx(-library.templates.min(axis=(1, 2)), rel=1e-5)
     assert (table["distance_um"] <= table["x_um"] + 200).all() and (table["distance_um"] >= 0.99 * table["x_um"]).all()
-    assert set(table.columns) >= {"cell_type", "layer", "specimen_id", "peak_contact", "candidates"}
+    assert set(table.columns) >= {"cell_type", "layer", "specimen_id", "peak_contact", "candidates", *FEATURES}
+    assert table["peak_contact"].tolist() == library.templates.min(axis=2).argmin(axis=1).tolist()
+    for name in FEATURES:
+        assert table[name].to_numpy() == pytest.approx(library.features[name].to_numpy(), rel=1e-5, nan_ok=True)
+
+
+def test_features_are_those_of_the_templates_beside_them(library_path):
+    library = read_library(library_path)
+    rows = [3, 39, 40, 119]
+    again = waveform_features(library.templates[rows], library.channel_positions, library.dt)
+    pd.testing.assert_frame_equal(again, library.features.iloc[rows].reset_index(drop=True))
+
+
+def test_table_and_joining_need_no_memory_for_the_templates(currents, tmp_path):
+    """The table of 10 GB, and 80 MB joined, which takes two blocks."""
+    small, _ = build(currents, tmp_path)
+    huge = grown(small, tmp_path / "huge.h5", 500, 23_000)
+    large = grown(small, tmp_path / "large.h5", 200, 230)
+    tracemalloc.start()
+    try:
+        assert len(template_table(huge)) == 500
+        assert tracemalloc.get_traced_memory()[1] < 5e6
+        tracemalloc.reset_peak()
+        concatenate_libraries([large, large], tmp_path / "joined.h5")
+        assert tracemalloc.get_traced_memory()[1] < 30e6
+    finally:
+        tracemalloc.stop()
+    with h5py.File(tmp_path / "joined.h5") as file:
+        assert file["templates"].shape == (400, 230, 224) and file["features/spread_um"].shape == (400,)
+
+
+def grown(source, path, n, n_contacts):
+    """A copy of a cell's file with more templates and contacts; they hold zeros and take no room on the disk."""
+    with h5py.File(source) as old, h5py.File(path, "w") as file:
+        for name in old:
+            if name not in PER_TEMPLATE and name != "features":
+                old.copy(name, file)
+        for name in ROWS:
+            rows = np.resize(old[name][()], n) if old[name].ndim == 1 else np.zeros((n, *old[name].shape[1:]))
+            if name == "templates":
+                file.create_dataset(name, (n, n_contacts, 224), "float32", chunks=(1, n_contacts, 224), compression="gzip")
+            else:
+                file.create_dataset(name, data=rows, dtype=old[name].dtype)
+    return path
 
 
 def build(currents, folder, name="a", **changes):
@@ -102,7 +156,7 @@ def test_files_are_the_same_to_the_byte_each_time(currents, tmp_path):
     assert first.read_bytes() == second.read_bytes()
 
 
-@pytest.mark.parametrize("damage", ["truncated", "missing", "not ours"])
+@pytest.mark.parametrize("damage", ["truncated", "missing", "not ours", "no features"])
 def test_damaged_file_is_named_and_not_used(damage, currents, tmp_path):
     path, _ = build(currents, tmp_path)
     if damage == "truncated":
@@ -111,8 +165,8 @@ def test_damaged_file_is_named_and_not_used(damage, currents, tmp_path):
         path.unlink()
     else:
         with h5py.File(path, "a") as file:
-            del file["candidates"]
-    for use in (read_library, lambda p: concatenate_libraries([p], tmp_path / "joined.h5")):
+            del file["candidates" if damage == "not ours" else "features/spread_um"]
+    for use in (read_library, template_table, lambda p: concatenate_libraries([p], tmp_path / "joined.h5")):
         with pytest.raises(UserError, match=r"a\.h5 is not a sound template file"):
             use(path)
     assert not (tmp_path / "joined.h5").exists()

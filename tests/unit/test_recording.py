@@ -3,11 +3,13 @@
 import MEArec
 import neo.io
 import numpy as np
+import pandas as pd
 import pytest
 import spikeinterface.extractors
 from scipy import signal
 
 from allenrec.errors import UserError
+from allenrec.features import FEATURES
 from allenrec.library import read_library
 from allenrec.recording import blocks, plan_recording, read_recording, spikes_only
 from allenrec.settings import Recording
@@ -83,11 +85,17 @@ def test_mearec_reads_what_was_written(written, library):
 
 
 def test_units_keep_their_types_and_limits(written, library):
-    _, plan = written
+    path, plan = written
     assert list(plan.units["bintype"]) == ["E", "E", "E", "I", "I"]
     assert list(plan.units["cell_type"]) == ["spiny"] * 3 + ["aspiny"] * 2
     assert (plan.units["amplitude"] > 30).all() and (plan.units["amplitude"] < 300).all()
     assert list(plan.units["layer"]) == ["5"] * 5
+    mine = library.features.iloc[plan.template_ids].reset_index(drop=True)
+    assert np.array_equal(plan.units["amplitude"], mine["amplitude_uV"])
+    assert np.array_equal(plan.units["peak_channel"], mine["peak_contact"])
+    shape = list(FEATURES[2:])
+    with read_recording(path) as recording:
+        pd.testing.assert_frame_equal(recording.units[shape], mine[shape])
     for train in plan.ticks:
         assert np.diff(train).min() >= 0.002 * plan.ticks_per_second
 
