@@ -74,6 +74,11 @@ def model_files_of_a_person(wildcards):
     return [str(path) for path in files_of_a_person(f"allen_models/neuronal_model_{wildcards.model}")]
 
 
+def probe_file(wildcards):
+    """The file that the probe of a library is in, if it is in one; its content decides about reruns."""
+    return settings.libraries[wildcards.library].probe_file or []
+
+
 def library_settings(wildcards):
     return block(settings.libraries[wildcards.library])
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+import probeinterface
 
 from .errors import UserError
 from .files import written_beside
 from .hdf5 import TEXT, read_dict, read_frame, read_values, write_dict, write_frame
 from .poses import position_limits
-from .probes import load_probe
+from .probes import layout_from_text, layout_to_text, load_probe
 from .templates import sample_templates
 
 #: Datasets with one row a template
@@ -27,8 +28,8 @@ class Library:
     """A template library in memory.
 
     `templates` (N, n_contacts, n_t) float32 µV; `locations` (N, 3) µm; `rotations` (N, 3) rad; `celltypes`, `model_ids` (N,)
-    text; `spike_indices`, `candidates` (N,); `channel_positions` (n_contacts, 3) µm; `cells`, a DataFrame with a row a
-    model; `params` and `electrodes`, MEArec's `info`; `provenance`, a dict.
+    text; `spike_indices`, `candidates` (N,); `channel_positions` (n_contacts, 3) µm; `probe`, its exact contacts in their
+    plane; `cells`, a DataFrame with a row a model; `params` and `electrodes`, MEArec's `info`; `provenance`, a dict.
     """
 
     templates: np.ndarray
@@ -39,6 +40,7 @@ class Library:
     spike_indices: np.ndarray
     candidates: np.ndarray
     channel_positions: np.ndarray
+    probe: probeinterface.Probe
     cells: pd.DataFrame
     params: dict
     electrodes: dict
@@ -143,7 +145,7 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, progress=l
             "config": settings.model_dump(mode="json"),
             "digests": currents.attributes["digests"],
             "versions": currents.attributes["versions"]
-            | {package: version(package) for package in ("numpy", "numba", "scipy", "h5py", "MEAutility")},
+            | {package: version(package) for package in ("numpy", "numba", "scipy", "h5py", "MEAutility", "probeinterface")},
             "seed": seed,
         },
     )
@@ -183,7 +185,8 @@ def write_cell_library(path, sampled, cell, *, probe, params, provenance):
     with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
         for name, values in rows.items():
             _create(file, name, values.shape, values.dtype)[...] = values
-        _write_common(file, pd.DataFrame([cell]), probe.positions, params, probe.info, provenance)
+        layout = layout_to_text(probe.layout)
+        _write_common(file, pd.DataFrame([cell]), probe.positions, layout, params, probe.info, provenance)
 
 
 def _create(file, name, shape, dtype):
@@ -196,10 +199,11 @@ def _create(file, name, shape, dtype):
     return file.create_dataset(name, shape, dtype)
 
 
-def _write_common(file, cells, channel_positions, params, electrodes, provenance):
+def _write_common(file, cells, channel_positions, layout, params, electrodes, provenance):
     write_dict(file.require_group("info/params"), params)
     write_dict(file.require_group("info/electrodes"), electrodes)
     file["channel_positions"] = channel_positions
+    file["probe"] = layout
     write_frame(file, "cells", cells)
     for name, value in provenance.items():
         file.require_group("provenance").attrs[name] = json.dumps(value) if isinstance(value, dict) else value
@@ -239,6 +243,7 @@ def concatenate_libraries(paths, path):
                 file,
                 pd.concat([read_frame(part["cells"]) for part in parts], ignore_index=True).fillna(""),
                 first["channel_positions"][()],
+                first["probe"].asstr()[()],
                 read_dict(first["info/params"]),
                 read_dict(first["info/electrodes"]),
                 _joined_provenance(parts),
@@ -262,7 +267,7 @@ def _parsed(value):
 def _open(path):
     try:
         file = h5py.File(path, "r")
-        missing = [name for name in (*PER_TEMPLATE, "info/params", "cells", "channel_positions") if name not in file]
+        missing = [name for name in (*PER_TEMPLATE, "info/params", "cells", "channel_positions", "probe") if name not in file]
         if missing:
             file.close()
             raise OSError(f"no {missing[0]}")
@@ -288,6 +293,7 @@ def read_library(path):
             return Library(
                 **{name: read_values(file[name]) for name in PER_TEMPLATE},
                 channel_positions=file["channel_positions"][()],
+                probe=layout_from_text(file["probe"].asstr()[()]),
                 cells=read_frame(file["cells"]),
                 params=read_dict(file["info/params"]),
                 electrodes=read_dict(file["info/electrodes"]),
