@@ -145,10 +145,10 @@ def _from_meautility(name, info, ncontacts):
     try:
         mea = MEAutility.return_mea(info=info)
         positions = np.asarray(mea.positions, dtype=float)
-        layout = probeinterface.Probe(model_name=str(info["electrode_name"]))
-        layout.set_contacts(positions[:, PLANES[plane]], shapes=mea.shape, shape_params=_shape_params(mea.shape, mea.size))
         if info.get("sortlist") is not None and sorted(info["sortlist"]) != list(range(len(positions))):
             raise ValueError(f"sortlist must hold each of 0 to {len(positions) - 1} once")
+        layout = probeinterface.Probe(model_name=str(info["electrode_name"]))
+        layout.set_contacts(positions[:, PLANES[plane]], shapes=mea.shape, shape_params=_shape_params(mea.shape, mea.size))
     except MALFORMED as error:
         raise UserError(f"{name}: not a sound probe of MEAutility: {_one_line(error)}") from None
     kept = {key: info[key] for key in KEPT if key in info}

@@ -43,7 +43,11 @@ BAD_VALUES = [
     ("libraries/neuronexus/n", "fifty", "libraries.neuronexus.n: 'fifty' must be an integer"),
     ("recordings", None, "recordings: None must be a block of keys"),
     ("libraries/neuronexus/xlim", [80, 10], "libraries.neuronexus.xlim: "),
-    ("libraries/neuronexus/probe", "Neuronexus", "libraries.neuronexus.probe: 'Neuronexus' is not a probe; did you mean 'Neuronexus-32'? known are "),
+    (
+        "libraries/neuronexus/probe",
+        "Neuronexus",
+        "libraries.neuronexus.probe: 'Neuronexus' is not a probe; did you mean 'Neuronexus-32'? known are ",
+    ),
     ("recordings/demo/library", "tetrode", "recordings.demo.library: 'tetrode' is not in `libraries`"),
     ("recordings/demo/templates/min_amp", 300, "recordings.demo.templates.min_amp: "),
     ("recordings/demo/recordings/noise_level", float("nan"), "noise_level: nan must be a finite number"),
