@@ -2,8 +2,7 @@
 
 
 rule probes:
-    """The table of probes on the terminal, and a picture of them."""
-    # Without an output, and a benchmark would be one, it answers each time.
+    """The table on the terminal. It has no output, and no benchmark, which counts as one: so it answers each time."""
     input:
         table="results/probes.csv",
         picture="results/figures/probes.png",

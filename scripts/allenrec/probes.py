@@ -184,7 +184,7 @@ def _from_probeinterface(name, probe, ncontacts):
 
 
 def _in_plane(probe, columns, scale):
-    """A probe of probeinterface in its plane, in µm. What it is wired to plays no part in a simulation."""
+    """A probe of probeinterface in its plane, in µm."""
     content = probe.to_dict() | {
         "ndim": 2,
         "si_units": "um",
@@ -194,7 +194,6 @@ def _in_plane(probe, columns, scale):
             {key: scale * value for key, value in params.items() if value is not None} for params in probe.contact_shape_params
         ],
     }
-    content.pop("device_channel_indices", None)
     if probe.probe_planar_contour is not None:
         content["probe_planar_contour"] = scale * np.asarray(probe.probe_planar_contour, dtype=float)[:, columns]
     return probeinterface.Probe.from_dict(content)
@@ -219,6 +218,7 @@ def _probe(name, layout, plane, depth, ncontacts, *, info, on_plane):
         contact_points(shape, size[0] if shape == "circle" else size, ncontacts) @ own_axes @ axes
         for shape, size, own_axes in zip(layout.contact_shapes, half, layout.contact_plane_axes, strict=True)
     ]
+    # Channels have the order of contacts: what a probe is wired to plays no part in a simulation.
     layout.set_device_channel_indices(np.arange(len(positions)))
     return Probe(
         name=name,

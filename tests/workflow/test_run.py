@@ -185,7 +185,7 @@ def test_changed_file_of_a_probe_runs_what_is_on_it(finished, tmp_path):
     assert result.returncode == 0, result.stderr
     assert jobs_of_dry_run(folder, *arguments) == set()
     probe.write_text(probe.read_text().replace("20", "21"))
-    assert jobs_of_dry_run(folder, *arguments) == {"compute_eaps", "concatenate_library"}
+    assert jobs_of_dry_run(folder, *arguments) == {"compute_eaps", "concatenate_library", "library"}
 
 
 def test_one_bad_model_does_not_take_the_others_down(workflow):
