@@ -14,7 +14,7 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.env
 
 from allenrec.errors import UserError
 from allenrec.query import answered_cells
-from allenrec.settings import load_settings
+from allenrec.settings import load_settings, probe_names
 from allenrec.tables import check_cell_type_column
 
 #: Whether the target is the question itself, which may have no answer yet; the engine does not know its targets this early.
@@ -88,6 +88,19 @@ def model_files_of_a_person(wildcards):
     from allenrec.sources import files_of_a_person
 
     return [str(path) for path in files_of_a_person(f"allen_models/neuronal_model_{wildcards.model}")]
+
+
+def probe_file(wildcards):
+    """The file that the probe of a library is in, if it is in one; its content decides about reruns."""
+    return settings.libraries[wildcards.library].probe_file or []
+
+
+def libraries_of_probes():
+    """The libraries on each probe: on those of the configuration and, none as a rule, on those that MEAutility has."""
+    probes = {library.probe for library in settings.libraries.values()} | set(probe_names())
+    # By the numbers in the names, not by their digits
+    in_order = sorted(probes, key=lambda name: re.sub(r"\d+", lambda number: number[0].zfill(6), name))
+    return {probe: [name for name, library in settings.libraries.items() if library.probe == probe] for probe in in_order}
 
 
 def library_settings(wildcards):

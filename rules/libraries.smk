@@ -11,6 +11,7 @@ rule compute_eaps:
     """Templates of one model on one probe, at random poses."""
     input:
         currents=rules.simulate_spikes.output,
+        probe=probe_file,
         code=code("currents", "templates", "poses", "probes", "library", "tables"),
     output:
         ensure("results/libraries/{library}/cells/{model}.h5", non_empty=True),

@@ -9,13 +9,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+import probeinterface
 
 from .errors import UserError
 from .features import FEATURES, waveform_features
 from .files import written_beside
 from .hdf5 import TEXT, read_dict, read_frame, read_values, write_dict, write_frame
 from .poses import position_limits
-from .probes import load_probe
+from .probes import layout_from_text, layout_to_text, load_probe
 from .templates import sample_templates
 
 #: Datasets with one row a template
@@ -32,8 +33,8 @@ class Library:
 
     `templates` (N, n_contacts, n_t) float32 µV; `locations` (N, 3) µm; `rotations` (N, 3) rad; `celltypes`, `model_ids` (N,)
     text; `spike_indices`, `candidates` (N,); `features`, a DataFrame with a row a template (see `waveform_features`);
-    `channel_positions` (n_contacts, 3) µm; `cells`, a DataFrame with a row a model; `params` and `electrodes`, MEArec's
-    `info`; `provenance`, a dict.
+    `channel_positions` (n_contacts, 3) µm; `probe`, its exact contacts in their plane; `cells`, a DataFrame with a row a
+    model; `params` and `electrodes`, MEArec's `info`; `provenance`, a dict.
     """
 
     templates: np.ndarray
@@ -45,6 +46,7 @@ class Library:
     candidates: np.ndarray
     features: pd.DataFrame
     channel_positions: np.ndarray
+    probe: probeinterface.Probe
     cells: pd.DataFrame
     params: dict
     electrodes: dict
@@ -150,7 +152,7 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, progress=l
             "config": settings.model_dump(mode="json"),
             "digests": currents.attributes["digests"],
             "versions": currents.attributes["versions"]
-            | {package: version(package) for package in ("numpy", "numba", "scipy", "h5py", "MEAutility")},
+            | {package: version(package) for package in ("numpy", "numba", "scipy", "h5py", "MEAutility", "probeinterface")},
             "seed": seed,
         },
     )
@@ -193,7 +195,7 @@ def write_cell_library(path, sampled, features, cell, *, probe, params, provenan
     with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
         for name, values in rows.items():
             _create(file, name, values.shape, values.dtype)[...] = values
-        _write_common(file, pd.DataFrame([cell]), probe.positions, params, probe.info, provenance)
+        _write_common(file, pd.DataFrame([cell]), probe.positions, probe.layout, params, probe.info, provenance)
 
 
 def _create(file, name, shape, dtype):
@@ -206,10 +208,11 @@ def _create(file, name, shape, dtype):
     return file.create_dataset(name, shape, dtype)
 
 
-def _write_common(file, cells, channel_positions, params, electrodes, provenance):
+def _write_common(file, cells, channel_positions, probe, params, electrodes, provenance):
     write_dict(file.require_group("info/params"), params)
     write_dict(file.require_group("info/electrodes"), electrodes)
     file["channel_positions"] = channel_positions
+    file["probe"] = layout_to_text(probe)
     write_frame(file, "cells", cells)
     for name, value in provenance.items():
         file.require_group("provenance").attrs[name] = json.dumps(value) if isinstance(value, dict) else value
@@ -220,6 +223,7 @@ def _read_common(file):
     return {
         "cells": read_frame(file["cells"]),
         "channel_positions": file["channel_positions"][()],
+        "probe": layout_from_text(file["probe"].asstr()[()]),
         "params": read_dict(file["info/params"]),
         "electrodes": read_dict(file["info/electrodes"]),
         "provenance": {name: _parsed(value) for name, value in file["provenance"].attrs.items()},
@@ -315,7 +319,7 @@ def _reading(path):
     """Open a template file; what is wrong with it, now or when it is read, is said in a line."""
     try:
         with h5py.File(path, "r") as file:
-            missing = [name for name in (*ROWS, "info/params", "cells", "channel_positions") if name not in file]
+            missing = [name for name in (*ROWS, "info/params", "cells", "channel_positions", "probe") if name not in file]
             if missing:
                 raise OSError(f"no {missing[0]}")
             yield file

@@ -7,6 +7,7 @@ from importlib.metadata import version
 import h5py
 import numpy as np
 import pandas as pd
+import probeinterface
 
 from .errors import UserError
 from .filters import Filter, design_filter
@@ -14,6 +15,7 @@ from .hdf5 import read_frame, read_values
 from .modulation import draw_gains
 from .noise import uncorrelated_noise
 from .placement import PlacedTemplates, add_spikes, place_templates, split_ticks
+from .probes import layout_from_text
 from .seeds import generator
 from .selection import select_templates
 from .spiketrains import draw_rate, draw_train
@@ -264,7 +266,8 @@ class Recording:
     `traces` (n_samples, n_channels) float32 µV, read as it is sliced; `sampling_frequency` Hz; `units`, a DataFrame with a row
     a unit; `spike_trains`, for each unit the nearest samples of its spikes; `spike_times`, for each unit the exact times, s;
     `templates` (n_units, n_channels, n_t) µV with the spike at `template_peak`; `filtered_templates`, the same as the filter
-    leaves them in the traces; `channel_positions` (n_channels, 3) µm.
+    leaves them in the traces; `channel_positions` (n_channels, 3) µm; `probe`, the exact contacts in their plane, for
+    SpikeInterface's `set_probe`.
     """
 
     file: h5py.File
@@ -277,6 +280,7 @@ class Recording:
     filtered_templates: np.ndarray
     template_peak: int
     channel_positions: np.ndarray
+    probe: probeinterface.Probe
 
     @property
     def duration(self):
@@ -321,6 +325,7 @@ def read_recording(path):
             filtered_templates=read_values(file["filtered_templates"]),
             template_peak=int(file["templates"].attrs["peak"]),
             channel_positions=file["channel_positions"][()],
+            probe=layout_from_text(file["probe"].asstr()[()]),
         )
     except (OSError, KeyError) as error:
         if file is not None:

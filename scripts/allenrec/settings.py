@@ -6,6 +6,7 @@ where the meaning is the same.
 
 import difflib
 import importlib.util
+import re
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
 
@@ -25,6 +26,10 @@ Text = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is
 OneOrMore = Text | Annotated[list[Text], Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+#: Endings of files with a probe: MEAutility's format, and probeinterface's
+PROBE_FILES = (".yaml", ".yml", ".json")
+#: manufacturer/probe in probeinterface's library
+LIBRARY_PROBE = r"[\w+-]+/[\w+-]+"
 
 
 class Block(BaseModel):
@@ -136,7 +141,10 @@ class Intracellular(Block):
 
 
 class Library(Block):
-    probe: str = Field(description="Name of a MEAutility probe.")
+    probe: str = Field(
+        description="Name of a MEAutility probe; a file, `.yaml` of MEAutility or `.json` of probeinterface; or "
+        "`manufacturer/probe` of probeinterface's library."
+    )
     n: PositiveInt = Field(50, description="templates. For each cell model.")
     rot: Literal["norot", "xrot", "yrot", "zrot", "3drot"] = Field(
         "3drot", description="Rotation of a cell: none, uniform about one axis, or uniform over all rotations."
@@ -161,8 +169,14 @@ class Library(Block):
         "line", description="Each segment as a line, as a point, or as a line but the soma as a point."
     )
     image_factor: Literal["auto"] | Annotated[float, Field(ge=1, le=2)] = Field(
-        "auto", description="Method of images: 2 on an insulating plane, 1 in open tissue; `auto`: 2 where MEAutility says mea."
+        "auto",
+        description="Method of images: 2 on an insulating plane, 1 in open tissue; `auto`: 1 for wires of MEAutility, else 2.",
     )
+
+    @property
+    def probe_file(self):
+        """The file that the probe is in, or None where it has a name."""
+        return self.probe if self.probe.lower().endswith(PROBE_FILES) else None
 
     @model_validator(mode="after")
     def _check(self):
@@ -306,16 +320,24 @@ def load_settings(config):
     except ValidationError as error:
         raise UserError(f"config: {_explain(error.errors())}") from None
     for name, library in settings.libraries.items():
-        _check_probe(f"libraries.{name}.probe", library.probe)
+        _check_probe(f"libraries.{name}.probe", library)
     for name, recording in settings.recordings.items():
         _check_recording(f"recordings.{name}", recording, settings)
     return settings
 
 
-def _check_probe(key, probe):
-    known = probe_names()
-    if probe not in known:
-        raise UserError(f"config: {key}: {probe!r} is not a probe; known are {', '.join(known)}")
+def _check_probe(key, library):
+    """What can be known of a probe without the web and without reading a file."""
+    probe, known = library.probe, probe_names()
+    if library.probe_file:
+        if not Path(probe).is_file():
+            raise UserError(f"config: {key}: no such file {probe!r}")
+    elif Path(probe).is_file() or Path(probe).suffix or probe.count("/") > 1:
+        raise UserError(f"config: {key}: {probe!r} must end in {', '.join(PROBE_FILES)} if it is a file")
+    elif probe not in known and not re.fullmatch(LIBRARY_PROBE, probe):
+        close = difflib.get_close_matches(probe, known, 1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise UserError(f"config: {key}: {probe!r} is not a probe; {hint}known are {', '.join(known)}")
 
 
 def _check_recording(key, recording, settings):

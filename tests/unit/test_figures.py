@@ -1,5 +1,6 @@
 """What the figures show agrees with the data: counts, positions, labels; and the same figure gives the same bytes."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import matplotlib
@@ -45,6 +46,9 @@ def cell():
         time=time,
         search_amplitude=np.array([0.1, 0.2]),
         search_n_spikes=np.array([0, 3]),
+        recorded_amplitude=np.array([0.15, 0.25]),
+        recorded_cell_spikes=np.array([2.0, 10.5]),
+        recorded_model_spikes=np.array([4, 9]),
     )
 
 
@@ -98,8 +102,11 @@ def recording(library):
     )
 
 
+CELL_FIGURES = (cells.morphology, cells.soma_trace, cells.spike_counts, cells.spike_overlay, cells.membrane_currents)
+
+
 def every_figure(cell, library, recording):
-    yield from (f(cell) for f in (cells.morphology, cells.soma_trace, cells.spike_overlay, cells.membrane_currents))
+    yield from (f(cell) for f in CELL_FIGURES)
     yield libraries.amplitudes(library, 30.0)
     yield from (f(library) for f in (libraries.poses, libraries.templates_on_probe, libraries.acceptance))
     yield from (f(recording) for f in (recordings.raster, recordings.unit_templates, recordings.amplitudes))
@@ -331,3 +338,20 @@ def test_a_recording_without_units_still_has_figures(recording):
     window = recordings.busiest_window(recording)
     figures = [f(recording) for f in (recordings.raster, recordings.unit_templates, recordings.amplitudes)]
     assert all("no units" in figure.get_suptitle() for figure in (*figures, recordings.traces(recording, *window)))
+
+
+def test_spike_counts_show_the_recorded_cell_beside_its_model(cell):
+    figure = cells.spike_counts(replace(cell, attributes=cell.attributes | {"facts": {"flags": "spike counts far off"}}))
+    (axes,) = all_axes(figure)
+    lines = {line.get_label(): line.get_xydata() for line in axes.get_lines()}
+    assert lines["recorded cell, mean"].tolist() == [[0.15, 2.0], [0.25, 10.5]]
+    assert lines["model, same steps"].tolist() == [[0.15, 4.0], [0.25, 9.0]]
+    assert lines["model, in the search"].tolist() == [[0.1, 0.0], [0.2, 3.0]]
+    assert axes.get_title("left") == "spike counts far off"
+
+
+def test_cell_without_usable_spikes_is_drawn_as_far_as_it_goes(cell):
+    empty = replace(cell, imem=cell.imem[:0], spike_vmem=cell.spike_vmem[:0], spike_times=cell.spike_times[:0])
+    for draw in CELL_FIGURES:
+        assert isinstance(draw(empty), Figure)
+    assert [text.get_text() for text in cells.spike_overlay(empty).texts] == ["no usable spikes"]

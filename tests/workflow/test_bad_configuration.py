@@ -43,7 +43,11 @@ BAD_VALUES = [
     ("libraries/neuronexus/n", "fifty", "libraries.neuronexus.n: 'fifty' must be an integer"),
     ("recordings", None, "recordings: None must be a block of keys"),
     ("libraries/neuronexus/xlim", [80, 10], "libraries.neuronexus.xlim: "),
-    ("libraries/neuronexus/probe", "Neuronexus", "libraries.neuronexus.probe: 'Neuronexus' is not a probe; known are "),
+    (
+        "libraries/neuronexus/probe",
+        "Neuronexus",
+        "libraries.neuronexus.probe: 'Neuronexus' is not a probe; did you mean 'Neuronexus-32'? known are ",
+    ),
     ("recordings/demo/library", "tetrode", "recordings.demo.library: 'tetrode' is not in `libraries`"),
     ("recordings/demo/templates/min_amp", 300, "recordings.demo.templates.min_amp: "),
     ("recordings/demo/recordings/noise_level", float("nan"), "noise_level: nan must be a finite number"),
@@ -69,7 +73,7 @@ def test_bad_value_on_the_command_line(folder):
     ("table", "expected"),
     [
         (HEADER + "473863510\t\t\n473863510\t\t\n", "line 3: model_id 473863510 is in line 2 already"),
-        ("model_id\tcell_type\n473863510\tspiny\n", "no column 'specimen_id'"),
+        ("id\tcell_type\n473863510\tspiny\n", "neither a column 'model_id' nor 'specimen_id'"),
         (None, "no such cell table (config: cells)"),
     ],
     ids=["model twice", "missing column", "no file"],

@@ -120,10 +120,15 @@ def jobs_of_dry_run(folder, *arguments):
             },
         ),
         (
+            {"models": {"exclude_flagged": True}},
+            {"save_config", "concatenate_library", "generate_recording", "plot_library", "plot_recording"},
+        ),
+        (
             {"intracellular": {"sim_time": 0.9}},
             {
                 "save_config",
                 "simulate_spikes",
+                "tabulate_cells",
                 "compute_eaps",
                 "concatenate_library",
                 "generate_recording",
@@ -145,6 +150,20 @@ def test_changed_library_code_runs_what_uses_it(finished, tmp_path):
     with open(folder / "scripts" / "allenrec" / "noise.py", "a") as file:
         file.write("\n# changed\n")
     assert jobs_of_dry_run(folder) == {"generate_recording", "plot_recording"}
+
+
+def test_changed_file_of_a_probe_runs_what_is_on_it(finished, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
+    probe = folder / "config" / "mine.yaml"
+    probe.write_text("{dim: [8, 4], pitch: 20, shape: rect, size: [4, 8]}")
+    (folder / "change.yaml").write_text(yaml.safe_dump({"libraries": {"neuronexus": {"probe": "config/mine.yaml"}}}))
+    arguments = ("library", "--configfile", "change.yaml")
+    result = snakemake(folder, "--cores", "2", *arguments)
+    assert result.returncode == 0, result.stderr
+    assert jobs_of_dry_run(folder, *arguments) == set()
+    probe.write_text(probe.read_text().replace("20", "21"))
+    assert jobs_of_dry_run(folder, *arguments) == {"compute_eaps", "concatenate_library", "library"}
 
 
 def test_one_bad_model_does_not_take_the_others_down(workflow):

@@ -8,6 +8,7 @@ import numpy as np
 from ..files import written_beside
 from ..hdf5 import write_dict, write_frame
 from ..placement import split_ticks
+from ..probes import layout_to_text
 from ..recording import gathered
 
 #: MEArec refuses files that name no version or one before 1.5
@@ -36,6 +37,7 @@ def write_mearec(path, plan, blocks, library, settings, *, provenance):
             _write_train(file.create_group(f"spiketrains/{unit}"), plan, unit)
         file.require_group("spiketrains")
         file["channel_positions"] = library.channel_positions
+        file["probe"] = layout_to_text(library.probe)
         for name, value in provenance.items():
             file.require_group("provenance").attrs[name] = json.dumps(value)
         _write_traces(file, plan, blocks, settings.recordings.chunk_duration)
@@ -58,7 +60,7 @@ def _write_info(file, plan, library, settings):
                 "dtype": "float32",
                 "drifting": False,
             },
-            "electrodes": {"sortlist": None} | library.electrodes,
+            "electrodes": library.electrodes,
         },
     )
 
