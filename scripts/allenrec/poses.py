@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -21,6 +22,10 @@ class Candidates:
     positions: np.ndarray
     rotations: np.ndarray
     spikes: np.ndarray
+
+    def first(self, n):
+        """Return the first `n` of them, or all if there are fewer."""
+        return Candidates(positions=self.positions[:n], rotations=self.rotations[:n], spikes=self.spikes[:n])
 
 
 def position_limits(contacts, *, xlim, ylim, zlim, overhang):
@@ -87,5 +92,43 @@ def place(points, rotations, positions):
     numpy.ndarray
         (n, 3) or (n_poses, n, 3) µm.
     """
-    matrices = Rotation.from_euler(AXES, rotations).as_matrix()
-    return points @ np.swapaxes(matrices, -1, -2) + np.asarray(positions)[..., np.newaxis, :]
+    return points @ np.swapaxes(turns(rotations), -1, -2) + np.asarray(positions)[..., np.newaxis, :]
+
+
+def turns(rotations):
+    """Return the matrices (..., 3, 3) of rotations (..., 3) rad: what `place` turns points with."""
+    return Rotation.from_euler(AXES, rotations).as_matrix()
+
+
+@numba.njit(cache=True, nogil=True)
+def seen_from_cells(points, matrices, positions):
+    """Turn and move points into the frame of cells that are placed: the inverse of `place`.
+
+    Parameters
+    ----------
+    points : numpy.ndarray
+        (n, n_points, 3) µm.
+    matrices, positions : numpy.ndarray
+        (n, 3, 3), see `turns`, and (n, 3) µm: of the cell that `points[k]` are seen from.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, n_points, 3) µm.
+    """
+    out = np.empty(points.shape)
+    for k in range(len(points)):
+        for q in range(points.shape[1]):
+            out[k, q, 0], out[k, q, 1], out[k, q, 2] = seen_from_cell(points[k, q], matrices[k], positions[k])
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def seen_from_cell(point, matrix, position):
+    """One point of `seen_from_cells`, as a tuple."""
+    x, y, z = point[0] - position[0], point[1] - position[1], point[2] - position[2]
+    return (
+        x * matrix[0, 0] + y * matrix[1, 0] + z * matrix[2, 0],
+        x * matrix[0, 1] + y * matrix[1, 1] + z * matrix[2, 1],
+        x * matrix[0, 2] + y * matrix[1, 2] + z * matrix[2, 2],
+    )

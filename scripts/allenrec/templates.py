@@ -1,11 +1,19 @@
 """Templates: the extracellular spike of a cell at a pose, and the sampling of poses until enough are accepted."""
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
+import numba
 import numpy as np
 
-from .extracellular import contact_transfer_matrix
-from .poses import BLOCK, draw_candidates, place
+from .extracellular import Segments
+from .loudness import loud_region
+from .poses import BLOCK, draw_candidates, place, seen_from_cells, turns
+
+#: Contacts whose potentials are computed together, so that what is between stays in a fast cache
+CONTACTS_AT_ONCE = 128
 
 
 @dataclass(frozen=True)
@@ -61,9 +69,69 @@ def eap(currents, start, end, diameter, probe_points, *, sigma, source, image_fa
     numpy.ndarray
         (n_contacts, n_t) float32 µV.
     """
-    matrix = contact_transfer_matrix(start, end, diameter, probe_points, sigma=sigma, source=source)
-    # mV to µV before the product, so that the large array is touched once
-    return (1000.0 * image_factor * matrix).astype(np.float32) @ currents
+    segments = Segments.prepare(start, end, diameter, sigma=sigma, source=source)
+    first = np.zeros(len(probe_points), dtype=np.int64)
+    return potentials(segments, probe_points, currents[np.newaxis], first, image_factor)
+
+
+def potentials(segments, points, currents, spikes, image_factor):
+    """Return the potentials (n_contacts, n_t) float32 µV at contacts, each from a spike of its own.
+
+    Parameters
+    ----------
+    segments : Segments
+    points : numpy.ndarray
+        (n_contacts, n_points, 3) µm, in the frame of the segments.
+    currents : numpy.ndarray
+        (n_spikes, n_seg, n_t) float32 nA.
+    spikes : numpy.ndarray
+        (n_contacts,) indices into `currents`.
+    image_factor : float
+        See `eap`.
+
+    A row does not depend on the other rows, to the last bit: of BLAS this is not true, and the number of its threads
+    matters as well.
+    """
+    out = np.empty((len(points), currents.shape[2]), dtype=np.float32)
+    for first in range(0, len(points), CONTACTS_AT_ONCE):
+        some = slice(first, first + CONTACTS_AT_ONCE)
+        # mV to µV before the product, so that the large array is touched once
+        weights = np.multiply(1000.0 * image_factor, segments.potentials(points[some]), dtype=np.float32, casting="same_kind")
+        _weighted_sums(weights, currents, spikes[some], out[some])
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _weighted_sums(weights, currents, spikes, out):
+    """The sum over segments of `weights[c]` times `currents[spikes[c]]`, for each contact c, into `out`.
+
+    Four segments at a time, which saves most of the loads and stores of the sums.
+    """
+    n_seg, n_t = currents.shape[1:]
+    fours = n_seg - n_seg % 4
+    for c in range(len(weights)):
+        w, current, total = weights[c], currents[spikes[c]], out[c]
+        total[:] = 0
+        for s in range(0, fours, 4):
+            w0, w1, w2, w3 = w[s], w[s + 1], w[s + 2], w[s + 3]
+            i0, i1, i2, i3 = current[s], current[s + 1], current[s + 2], current[s + 3]
+            for t in range(n_t):
+                total[t] += (w0 * i0[t] + w1 * i1[t]) + (w2 * i2[t] + w3 * i3[t])
+        for s in range(fours, n_seg):
+            for t in range(n_t):
+                total[t] += w[s] * current[s, t]
+
+
+@numba.njit(cache=True, nogil=True)
+def drawdowns(traces):
+    """The most that each of the traces (n, n_t) falls from any earlier sample, (n,): no baseline makes it louder."""
+    out = np.zeros(len(traces), dtype=traces.dtype)
+    for k in range(len(traces)):
+        high = traces[k, 0]
+        for v in traces[k]:
+            high = max(high, v)
+            out[k] = max(out[k], high - v)
+    return out
 
 
 def is_accepted(template, min_amp, check_eap_shape):
@@ -80,8 +148,115 @@ def aligned(template, sample):
     """
     n_t = template.shape[1]
     shift = int(np.argmin(template.min(axis=0))) - sample
-    shifted = template[:, np.clip(np.arange(n_t) + shift, 0, n_t - 1)]
-    return shifted - shifted[:, :1]
+    indices = np.clip(np.arange(n_t) + shift, 0, n_t - 1)
+    return template.take(indices, axis=1) - template[:, indices[:1]]
+
+
+class CellOnProbe:
+    """A cell beside a probe: the templates of poses, and which of them are accepted.
+
+    Parameters
+    ----------
+    currents : numpy.ndarray
+        (n_spikes, n_seg, n_t) float32 nA; see `spike_currents`.
+    geometry : (start, end, diameter)
+        Segments, (n_seg, 3), (n_seg, 3) and (n_seg,) µm, soma at the origin.
+    probe_points : numpy.ndarray
+        (n_contacts, n_points, 3) µm.
+    sigma, source, image_factor
+        See `eap`.
+    min_amp, check_eap_shape
+        See `is_accepted`; µV.
+    peak_sample : int
+        Where the lowest value of every template lies.
+    bounded : bool
+        Whether to bound the field before it is computed. The result is the same.
+    """
+
+    def __init__(
+        self,
+        currents,
+        geometry,
+        probe_points,
+        *,
+        sigma,
+        source,
+        image_factor,
+        min_amp,
+        check_eap_shape,
+        peak_sample,
+        bounded=True,
+    ):
+        self.currents, self.geometry, self.probe_points = np.ascontiguousarray(currents), geometry, probe_points
+        self.sigma, self.source, self.image_factor = sigma, source, image_factor
+        # float32, as templates are, so that all comparisons are the same
+        self.min_amp, self.check_eap_shape, self.peak_sample = np.float32(min_amp), check_eap_shape, peak_sample
+        self.segments = Segments.prepare(*geometry, sigma=sigma, source=source)
+        self.isotropic = np.ptp(sigma) == 0
+        self.region = None
+        if bounded and self.isotropic and min_amp > 0:
+            medium = {"sigma": float(np.mean(sigma)), "source": source, "factor": 1000.0 * image_factor}
+            self.region = loud_region(self.currents, geometry, **medium, threshold=min_amp)
+
+    def judge(self, poses, most):
+        """Return (index of the pose, template) of the accepted ones of some poses, in order, no more than `most`.
+
+        Most poses end before their template is computed: no contact lies where the cell can be loud, or those that do are
+        not loud. What is computed for these is part of the template of the others.
+        """
+        matrices = turns(poses.rotations)
+        if self.region is None:
+            perhaps = np.ones((len(matrices), len(self.probe_points)), dtype=bool)
+        else:
+            perhaps = self.region.touched_by(self.probe_points, matrices, poses.positions)
+        pose, contact = np.nonzero(perhaps)
+        traces = self._potentials(poses, matrices, pose, contact)
+        accepted = []
+        for k in np.unique(pose[drawdowns(traces) >= self.min_amp]):
+            template = np.empty((len(self.probe_points), traces.shape[1]), dtype=np.float32)
+            template[perhaps[k]] = traces[pose == k]
+            others = np.flatnonzero(~perhaps[k])
+            template[others] = self._potentials(poses, matrices, np.full(len(others), k), others)
+            template = aligned(template, self.peak_sample)
+            if is_accepted(template, self.min_amp, self.check_eap_shape):
+                accepted.append((k, template))
+                if len(accepted) == most:
+                    break
+        return accepted
+
+    def _potentials(self, poses, matrices, pose, contact):
+        """Return the potentials (n, n_t) at contacts (n,) when the cell stands at poses (n,), all given by index."""
+        points = seen_from_cells(self.probe_points[contact], matrices[pose], poses.positions[pose])
+        spikes = poses.spikes[pose]
+        if self.isotropic:
+            return potentials(self.segments, points, self.currents, spikes, self.image_factor)
+        # The medium does not turn with the cell: both are turned to where the axes of the medium are
+        start, end, diameter = self.geometry
+        out = np.empty((len(pose), self.currents.shape[2]), dtype=np.float32)
+        for k in np.unique(pose):
+            rows, turn = pose == k, (poses.rotations[k], np.zeros(3))
+            segments = Segments.prepare(place(start, *turn), place(end, *turn), diameter, sigma=self.sigma, source=self.source)
+            turned = place(points[rows].reshape(-1, 3), *turn).reshape(points[rows].shape)
+            out[rows] = potentials(segments, turned, self.currents, spikes[rows], self.image_factor)
+        return out
+
+
+def in_order(function, items, threads):
+    """Yield `function(item)` for each item, in order; other threads work a little ahead when there are several.
+
+    The items may be endless. Work that is not asked for any more is given up.
+    """
+    if threads == 1:
+        yield from map(function, items)
+        return
+    pool, items = ThreadPoolExecutor(threads), iter(items)
+    try:
+        pending = deque(pool.submit(function, item) for item in islice(items, 2 * threads))
+        while pending:
+            yield pending.popleft().result()
+            pending.extend(pool.submit(function, item) for item in islice(items, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def sample_templates(
@@ -102,11 +277,14 @@ def sample_templates(
     source,
     image_factor,
     peak_sample,
+    threads=1,
+    bounded=True,
     progress=lambda accepted: None,
 ):
     """Try poses until `n` templates are accepted or `n * max_iterations` poses have been tried.
 
-    Candidate k depends on the address and k alone, so a larger `n` begins with the templates of a smaller one.
+    Candidate k depends on the address and k alone, so a larger `n` begins with the templates of a smaller one; nothing
+    depends on the number of threads.
 
     Parameters
     ----------
@@ -125,6 +303,10 @@ def sample_templates(
         See `eap`.
     peak_sample : int
         Where the lowest value of every template lies.
+    threads : int
+        How many blocks of candidates are worked on at once.
+    bounded : bool
+        See `CellOnProbe`.
     progress : callable
         Called with 1 for each accepted template.
 
@@ -132,44 +314,44 @@ def sample_templates(
     -------
     Templates
     """
-    currents = spike_currents(currents)
-    start, end, diameter = geometry
-    accepted, tried, before = [], 0, 0
-    while len(currents) and len(accepted) < n and tried < n * max_iterations:
-        block = draw_candidates(
+    cell = CellOnProbe(
+        spike_currents(currents),
+        geometry,
+        probe.points,
+        sigma=sigma,
+        source=source,
+        image_factor=image_factor,
+        min_amp=min_amp,
+        check_eap_shape=check_eap_shape,
+        peak_sample=peak_sample,
+        bounded=bounded,
+    )
+    limit = n * max_iterations
+
+    def try_block(number):
+        poses = draw_candidates(
             address,
-            tried // BLOCK,
+            number,
             limits=limits,
             rot=rot,
             x_distr=x_distr,
             beta_distr_params=beta_distr_params,
             n_spikes=len(currents),
-        )
-        starts = place(start, block.rotations, block.positions)
-        ends = place(end, block.rotations, block.positions)
-        for k in range(min(BLOCK, n * max_iterations - tried)):
-            tried += 1
-            template = eap(
-                currents[block.spikes[k]],
-                starts[k],
-                ends[k],
-                diameter,
-                probe.points,
-                sigma=sigma,
-                source=source,
-                image_factor=image_factor,
-            )
-            # No shift makes it louder than this; most poses end here.
-            if template.max() - template.min() < min_amp:
-                continue
-            template = aligned(template, peak_sample)
-            if is_accepted(template, min_amp, check_eap_shape):
-                pose = (block.positions[k], block.rotations[k], block.spikes[k])
-                accepted.append((template, *pose, tried - before))
-                before = tried
-                progress(1)
-                if len(accepted) == n:
-                    break
+        ).first(limit - number * BLOCK)
+        return number, poses, cell.judge(poses, most=n)
+
+    accepted, tried = [], 0
+    blocks = in_order(try_block, range(-(-limit // BLOCK)), threads)
+    for number, poses, found in blocks:
+        for k, template in found[: n - len(accepted)]:
+            before, tried = tried, number * BLOCK + k + 1
+            accepted.append((template, poses.positions[k], poses.rotations[k], poses.spikes[k], tried - before))
+            progress(1)
+        if len(accepted) == n:
+            blocks.close()
+            break
+    else:
+        tried = limit
     templates, locations, rotations, spikes, candidates = zip(*accepted, strict=True) if accepted else ([],) * 5
     return Templates(
         templates=np.array(templates, dtype=np.float32).reshape(-1, probe.n_contacts, currents.shape[2]),
