@@ -1,40 +1,14 @@
-"""Templates: the extracellular spike of a cell at a pose, and the sampling of poses until enough are accepted."""
-
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import islice
+"""Templates: the extracellular spike of a cell that stands beside a probe."""
 
 import numba
 import numpy as np
 
 from .extracellular import Segments
 from .loudness import loud_region
-from .poses import BLOCK, draw_candidates, place, seen_from_cells, turns
+from .poses import place, seen_from_cells, turns
 
 #: Contacts whose potentials are computed together, so that what is between stays in a fast cache
 CONTACTS_AT_ONCE = 128
-
-
-@dataclass(frozen=True)
-class Templates:
-    """Accepted templates of one cell on one probe.
-
-    `templates` (n, n_contacts, n_t) float32 µV, `locations` (n, 3) µm, `rotations` (n, 3) rad, `spike_indices` (n,),
-    `candidates` (n,): poses tried for each, its own included; `n_candidates`: all poses tried.
-    """
-
-    templates: np.ndarray
-    locations: np.ndarray
-    rotations: np.ndarray
-    spike_indices: np.ndarray
-    candidates: np.ndarray
-    n_candidates: int
-
-    @property
-    def acceptance_rate(self):
-        """The share of poses that were accepted."""
-        return len(self.templates) / self.n_candidates if self.n_candidates else 0.0
 
 
 def spike_currents(imem):
@@ -146,10 +120,14 @@ def aligned(template, sample):
     What a shift leaves open at one end is filled with the value of that end. Where the start moves into the window, the
     potential there is the new baseline.
     """
-    n_t = template.shape[1]
-    shift = int(np.argmin(template.min(axis=0))) - sample
+    return shifted(template, int(np.argmin(template.min(axis=0))) - sample)
+
+
+def shifted(templates, shift):
+    """Move templates (..., n_t) to earlier times by `shift` samples, and let them start at zero."""
+    n_t = templates.shape[-1]
     indices = np.clip(np.arange(n_t) + shift, 0, n_t - 1)
-    return template.take(indices, axis=1) - template[:, indices[:1]]
+    return templates.take(indices, axis=-1) - templates[..., indices[:1]]
 
 
 class CellOnProbe:
@@ -194,12 +172,14 @@ class CellOnProbe:
         self.segments = Segments.prepare(*geometry, sigma=sigma, source=source)
         self.isotropic = np.ptp(sigma) == 0
         self.region = None
-        if bounded and self.isotropic and min_amp > 0:
+        if bounded and self.isotropic and min_amp > 0 and len(currents):
             medium = {"sigma": float(np.mean(sigma)), "source": source, "factor": 1000.0 * image_factor}
             self.region = loud_region(self.currents, geometry, **medium, threshold=min_amp)
 
-    def judge(self, poses, most):
+    def judge(self, poses, most, usable=True):
         """Return (index of the pose, template) of the accepted ones of some poses, in order, no more than `most`.
+
+        `usable`, (n,) bool, leaves out those that are refused for another reason.
 
         Most poses end before their template is computed: no contact lies where the cell can be loud, or those that do are
         not loud. What is computed for these is part of the template of the others.
@@ -209,6 +189,7 @@ class CellOnProbe:
             perhaps = np.ones((len(matrices), len(self.probe_points)), dtype=bool)
         else:
             perhaps = self.region.touched_by(self.probe_points, matrices, poses.positions)
+        perhaps &= np.reshape(usable, (-1, 1))
         pose, contact = np.nonzero(perhaps)
         traces = self._potentials(poses, matrices, pose, contact)
         accepted = []
@@ -223,6 +204,25 @@ class CellOnProbe:
                 if len(accepted) == most:
                     break
         return accepted
+
+    def templates(self, poses):
+        """Return the templates (n, n_contacts, n_t) float32 µV of poses, whether they would be accepted or not."""
+        return np.array([aligned(template, self.peak_sample) for template in self._fields(poses)])
+
+    def along(self, pose, displacements, centre):
+        """Return the templates (n_steps, n_contacts, n_t) float32 µV of a pose (`Poses` of one) that is moved.
+
+        All are shifted in time by what aligns step `centre`, so that latencies along the path are kept.
+        """
+        fields = self._fields(pose.along(displacements))
+        shift = int(np.argmin(fields[centre].min(axis=0))) - self.peak_sample
+        return shifted(fields, shift)
+
+    def _fields(self, poses):
+        """Return the potentials (n, n_contacts, n_t) at all contacts."""
+        n, n_contacts = len(poses), len(self.probe_points)
+        pose, contact = np.repeat(np.arange(n), n_contacts), np.tile(np.arange(n_contacts), n)
+        return self._potentials(poses, turns(poses.rotations), pose, contact).reshape(n, n_contacts, -1)
 
     def _potentials(self, poses, matrices, pose, contact):
         """Return the potentials (n, n_t) at contacts (n,) when the cell stands at poses (n,), all given by index."""
@@ -239,125 +239,3 @@ class CellOnProbe:
             turned = place(points[rows].reshape(-1, 3), *turn).reshape(points[rows].shape)
             out[rows] = potentials(segments, turned, self.currents, spikes[rows], self.image_factor)
         return out
-
-
-def in_order(function, items, threads):
-    """Yield `function(item)` for each item, in order; other threads work a little ahead when there are several.
-
-    The items may be endless. Work that is not asked for any more is given up.
-    """
-    if threads == 1:
-        yield from map(function, items)
-        return
-    pool, items = ThreadPoolExecutor(threads), iter(items)
-    try:
-        pending = deque(pool.submit(function, item) for item in islice(items, 2 * threads))
-        while pending:
-            yield pending.popleft().result()
-            pending.extend(pool.submit(function, item) for item in islice(items, 1))
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def sample_templates(
-    currents,
-    geometry,
-    probe,
-    address,
-    *,
-    n,
-    limits,
-    rot,
-    x_distr,
-    beta_distr_params,
-    min_amp,
-    check_eap_shape,
-    max_iterations,
-    sigma,
-    source,
-    image_factor,
-    peak_sample,
-    threads=1,
-    bounded=True,
-    progress=lambda accepted: None,
-):
-    """Try poses until `n` templates are accepted or `n * max_iterations` poses have been tried.
-
-    Candidate k depends on the address and k alone, so a larger `n` begins with the templates of a smaller one; nothing
-    depends on the number of threads.
-
-    Parameters
-    ----------
-    currents : numpy.ndarray
-        (n_spikes, n_seg, n_t) nA, as recorded; the stimulus is removed here.
-    geometry : (start, end, diameter)
-        Segments, (n_seg, 3), (n_seg, 3) and (n_seg,) µm, soma at the origin.
-    probe : Probe
-    address : tuple
-        Seed and address of the candidates.
-    limits, rot, x_distr, beta_distr_params
-        See `draw_candidates`.
-    min_amp, check_eap_shape
-        See `is_accepted`; µV.
-    sigma, source, image_factor
-        See `eap`.
-    peak_sample : int
-        Where the lowest value of every template lies.
-    threads : int
-        How many blocks of candidates are worked on at once.
-    bounded : bool
-        See `CellOnProbe`.
-    progress : callable
-        Called with 1 for each accepted template.
-
-    Returns
-    -------
-    Templates
-    """
-    cell = CellOnProbe(
-        spike_currents(currents),
-        geometry,
-        probe.points,
-        sigma=sigma,
-        source=source,
-        image_factor=image_factor,
-        min_amp=min_amp,
-        check_eap_shape=check_eap_shape,
-        peak_sample=peak_sample,
-        bounded=bounded,
-    )
-    limit = n * max_iterations
-
-    def try_block(number):
-        poses = draw_candidates(
-            address,
-            number,
-            limits=limits,
-            rot=rot,
-            x_distr=x_distr,
-            beta_distr_params=beta_distr_params,
-            n_spikes=len(currents),
-        ).first(limit - number * BLOCK)
-        return number, poses, cell.judge(poses, most=n)
-
-    accepted, tried = [], 0
-    blocks = in_order(try_block, range(-(-limit // BLOCK)), threads)
-    for number, poses, found in blocks:
-        for k, template in found[: n - len(accepted)]:
-            before, tried = tried, number * BLOCK + k + 1
-            accepted.append((template, poses.positions[k], poses.rotations[k], poses.spikes[k], tried - before))
-            progress(1)
-        if len(accepted) == n:
-            blocks.close()
-            break
-    else:
-        tried = limit
-    templates, locations, rotations, spikes, candidates = zip(*accepted, strict=True) if accepted else ([],) * 5
-    return Templates(
-        templates=np.array(templates, dtype=np.float32).reshape(-1, probe.n_contacts, currents.shape[2]),
-        locations=np.array(locations, dtype=float).reshape(-1, 3),
-        rotations=np.array(rotations, dtype=float).reshape(-1, 3),
-        spike_indices=np.array(spikes, dtype=np.int64),
-        candidates=np.array(candidates, dtype=np.int64),
-        n_candidates=tried,
-    )

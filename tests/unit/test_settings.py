@@ -136,7 +136,7 @@ BAD_VALUES = [
     (SIGNAL + "filter_cutoff", [300], "a list of 2"),
     # unknown choices
     ("models/axon", "cut", "'auto', 'stub', 'truncated' or 'keep'"),
-    (LIB + "rot", "3d", "'norot', 'xrot', 'yrot', 'zrot' or '3drot'"),
+    (LIB + "rot", "3d", "'norot', 'xrot', 'yrot', 'zrot', '3drot' or 'physrot'"),
     (LIB + "source", "sphere", "'line'"),
     (LIB + "on_shortfall", "ignore", "'take' or 'fail'"),
     (TRAINS + "process", "uniform", "'poisson' or 'gamma'"),

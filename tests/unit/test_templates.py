@@ -4,24 +4,31 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from allenrec.poses import place, position_limits
+from allenrec.poses import draw_poses, grid_displacements, place, position_limits
 from allenrec.probes import load_probe
-from allenrec.templates import aligned, eap, is_accepted, sample_templates, spike_currents
+from allenrec.sampling import sample_templates
+from allenrec.templates import CellOnProbe, aligned, eap, is_accepted, spike_currents
 
 #: Share of candidates above 30 µV and of valid shape, Neuronexus-32, x 10 to 80 µm, 3drot: measured independently
 ACCEPTANCE = {"473863510": 0.18, "473863035": 0.10, "472363762": 0.08, "472912177": 0.025, "473862421": 0.003}
 
 
-def sample(cell, model, n, max_iterations=1000, name="test", probe=None, **changes):
-    probe = probe or load_probe("Neuronexus-32", 10)
-    settings = {
-        "limits": position_limits(probe.positions, xlim=(10, 80), ylim=None, zlim=None, overhang=30),
-        "rot": "3drot", "x_distr": "uniform", "beta_distr_params": (1.5, 5.0), "min_amp": 30.0, "check_eap_shape": True,
-        "sigma": 0.3, "source": "line", "image_factor": 2.0, "peak_sample": 64,
-    }  # fmt: skip
+def beside(cell, probe, *, bounded=True, **changes):
+    medium = {"sigma": 0.3, "source": "line", "image_factor": 2.0, "min_amp": 30.0, "check_eap_shape": True}
     geometry = (cell.start, cell.end, cell.diameter)
+    return CellOnProbe(spike_currents(cell.imem), geometry, probe.points, peak_sample=64, bounded=bounded, **medium | changes)
+
+
+def sample(cell, model, n, max_iterations=1000, name="test", probe=None, threads=1, rot="3drot", **changes):
+    probe = probe or load_probe("Neuronexus-32", 10)
+    limits = position_limits(probe.positions, xlim=(10, 80), ylim=None, zlim=None, overhang=30)
+    free = {"limits": limits, "rot": rot, "x_distr": "uniform", "beta_distr_params": (1.5, 5.0), "n_spikes": len(cell.imem)}
     return sample_templates(
-        cell.imem, geometry, probe, (0, name, model), n=n, max_iterations=max_iterations, **settings | changes
+        beside(cell, probe, **changes),
+        lambda block: draw_poses((0, name, model), block, **free),
+        n=n,
+        most_poses=n * max_iterations,
+        threads=threads,
     )
 
 
@@ -33,7 +40,7 @@ def test_acceptance_rates(model, currents):
     assert sampled.n_candidates == 4000
     expected = ACCEPTANCE[model]
     bound = expected / 3 + 4 * np.sqrt(expected * (1 - expected) / 4000)
-    assert abs(sampled.acceptance_rate - expected) < bound
+    assert abs(len(sampled.templates) / 4000 - expected) < bound
 
 
 def test_template_is_the_field_of_the_currents_without_the_stimulus(currents):
@@ -63,17 +70,18 @@ def test_currents_add_up_to_zero_and_templates_start_at_zero(currents):
         assert np.abs(removed.sum(axis=1)).max() < 1e-5  # nA
         assert not removed[:, :, 0].any()
     sampled = sample(currents["473863510"], "473863510", n=20)
-    assert not sampled.templates[:, :, 0].any()
+    assert not np.array(sampled.templates)[:, :, 0].any()
 
 
 def test_accepted_templates_keep_the_limits_and_peak_where_they_should(currents):
     sampled = sample(currents["472363762"], "472363762", n=30, min_amp=35.0)
-    lowest, highest = sampled.templates.min(axis=(1, 2)), sampled.templates.max(axis=(1, 2))
+    templates = np.array(sampled.templates)
+    lowest, highest = templates.min(axis=(1, 2)), templates.max(axis=(1, 2))
     assert (-lowest >= 35).all() and (-lowest >= highest).all()
-    assert (sampled.templates.min(axis=1).argmin(axis=1) == 64).all()
+    assert (templates.min(axis=1).argmin(axis=1) == 64).all()
     assert sampled.candidates.sum() <= sampled.n_candidates
-    assert (sampled.locations[:, 0] >= 10).all() and (sampled.locations[:, 0] <= 80).all()
-    assert len(np.unique(sampled.rotations, axis=0)) == 30  # MEArec repeats a dozen
+    assert (sampled.poses.positions[:, 0] >= 10).all() and (sampled.poses.positions[:, 0] <= 80).all()
+    assert len(np.unique(sampled.poses.rotations, axis=0)) == 30  # MEArec repeats a dozen
 
 
 def test_stored_poses_give_the_templates_again(currents):
@@ -82,9 +90,9 @@ def test_stored_poses_give_the_templates_again(currents):
     sampled = sample(cell, "473863035", n=5)
     probe = load_probe("Neuronexus-32", 10)
     for k in range(5):
-        pose = sampled.rotations[k], sampled.locations[k]
+        pose = sampled.poses.rotations[k], sampled.poses.positions[k]
         again = eap(
-            spike_currents(cell.imem)[sampled.spike_indices[k]], place(cell.start, *pose), place(cell.end, *pose),
+            spike_currents(cell.imem)[sampled.poses.spikes[k]], place(cell.start, *pose), place(cell.end, *pose),
             cell.diameter, probe.points, sigma=0.3, source="line", image_factor=2.0,
         )  # fmt: skip
         np.testing.assert_allclose(aligned(again, 64), sampled.templates[k], atol=1e-3)  # µV, float32
@@ -92,22 +100,24 @@ def test_stored_poses_give_the_templates_again(currents):
 
 def test_larger_library_begins_with_the_smaller_one(currents):
     small, large = (sample(currents["473863510"], "473863510", n=n) for n in (7, 20))
-    for name in ("templates", "locations", "rotations", "spike_indices", "candidates"):
+    for name in ("templates", "candidates", "paths"):
         assert np.array_equal(getattr(small, name), getattr(large, name)[:7])
+    for name in ("positions", "rotations", "spikes"):
+        assert np.array_equal(getattr(small.poses, name), getattr(large.poses, name)[:7])
     other = sample(currents["473863510"], "473863510", n=7, name="another")
-    assert not np.intersect1d(small.locations, other.locations).size
+    assert not np.intersect1d(small.poses.positions, other.poses.positions).size
 
 
 def test_iteration_limit_counts_candidates(currents):
     sampled = sample(currents["473863510"], "473863510", n=10, max_iterations=3, min_amp=1e6)
     assert sampled.n_candidates == 30
-    assert sampled.templates.shape == (0, 32, 224) and sampled.acceptance_rate == 0
+    assert sampled.templates == [] and sampled.paths.size == 0
 
 
 def test_positions_of_accepted_templates_are_a_fair_part_of_all(currents):
     """Accepted or not depends on the pose alone: along the shank, where the probe is uniform, positions stay uniform."""
     sampled = sample(currents["473863510"], "473863510", n=300)
-    inner = sampled.locations[np.abs(sampled.locations[:, 2]) < 100, 2]
+    inner = sampled.poses.positions[np.abs(sampled.poses.positions[:, 2]) < 100, 2]
     assert stats.kstest(inner, stats.uniform(-100, 200).cdf).pvalue > 1e-4
 
 
@@ -131,3 +141,41 @@ def test_alignment_moves_the_peak_and_starts_at_zero():
     assert later[1, 8] == -90 and not later[:, :4].any() and later[0, 19] == 16
     earlier = aligned(template, 3)  # two samples earlier: sample 2 is the new start and zero, the end is repeated
     assert earlier[1, 3] == -92 and not earlier[:, 0].any() and earlier[0, 1] == 1 and (earlier[0, 17:] == 17).all()
+
+
+def test_bound_and_threads_change_nothing(currents):
+    """What the bound refuses is what the whole template would refuse; and nobody counts on the order of threads."""
+    for model, n in (("473863510", 60), ("472912177", 20)):
+        plain = sample(currents[model], model, n=n, bounded=False)
+        for other in (sample(currents[model], model, n=n), sample(currents[model], model, n=n, threads=2)):
+            assert other.n_candidates == plain.n_candidates and np.array_equal(other.candidates, plain.candidates)
+            assert np.array_equal(other.templates, plain.templates)
+
+
+def test_step_at_zero_is_the_template_and_latency_along_the_path_is_kept(currents):
+    """A cell that moves along the probe: the pattern moves with it, at the same time after the start of the spike."""
+    cell = currents["473863510"]
+    probe = load_probe("Neuropixels-24", 10)
+    own = beside(cell, probe)
+    pose = draw_poses((0, "drift"), 0, limits=np.array([[20.0, 20], [0, 0], [0, 0]]), rot="3drot", x_distr="uniform",
+                      beta_distr_params=(1, 1), n_spikes=len(cell.imem))[3:4]  # fmt: skip
+    displacements, centre = grid_displacements("z", -40.0, 60.0, 20.0)
+    assert displacements[:, 2].tolist() == [-40, -20, 0, 20, 40, 60] and centre == 2
+    steps = own.along(pose, displacements, centre)
+    assert np.array_equal(steps[centre], own.templates(pose)[0])
+    assert not steps[:, :, 0].any()
+    # Two rows of the probe are 40 µm apart, so two steps move the pattern by two contacts
+    moved = [np.flatnonzero((np.abs(probe.positions - probe.positions[c] - [0, 0, 40]) < 1e-6).all(axis=1)) for c in range(24)]
+    pairs = [(c, int(found[0])) for c, found in enumerate(moved) if len(found)]
+    here, there = np.transpose(pairs)
+    np.testing.assert_allclose(steps[centre][here], steps[centre + 2][there], atol=2e-3)
+    # The lowest value of a step far away comes when it comes
+    far = own.along(pose, np.array([[0, 0, 0], [0, 0, 400.0]]), 0)[1]
+    raw = eap(own.currents[pose.spikes[0]], place(cell.start, pose.rotations[0], pose.positions[0] + [0, 0, 400]),
+              place(cell.end, pose.rotations[0], pose.positions[0] + [0, 0, 400]), cell.diameter, probe.points,
+              sigma=0.3, source="line", image_factor=2.0)  # fmt: skip
+    shift = 64 - int(np.argmin(eap(
+        own.currents[pose.spikes[0]], place(cell.start, pose.rotations[0], pose.positions[0]),
+        place(cell.end, pose.rotations[0], pose.positions[0]), cell.diameter, probe.points,
+        sigma=0.3, source="line", image_factor=2.0).min(axis=0)))  # fmt: skip
+    assert int(np.argmin(far.min(axis=0))) == int(np.argmin(raw.min(axis=0))) + shift
