@@ -221,9 +221,9 @@ def _touched_by(cubes, corner, side, points, matrices, positions):
     out = np.zeros((len(positions), len(points)), dtype=np.bool_)
     for p in range(len(positions)):
         for c in range(len(points)):
-            for point in points[c]:
-                x, y, z = seen_from_cell(point, matrices[p], positions[p])
-                i, j, k = (x - corner[0]) // side, (y - corner[1]) // side, (z - corner[2]) // side
+            for q in range(points.shape[1]):
+                x, y, z = seen_from_cell(points[c, q], matrices[p], positions[p])
+                i, j, k = np.floor((x - corner[0]) / side), np.floor((y - corner[1]) / side), np.floor((z - corner[2]) / side)
                 if 0 <= i < nx and 0 <= j < ny and 0 <= k < nz and cubes[int(i), int(j), int(k)]:
                     out[p, c] = True
                     break
