@@ -222,12 +222,12 @@ def measure(model_id, folder, mechanisms, python, size):
             "currents": mearec_currents,
         }
         rows = {}
-        for probe, (ours, peer, repeats) in size.items():
+        for probe, (ours, peer, in_threads, repeats) in size.items():
             pairs = pairs_of_candidates(path, probe, python, job, segments, ours=ours, peer=peer, repeats=repeats)
             case = f"{probe}, {model_id}, {segments} segments"
             print(f"{case}: {repeats} pairs", flush=True)
             rows[probe] = harness.time_row(case, pairs, peer_name=PEER, unit="ms a pose", limit_ratio=LIMIT_RATIO)
-            rows[f"{probe}, threads"] = threads_row(f"two threads: {case}", path, probe, ours, 3 * repeats)
+            rows[f"{probe}, threads"] = threads_row(f"two threads: {case}", path, probe, in_threads, 3 * repeats)
         return rows | {"first call": compilation_row(path, Path(temporary, "numba"))}
 
 
@@ -256,10 +256,10 @@ def main():
     mechanisms = harness.compile_for(folders)
     # One core for both, in all processes from here on; threads that are asked for come on top
     os.environ.update(harness.ONE_THREAD)
-    # Candidates of ours, candidates of the peer's, pairs
-    size = {"Neuronexus-32": (4000, 50, 5), "Neuropixels-384": (2000, 8, 3)}
+    # Candidates of ours, of the peer's, in threads (as many as a cell needs of which few are accepted), and pairs
+    size = {"Neuronexus-32": (4000, 50, 16000, 5), "Neuropixels-384": (2000, 8, 2000, 3)}
     if quick:
-        size = {"Neuronexus-32": (2000, 20, 2), "Neuropixels-384": (500, 3, 1)}
+        size = {"Neuronexus-32": (4000, 20, 16000, 2), "Neuropixels-384": (1000, 3, 1000, 1)}
     rows = [kernel_row(100 if quick else 1000)]
     measured = [measure(m, folders[m], mechanisms[m], python, size) for m in folders]
     for probe in size:

@@ -1,12 +1,16 @@
 """Templates: what they start at, who is accepted, and how often."""
 
+from itertools import count, islice
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from allenrec.extracellular import transfer_matrix
+from allenrec.loudness import EVERYWHERE, loud_region, touches
 from allenrec.poses import place, position_limits
 from allenrec.probes import load_probe
-from allenrec.templates import aligned, eap, is_accepted, sample_templates, spike_currents
+from allenrec.templates import aligned, drawdown, eap, in_order, is_accepted, sample_templates, spike_currents
 
 #: Share of candidates above 30 µV and of valid shape, Neuronexus-32, x 10 to 80 µm, 3drot: measured independently
 ACCEPTANCE = {"473863510": 0.18, "473863035": 0.10, "472363762": 0.08, "472912177": 0.025, "473862421": 0.003}
@@ -96,6 +100,95 @@ def test_larger_library_begins_with_the_smaller_one(currents):
         assert np.array_equal(getattr(small, name), getattr(large, name)[:7])
     other = sample(currents["473863510"], "473863510", n=7, name="another")
     assert not np.intersect1d(small.locations, other.locations).size
+
+
+def assert_same(a, b):
+    """Both samplings accepted the same poses, with the same templates to the last bit."""
+    for name in ("templates", "locations", "rotations", "spike_indices", "candidates"):
+        assert np.array_equal(getattr(a, name), getattr(b, name)), name
+    assert a.n_candidates == b.n_candidates
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"min_amp": 8.0},
+        {"source": "root_as_point", "min_amp": 60.0},
+        {"source": "point", "check_eap_shape": False},
+        {"image_factor": 1.0, "sigma": 0.2, "rot": "zrot"},
+    ],
+)
+@pytest.mark.parametrize("model", ACCEPTANCE)
+def test_bound_decides_nothing(model, changes, currents):
+    """2000 candidates with the bound on the field and without."""
+    some = {"n": 2000, "max_iterations": 1} | changes
+    assert_same(*(sample(currents[model], model, bounded=bounded, **some) for bounded in (True, False)))
+
+
+def test_bound_decides_nothing_on_many_contacts(currents):
+    probe = load_probe("Neuropixels-384", 10)
+    some = {"n": 200, "max_iterations": 1, "probe": probe}
+    assert_same(*(sample(currents["473863510"], "473863510", bounded=bounded, **some) for bounded in (True, False)))
+
+
+@pytest.mark.parametrize("threshold", [10.0, 30.0, 100.0])
+@pytest.mark.parametrize("model", ACCEPTANCE)
+def test_a_cell_is_quiet_outside_its_loud_region(model, threshold, currents):
+    """At points all around, and close to segments; drawdowns of all spikes written out in double precision."""
+    cell = currents[model]
+    spikes = spike_currents(cell.imem)
+    geometry = cell.start, cell.end, cell.diameter
+    region = loud_region(spikes, geometry, sigma=0.3, source="line", factor=2000.0, threshold=threshold)
+    rng = np.random.default_rng(0)
+    middles = 0.5 * (cell.start + cell.end)
+    radii = 10 ** rng.uniform(-1, 2, (1000, 1))
+    points = rng.standard_normal((1000, 3)) * radii + middles[rng.integers(len(middles), size=1000)]
+    inside = np.array([touches(region, p[np.newaxis], np.eye(3), np.zeros(3)) for p in points])
+    field = 2000 * np.tensordot(spikes, transfer_matrix(*geometry, points), axes=(1, 1))  # (spikes, samples, points)
+    loudness = (np.maximum.accumulate(field, axis=1) - field).max(axis=(0, 1))
+    assert (loudness[~inside] < threshold).all()
+    assert inside[loudness >= threshold].all()
+    assert not inside.all()  # a region that is everywhere would be no help
+
+
+def test_everywhere_is_everywhere():
+    points = np.array([[1e5, -1e5, 1e5]])
+    assert touches(EVERYWHERE, points, np.eye(3), np.zeros(3))
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_templates_do_not_depend_on_threads(threads, currents):
+    one, several = (sample(currents["473863510"], "473863510", n=40, threads=k) for k in (1, threads))
+    assert_same(one, several)
+    none = [sample(currents["473862421"], "473862421", n=3, max_iterations=50, min_amp=1e6, threads=k) for k in (1, threads)]
+    assert_same(*none)
+
+
+def test_work_in_threads_comes_in_order_and_may_be_endless():
+    for threads in (1, 2, 5):
+        assert list(islice(in_order(lambda x: x * x, count(), threads), 50)) == [x * x for x in range(50)]
+        with pytest.raises(ZeroDivisionError):
+            list(in_order(lambda x: 1 / (3 - x), range(10), threads))
+
+
+def test_anisotropic_medium_does_not_turn_with_the_cell(currents):
+    cell, sigma = currents["473863510"], (0.3, 0.2, 0.5)
+    sampled = sample(cell, "473863510", n=3, sigma=sigma)
+    probe = load_probe("Neuronexus-32", 10)
+    for k in range(3):
+        pose = sampled.rotations[k], sampled.locations[k]
+        again = eap(
+            spike_currents(cell.imem)[sampled.spike_indices[k]], place(cell.start, *pose), place(cell.end, *pose),
+            cell.diameter, probe.points, sigma=sigma, source="line", image_factor=2.0,
+        )  # fmt: skip
+        np.testing.assert_allclose(aligned(again, 64), sampled.templates[k], atol=1e-3)  # µV, float32
+
+
+def test_drawdown_is_the_largest_fall():
+    rng = np.random.default_rng(0)
+    for trace in rng.standard_normal((20, 50)).astype(np.float32):
+        assert drawdown(trace) == max(trace[i] - trace[k] for k in range(50) for i in range(k + 1))
 
 
 def test_iteration_limit_counts_candidates(currents):
