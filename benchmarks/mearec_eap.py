@@ -1,8 +1,8 @@
 """Runs in MEArec's environment: the time of its own loop over candidate poses. Started by `eap.py`.
 
 The only argument is JSON: `scripts` (our library), `folder` (the model), `mechanisms` (where compiled ones live),
-`currents` (a folder with `imem_*.npy` and `vmem_*.npy`, as MEArec stores them), `candidates`, `seed`. Prints JSON on
-its last line.
+`currents` (a folder with `imem_*.npy` and `vmem_*.npy`, as MEArec stores them), `probe` (its name), `candidates`, `seed`.
+Prints JSON on its last line.
 """
 
 import contextlib
@@ -30,7 +30,8 @@ def main():
         return cells[-1]
 
     cells = []
-    params = MEArec.get_default_templates_params() | {"rot": "3drot", "seed": job["seed"], "n": job["candidates"]}
+    params = MEArec.get_default_templates_params()
+    params |= {"rot": "3drot", "probe": job["probe"], "seed": job["seed"], "n": job["candidates"]}
     # One candidate a template at most: the loop stops after `candidates` + 1 of them.
     params["max_iterations"] = 1
     with candidate_times() as starts, contextlib.redirect_stdout(sys.stderr):

@@ -84,7 +84,7 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, given=None
     if settings.drift_grid:
         grid, centre = displacements_of(settings.drift_grid)
         paths = np.broadcast_to(grid, (len(sampled.poses), *grid.shape))
-    templates = iter(sampled.templates)
+    templates = sampled.templates
     if settings.drifting:
         numbers = range(len(sampled.poses))
         templates = in_order(lambda k: beside.along(sampled.poses[k : k + 1], paths[k], centre), numbers, threads)
@@ -201,7 +201,7 @@ def _sampled(beside, currents, cell, settings, probe, address, n, threads, progr
             within_bounds=settings.drift_within_bounds,
             n_steps=settings.drift_steps,
         )
-        if path is not None and settings.check_for_drift_amp and len(beside.judge(pose.along(path[[0, -1]]), 2)) < 2:
+        if path is not None and settings.check_for_drift_amp and len(beside.judge(pose.along(path[[0, -1]]))) < 2:
             return None
         return path
 
@@ -246,7 +246,7 @@ def _taken(beside, poses, paths, model_id):
         poses, paths = poses[:0], paths[:0]
     return Sampled(
         poses=poses,
-        templates=(template for k in range(len(poses)) for template in beside.templates(poses[k : k + 1])),
+        templates=(beside.template(poses[k : k + 1]) for k in range(len(poses))),
         paths=paths,
         candidates=np.ones(len(poses), dtype=np.int64),
         n_candidates=len(poses),

@@ -10,12 +10,12 @@ interpolated (trilinearly) between the corners, which is at most the largest at 
 be wrong.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
-from .extracellular import Segments
+from .extracellular import transfer_matrix
 from .poses import seen_from_cell
 
 #: Cubes are halved until there would be more of them than this, or their side is below `SHORTEST_SIDE` (µm). More cubes
@@ -31,23 +31,41 @@ NODES_AT_ONCE = 128
 CORNERS = np.stack(np.meshgrid(*[[0, 1]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
 
 
-@dataclass(frozen=True)
-class LoudRegion:
+class LoudRegion(NamedTuple):
     """Cubes in the frame of a cell that hold every point where the cell may be loud.
 
-    `corner` (3,) µm, `side` µm, `cubes` (n, n, n) bool: cube (i, j, k) begins at `corner + side * (i, j, k)`.
+    `corner` (3,) µm, `side` µm, `cubes` (nx, ny, nz) bool: cube (i, j, k) begins at `corner + side * (i, j, k)`.
     """
 
     corner: np.ndarray
     side: float
     cubes: np.ndarray
 
-    def touched_by(self, points, matrices, positions):
-        """Return (n_poses, n_contacts) bool: whether any point of a contact lies in it when the cell stands at a pose.
 
-        Points (n_contacts, n_points, 3) µm; see `seen_from_cells` for the poses.
-        """
-        return _touched_by(self.cubes, self.corner, self.side, points, matrices, positions)
+#: The region of a cell of which nothing is known
+EVERYWHERE = LoudRegion(corner=np.full(3, -1e12), side=2e12, cubes=np.ones((1, 1, 1), dtype=bool))
+
+
+@numba.njit(cache=True, nogil=True)
+def touches(region, points, matrix, position):
+    """Whether one of the points (n_points, 3) µm lies in a `LoudRegion` when its cell stands at a pose.
+
+    See `poses.seen_from_cell` for the pose.
+    """
+    nx, ny, nz = region.cubes.shape
+    for q in range(len(points)):
+        x, y, z = seen_from_cell(points[q], matrix, position)
+        # Most points are outside; most of these are found by their first coordinate
+        i = np.floor((x - region.corner[0]) / region.side)
+        if not 0 <= i < nx:
+            continue
+        j = np.floor((y - region.corner[1]) / region.side)
+        if not 0 <= j < ny:
+            continue
+        k = np.floor((z - region.corner[2]) / region.side)
+        if 0 <= k < nz and region.cubes[int(i), int(j), int(k)]:
+            return True
+    return False
 
 
 def loud_region(currents, geometry, *, sigma, source, factor, threshold):
@@ -81,11 +99,11 @@ def loud_region(currents, geometry, *, sigma, source, factor, threshold):
         cubes = (2 * cubes[:, np.newaxis] + CORNERS).reshape(-1, 3)
         cubes = cubes[field.bounds(low, side, cubes) >= threshold]
     if not len(cubes):
-        return LoudRegion(corner=low, side=side, cubes=np.zeros((1, 1, 1), dtype=bool))
+        return LoudRegion(corner=low, side=float(side), cubes=np.zeros((1, 1, 1), dtype=bool))
     first = cubes.min(axis=0)
     grid = np.zeros(np.ptp(cubes, axis=0) + 1, dtype=bool)
     grid[tuple((cubes - first).T)] = True
-    return LoudRegion(corner=low + side * first, side=side, cubes=grid)
+    return LoudRegion(corner=low + side * first, side=float(side), cubes=grid)
 
 
 class _Field:
@@ -94,13 +112,13 @@ class _Field:
     def __init__(self, currents, geometry, *, sigma, source, factor):
         self.start, self.end, diameter = geometry
         self.vector, self.radius = self.end - self.start, 0.5 * diameter
-        self.segments = Segments.prepare(self.start, self.end, diameter, sigma=sigma, source=source)
+        self.geometry, self.medium = geometry, {"sigma": sigma, "source": source}
         self.factor, self.point_source = factor, factor / (4 * np.pi * sigma)
         self.swing = np.ptp(currents, axis=2).max(axis=0).astype(float)
         self.basis, self.courses, self.rest = few_courses(currents)
         # A segment is loudest in the middle of its axis, where the distance is held at its radius
-        middles = 0.5 * (self.start + self.end)[:, np.newaxis]
-        self.loudest = np.diag(self.segments.potentials(middles)) * factor / self.point_source
+        middles = 0.5 * (self.start + self.end)
+        self.loudest = np.diag(transfer_matrix(*geometry, middles, **self.medium)) * factor / self.point_source
 
     def box(self, threshold):
         """Return two opposite corners (3,) µm; outside, even all currents in one point at their largest are too quiet."""
@@ -122,7 +140,7 @@ class _Field:
 
     def drawdowns(self, nodes):
         """Return (n,): what the largest drawdown of any spike does not exceed at points (n, 3) µm."""
-        matrix = self.factor * self.segments.potentials(nodes[:, np.newaxis])
+        matrix = self.factor * transfer_matrix(*self.geometry, nodes, **self.medium)
         weights = np.ascontiguousarray((matrix @ self.basis).T, dtype=np.float32)
         return _drawdowns(weights, self.courses) + matrix @ self.rest
 
@@ -211,20 +229,4 @@ def _interpolation_error(centres, side, start, vector, radius, loudest, swing):
             smooth = (0.75 * side**2 + 0.5 * radius[s] ** 2) / d**3
             total += swing[s] * min(smooth, 1 / d, loudest[s])
         out[c] = total
-    return out
-
-
-@numba.njit(cache=True, nogil=True)
-def _touched_by(cubes, corner, side, points, matrices, positions):
-    """See `LoudRegion.touched_by`."""
-    nx, ny, nz = cubes.shape
-    out = np.zeros((len(positions), len(points)), dtype=np.bool_)
-    for p in range(len(positions)):
-        for c in range(len(points)):
-            for point in points[c]:
-                x, y, z = seen_from_cell(point, matrices[p], positions[p])
-                i, j, k = (x - corner[0]) // side, (y - corner[1]) // side, (z - corner[2]) // side
-                if 0 <= i < nx and 0 <= j < ny and 0 <= k < nz and cubes[int(i), int(j), int(k)]:
-                    out[p, c] = True
-                    break
     return out

@@ -261,31 +261,11 @@ def turns(rotations):
 
 
 @numba.njit(cache=True, nogil=True)
-def seen_from_cells(points, matrices, positions):
-    """Turn and move points into the frame of cells that are placed: the inverse of `place`.
-
-    Parameters
-    ----------
-    points : numpy.ndarray
-        (n, n_points, 3) µm.
-    matrices, positions : numpy.ndarray
-        (n, 3, 3), see `turns`, and (n, 3) µm: of the cell that `points[k]` are seen from.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n, n_points, 3) µm.
-    """
-    out = np.empty(points.shape)
-    for k in range(len(points)):
-        for q in range(points.shape[1]):
-            out[k, q, 0], out[k, q, 1], out[k, q, 2] = seen_from_cell(points[k, q], matrices[k], positions[k])
-    return out
-
-
-@numba.njit(cache=True, nogil=True)
 def seen_from_cell(point, matrix, position):
-    """One point of `seen_from_cells`, as a tuple."""
+    """Turn and move a point (3,) µm into the frame of a cell that is placed, the inverse of `place`; return x, y and z.
+
+    The matrix (3, 3) is one of `turns`.
+    """
     x, y, z = point[0] - position[0], point[1] - position[1], point[2] - position[2]
     return (
         x * matrix[0, 0] + y * matrix[1, 0] + z * matrix[2, 0],

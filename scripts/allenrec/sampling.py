@@ -2,8 +2,9 @@
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def sample_templates(
     *,
     n,
     most_poses,
-    usable=lambda poses: True,
+    usable=lambda poses: None,
     bin_of=lambda position, template: 0,
     n_bins=1,
     path_of=no_path,
@@ -83,7 +84,7 @@ def sample_templates(
         Number of a block to its `Poses`, `BLOCK` of them.
     n, most_poses : int
     usable : callable
-        `Poses` to (n,) bool: which of them may be taken at all.
+        `Poses` to (n,) bool: which of them may be taken at all; None for all.
     bin_of : callable
         Position (3,) and template to the number of its bin, or None for no bin. All bins get the same share of `n`, the first
         ones one more if it does not divide; template k comes from bin `k % n_bins` as long as all can be filled.
@@ -102,33 +103,30 @@ def sample_templates(
     """
     quotas = [n // n_bins + (number < n % n_bins) for number in range(n_bins)]
     found = [[] for _ in quotas]
-    # A pose that is loud enough may still be refused, for its bin or its path
-    most = n if n_bins == 1 and path_of is no_path else BLOCK
 
     def try_block(number):
         poses = draw(number)[: most_poses - number * BLOCK]
         accepted = []
-        for k, template in cell.judge(poses, most, usable(poses)):
-            candidate, pose = number * BLOCK + int(k), poses[k : k + 1]
+        for k, template in cell.judge(poses, usable(poses)):
+            candidate, pose = number * BLOCK + k, poses[k : k + 1]
             path = path_of(candidate, pose)
             if path is not None:
                 accepted.append(_Accepted(candidate, pose, template, path))
         return accepted
 
     tried = 0
-    blocks = in_order(try_block, range(-(-most_poses // BLOCK)), threads)
-    for accepted in (one for block in blocks for one in block):
-        number = bin_of(accepted.pose.positions[0], accepted.template)
-        if number is None or len(found[number]) == quotas[number]:
-            continue
-        found[number].append(accepted)
-        progress(1)
-        if sum(map(len, found)) == n:
-            tried = accepted.candidate + 1
-            blocks.close()
-            break
-    else:
-        tried = most_poses
+    with closing(in_order(try_block, range(-(-most_poses // BLOCK)), threads)) as blocks:
+        for accepted in chain.from_iterable(blocks):
+            number = bin_of(accepted.pose.positions[0], accepted.template)
+            if number is None or len(found[number]) == quotas[number]:
+                continue
+            found[number].append(accepted)
+            progress(1)
+            if sum(map(len, found)) == n:
+                tried = accepted.candidate + 1
+                break
+        else:
+            tried = most_poses
     return _gathered(found, tried, n_steps)
 
 

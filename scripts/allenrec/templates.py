@@ -3,12 +3,9 @@
 import numba
 import numpy as np
 
-from .extracellular import Segments
-from .loudness import loud_region
-from .poses import place, seen_from_cells, turns
-
-#: Contacts whose potentials are computed together, so that what is between stays in a fast cache
-CONTACTS_AT_ONCE = 128
+from .extracellular import WORK_ROWS, prepare_segments, transfer
+from .loudness import EVERYWHERE, loud_region, touches
+from .poses import place, seen_from_cell, turns
 
 
 def spike_currents(imem):
@@ -43,69 +40,92 @@ def eap(currents, start, end, diameter, probe_points, *, sigma, source, image_fa
     numpy.ndarray
         (n_contacts, n_t) float32 µV.
     """
-    segments = Segments.prepare(start, end, diameter, sigma=sigma, source=source)
-    first = np.zeros(len(probe_points), dtype=np.int64)
-    return potentials(segments, probe_points, currents[np.newaxis], first, image_factor)
+    segments = prepare_segments(start, end, diameter, sigma=sigma, source=source)
+    still = (np.eye(3)[np.newaxis], np.zeros((1, 3)), np.zeros(1, dtype=np.int64))
+    return loud_templates(segments, EVERYWHERE, probe_points, *still, currents[np.newaxis], image_factor, np.float32(0))[1][0]
 
 
-def potentials(segments, points, currents, spikes, image_factor):
-    """Return the potentials (n_contacts, n_t) float32 µV at contacts, each from a spike of its own.
+@numba.njit(cache=True, nogil=True)
+def loud_templates(segments, region, probe_points, matrices, positions, spikes, currents, image_factor, min_amp):
+    """Return the numbers (m,) and templates (m, n_contacts, n_t) float32 µV of poses at which a cell may be loud enough.
+
+    Most poses end before their template is computed: no contact has a point where the cell can be loud, or those that have
+    one are not loud.
 
     Parameters
     ----------
     segments : Segments
-    points : numpy.ndarray
-        (n_contacts, n_points, 3) µm, in the frame of the segments.
+        In the frame of the cell.
+    region : LoudRegion
+    probe_points : numpy.ndarray
+        (n_contacts, n_points, 3) µm.
+    matrices, positions, spikes : numpy.ndarray
+        Poses: (n, 3, 3), see `poses.turns`, (n, 3) µm, and (n,) indices into `currents`.
     currents : numpy.ndarray
-        (n_spikes, n_seg, n_t) float32 nA.
-    spikes : numpy.ndarray
-        (n_contacts,) indices into `currents`.
+        (n_spikes, n_seg, n_t) float32 nA, zero at the first sample.
     image_factor : float
         See `eap`.
-
-    A row does not depend on the other rows, to the last bit: of BLAS this is not true, and the number of its threads
-    matters as well.
+    min_amp : numpy.float32
+        µV. Templates none of whose contacts has such a `drawdown` are left out.
     """
-    out = np.empty((len(points), currents.shape[2]), dtype=np.float32)
-    for first in range(0, len(points), CONTACTS_AT_ONCE):
-        some = slice(first, first + CONTACTS_AT_ONCE)
-        # mV to µV before the product, so that the large array is touched once
-        weights = np.multiply(1000.0 * image_factor, segments.potentials(points[some]), dtype=np.float32, casting="same_kind")
-        _weighted_sums(weights, currents, spikes[some], out[some])
-    return out
-
-
-@numba.njit(cache=True, nogil=True)
-def _weighted_sums(weights, currents, spikes, out):
-    """The sum over segments of `weights[c]` times `currents[spikes[c]]`, for each contact c, into `out`.
-
-    Four segments at a time, which saves most of the loads and stores of the sums.
-    """
+    n_contacts, n_points, _ = probe_points.shape
     n_seg, n_t = currents.shape[1:]
-    fours = n_seg - n_seg % 4
-    for c in range(len(weights)):
-        w, current, total = weights[c], currents[spikes[c]], out[c]
-        total[:] = 0
-        for s in range(0, fours, 4):
-            w0, w1, w2, w3 = w[s], w[s + 1], w[s + 2], w[s + 3]
-            i0, i1, i2, i3 = current[s], current[s + 1], current[s + 2], current[s + 3]
-            for t in range(n_t):
-                total[t] += (w0 * i0[t] + w1 * i1[t]) + (w2 * i2[t] + w3 * i3[t])
-        for s in range(fours, n_seg):
-            for t in range(n_t):
-                total[t] += w[s] * current[s, t]
+    numbers = np.empty(len(positions), dtype=np.int64)
+    templates = np.empty((len(positions), n_contacts, n_t), dtype=np.float32)
+    perhaps = np.empty(n_contacts, dtype=np.bool_)
+    points = np.empty((n_points, 3))
+    work, row, weights = np.empty((WORK_ROWS, n_seg)), np.empty(n_seg), np.empty(n_seg, dtype=np.float32)
+    n_loud = 0
+    for k in range(len(positions)):
+        for c in range(n_contacts):
+            perhaps[c] = touches(region, probe_points[c], matrices[k], positions[k])
+        loud = False
+        for wanted in (True, False):  # the contacts that may be loud, and then, if one is, the others
+            for c in np.flatnonzero(perhaps == wanted):
+                for q in range(n_points):
+                    points[q, 0], points[q, 1], points[q, 2] = seen_from_cell(probe_points[c, q], matrices[k], positions[k])
+                transfer(segments, points, work, row)
+                for s in range(n_seg):
+                    weights[s] = 1000.0 * image_factor * row[s]  # mV to µV
+                trace = templates[n_loud, c]
+                weighted_sum(weights, currents[spikes[k]], trace)
+                loud = loud or (wanted and drawdown(trace) >= min_amp)
+            if not loud:
+                break
+        if loud:
+            numbers[n_loud] = k
+            n_loud += 1
+    return numbers[:n_loud], templates[:n_loud]
 
 
 @numba.njit(cache=True, nogil=True)
-def drawdowns(traces):
-    """The most that each of the traces (n, n_t) falls from any earlier sample, (n,): no baseline makes it louder."""
-    out = np.zeros(len(traces), dtype=traces.dtype)
-    for k in range(len(traces)):
-        high = traces[k, 0]
-        for v in traces[k]:
-            high = max(high, v)
-            out[k] = max(out[k], high - v)
-    return out
+def weighted_sum(weights, currents, out):
+    """The sum over segments of `weights` (n_seg,) times `currents` (n_seg, n_t), into `out` (n_t,), all float32.
+
+    It does not depend on what else is computed, to the last bit; of BLAS this is not true, and the number of its threads
+    matters as well. Four segments at a time save most of the loads and stores of the sum.
+    """
+    n_seg, n_t = currents.shape
+    fours = n_seg - n_seg % 4
+    out[:] = 0
+    for s in range(0, fours, 4):
+        w0, w1, w2, w3 = weights[s], weights[s + 1], weights[s + 2], weights[s + 3]
+        i0, i1, i2, i3 = currents[s], currents[s + 1], currents[s + 2], currents[s + 3]
+        for t in range(n_t):
+            out[t] += (w0 * i0[t] + w1 * i1[t]) + (w2 * i2[t] + w3 * i3[t])
+    for s in range(fours, n_seg):
+        for t in range(n_t):
+            out[t] += weights[s] * currents[s, t]
+
+
+@numba.njit(cache=True, nogil=True)
+def drawdown(trace):
+    """The most that a trace (n_t,) falls from any earlier sample: no shift and no baseline makes it louder."""
+    high, fall = trace[0], trace[0] - trace[0]
+    for v in trace:
+        high = max(high, v)
+        fall = max(fall, high - v)
+    return fall
 
 
 def is_accepted(template, min_amp, check_eap_shape):
@@ -120,7 +140,12 @@ def aligned(template, sample):
     What a shift leaves open at one end is filled with the value of that end. Where the start moves into the window, the
     potential there is the new baseline.
     """
-    return shifted(template, int(np.argmin(template.min(axis=0))) - sample)
+    return shifted(template, shift_to(template, sample))
+
+
+def shift_to(template, sample):
+    """Return how many samples later than `sample` the lowest value of a template (n_contacts, n_t) lies."""
+    return int(np.argmin(template.min(axis=0))) - sample
 
 
 def shifted(templates, shift):
@@ -165,49 +190,34 @@ class CellOnProbe:
         peak_sample,
         bounded=True,
     ):
-        self.currents, self.geometry, self.probe_points = np.ascontiguousarray(currents), geometry, probe_points
+        self.currents, self.probe_points = (np.ascontiguousarray(array) for array in (currents, probe_points))
+        self.geometry = geometry
         self.sigma, self.source, self.image_factor = sigma, source, image_factor
         # float32, as templates are, so that all comparisons are the same
         self.min_amp, self.check_eap_shape, self.peak_sample = np.float32(min_amp), check_eap_shape, peak_sample
-        self.segments = Segments.prepare(*geometry, sigma=sigma, source=source)
         self.isotropic = np.ptp(sigma) == 0
-        self.region = None
+        self.segments = prepare_segments(*geometry, sigma=sigma, source=source)
+        self.region = EVERYWHERE
         if bounded and self.isotropic and min_amp > 0 and len(currents):
             medium = {"sigma": float(np.mean(sigma)), "source": source, "factor": 1000.0 * image_factor}
-            self.region = loud_region(self.currents, geometry, **medium, threshold=min_amp)
+            self.region = loud_region(self.currents, geometry, **medium, threshold=float(self.min_amp))
 
-    def judge(self, poses, most, usable=True):
-        """Return (index of the pose, template) of the accepted ones of some poses, in order, no more than `most`.
+    def judge(self, poses, usable=None):
+        """Return (index of the pose, template) of those of some poses that are accepted, in order.
 
         `usable`, (n,) bool, leaves out those that are refused for another reason.
-
-        Most poses end before their template is computed: no contact lies where the cell can be loud, or those that do are
-        not loud. What is computed for these is part of the template of the others.
         """
-        matrices = turns(poses.rotations)
-        if self.region is None:
-            perhaps = np.ones((len(matrices), len(self.probe_points)), dtype=bool)
-        else:
-            perhaps = self.region.touched_by(self.probe_points, matrices, poses.positions)
-        perhaps &= np.reshape(usable, (-1, 1))
-        pose, contact = np.nonzero(perhaps)
-        traces = self._potentials(poses, matrices, pose, contact)
+        rows = np.arange(len(poses)) if usable is None else np.flatnonzero(usable)
         accepted = []
-        for k in np.unique(pose[drawdowns(traces) >= self.min_amp]):
-            template = np.empty((len(self.probe_points), traces.shape[1]), dtype=np.float32)
-            template[perhaps[k]] = traces[pose == k]
-            others = np.flatnonzero(~perhaps[k])
-            template[others] = self._potentials(poses, matrices, np.full(len(others), k), others)
-            template = aligned(template, self.peak_sample)
+        for k, field in self._loud(poses[rows], self.region, self.min_amp):
+            template = aligned(field, self.peak_sample)
             if is_accepted(template, self.min_amp, self.check_eap_shape):
-                accepted.append((k, template))
-                if len(accepted) == most:
-                    break
+                accepted.append((int(rows[k]), template))
         return accepted
 
-    def templates(self, poses):
-        """Return the templates (n, n_contacts, n_t) float32 µV of poses, whether they would be accepted or not."""
-        return np.array([aligned(template, self.peak_sample) for template in self._fields(poses)])
+    def template(self, pose):
+        """Return the template (n_contacts, n_t) float32 µV of a pose (`Poses` of one), whether it would be accepted or not."""
+        return aligned(self._fields(pose)[0], self.peak_sample)
 
     def along(self, pose, displacements, centre):
         """Return the templates (n_steps, n_contacts, n_t) float32 µV of a pose (`Poses` of one) that is moved.
@@ -215,27 +225,24 @@ class CellOnProbe:
         All are shifted in time by what aligns step `centre`, so that latencies along the path are kept.
         """
         fields = self._fields(pose.along(displacements))
-        shift = int(np.argmin(fields[centre].min(axis=0))) - self.peak_sample
-        return shifted(fields, shift)
+        return shifted(fields, shift_to(fields[centre], self.peak_sample))
 
     def _fields(self, poses):
-        """Return the potentials (n, n_contacts, n_t) at all contacts."""
-        n, n_contacts = len(poses), len(self.probe_points)
-        pose, contact = np.repeat(np.arange(n), n_contacts), np.tile(np.arange(n_contacts), n)
-        return self._potentials(poses, turns(poses.rotations), pose, contact).reshape(n, n_contacts, -1)
+        """Return the potentials (n, n_contacts, n_t) of poses."""
+        return np.array([field for _, field in self._loud(poses, EVERYWHERE, np.float32(0))])
 
-    def _potentials(self, poses, matrices, pose, contact):
-        """Return the potentials (n, n_t) at contacts (n,) when the cell stands at poses (n,), all given by index."""
-        points = seen_from_cells(self.probe_points[contact], matrices[pose], poses.positions[pose])
-        spikes = poses.spikes[pose]
+    def _loud(self, poses, region, min_amp):
+        """Yield (index of the pose, potentials) of those that may be loud enough."""
+        rest = (self.currents, self.image_factor, min_amp)
         if self.isotropic:
-            return potentials(self.segments, points, self.currents, spikes, self.image_factor)
-        # The medium does not turn with the cell: both are turned to where the axes of the medium are
+            cell = (self.segments, region, self.probe_points)
+            yield from zip(*loud_templates(*cell, turns(poses.rotations), poses.positions, poses.spikes, *rest), strict=True)
+            return
+        # The medium does not turn with the cell, so the cell is turned in it
         start, end, diameter = self.geometry
-        out = np.empty((len(pose), self.currents.shape[2]), dtype=np.float32)
-        for k in np.unique(pose):
-            rows, turn = pose == k, (poses.rotations[k], np.zeros(3))
-            segments = Segments.prepare(place(start, *turn), place(end, *turn), diameter, sigma=self.sigma, source=self.source)
-            turned = place(points[rows].reshape(-1, 3), *turn).reshape(points[rows].shape)
-            out[rows] = potentials(segments, turned, self.currents, spikes[rows], self.image_factor)
-        return out
+        for k, rotation in enumerate(poses.rotations):
+            turned = (place(start, rotation, np.zeros(3)), place(end, rotation, np.zeros(3)), diameter)
+            cell = (prepare_segments(*turned, sigma=self.sigma, source=self.source), region, self.probe_points)
+            pose = (np.eye(3)[np.newaxis], poses.positions[k : k + 1], poses.spikes[k : k + 1])
+            for field in loud_templates(*cell, *pose, *rest)[1]:
+                yield k, field

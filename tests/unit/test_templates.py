@@ -1,13 +1,17 @@
 """Templates: what they start at, who is accepted, and how often."""
 
+from itertools import count, islice
+
 import numpy as np
 import pytest
 from scipy import stats
 
+from allenrec.extracellular import transfer_matrix
+from allenrec.loudness import EVERYWHERE, loud_region, touches
 from allenrec.poses import draw_poses, grid_displacements, place, position_limits
 from allenrec.probes import load_probe
-from allenrec.sampling import sample_templates
-from allenrec.templates import CellOnProbe, aligned, eap, is_accepted, spike_currents
+from allenrec.sampling import in_order, sample_templates
+from allenrec.templates import CellOnProbe, aligned, drawdown, eap, is_accepted, spike_currents
 
 #: Share of candidates above 30 µV and of valid shape, Neuronexus-32, x 10 to 80 µm, 3drot: measured independently
 ACCEPTANCE = {"473863510": 0.18, "473863035": 0.10, "472363762": 0.08, "472912177": 0.025, "473862421": 0.003}
@@ -108,6 +112,97 @@ def test_larger_library_begins_with_the_smaller_one(currents):
     assert not np.intersect1d(small.poses.positions, other.poses.positions).size
 
 
+def assert_same(a, b):
+    """Both samplings accepted the same poses, with the same templates to the last bit."""
+    for name in ("templates", "candidates"):
+        assert np.array_equal(getattr(a, name), getattr(b, name)), name
+    for name in ("positions", "rotations", "spikes"):
+        assert np.array_equal(getattr(a.poses, name), getattr(b.poses, name)), name
+    assert a.n_candidates == b.n_candidates
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"min_amp": 8.0},
+        {"source": "root_as_point", "min_amp": 60.0},
+        {"source": "point", "check_eap_shape": False},
+        {"image_factor": 1.0, "sigma": 0.2, "rot": "zrot"},
+    ],
+)
+@pytest.mark.parametrize("model", ACCEPTANCE)
+def test_bound_decides_nothing(model, changes, currents):
+    """2000 candidates with the bound on the field and without."""
+    some = {"n": 2000, "max_iterations": 1} | changes
+    assert_same(*(sample(currents[model], model, bounded=bounded, **some) for bounded in (True, False)))
+
+
+def test_bound_decides_nothing_on_many_contacts(currents):
+    probe = load_probe("Neuropixels-384", 10)
+    some = {"n": 200, "max_iterations": 1, "probe": probe}
+    assert_same(*(sample(currents["473863510"], "473863510", bounded=bounded, **some) for bounded in (True, False)))
+
+
+@pytest.mark.parametrize("threshold", [10.0, 30.0, 100.0])
+@pytest.mark.parametrize("model", ACCEPTANCE)
+def test_a_cell_is_quiet_outside_its_loud_region(model, threshold, currents):
+    """At points all around, and close to segments; drawdowns of all spikes written out in double precision."""
+    cell = currents[model]
+    spikes = spike_currents(cell.imem)
+    geometry = cell.start, cell.end, cell.diameter
+    region = loud_region(spikes, geometry, sigma=0.3, source="line", factor=2000.0, threshold=threshold)
+    rng = np.random.default_rng(0)
+    middles = 0.5 * (cell.start + cell.end)
+    radii = 10 ** rng.uniform(-1, 2, (1000, 1))
+    points = rng.standard_normal((1000, 3)) * radii + middles[rng.integers(len(middles), size=1000)]
+    inside = np.array([touches(region, p[np.newaxis], np.eye(3), np.zeros(3)) for p in points])
+    field = 2000 * np.tensordot(spikes, transfer_matrix(*geometry, points), axes=(1, 1))  # (spikes, samples, points)
+    loudness = (np.maximum.accumulate(field, axis=1) - field).max(axis=(0, 1))
+    assert (loudness[~inside] < threshold).all()
+    assert inside[loudness >= threshold].all()
+    assert not inside.all()  # a region that is everywhere would be no help
+
+
+def test_everywhere_is_everywhere():
+    points = np.array([[1e5, -1e5, 1e5]])
+    assert touches(EVERYWHERE, points, np.eye(3), np.zeros(3))
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_templates_do_not_depend_on_threads(threads, currents):
+    one, several = (sample(currents["473863510"], "473863510", n=40, threads=k) for k in (1, threads))
+    assert_same(one, several)
+    none = [sample(currents["473862421"], "473862421", n=3, max_iterations=50, min_amp=1e6, threads=k) for k in (1, threads)]
+    assert_same(*none)
+
+
+def test_work_in_threads_comes_in_order_and_may_be_endless():
+    for threads in (1, 2, 5):
+        assert list(islice(in_order(lambda x: x * x, count(), threads), 50)) == [x * x for x in range(50)]
+        with pytest.raises(ZeroDivisionError):
+            list(in_order(lambda x: 1 / (3 - x), range(10), threads))
+
+
+def test_anisotropic_medium_does_not_turn_with_the_cell(currents):
+    cell, sigma = currents["473863510"], (0.3, 0.2, 0.5)
+    sampled = sample(cell, "473863510", n=3, sigma=sigma)
+    probe = load_probe("Neuronexus-32", 10)
+    for k in range(3):
+        pose = sampled.poses.rotations[k], sampled.poses.positions[k]
+        again = eap(
+            spike_currents(cell.imem)[sampled.poses.spikes[k]], place(cell.start, *pose), place(cell.end, *pose),
+            cell.diameter, probe.points, sigma=sigma, source="line", image_factor=2.0,
+        )  # fmt: skip
+        np.testing.assert_allclose(aligned(again, 64), sampled.templates[k], atol=1e-3)  # µV, float32
+
+
+def test_drawdown_is_the_largest_fall():
+    rng = np.random.default_rng(0)
+    for trace in rng.standard_normal((20, 50)).astype(np.float32):
+        assert drawdown(trace) == max(trace[i] - trace[k] for k in range(50) for i in range(k + 1))
+
+
 def test_iteration_limit_counts_candidates(currents):
     sampled = sample(currents["473863510"], "473863510", n=10, max_iterations=3, min_amp=1e6)
     assert sampled.n_candidates == 30
@@ -143,15 +238,6 @@ def test_alignment_moves_the_peak_and_starts_at_zero():
     assert earlier[1, 3] == -92 and not earlier[:, 0].any() and earlier[0, 1] == 1 and (earlier[0, 17:] == 17).all()
 
 
-def test_bound_and_threads_change_nothing(currents):
-    """What the bound refuses is what the whole template would refuse; and nobody counts on the order of threads."""
-    for model, n in (("473863510", 60), ("472912177", 20)):
-        plain = sample(currents[model], model, n=n, bounded=False)
-        for other in (sample(currents[model], model, n=n), sample(currents[model], model, n=n, threads=2)):
-            assert other.n_candidates == plain.n_candidates and np.array_equal(other.candidates, plain.candidates)
-            assert np.array_equal(other.templates, plain.templates)
-
-
 def test_step_at_zero_is_the_template_and_latency_along_the_path_is_kept(currents):
     """A cell that moves along the probe: the pattern moves with it, at the same time after the start of the spike."""
     cell = currents["473863510"]
@@ -162,7 +248,7 @@ def test_step_at_zero_is_the_template_and_latency_along_the_path_is_kept(current
     displacements, centre = grid_displacements("z", -40.0, 60.0, 20.0)
     assert displacements[:, 2].tolist() == [-40, -20, 0, 20, 40, 60] and centre == 2
     steps = own.along(pose, displacements, centre)
-    assert np.array_equal(steps[centre], own.templates(pose)[0])
+    assert np.array_equal(steps[centre], own.template(pose))
     assert not steps[:, :, 0].any()
     # Two rows of the probe are 40 µm apart, so two steps move the pattern by two contacts
     moved = [np.flatnonzero((np.abs(probe.positions - probe.positions[c] - [0, 0, 40]) < 1e-6).all(axis=1)) for c in range(24)]
