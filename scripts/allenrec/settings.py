@@ -164,7 +164,7 @@ class DriftGrid(Block):
     def _check(self):
         axes = [axis for axis in "xyz" if getattr(self, axis) is not None]
         if len(axes) != 1:
-            raise ValueError(f"must have one of x, y and z, not {' and '.join(axes) or 'none'}")
+            raise ValueError(f"x, y, z: one of them must be given, not {' and '.join(axes) or 'none'}")
         low, high = getattr(self, axes[0])
         self.require(low <= 0 <= high and high - low >= self.step, axes[0], "must hold 0 and be a step long or longer")
         return self
@@ -258,7 +258,7 @@ class Library(Block):
         self.require(
             longest >= self.min_drift, "min_drift", f"is longer than any path within drift_xlim to drift_zlim, {longest:g}"
         )
-        self.require(self.drifting or self.drift_grid is None, "drift_grid", "needs drifting: true")
+        self.require(self.drifting or self.drift_grid is None, "drifting", "must be true where there is a drift_grid")
         if self.bins and self.bins.of == "amplitude":
             self.require(
                 self.bins.edges[0] >= self.min_amp,
@@ -418,6 +418,19 @@ class Settings(Block):
     seed: int = Field(0, ge=0, description="Every random number comes from this one and its own address.")
 
 
+#: Keys of MEArec's parameter files that are not keys of the same block here, and what to do
+MEAREC_KEYS = {
+    **dict.fromkeys(
+        ("sim_time", "target_spikes", "cut_out", "dt", "delay"), "it stands in `intracellular`, once for all libraries"
+    ),
+    "weights": "the search brackets by itself, from `intracellular.start_amplitude`",
+    "timeout": "limits are counted in candidates, `max_iterations`, so that results do not depend on the machine",
+    "det_thresh": "MEArec does not use it either; `min_amp` is the threshold",
+    "seed": "one `seed` at the top level serves everything",
+    **dict.fromkeys(("seeds", "n_jobs", "recompile"), "nothing depends on it; see `seed` and `snakemake --cores`"),
+}
+
+
 def load_settings(config):
     """Validate a configuration and fill in its defaults.
 
@@ -476,7 +489,7 @@ def _check_poses(key, library, libraries):
         origin = libraries[origin.poses_from]
     if origin.spike != library.spike:
         raise UserError(
-            f"config: {key}.spike: {library.spike!r}, but {chain[-1]}, which it has its poses from, has {origin.spike!r}"
+            f"config: {key}.spike: {library.spike!r}, but {chain[-1]}, where its poses are from, has {origin.spike!r}"
         )
     if library.drifting and library.drift_grid is None and not origin.drifting:
         raise UserError(f"config: {key}.drift_grid: missing; {chain[-1]}, where its poses are from, does not drift")
@@ -524,7 +537,10 @@ def _explain(faults):
     key, kind, value = _key(first), first["type"], first["input"]
     if kind in ("extra_forbidden", "invalid_key"):
         allowed = _allowed_keys(first["loc"][:-1])
-        close = difflib.get_close_matches(str(first["loc"][-1]), allowed, 1)
+        name = str(first["loc"][-1])
+        if name in MEAREC_KEYS:
+            return f"{key}: MEArec's key, but not one here: {MEAREC_KEYS[name]}"
+        close = difflib.get_close_matches(name, allowed, 1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         return f"{key}: unknown key; {hint}known are {', '.join(allowed)}"
     if kind == "missing" and not _lacks_element(first):
