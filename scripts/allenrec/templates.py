@@ -2,6 +2,7 @@
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
@@ -207,7 +208,8 @@ class CellOnProbe:
         peak_sample,
         bounded=True,
     ):
-        self.currents, self.geometry, self.probe_points = np.ascontiguousarray(currents), geometry, probe_points
+        self.currents, self.probe_points = (np.ascontiguousarray(array) for array in (currents, probe_points))
+        self.geometry = geometry
         self.sigma, self.source, self.image_factor = sigma, source, image_factor
         # float32, as templates are, so that all comparisons are the same
         self.min_amp, self.check_eap_shape, self.peak_sample = np.float32(min_amp), check_eap_shape, peak_sample
@@ -216,7 +218,7 @@ class CellOnProbe:
         self.region = EVERYWHERE
         if bounded and self.isotropic and min_amp > 0:
             medium = {"sigma": float(np.mean(sigma)), "source": source, "factor": 1000.0 * image_factor}
-            self.region = loud_region(self.currents, geometry, **medium, threshold=min_amp)
+            self.region = loud_region(self.currents, geometry, **medium, threshold=float(self.min_amp))
 
     def judge(self, poses):
         """Return (index of the pose, template) of those of some poses that are accepted, in order."""
@@ -344,17 +346,16 @@ def sample_templates(
         return number, poses, cell.judge(poses)
 
     accepted, tried = [], 0
-    blocks = in_order(try_block, range(-(-limit // BLOCK)), threads)
-    for number, poses, found in blocks:
-        for k, template in found[: n - len(accepted)]:
-            before, tried = tried, number * BLOCK + k + 1
-            accepted.append((template, poses.positions[k], poses.rotations[k], poses.spikes[k], tried - before))
-            progress(1)
-        if len(accepted) == n:
-            blocks.close()
-            break
-    else:
-        tried = limit
+    with closing(in_order(try_block, range(-(-limit // BLOCK)), threads)) as blocks:
+        for number, poses, found in blocks:
+            for k, template in found[: n - len(accepted)]:
+                before, tried = tried, number * BLOCK + k + 1
+                accepted.append((template, poses.positions[k], poses.rotations[k], poses.spikes[k], tried - before))
+                progress(1)
+            if len(accepted) == n:
+                break
+        else:
+            tried = limit
     templates, locations, rotations, spikes, candidates = zip(*accepted, strict=True) if accepted else ([],) * 5
     return Templates(
         templates=np.array(templates, dtype=np.float32).reshape(-1, probe.n_contacts, currents.shape[2]),
