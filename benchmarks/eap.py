@@ -60,43 +60,24 @@ def our_sampling(path, probe, candidates, seed, threads=1, repeats=1):
 
     `seconds_per_candidate` has a list for each number of threads up to `threads`, taken in turn.
     """
-    from allenrec.currents import read_currents
-    from allenrec.poses import position_limits
-    from allenrec.probes import load_probe
-    from allenrec.settings import Library
-    from allenrec.templates import sample_templates
-
-    settings = Library(probe=probe, ncontacts=NCONTACTS)
-    currents = read_currents(path)
-    probe = load_probe(settings.probe, settings.ncontacts)
-    limits = position_limits(
-        probe.positions, xlim=settings.xlim, ylim=settings.ylim, zlim=settings.zlim, overhang=settings.overhang
-    )
+    from allenrec.poses import draw_poses, position_limits
+    from allenrec.sampling import sample_templates
 
     def sample(n, threads=1):
         """Return the seconds a pose, over n poses: n templates from at most one pose each is what stops it there."""
-        start = time.perf_counter()
-        sampled = sample_templates(
-            currents.imem,
-            (currents.start, currents.end, currents.diameter),
-            probe,
-            (seed, "benchmark"),
-            n=n,
-            limits=limits,
-            rot=settings.rot,
-            x_distr=settings.x_distr,
-            beta_distr_params=settings.beta_distr_params,
-            min_amp=settings.min_amp,
-            check_eap_shape=settings.check_eap_shape,
-            max_iterations=1,
-            sigma=settings.sigma,
-            source=settings.source,
-            image_factor=probe.image_factor(settings.image_factor),
-            peak_sample=int(currents.attributes["stimulus"]["cut_out"][0] / currents.attributes["dt"]),
-            threads=threads,
+        begin = time.perf_counter()
+        cell, probe_positions, settings, n_spikes = cell_beside(path, probe)
+        limits = position_limits(
+            probe_positions, xlim=settings.xlim, ylim=settings.ylim, zlim=settings.zlim, overhang=settings.overhang
         )
-        return (time.perf_counter() - start) / sampled.n_candidates
+        free = {"limits": limits, "rot": settings.rot, "x_distr": settings.x_distr, "n_spikes": n_spikes}
+        free["beta_distr_params"] = settings.beta_distr_params
+        sampled = sample_templates(
+            cell, lambda block: draw_poses((seed, "benchmark"), block, **free), n=n, most_poses=n, threads=threads
+        )
+        return (time.perf_counter() - begin) / sampled.n_candidates
 
+    read_once(path)
     first_call = sample(1)
     seconds = [[] for _ in range(threads)]
     gains = []
@@ -106,6 +87,36 @@ def our_sampling(path, probe, candidates, seed, threads=1, repeats=1):
         if threads > 1:
             gains.append(gain_of_two_threads())
     return {"first_call": first_call, "seconds_per_candidate": seconds, "gains": gains}
+
+
+@functools.cache
+def read_once(path):
+    """The intracellular file; reading it is not part of the work."""
+    from allenrec.currents import read_currents
+
+    return read_currents(path)
+
+
+def cell_beside(path, probe):
+    """Return a cell beside a probe with the default settings, the contacts, the settings, and how many spikes there are."""
+    from allenrec.probes import load_probe
+    from allenrec.settings import Library
+    from allenrec.templates import CellOnProbe, spike_currents
+
+    settings, currents = Library(probe=probe, ncontacts=NCONTACTS), read_once(path)
+    probe = load_probe(settings.probe, settings.ncontacts)
+    cell = CellOnProbe(
+        spike_currents(currents.imem),
+        (currents.start, currents.end, currents.diameter),
+        probe.points,
+        sigma=settings.sigma,
+        source=settings.source,
+        image_factor=probe.image_factor(settings.image_factor),
+        min_amp=settings.min_amp,
+        check_eap_shape=settings.check_eap_shape,
+        peak_sample=int(currents.attributes["stimulus"]["cut_out"][0] / currents.attributes["dt"]),
+    )
+    return cell, probe.positions, settings, len(currents.imem)
 
 
 def gain_of_two_threads():

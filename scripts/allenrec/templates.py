@@ -74,22 +74,23 @@ def loud_templates(segments, region, probe_points, matrices, positions, spikes, 
     templates = np.empty((len(positions), n_contacts, n_t), dtype=np.float32)
     perhaps = np.empty(n_contacts, dtype=np.bool_)
     points = np.empty((n_points, 3))
-    work, row, weights = np.empty((WORK_ROWS, n_seg)), np.empty(n_seg), np.empty(n_seg, dtype=np.float32)
+    work, row, weights = np.empty((WORK_ROWS, n_seg)), np.empty(n_seg), np.empty((n_contacts, n_seg), dtype=np.float32)
     n_loud = 0
     for k in range(len(positions)):
         for c in range(n_contacts):
             perhaps[c] = touches(region, probe_points[c], matrices[k], positions[k])
-        loud = False
+        loud = min_amp <= 0
         for wanted in (True, False):  # the contacts that may be loud, and then, if one is, the others
-            for c in np.flatnonzero(perhaps == wanted):
+            contacts = np.flatnonzero(perhaps == wanted)
+            for i, c in enumerate(contacts):
                 for q in range(n_points):
                     points[q, 0], points[q, 1], points[q, 2] = seen_from_cell(probe_points[c, q], matrices[k], positions[k])
                 transfer(segments, points, work, row)
                 for s in range(n_seg):
-                    weights[s] = 1000.0 * image_factor * row[s]  # mV to µV
-                trace = templates[n_loud, c]
-                weighted_sum(weights, currents[spikes[k]], trace)
-                loud = loud or (wanted and drawdown(trace) >= min_amp)
+                    weights[i, s] = 1000.0 * image_factor * row[s]  # mV to µV
+            weighted_sums(weights, currents[spikes[k]], contacts, templates[n_loud])
+            for c in contacts:
+                loud = loud or drawdown(templates[n_loud, c]) >= min_amp
             if not loud:
                 break
         if loud:
@@ -99,15 +100,46 @@ def loud_templates(segments, region, probe_points, matrices, positions, spikes, 
 
 
 @numba.njit(cache=True, nogil=True)
-def weighted_sum(weights, currents, out):
-    """The sum over segments of `weights` (n_seg,) times `currents` (n_seg, n_t), into `out` (n_t,), all float32.
+def weighted_sums(weights, currents, rows, out):
+    """The sums over segments of `weights` (n, n_seg) times `currents` (n_seg, n_t), all float32, into `rows` (n,) of `out`.
 
-    It does not depend on what else is computed, to the last bit; of BLAS this is not true, and the number of its threads
-    matters as well. Four segments at a time save most of the loads and stores of the sum.
+    A sum does not depend on what else is computed, to the last bit; of BLAS this is not true, and the number of its threads
+    matters as well. Four segments of four sums at a time save most of the loads and stores.
     """
+    n, n_seg, n_t = len(rows), *currents.shape
+    fours = n_seg - n_seg % 4
+    for row in rows:
+        out[row] = 0
+    for c in range(0, n - n % 4, 4):
+        a, b, d, e = weights[c], weights[c + 1], weights[c + 2], weights[c + 3]
+        sum_a, sum_b, sum_d, sum_e = out[rows[c]], out[rows[c + 1]], out[rows[c + 2]], out[rows[c + 3]]
+        for s in range(0, fours, 4):
+            a0, a1, a2, a3 = a[s], a[s + 1], a[s + 2], a[s + 3]
+            b0, b1, b2, b3 = b[s], b[s + 1], b[s + 2], b[s + 3]
+            d0, d1, d2, d3 = d[s], d[s + 1], d[s + 2], d[s + 3]
+            e0, e1, e2, e3 = e[s], e[s + 1], e[s + 2], e[s + 3]
+            i0, i1, i2, i3 = currents[s], currents[s + 1], currents[s + 2], currents[s + 3]
+            for t in range(n_t):
+                x0, x1, x2, x3 = i0[t], i1[t], i2[t], i3[t]
+                sum_a[t] += (a0 * x0 + a1 * x1) + (a2 * x2 + a3 * x3)
+                sum_b[t] += (b0 * x0 + b1 * x1) + (b2 * x2 + b3 * x3)
+                sum_d[t] += (d0 * x0 + d1 * x1) + (d2 * x2 + d3 * x3)
+                sum_e[t] += (e0 * x0 + e1 * x1) + (e2 * x2 + e3 * x3)
+        for s in range(fours, n_seg):
+            for t in range(n_t):
+                sum_a[t] += a[s] * currents[s, t]
+                sum_b[t] += b[s] * currents[s, t]
+                sum_d[t] += d[s] * currents[s, t]
+                sum_e[t] += e[s] * currents[s, t]
+    for c in range(n - n % 4, n):
+        _add_weighted(weights[c], currents, out[rows[c]])
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_weighted(weights, currents, out):
+    """One of the sums of `weighted_sums`, in the same order."""
     n_seg, n_t = currents.shape
     fours = n_seg - n_seg % 4
-    out[:] = 0
     for s in range(0, fours, 4):
         w0, w1, w2, w3 = weights[s], weights[s + 1], weights[s + 2], weights[s + 3]
         i0, i1, i2, i3 = currents[s], currents[s + 1], currents[s + 2], currents[s + 3]
