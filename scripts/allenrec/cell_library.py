@@ -66,7 +66,7 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, given=None
         peak_sample=int(cut_out[0] / dt),
     )
     if given is None:
-        n = templates_of_type(settings.n, cell, name)
+        n = n_wanted = templates_of_type(settings.n, cell, name)
         report = progress if not settings.drifting else lambda accepted: None
         sampled = _sampled(beside, currents, cell, settings, probe, (seed, "poses", name, model_id), n, threads, report)
         outcome = (
@@ -79,8 +79,10 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, given=None
             )
     else:
         sampled = _taken(beside, *given, model_id)
-        outcome = f"model {model_id}: {len(sampled.poses)} templates at the poses that were given"
-    paths, centre = sampled.paths, sampled.paths.shape[1] // 2
+        n_wanted = len(sampled.poses)
+        outcome = f"model {model_id}: {n_wanted} templates at the poses that were given"
+    paths = sampled.paths
+    centre = int(np.argmin(np.abs(paths).sum(axis=(0, 2))))  # the step that is the pose itself
     if settings.drift_grid:
         grid, centre = displacements_of(settings.drift_grid)
         paths = np.broadcast_to(grid, (len(sampled.poses), *grid.shape))
@@ -111,6 +113,7 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, given=None
         probe=probe,
         params=settings.model_dump()
         | {
+            "n": n_wanted,
             "dt": dt,
             "cut_out": cut_out,
             "image_factor": image_factor,

@@ -14,6 +14,7 @@ from allenrec.settings import Library
 from allenrec.templates import aligned, eap, spike_currents
 
 MODEL = "473863510"
+GRID = {"drifting": True, "drift_grid": {"z": [-40.0, 20.0], "step": 20.0}}
 
 
 @pytest.fixture
@@ -135,6 +136,14 @@ def test_poses_of_another_library_show_the_same_neurons(build, currents):
     assert other.templates.shape == (6, 4, 224) and other.amplitudes.min() < 30
 
 
+def test_paths_of_another_library_are_taken_with_its_poses(build):
+    """Also those of a grid of which zero is not in the middle."""
+    first = build("first", **GRID)
+    again = build("again", given=poses_of(build.folder / "first.h5"), poses_from="first", drifting=True)
+    assert again.centre == first.centre == 2
+    assert np.array_equal(again.templates, first.templates) and np.allclose(again.locations, first.locations)
+
+
 def test_table_of_a_library_is_a_table_of_poses(build):
     first = build("first")
     table = template_table(build.folder / "first.h5")
@@ -145,9 +154,6 @@ def test_table_of_a_library_is_a_table_of_poses(build):
     wrong = Poses(poses.positions, poses.rotations, poses.spikes + 1000)
     with pytest.raises(UserError, match=r"model 473863510: a given pose has spike 10\d\d; stored are 0 to"):
         build("wrong", given=(wrong, np.zeros((6, 1, 3))))
-
-
-GRID = {"drifting": True, "drift_grid": {"z": [-40.0, 20.0], "step": 20.0}}
 
 
 def test_drifting_library_has_the_static_one_at_its_centre(build):
