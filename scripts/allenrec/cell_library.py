@@ -50,46 +50,60 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, given=None
         If there are fewer than `n` templates and `on_shortfall` is "fail", if `n` has no number for the cell type, or a given
         pose names a spike that is not there.
     """
-    model_id, dt = currents.attributes["model_id"], float(currents.attributes["dt"])
-    cut_out = currents.attributes["stimulus"]["cut_out"]
-    probe = load_probe(settings.probe, settings.ncontacts)
-    image_factor = probe.image_factor(settings.image_factor)
-    beside = CellOnProbe(
+    model_id, probe = currents.attributes["model_id"], load_probe(settings.probe, settings.ncontacts)
+    beside = _cell_on_probe(currents, probe, settings)
+    if given is None:
+        n = templates_of_type(settings.n, cell, name)
+        report = progress if not settings.drifting else lambda accepted: None
+        sampled = _sampled(beside, currents, cell, settings, probe, (seed, "poses", name, model_id), n, threads, report)
+        share = len(sampled.poses) / max(sampled.n_candidates, 1)
+        outcome = f"{len(sampled.poses)} of {n} templates from {sampled.n_candidates} poses ({share:.2%} accepted)"
+        if len(sampled.poses) < n and settings.on_shortfall == "fail":
+            raise UserError(
+                f"model {model_id}: {outcome}; lower libraries.{name}.min_amp, bring xlim nearer, raise max_iterations, or set "
+                f"on_shortfall: take"
+            )
+    else:
+        sampled = _taken(beside, *given, model_id)
+        n = len(sampled.poses)
+        outcome = f"{n} templates at the poses that were given"
+    templates, paths, centre = sampled.templates, None, 0
+    if settings.drifting:
+        templates, paths, centre = _drifting(beside, sampled, settings.drift_grid, threads)
+    if settings.drifting or given is not None:
+        templates = _reported(templates, progress)
+    _write(path, templates, sampled, paths, centre, currents, cell, settings, probe, n_wanted=n, seed=seed)
+    return f"model {model_id}: {outcome}"
+
+
+def _cell_on_probe(currents, probe, settings):
+    """The cell beside the probe, its medium and its acceptance as the settings say."""
+    return CellOnProbe(
         _spikes(currents, settings.spike),
         (currents.start, currents.end, currents.diameter),
         probe.points,
         sigma=settings.sigma,
         source=settings.source,
-        image_factor=image_factor,
+        image_factor=probe.image_factor(settings.image_factor),
         min_amp=settings.min_amp,
         check_eap_shape=settings.check_eap_shape,
-        peak_sample=int(cut_out[0] / dt),
+        peak_sample=int(currents.attributes["stimulus"]["cut_out"][0] / float(currents.attributes["dt"])),
     )
-    if given is None:
-        n = n_wanted = templates_of_type(settings.n, cell, name)
-        report = progress if not settings.drifting else lambda accepted: None
-        sampled = _sampled(beside, currents, cell, settings, probe, (seed, "poses", name, model_id), n, threads, report)
-        outcome = (
-            f"model {model_id}: {len(sampled.templates)} of {n} templates from {sampled.n_candidates} poses "
-            f"({len(sampled.templates) / max(sampled.n_candidates, 1):.2%} accepted)"
-        )
-        if len(sampled.templates) < n and settings.on_shortfall == "fail":
-            raise UserError(
-                f"{outcome}; lower libraries.{name}.min_amp, bring xlim nearer, raise max_iterations, or set on_shortfall: take"
-            )
-    else:
-        sampled = _taken(beside, *given, model_id)
-        n_wanted = len(sampled.poses)
-        outcome = f"model {model_id}: {n_wanted} templates at the poses that were given"
+
+
+def _drifting(beside, sampled, grid, threads):
+    """Return the templates of each pose along its path, the paths (n, n_steps, 3) µm, and which step is the pose itself."""
     paths = sampled.paths
-    centre = int(np.argmin(np.abs(paths).sum(axis=(0, 2))))  # the step that is the pose itself
-    if settings.drift_grid:
-        grid, centre = displacements_of(settings.drift_grid)
-        paths = np.broadcast_to(grid, (len(sampled.poses), *grid.shape))
-    templates = sampled.templates
-    if settings.drifting:
-        numbers = range(len(sampled.poses))
-        templates = in_order(lambda k: beside.along(sampled.poses[k : k + 1], paths[k], centre), numbers, threads)
+    centre = int(np.argmin(np.abs(paths).sum(axis=(0, 2))))
+    if grid:
+        displacements, centre = displacements_of(grid)
+        paths = np.broadcast_to(displacements, (len(sampled.poses), *displacements.shape))
+    numbers = range(len(sampled.poses))
+    return in_order(lambda k: beside.along(sampled.poses[k : k + 1], paths[k], centre), numbers, threads), paths, centre
+
+
+def _write(path, templates, sampled, paths, centre, currents, cell, settings, probe, *, n_wanted, seed):
+    """Write the templates with all that is known of them."""
     poses, n = sampled.poses, len(sampled.poses)
     cell = cell | {
         "n_templates": n,
@@ -98,9 +112,9 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, given=None
     }
     write_library(
         path,
-        templates if given is None and not settings.drifting else _reported(templates, progress),
+        templates,
         {
-            "locations": poses.positions[:, np.newaxis] + paths if settings.drifting else poses.positions,
+            "locations": poses.positions if paths is None else poses.positions[:, np.newaxis] + paths,
             "rotations": poses.rotations,
             "celltypes": np.full(n, cell["cell_type"], dtype=object),
             "model_ids": np.full(n, cell["model_id"], dtype=object),
@@ -108,15 +122,15 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, given=None
             "candidates": sampled.candidates,
         },
         pd.DataFrame([cell]),
-        shape=(n, *(paths.shape[1:2] if settings.drifting else ()), probe.n_contacts, currents.imem.shape[2]),
+        shape=(n, *(() if paths is None else paths.shape[1:2]), probe.n_contacts, currents.imem.shape[2]),
         centre=centre,
         probe=probe,
         params=settings.model_dump()
         | {
             "n": n_wanted,
-            "dt": dt,
-            "cut_out": cut_out,
-            "image_factor": image_factor,
+            "dt": float(currents.attributes["dt"]),
+            "cut_out": currents.attributes["stimulus"]["cut_out"],
+            "image_factor": probe.image_factor(settings.image_factor),
             "seed": seed,
             "cell_models_folder": "allen_models",
             "templates_folder": "results/libraries",
@@ -128,7 +142,6 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, given=None
             "seed": seed,
         },
     )
-    return outcome
 
 
 def _spikes(currents, which):

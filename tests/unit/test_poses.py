@@ -17,6 +17,8 @@ from allenrec.poses import (
     place,
     position_limits,
     read_poses,
+    seen_from_cell,
+    turns,
     upright_axis,
 )
 
@@ -225,3 +227,17 @@ def test_bad_table_of_poses_is_named(text, expected, tmp_path):
     with pytest.raises(UserError, match=expected) as caught:
         read_poses(tmp_path / "poses.csv", "1")
     assert "\n" not in str(caught.value) and "poses.csv" in str(caught.value)
+
+
+@pytest.mark.parametrize("rot", ["norot", "xrot", "yrot", "zrot", "3drot", "physrot"])
+def test_every_rotation_can_be_reversed(rot):
+    """Back by the angles with their signs changed, in the opposite order; and seen from the cell, as the sampling does it."""
+    positions, angles, _ = many(5, rot=rot, upright=np.array([0.6, -0.8, 0.0]), tilt=0.3)
+    points = np.random.default_rng(0).normal(0, 100, (20, 3))
+    placed = place(points, angles, positions)
+    for k in range(len(angles)):
+        back = Rotation.from_euler("zyx", -angles[k][::-1]).apply(placed[k] - positions[k])
+        np.testing.assert_allclose(back, points, atol=1e-9)
+        matrix = turns(angles[k])
+        seen = [seen_from_cell(point, matrix, positions[k]) for point in placed[k]]
+        np.testing.assert_allclose(seen, points, atol=1e-9)

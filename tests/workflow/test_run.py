@@ -176,7 +176,8 @@ def test_two_probes_see_the_same_neurons(finished, tmp_path):
     result = snakemake(folder, "library", "--cores", "2", "--configfile", "change.yaml")
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("Computing templates of model") == 3
-    first, second = (pd.read_csv(folder / "results" / "libraries" / name / "templates.csv") for name in ("neuronexus", "second"))
+    tables = (folder / "results" / "libraries" / name / "templates.csv" for name in ("neuronexus", "second"))
+    first, second = map(pd.read_csv, tables)
     same = ["model_id", "x_um", "y_um", "z_um", "rotation_x_rad", "rotation_y_rad", "rotation_z_rad", "spike_index"]
     assert first[same].equals(second[same]) and not first["amplitude_uV"].equals(second["amplitude_uV"])
 
