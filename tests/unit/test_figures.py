@@ -65,7 +65,10 @@ def library():
     frame |= {"n_templates": [3, 3, 3], "n_candidates": [30, 300, 3000], "acceptance_rate": [0.1, 0.01, 0.001]}
     return SimpleNamespace(
         templates=templates,
+        amplitudes=-templates.min(axis=(1, 2)),
+        at_centre=lambda rows: templates[rows],
         locations=CONTACTS[loudest] + (15.0, 0.0, 0.0),
+        positions=CONTACTS[loudest] + (15.0, 0.0, 0.0),
         celltypes=np.where(models == "3", "aspiny", "spiny").astype(object),
         model_ids=models,
         channel_positions=CONTACTS,
