@@ -11,7 +11,7 @@ from .errors import UserError
 from .seeds import generator
 
 #: Candidates are drawn in blocks, each at an address of its own; candidate k is the same whatever comes after it
-BLOCK = 64
+BLOCK = 256
 
 #: Angles are those of rotations about x, then y, then z (the fixed axes), rad: R = Rz Ry Rx, as in MEArec
 AXES = "xyz"
