@@ -270,10 +270,10 @@ def spikes_only(plan, start, stop):
 def _add_units(traces, start, plan):
     """Add all placed spikes to traces whose first row is sample `start`."""
     for ticks, gains, stretches, waveforms in zip(plan.ticks, plan.gains, plan.stretches, plan.placed.waveforms, strict=True):
-        samples, phases = split_ticks(ticks, plan.placed.n_phases)
-        reach = waveforms.shape[1] * (1 if stretches is None else stretches.max(initial=1))
-        near = slice(*np.searchsorted(samples, [start - reach, start + len(traces) + reach]))
-        placed = samples[near], phases[near], gains[near]
+        reach = 1 + waveforms.shape[1] * (1 if stretches is None else stretches.max(initial=1))
+        window = np.array([start - reach, start + len(traces) + reach]) * plan.placed.n_phases
+        near = slice(*np.searchsorted(ticks, window))
+        placed = *split_ticks(ticks[near], plan.placed.n_phases), gains[near]
         if stretches is None:
             add_spikes(traces, start, *placed, waveforms, plan.placed.peak)
         else:
