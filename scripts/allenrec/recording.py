@@ -98,8 +98,7 @@ def plan_recording(library, settings, *, seed, name, far_library=None):
     )
     bandpass = design_filter(fs, signal.filter_cutoff, signal.filter_order, signal.filter_mode) if signal.filter else None
     n_samples = int(fs * trains.duration)
-    rates, ticks, gains, stretches = [], [], [], []
-    bursting = _bursting(signal, groups, address)
+    rates, ticks = [], []
     for kind, index in _unit_keys(groups):
         mean, spread = (trains.f_exc, trains.st_exc) if kind == "excitatory" else (trains.f_inh, trains.st_inh)
         rates.append(draw_rate(generator(*address, "rate", kind, index), mean, spread, trains.min_rate))
@@ -115,26 +114,13 @@ def plan_recording(library, settings, *, seed, name, far_library=None):
                 gamma_shape=trains.gamma_shape,
             )
         )
-        stretches.append(None)
-        gains.append(
-            draw_gains(
-                generator(*address, "gain", kind, index),
-                len(ticks[-1]),
-                library.templates.shape[1],
-                modulation=signal.modulation,
-                mrand=signal.mrand,
-                sdrand=signal.sdrand,
-            )
-        )
-        if len(gains) - 1 in bursting:
-            bursts = burst_gains(
-                ticks[-1] * 1000 / (fs * placed.n_phases),
-                exp_decay=signal.exp_decay,
-                n_burst_spikes=signal.n_burst_spikes,
-                max_burst_duration=signal.max_burst_duration,
-            )
-            gains[-1] *= np.float32(bursts[:, np.newaxis])
-            stretches[-1] = 1 + signal.shape_widening * (1 - bursts) if signal.shape_mod else None
+    bursting = _bursting(signal, groups, address)
+    gains, stretches = [], []
+    for unit, key in enumerate(_unit_keys(groups)):
+        rng, times = generator(*address, "gain", *key), ticks[unit] * 1000 / (fs * placed.n_phases)
+        modulated = _modulation(rng, times, library.templates.shape[1], signal, bursts=unit in bursting)
+        gains.append(modulated[0])
+        stretches.append(modulated[1])
     filtered = _filtered(placed.at_sample, bandpass)
     far = _far_neurons(far_library or library, settings, fs, address) if signal.noise_mode == "far-neurons" else None
     noise = design_noise((*address, "noise"), signal, fs, library.channel_positions, bandpass, far)
@@ -189,6 +175,20 @@ def _bursting(signal, groups, address):
         return signal.bursting_units
     lots = [generator(*address, "bursting", *key).random() for key in keys]
     return np.argsort(lots)[: len(keys) if signal.n_bursting is None else signal.n_bursting].tolist()
+
+
+def _modulation(rng, times, n_channels, signal, *, bursts):
+    """The gains of the spikes of a unit at times (n_spikes,) ms, and by what factor they are wider, or None."""
+    gains = draw_gains(rng, len(times), n_channels, modulation=signal.modulation, mrand=signal.mrand, sdrand=signal.sdrand)
+    if not bursts:
+        return gains, None
+    decay = burst_gains(
+        times,
+        exp_decay=signal.exp_decay,
+        n_burst_spikes=signal.n_burst_spikes,
+        max_burst_duration=signal.max_burst_duration,
+    )
+    return gains * np.float32(decay[:, np.newaxis]), 1 + signal.shape_widening * (1 - decay) if signal.shape_mod else None
 
 
 def _far_neurons(library, settings, fs, address):

@@ -210,8 +210,12 @@ def test_noise_has_its_level_in_the_recording(kind, at, library):
     np.testing.assert_allclose(plan.units["snr_filtered"], loudest.max(axis=1), rtol=1e-6)
 
 
-def test_far_neurons_of_another_library(library):
+def test_far_neurons_of_another_library(library, tmp_path):
+    """They are no units: of those the file has what was asked for."""
     chosen = settings(recordings=FAR)
+    make(tmp_path / "r.h5", library, chosen)
+    with read_recording(tmp_path / "r.h5") as recording:
+        assert len(recording.units) == 5 and recording.file["info/spiketrains/n_exc"][()] == 3
     quiet = replace(library, templates=library.templates / 10, features=library.features.assign(amplitude_uV=1.0))
     own = plan_recording(library, chosen, seed=0, name="test")
     other = plan_recording(library, chosen, seed=0, name="test", far_library=quiet)
