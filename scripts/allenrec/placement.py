@@ -142,11 +142,14 @@ def add_spikes(traces, start, samples, phases, gains, waveforms, peak):
     gain = np.empty(n_channels, dtype=np.float32)
     for spike in range(len(samples)):
         first = samples[spike] - peak - start
+        low, high = max(0, -first), min(n_t, n - first)
+        if low >= high:
+            continue
         gain[:] = gains[spike]
-        for k in range(max(0, -first), min(n_t, n - first)):
-            row, values = traces[first + k], waveforms[phases[spike], k]
+        rows, values = traces[first + low : first + high], waveforms[phases[spike], low:high]
+        for k in range(high - low):
             for channel in range(n_channels):
-                row[channel] += gain[channel] * values[channel]
+                rows[k, channel] += gain[channel] * values[k, channel]
 
 
 @numba.njit(cache=True, nogil=True)
