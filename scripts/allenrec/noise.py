@@ -74,8 +74,9 @@ def design_noise(address, signal, fs, positions, bandpass, far=None):
     gain = bandpass.noise_gain(colour.power() if colour else 1.0) if bandpass else 1.0
     white, raw, filtered, mixing = ones, ones, ones * gain, None
     if far:
-        white = signal.far_neurons_noise_floor * far.deviation()
-        raw, filtered = np.hypot(far.deviation(), white), np.hypot(far.deviation(bandpass), white * gain)
+        alone = far.deviation()
+        white = signal.far_neurons_noise_floor * alone
+        raw, filtered = np.hypot(alone, white), np.hypot(far.deviation(bandpass), white * gain)
         # A contact that no far neuron reaches has white noise alone.
         white, raw, filtered = np.where(raw > 0, (white, raw, filtered), (ones, ones, ones * gain))
     factor = signal.noise_level / (filtered if signal.noise_level_at == "filtered" else raw)
@@ -141,7 +142,7 @@ def _multiply(noise, mixing):
         rows[:held, :n_channels] = noise[i : i + held]
         for first in range(0, n_channels, COLUMNS):
             sums[:] = 0
-            # Four rows by four rows of the matrix a turn, unrolled: nothing is loaded or stored more often than needed.
+            # Four rows by four rows of the matrix a turn: sixteen products for each twelve numbers loaded or stored.
             for k in range(0, min(len(mixing), first + COLUMNS), ROWS):
                 m0, m1 = mixing[k, first : first + COLUMNS], mixing[k + 1, first : first + COLUMNS]
                 m2, m3 = mixing[k + 2, first : first + COLUMNS], mixing[k + 3, first : first + COLUMNS]
