@@ -121,3 +121,10 @@ def recording_settings(wildcards):
 
 def library_of_recording(wildcards):
     return f"results/libraries/{settings.recordings[wildcards.recording].library}/templates.h5"
+
+
+def library_of_far_neurons(wildcards):
+    """The library of far neurons, where a recording has one of their own."""
+    signal = settings.recordings[wildcards.recording].recordings
+    own = signal.noise_mode == "far-neurons" and signal.far_neurons_library
+    return f"results/libraries/{own}/templates.h5" if own else []

@@ -11,6 +11,7 @@ rule generate_recording:
     """One recording with its ground truth."""
     input:
         library=library_of_recording,
+        far_library=library_of_far_neurons,
         code=code("library", "recording", "writers/mearec"),
     output:
         ensure("results/recordings/{recording}/recording.h5", non_empty=True),
@@ -20,7 +21,7 @@ rule generate_recording:
         "results/benchmarks/rules/generate_recording/{recording}.tsv"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
+    threads: 4
     resources:
         mem_mb=mem_mb(2000),
         runtime=runtime(60),

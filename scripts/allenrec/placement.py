@@ -119,7 +119,7 @@ def place_templates(templates, peak, fs_in, fs_out, *, n_phases, pad_len):
     return PlacedTemplates(waveforms, peak_out)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def add_spikes(traces, start, samples, phases, gains, waveforms, peak):
     """Add the spikes of one unit to a piece of the recording, in place.
 
@@ -129,7 +129,7 @@ def add_spikes(traces, start, samples, phases, gains, waveforms, peak):
         (n, n_channels) float32 µV; its first row is sample `start` of the recording.
     start : int
     samples, phases : numpy.ndarray
-        (n_spikes,) as `split_ticks` gives them; samples increase.
+        (n_spikes,) as `split_ticks` gives them.
     gains : numpy.ndarray
         (n_spikes, n_channels) or (n_spikes, 1) float32.
     waveforms : numpy.ndarray
@@ -139,9 +139,43 @@ def add_spikes(traces, start, samples, phases, gains, waveforms, peak):
     """
     n, n_channels = traces.shape
     n_t = waveforms.shape[1]
+    gain = np.empty(n_channels, dtype=np.float32)
     for spike in range(len(samples)):
         first = samples[spike] - peak - start
-        for k in range(max(0, -first), min(n_t, n - first)):
+        low, high = max(0, -first), min(n_t, n - first)
+        if low >= high:
+            continue
+        gain[:] = gains[spike]
+        rows, values = traces[first + low : first + high], waveforms[phases[spike], low:high]
+        for k in range(high - low):
             for channel in range(n_channels):
-                gain = gains[spike, channel if gains.shape[1] > 1 else 0]
-                traces[first + k, channel] += gain * waveforms[phases[spike], k, channel]
+                rows[k, channel] += gain[channel] * values[k, channel]
+
+
+@numba.njit(cache=True, nogil=True)
+def add_stretched_spikes(traces, start, samples, phases, gains, stretches, waveforms, peak):
+    """As `add_spikes`, with each spike slower than its template by a factor, `stretches` (n_spikes,), about its peak.
+
+    No template is needed for that: the phases together are the template at `n_phases` points a sample, and between these it is
+    a straight line.
+    """
+    n, n_channels = traces.shape
+    n_phases, n_t = waveforms.shape[:2]
+    gain = np.empty(n_channels, dtype=np.float32)
+    for spike in range(len(samples)):
+        gain[:] = gains[spike]
+        at = samples[spike] - start + (phases[spike] - n_phases // 2) / n_phases
+        first = int(np.ceil(at - peak * stretches[spike]))
+        last = int(np.floor(at + (n_t - 1 - peak) * stretches[spike]))
+        for k in range(max(0, first), min(n, last + 1)):
+            point = (k - at) / stretches[spike] * n_phases
+            # Sample j of phase p is the point (j - peak) * n_phases - (p - n_phases // 2).
+            left = n_phases // 2 - int(np.floor(point))
+            j, later = peak - left // n_phases, peak - (left - 1) // n_phases
+            if j < 0 or later >= n_t:
+                continue
+            share = np.float32(point - np.floor(point))
+            before, after = waveforms[left % n_phases, j], waveforms[(left - 1) % n_phases, later]
+            row = traces[k]
+            for channel in range(n_channels):
+                row[channel] += gain[channel] * (before[channel] + share * (after[channel] - before[channel]))

@@ -1,6 +1,8 @@
 """Recordings: the ideas put together. A plan holds all that is random about units and spikes; any piece of the traces
 follows from it; a writer takes the pieces in order."""
 
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -10,18 +12,19 @@ import pandas as pd
 import probeinterface
 
 from .errors import UserError
+from .far_neurons import FarNeurons, select_far_neurons
 from .filters import Filter, design_filter
 from .hdf5 import read_frame, read_values
-from .modulation import draw_gains
-from .noise import uncorrelated_noise
-from .placement import PlacedTemplates, add_spikes, place_templates, split_ticks
+from .modulation import burst_gains, draw_gains
+from .noise import Noise, design_noise
+from .placement import PlacedTemplates, add_spikes, add_stretched_spikes, place_templates, split_ticks
 from .probes import layout_from_text
 from .seeds import generator
 from .selection import select_templates
 from .spiketrains import draw_rate, draw_train
 
-#: Pieces of the traces are computed in blocks of so many samples, whatever is written at once
-BLOCK = 2**15
+#: Pieces of the traces are computed in blocks of so many samples, and so many values, or more, whatever is written at once
+BLOCK, BLOCK_VALUES = 2**15, 2**22
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,9 @@ class Plan:
     """Everything about a recording but its traces.
 
     `fs` Hz; `n_samples`; `units`, a DataFrame with a row a unit; `ticks`, for each unit the times of its spikes (int64, in
-    ticks, `placed.n_phases` a sample); `gains`, for each unit (n_spikes, 1 or n_channels); `placed`, the templates;
-    `filtered_templates` (n_units, n_t, n_channels), as the filter leaves them; `template_ids`, their rows in the library;
-    `filter` or None; `noise_level` µV; `noise_address`.
+    ticks, `placed.n_phases` a sample); `gains`, for each unit (n_spikes, 1 or n_channels); `stretches`, for each unit by what
+    factor its spikes are wider than the template (n_spikes,), or None; `placed`, the templates; `filtered_templates` (n_units,
+    n_t, n_channels), as the filter leaves them; `template_ids`, their rows in the library; `filter` or None; `noise` or None.
     """
 
     fs: float
@@ -39,12 +42,12 @@ class Plan:
     units: pd.DataFrame
     ticks: list
     gains: list
+    stretches: list
     placed: PlacedTemplates
     filtered_templates: np.ndarray
     template_ids: np.ndarray
     filter: Filter | None
-    noise_level: float
-    noise_address: tuple
+    noise: Noise | None
     n_channels: int
 
     @property
@@ -52,8 +55,13 @@ class Plan:
         """Grid points a second, on which spikes lie."""
         return self.fs * self.placed.n_phases
 
+    @property
+    def block_length(self):
+        """Samples of the blocks in which traces are computed: of few channels more, so that margins weigh little."""
+        return max(BLOCK, BLOCK_VALUES // self.n_channels)
 
-def plan_recording(library, settings, *, seed, name):
+
+def plan_recording(library, settings, *, seed, name, far_library=None):
     """Draw the units of a recording, their spikes and gains.
 
     Parameters
@@ -63,6 +71,8 @@ def plan_recording(library, settings, *, seed, name):
     seed : int
     name : str
         Of the recording; with the seed it is the address of all its random numbers.
+    far_library : Library or None
+        Where far neurons are from, if not from the library.
 
     Raises
     ------
@@ -88,7 +98,7 @@ def plan_recording(library, settings, *, seed, name):
     )
     bandpass = design_filter(fs, signal.filter_cutoff, signal.filter_order, signal.filter_mode) if signal.filter else None
     n_samples = int(fs * trains.duration)
-    rates, ticks, gains = [], [], []
+    rates, ticks = [], []
     for kind, index in _unit_keys(groups):
         mean, spread = (trains.f_exc, trains.st_exc) if kind == "excitatory" else (trains.f_inh, trains.st_inh)
         rates.append(draw_rate(generator(*address, "rate", kind, index), mean, spread, trains.min_rate))
@@ -104,21 +114,20 @@ def plan_recording(library, settings, *, seed, name):
                 gamma_shape=trains.gamma_shape,
             )
         )
-        gains.append(
-            draw_gains(
-                generator(*address, "gain", kind, index),
-                len(ticks[-1]),
-                library.templates.shape[-2],
-                modulation=signal.modulation,
-                mrand=signal.mrand,
-                sdrand=signal.sdrand,
-            )
-        )
+    bursting = _bursting(signal, groups, address)
+    gains, stretches = [], []
+    for unit, key in enumerate(_unit_keys(groups)):
+        rng, times = generator(*address, "gain", *key), ticks[unit] * 1000 / (fs * placed.n_phases)
+        modulated = _modulation(rng, times, library.templates.shape[-2], signal, bursts=unit in bursting)
+        gains.append(modulated[0])
+        stretches.append(modulated[1])
     filtered = _filtered(placed.at_sample, bandpass)
-    noise_after = signal.noise_level * (bandpass.noise_gain() if bandpass else 1.0)
+    far = _far_neurons(far_library or library, settings, fs, address) if signal.noise_mode == "far-neurons" else None
+    noise = design_noise((*address, "noise"), signal, fs, library.channel_positions, bandpass, far)
     units = _unit_table(library, template_ids, groups, rates, ticks).assign(
-        snr=_signal_to_noise(placed.at_sample, signal.noise_level),
-        snr_filtered=_signal_to_noise(filtered, noise_after),
+        snr=_signal_to_noise(placed.at_sample, noise and noise.raw),
+        snr_filtered=_signal_to_noise(filtered, noise and noise.filtered),
+        bursting=[unit in bursting for unit in range(len(ticks))],
     )
     return Plan(
         fs=fs,
@@ -126,12 +135,12 @@ def plan_recording(library, settings, *, seed, name):
         units=units,
         ticks=ticks,
         gains=gains,
+        stretches=stretches,
         placed=placed,
         filtered_templates=filtered,
         template_ids=template_ids,
         filter=bandpass,
-        noise_level=signal.noise_level,
-        noise_address=(*address, "noise"),
+        noise=noise,
         n_channels=library.templates.shape[-2],
     )
 
@@ -155,6 +164,60 @@ def _select(library, settings, groups, address):
 
 def _unit_keys(groups):
     return [(kind, index) for kind, _, count in groups for index in range(count)]
+
+
+def _bursting(signal, groups, address):
+    """The units that burst; which ones are chosen at random depends on the number of each, not on the others' numbers."""
+    if not signal.bursting:
+        return []
+    keys = _unit_keys(groups)
+    if signal.bursting_units is not None:
+        return signal.bursting_units
+    lots = [generator(*address, "bursting", *key).random() for key in keys]
+    return np.argsort(lots)[: len(keys) if signal.n_bursting is None else signal.n_bursting].tolist()
+
+
+def _modulation(rng, times, n_channels, signal, *, bursts):
+    """The gains of the spikes of a unit at times (n_spikes,) ms, and by what factor they are wider, or None."""
+    gains = draw_gains(rng, len(times), n_channels, modulation=signal.modulation, mrand=signal.mrand, sdrand=signal.sdrand)
+    if not bursts:
+        return gains, None
+    decay = burst_gains(
+        times,
+        exp_decay=signal.exp_decay,
+        n_burst_spikes=signal.n_burst_spikes,
+        max_burst_duration=signal.max_burst_duration,
+    )
+    return gains * np.float32(decay[:, np.newaxis]), 1 + signal.shape_widening * (1 - decay) if signal.shape_mod else None
+
+
+def _far_neurons(library, settings, fs, address):
+    trains, signal = settings.spiketrains, settings.recordings
+    n_exc = round(signal.far_neurons_n * signal.far_neurons_exc_inh_ratio)
+    groups = [
+        ("excitatory", settings.cell_types.excitatory, n_exc),
+        ("inhibitory", settings.cell_types.inhibitory, signal.far_neurons_n - n_exc),
+    ]
+    rows = select_far_neurons(
+        generator(*address, "far selection"),
+        library.amplitudes,
+        library.celltypes,
+        groups,
+        min_amp=signal.far_neurons_min_amp,
+        max_amp=signal.far_neurons_max_amp,
+    )
+    spread = {"excitatory": (trains.f_exc, trains.st_exc), "inhibitory": (trains.f_inh, trains.st_inh)}
+    rates = [draw_rate(generator(*address, "far rate", *key), *spread[key[0]], trains.min_rate) for key in _unit_keys(groups)]
+    # Spikes of Poisson processes lie on samples as well as between them: one phase will do.
+    placed = place_templates(
+        library.at_centre(rows),
+        library.peak_sample,
+        1000 / library.dt,
+        fs,
+        n_phases=1,
+        pad_len=settings.templates.pad_len,
+    )
+    return FarNeurons((*address, "far spikes"), np.array(rates) / fs, placed.waveforms, placed.peak)
 
 
 def _unit_table(library, template_ids, groups, rates, ticks):
@@ -183,36 +246,38 @@ def _filtered(waveforms, bandpass):
     """Waveforms (n_units, n_t, n_channels) as they are in the traces, in the same window."""
     if bandpass is None:
         return waveforms
-    n_t, n_channels = waveforms.shape[1:]
-    silence = np.zeros((bandpass.margin, n_channels))
-    filtered = [bandpass.apply(np.concatenate((silence, w, silence)))[len(silence) :][:n_t] for w in waveforms]
+    filtered = []
+    for waveform in waveforms:
+        response, before = bandpass.response(waveform)
+        filtered.append(response[before : before + len(waveform)])
     return np.array(filtered, dtype=np.float32).reshape(waveforms.shape)
 
 
 def _signal_to_noise(waveforms, noise):
-    """The largest deflection of each unit over the standard deviation of the noise; infinite without noise."""
-    if not noise:
+    """The largest deflection of each unit over the standard deviation (n_channels,) of the noise; infinite without noise."""
+    if noise is None:
         return np.full(len(waveforms), np.inf)
-    return np.abs(waveforms).max(axis=(1, 2)) / noise if len(waveforms) else np.zeros(0)
+    return (np.abs(waveforms).max(axis=1) / noise).max(axis=1) if len(waveforms) else np.zeros(0)
 
 
 def spikes_only(plan, start, stop):
     """Return the sum of all placed spikes from sample `start` to `stop`, float32 (stop - start, n_channels) µV."""
     traces = np.zeros((stop - start, plan.n_channels), dtype=np.float32)
-    n_t = plan.placed.waveforms.shape[2]
-    for ticks, gains, waveforms in zip(plan.ticks, plan.gains, plan.placed.waveforms, strict=True):
-        samples, phases = split_ticks(ticks, plan.placed.n_phases)
-        first, last = np.searchsorted(samples, [start - n_t, stop + n_t])
-        add_spikes(
-            traces,
-            start,
-            samples[first:last],
-            phases[first:last],
-            gains[first:last],
-            waveforms,
-            plan.placed.peak,
-        )
+    _add_units(traces, start, plan)
     return traces
+
+
+def _add_units(traces, start, plan):
+    """Add all placed spikes to traces whose first row is sample `start`."""
+    for ticks, gains, stretches, waveforms in zip(plan.ticks, plan.gains, plan.stretches, plan.placed.waveforms, strict=True):
+        reach = 1 + waveforms.shape[1] * (1 if stretches is None else stretches.max(initial=1))
+        window = np.array([start - reach, start + len(traces) + reach]) * plan.placed.n_phases
+        near = slice(*np.searchsorted(ticks, window))
+        placed = *split_ticks(ticks[near], plan.placed.n_phases), gains[near]
+        if stretches is None:
+            add_spikes(traces, start, *placed, waveforms, plan.placed.peak)
+        else:
+            add_stretched_spikes(traces, start, *placed, stretches[near], waveforms, plan.placed.peak)
 
 
 def piece(plan, start, stop):
@@ -221,20 +286,28 @@ def piece(plan, start, stop):
     The filter sees enough of what comes before and after, also beyond the ends of the recording, where there is noise and
     the rest of spikes; so there are no seams between pieces and no transients at the ends.
     """
-    margin = plan.filter.margin if plan.filter else 0
-    first, last = start - margin, stop + margin
-    traces = spikes_only(plan, first, last)
-    if plan.noise_level:
-        traces += uncorrelated_noise(plan.noise_address, first, last, plan.n_channels, plan.noise_level)
+    before, after = plan.filter.margins if plan.filter else (0, 0)
+    first, last = start - before, stop + after
+    traces = plan.noise.draw(first, last) if plan.noise else np.zeros((last - first, plan.n_channels), dtype=np.float32)
+    _add_units(traces, first, plan)
     if plan.filter:
-        traces = plan.filter.apply(traces)[margin : margin + stop - start].astype(np.float32)
-    return traces
+        plan.filter.apply(traces)
+    return traces[before : before + stop - start]
 
 
-def blocks(plan):
-    """Yield the recording in blocks of fixed length and place, in order."""
-    for start in range(0, plan.n_samples, BLOCK):
-        yield piece(plan, start, min(start + BLOCK, plan.n_samples))
+def blocks(plan, threads=1):
+    """Yield the recording in blocks of fixed length and place, in order; they are computed by threads, one more at once."""
+    pool = ThreadPoolExecutor(threads)
+    held = deque()
+    try:
+        for start in range(0, plan.n_samples, plan.block_length):
+            held.append(pool.submit(piece, plan, start, min(start + plan.block_length, plan.n_samples)))
+            if len(held) > threads:
+                yield held.popleft().result()
+        while held:
+            yield held.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def gathered(blocks, n_samples):

@@ -30,6 +30,8 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 #: Endings of files with a probe: MEAutility's format, and probeinterface's
 PROBE_FILES = (".yaml", ".yml", ".json")
+#: Points a sample that templates need where they are stretched
+LEAST_UPSAMPLE = 8
 #: manufacturer/probe in probeinterface's library
 LIBRARY_PROBE = r"[\w+-]+/[\w+-]+"
 
@@ -364,13 +366,57 @@ class RecordingTemplates(Block):
 
 class RecordingSignal(Block):
     fs: PositiveFloat | None = Field(None, description="Hz. Sampling rate; `null`: that of the library.")
-    noise_mode: Literal["uncorrelated"] = Field("uncorrelated", description="Kind of noise.")
-    noise_level: Nonnegative = Field(10.0, description="µV. Standard deviation of the noise, before the filter.")
+    noise_mode: Literal["uncorrelated", "distance-correlated", "far-neurons"] = Field(
+        "uncorrelated", description="Kind of noise: independent at each contact, alike at near ones, or of many quiet neurons."
+    )
+    noise_level: Nonnegative = Field(10.0, description="µV. Standard deviation of the noise at each contact.")
+    noise_level_at: Literal["raw", "filtered"] = Field(
+        "raw", description="Whether the noise has its level before or after the filter."
+    )
+    noise_half_distance: PositiveFloat = Field(
+        30.0, description="µm. Distance at which the correlation of distance-correlated noise is 1/2; at twice that it is 1/4."
+    )
+    noise_color: bool = Field(False, description="Whether the first two kinds of noise are coloured: a resonator and a floor.")
+    color_peak: PositiveFloat = Field(300.0, description="Hz. Where the resonator is.")
+    color_q: PositiveFloat = Field(2.0, description="Quality of the resonator: its frequency over its bandwidth.")
+    color_noise_floor: Nonnegative = Field(
+        1.0, description="Standard deviation of the white part of coloured noise over that of the resonator's."
+    )
+    far_neurons_library: str | None = Field(
+        None, description="Which of `libraries:` supplies far neurons, on the same probe; `null`: that of the units."
+    )
+    far_neurons_n: PositiveInt = Field(300, description="How many far neurons there are.")
+    far_neurons_min_amp: Nonnegative = Field(0.0, description="µV. Templates of far neurons are louder than this.")
+    far_neurons_max_amp: PositiveFloat = Field(
+        10.0, description="µV. Templates of far neurons are quieter than this, before they are brought to `noise_level`."
+    )
+    far_neurons_exc_inh_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.8, description="Share of excitatory cells among far neurons; they fire at the rates of `spiketrains`."
+    )
+    far_neurons_noise_floor: Nonnegative = Field(
+        0.5, description="Standard deviation of white noise added to far neurons, over theirs, before the filter."
+    )
     modulation: Literal["none", "template", "electrode"] = Field(
         "template", description="Random gain of each spike: none, one a spike, one a spike and channel."
     )
     mrand: PositiveFloat = Field(1.0, description="Mean of the gain.")
     sdrand: Nonnegative = Field(0.05, description="Standard deviation of the gain.")
+    bursting: bool = Field(
+        False, description="Whether spikes of bursting units become smaller along a burst, the more, the shorter the intervals."
+    )
+    bursting_units: list[Annotated[int, Field(ge=0)]] | None = Field(
+        None, description="Which units burst, from 0, excitatory ones first; `null`: all, or `n_bursting`."
+    )
+    n_bursting: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="units. So many burst, chosen at random; `null`: all."
+    )
+    exp_decay: Nonnegative = Field(0.2, description="Exponent of the decay in a burst.")
+    n_burst_spikes: PositiveInt = Field(10, description="spikes. Longest burst; the next spike begins another one.")
+    max_burst_duration: PositiveFloat = Field(100.0, description="ms. From the first to the last spike of a burst, at most.")
+    shape_mod: bool = Field(False, description="Whether spikes that are smaller for bursting are wider as well.")
+    shape_widening: Nonnegative = Field(
+        1.0, description="A spike with the gain g is 1 + shape_widening (1 - g) times as wide as its template."
+    )
     filter: bool = Field(True, description="Whether the recording is filtered.")
     filter_cutoff: PositiveFloat | PositivePair = Field(
         (300.0, 6000.0), description="Hz. One value: high-pass; two: band-pass."
@@ -387,6 +433,20 @@ class RecordingSignal(Block):
     def _check(self):
         if isinstance(self.filter_cutoff, tuple):
             self.require_ordered("filter_cutoff")
+        far = self.noise_mode == "far-neurons"
+        self.require(self.filter or self.noise_level_at == "raw", "noise_level_at", "must be 'raw' where there is no filter")
+        self.require(
+            not (far and self.noise_color), "noise_color", "must be false with far-neurons, which have the colour of spikes"
+        )
+        self.require(
+            self.far_neurons_min_amp < self.far_neurons_max_amp,
+            "far_neurons_min_amp",
+            f"must be below far_neurons_max_amp, {self.far_neurons_max_amp:g}",
+        )
+        self.require(self.bursting or not self.shape_mod, "shape_mod", "must be false without bursting")
+        self.require(
+            self.bursting_units is None or self.n_bursting is None, "n_bursting", "must not stand beside bursting_units"
+        )
         return self
 
 
@@ -396,6 +456,15 @@ class Recording(Block):
     cell_types: CellTypes = Field(CellTypes(), description="Which cell types are excitatory and inhibitory.")
     templates: RecordingTemplates = Field(RecordingTemplates(), description="Which templates are chosen and how placed.")
     recordings: RecordingSignal = Field(RecordingSignal(), description="Modulation, noise and filter.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        points = self.templates.upsample
+        if self.recordings.shape_mod and points < LEAST_UPSAMPLE:
+            raise ValueError(
+                f"templates.upsample: {points} must be {LEAST_UPSAMPLE} or more with shape_mod, which reads between the points"
+            )
+        return self
 
 
 class Settings(Block):
@@ -509,6 +578,11 @@ def _check_recording(key, recording, settings):
         if getattr(recording.spiketrains, n) and not getattr(recording.cell_types, kind):
             raise UserError(f"config: {key}.cell_types.{kind}: empty, but spiketrains.{n} asks for such units")
     signal = recording.recordings
+    _check_far_neurons(key, recording, settings)
+    n_units = recording.spiketrains.n_exc + recording.spiketrains.n_inh
+    for name, asked in (("n_bursting", signal.n_bursting or 0), ("bursting_units", max(signal.bursting_units or [-1]) + 1)):
+        if asked > n_units:
+            raise UserError(f"config: {key}.recordings.{name}: {getattr(signal, name)} asks for more than the {n_units} units")
     fs = signal.fs or 1000 / settings.intracellular.dt
     if fs * recording.spiketrains.duration < 1:
         raise UserError(f"config: {key}.spiketrains.duration: {recording.spiketrains.duration:g} s is less than a sample")
@@ -519,6 +593,35 @@ def _check_recording(key, recording, settings):
             raise UserError(
                 f"config: {key}.recordings.filter_cutoff: {highest:g} Hz must be below half the sampling rate, {fs / 2:g} Hz"
             )
+    if signal.noise_color and signal.color_peak >= fs / 2:
+        raise UserError(
+            f"config: {key}.recordings.color_peak: {signal.color_peak:g} Hz must be below half the sampling rate, {fs / 2:g} Hz"
+        )
+
+
+def _check_far_neurons(key, recording, settings):
+    signal = recording.recordings
+    name = signal.far_neurons_library or recording.library
+    if name not in settings.libraries:
+        known = ", ".join(settings.libraries)
+        raise UserError(f"config: {key}.recordings.far_neurons_library: {name!r} is not in `libraries`, which has {known}")
+    if signal.noise_mode != "far-neurons":
+        return
+    library, own = settings.libraries[name], settings.libraries[recording.library]
+    if library.probe != own.probe:
+        raise UserError(
+            f"config: {key}.recordings.far_neurons_library: {name!r} is on {library.probe}, the units are on {own.probe}"
+        )
+    if signal.far_neurons_max_amp <= library.min_amp:
+        raise UserError(
+            f"config: {key}.recordings.far_neurons_max_amp: {signal.far_neurons_max_amp:g} µV leaves nothing of {name}, whose "
+            f"min_amp is {library.min_amp:g} µV; make a library with a lower one and name it in far_neurons_library"
+        )
+    if name == recording.library and signal.far_neurons_max_amp > recording.templates.min_amp:
+        raise UserError(
+            f"config: {key}.recordings.far_neurons_max_amp: {signal.far_neurons_max_amp:g} µV is above templates.min_amp, "
+            f"{recording.templates.min_amp:g} µV, so that a unit could be a far neuron as well"
+        )
 
 
 def probe_names():

@@ -1,5 +1,7 @@
 """Recordings: the ground truth against the traces, and both against MEArec's, Neo's and SpikeInterface's readers."""
 
+from dataclasses import replace
+
 import MEArec
 import neo.io
 import numpy as np
@@ -11,6 +13,7 @@ from scipy import signal
 from allenrec.errors import UserError
 from allenrec.features import FEATURES
 from allenrec.library import read_library
+from allenrec.modulation import burst_gains
 from allenrec.recording import blocks, plan_recording, read_recording, spikes_only
 from allenrec.settings import Recording
 from allenrec.writers.mearec import write_mearec
@@ -26,9 +29,9 @@ def settings(**blocks_changed):
     return Recording.model_validate({**base, **{k: base.get(k, {}) | v for k, v in blocks_changed.items()}})
 
 
-def make(path, library, chosen, name="test", seed=0):
+def make(path, library, chosen, name="test", seed=0, threads=1):
     plan = plan_recording(library, chosen, seed=seed, name=name)
-    write_mearec(path, plan, blocks(plan), library, chosen, provenance={"config": {}})
+    write_mearec(path, plan, blocks(plan, threads), library, chosen, provenance={"config": {}})
     return plan
 
 
@@ -157,12 +160,23 @@ def test_spike_is_where_the_ground_truth_says(library):
         assert abs(np.argmin(window) - 10) <= 1
 
 
-@pytest.mark.parametrize("mode", ["filtfilt", "lfilter"])
-def test_no_sample_depends_on_the_chunks(mode, library, tmp_path):
+FAR = {"noise_mode": "far-neurons", "far_neurons_n": 30, "far_neurons_max_amp": 60.0}
+KINDS = {
+    "both ways": {},
+    "causal": {"filter_mode": "lfilter"},
+    "correlated": {"noise_mode": "distance-correlated", "noise_color": True},
+    "far neurons": FAR,
+    "bursts": {"bursting": True, "shape_mod": True},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_no_sample_depends_on_chunks_or_threads(kind, library, tmp_path, monkeypatch):
+    monkeypatch.setattr("allenrec.recording.BLOCK_VALUES", 2**20)  # several blocks in a short recording
     contents = []
-    for chunk in (0.3, 1.7, 100.0):
+    for chunk, threads in ((0.3, 1), (1.7, 2), (100.0, 3)):
         path = tmp_path / f"{chunk}.h5"
-        make(path, library, settings(recordings={"chunk_duration": chunk, "filter_mode": mode}))
+        make(path, library, settings(recordings={"chunk_duration": chunk} | kind), threads=threads)
         with read_recording(path) as recording:
             contents.append(recording.traces[()])
     assert np.array_equal(contents[0], contents[1]) and np.array_equal(contents[0], contents[2])
@@ -178,6 +192,99 @@ def test_filter_has_no_seams(library):
     ours = np.concatenate(list(blocks(filtered)))
     assert np.abs(ours - expected)[3000:-3000].max() < 1e-3
     assert ours[:50].std() == pytest.approx(ours[3000:-3000].std(), rel=0.3)  # no transient at the start
+
+
+@pytest.mark.parametrize("kind", [{}, {"noise_color": True, "noise_mode": "distance-correlated"}, FAR], ids=str)
+@pytest.mark.parametrize("at", ["raw", "filtered"])
+def test_noise_has_its_level_in_the_recording(kind, at, library):
+    """Without units; and what the SNR of units is held against."""
+    chosen = {"noise_level": 8.0, "noise_level_at": at, **kind}
+    plan = plan_recording(
+        library, settings(spiketrains={"n_exc": 0, "n_inh": 0, "duration": 20.0}, recordings=chosen), seed=0, name="test"
+    )
+    found = np.concatenate(list(blocks(plan, 2))).std(axis=0, dtype=float)
+    np.testing.assert_allclose(found, plan.noise.filtered, rtol=0.05)
+    assert getattr(plan.noise, at) == pytest.approx(8.0)
+    plan = plan_recording(library, settings(recordings=chosen), seed=0, name="test")
+    loudest = np.abs(plan.filtered_templates).max(axis=1) / plan.noise.filtered
+    np.testing.assert_allclose(plan.units["snr_filtered"], loudest.max(axis=1), rtol=1e-6)
+
+
+def test_far_neurons_of_another_library(library, tmp_path):
+    """They are no units: of those the file has what was asked for."""
+    chosen = settings(recordings=FAR)
+    make(tmp_path / "r.h5", library, chosen)
+    with read_recording(tmp_path / "r.h5") as recording:
+        assert len(recording.units) == 5 and recording.file["info/spiketrains/n_exc"][()] == 3
+    quiet = replace(library, templates=library.templates / 10, features=library.features.assign(amplitude_uV=1.0))
+    own = plan_recording(library, chosen, seed=0, name="test")
+    other = plan_recording(library, chosen, seed=0, name="test", far_library=quiet)
+    assert len(own.noise.far.rates) == len(other.noise.far.rates) == 30
+    np.testing.assert_allclose(other.noise.raw, own.noise.raw)  # at the level asked for, however quiet they are
+    with pytest.raises(
+        UserError, match=r"far neurons were asked for, their library has 0 of cell_types.excitatory \['spiny'\]"
+    ):
+        plan_recording(library, settings(recordings=FAR | {"far_neurons_max_amp": 10.0}), seed=0, name="test")
+
+
+def test_bursting_units_have_the_gains_of_their_intervals(library, tmp_path):
+    """Chosen by number or by index; the gain of a spike follows from its train alone, whatever the chunks."""
+    busy = {"f_exc": 30.0, "st_exc": 0.0}
+    plain = plan_recording(library, settings(spiketrains=busy), seed=0, name="test")
+    signal = {"bursting": True, "bursting_units": [0, 2], "shape_mod": True}
+    plan = make(tmp_path / "r.h5", library, settings(spiketrains=busy, recordings=signal))
+    assert plan.units["bursting"].tolist() == [True, False, True, False, False]
+    for unit in range(5):
+        times = plan.ticks[unit] / plan.ticks_per_second * 1000
+        bursts = burst_gains(times, exp_decay=0.2, n_burst_spikes=10, max_burst_duration=100.0)
+        if unit not in (0, 2):
+            bursts[:] = 1
+            assert plan.stretches[unit] is None
+        else:
+            assert bursts.min() < 0.8
+            np.testing.assert_allclose(plan.stretches[unit], 2 - bursts)
+        np.testing.assert_allclose(plan.gains[unit], plain.gains[unit] * bursts[:, np.newaxis], rtol=1e-6)
+    with read_recording(tmp_path / "r.h5") as recording:
+        assert np.array_equal(recording.file["spiketrains/0/stretches"], plan.stretches[0])
+    some = [
+        plan_recording(library, settings(recordings={"bursting": True, "n_bursting": n}), seed=0, name="test")
+        for n in (1, 2, 5)
+    ]
+    assert [plan.units["bursting"].sum() for plan in some] == [1, 2, 5]
+    assert (some[1].units["bursting"] >= some[0].units["bursting"]).all()
+
+
+def test_wider_spikes_are_as_deep_as_their_gain_says(library):
+    """A lonely unit that bursts: its templates are wider in the traces, by the stored factor, and no deeper than their gain."""
+    signal = QUIET | {"bursting": True, "shape_mod": True, "modulation": "none"}
+    plan = plan_recording(
+        library, settings(recordings=signal, spiketrains={"n_exc": 1, "n_inh": 0, "f_exc": 8.0}), seed=1, name="x"
+    )
+    traces = spikes_only(plan, 0, plan.n_samples)
+    channel, amplitude = plan.units["peak_channel"][0], plan.units["amplitude"][0]
+    template = plan.placed.at_sample[0, :, channel]
+    samples, gaps = np.round(plan.ticks[0] / 16).astype(int), np.diff(plan.ticks[0] / 16, append=np.inf)
+    lonely = (gaps > 1000) & (np.diff(plan.ticks[0] / 16, prepend=-np.inf) > 1000) & (samples > 500)
+    lonely &= samples < plan.n_samples - 500
+    assert plan.stretches[0][lonely].max() > 1.1
+    for spike in np.flatnonzero(lonely):
+        window = traces[samples[spike] - 30 : samples[spike] + 60, channel]
+        gain, stretch = plan.gains[0][spike, 0], plan.stretches[0][spike]
+        assert -window.min() == pytest.approx(gain * amplitude, rel=0.03)
+        widths = [np.sum(w < w.min() / 2) for w in (window, template)]
+        assert widths[0] == pytest.approx(stretch * widths[1], abs=2)
+
+
+def test_threads_stop_when_the_reader_does(library, monkeypatch):
+    """No block is computed after the one that nobody took."""
+    monkeypatch.setattr("allenrec.recording.BLOCK_VALUES", 2**20)
+    plan = plan_recording(library, settings(), seed=0, name="test")
+    started = []
+    monkeypatch.setattr("allenrec.recording.piece", lambda plan, start, stop: started.append(start))
+    taken = blocks(plan, 1)
+    next(taken)
+    taken.close()
+    assert len(started) <= 3 < plan.n_samples / plan.block_length
 
 
 def test_another_unit_or_name_changes_what_it_should(library):

@@ -141,6 +141,12 @@ BAD_VALUES = [
     (LIB + "on_shortfall", "ignore", "'take' or 'fail'"),
     (TRAINS + "process", "uniform", "'poisson' or 'gamma'"),
     (SIGNAL + "noise_mode", "pink", "'uncorrelated'"),
+    (SIGNAL + "noise_level_at", "both", "'raw' or 'filtered'"),
+    (SIGNAL + "noise_half_distance", 0, "greater than 0"),
+    (SIGNAL + "far_neurons_n", 0, "greater than 0"),
+    (SIGNAL + "far_neurons_exc_inh_ratio", 4.0, "less than or equal to 1"),
+    (SIGNAL + "bursting_units", 3, "a list"),
+    (SIGNAL + "n_burst_spikes", 0, "greater than 0"),
     (SIGNAL + "filter_mode", "both", "'filtfilt' or 'lfilter'"),
 ]
 
@@ -175,6 +181,11 @@ CONTRADICTIONS = [
     (TYPES + "excitatory", ["spiny", "aspiny"], r"'aspiny'.*inhibitory"),
     (TYPES + "excitatory", [], r"empty.*n_exc"),
     (TYPES + "inhibitory", [], r"empty.*n_inh"),
+    (SIGNAL + "far_neurons_min_amp", 10, r"10\b.*far_neurons_max_amp, 10"),
+    (SIGNAL + "far_neurons_library", "quiet", r"'quiet'.*`libraries`, which has lib"),
+    (SIGNAL + "shape_mod", True, r"True.*bursting"),
+    (SIGNAL + "n_bursting", 8, r"8 .*7 units"),
+    (SIGNAL + "bursting_units", [0, 7], r"0, 7\b.*7 units"),
     ("recordings/rec/library", "neuropixels", r"'neuropixels'.*`libraries`, which has lib"),
 ]
 
@@ -184,6 +195,38 @@ def test_contradiction_is_named_with_both_sides(path, value, expected):
     text = message(changed((path, value)))
     begin = f"config: {path.replace('/', '.')}: "
     assert text.startswith(begin) and re.search(expected, text.removeprefix(begin))
+
+
+FAR = (SIGNAL + "noise_mode", "far-neurons")
+#: Several values that contradict each other, and the message
+CLASHES = [
+    ([(SIGNAL + "noise_level_at", "filtered"), (SIGNAL + "filter", False)], "noise_level_at: 'filtered' must be 'raw' where"),
+    ([FAR, (SIGNAL + "noise_color", True)], "noise_color: True must be false with far-neurons"),
+    ([FAR], "far_neurons_max_amp: 10 µV leaves nothing of lib, whose min_amp is 30 µV; make a library with a lower one"),
+    (
+        [FAR, (LIB + "min_amp", 5), (SIGNAL + "far_neurons_max_amp", 40)],
+        "far_neurons_max_amp: 40 µV is above templates.min_amp, 30",
+    ),
+    (
+        [FAR, ("libraries/far", {"probe": "tetrode", "min_amp": 0}), (SIGNAL + "far_neurons_library", "far")],
+        "far_neurons_library: 'far' is on tetrode, the units are on Neuronexus-32",
+    ),
+    ([(SIGNAL + "noise_color", True), (SIGNAL + "color_peak", 16000)], "color_peak: 16000 Hz must be below half the sampling"),
+    (
+        [(SIGNAL + "bursting", True), (SIGNAL + "n_bursting", 1), (SIGNAL + "bursting_units", [0])],
+        "n_bursting: 1 must not stand beside bursting_units",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "expected"), CLASHES, ids=[case[1].split(":")[0] for case in CLASHES])
+def test_clash_of_several_values_is_named(changes, expected):
+    assert message(changed(*changes)).startswith(f"config: recordings.rec.recordings.{expected}")
+
+
+def test_stretched_templates_need_points():
+    text = message(changed((SIGNAL + "bursting", True), (SIGNAL + "shape_mod", True), (TEMPLATES + "upsample", 4)))
+    assert text.startswith("config: recordings.rec.templates.upsample: 4 must be 8 or more with shape_mod")
 
 
 @pytest.mark.parametrize("name", ["bad name", "..", "-n", "a{b}", "a.b", "é", "", "a/b"])
@@ -271,6 +314,12 @@ GOOD = {
     "no refractory period, whatever the rate": [(TRAINS + "f_exc", 1000), (TRAINS + "ref_per", 0)],
     "other cell types": [(TYPES + "excitatory", ["L5 PC"]), (TYPES + "inhibitory", ["aspiny", "PV"])],
     "odd names": [("libraries/0-x_Y", {"probe": "tetrode"}), ("recordings/7", {"library": "0-x_Y"})],
+    "far neurons of their own": [
+        FAR,
+        ("libraries/far", {"probe": "Neuronexus-32", "min_amp": 1}),
+        (SIGNAL + "far_neurons_library", "far"),
+    ],
+    "far neurons that are too quiet for units": [FAR, (LIB + "min_amp", 1)],
     "one source": [("models/sources", ["local"])],
     "a large seed": [("seed", 2**64)],
 }

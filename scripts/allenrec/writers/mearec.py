@@ -90,6 +90,8 @@ def _write_train(group, plan, unit):
     group["t_stop"] = plan.n_samples / plan.fs
     group["samples"] = split_ticks(ticks, plan.placed.n_phases)[0]
     group["gains"] = plan.gains[unit]
+    if plan.stretches[unit] is not None:
+        group["stretches"] = plan.stretches[unit]
     write_dict(
         group.create_group("annotations"),
         {
@@ -100,6 +102,7 @@ def _write_train(group, plan, unit):
             "snr": float(row["snr"]),
             "soma_position": [float(row[axis]) for axis in "xyz"],
             "model_id": row["model_id"],
+            "bursting": bool(row["bursting"]),
         },
     )
 
