@@ -29,6 +29,15 @@ rule all:
         rules.figures.input,
 
 
+onstart:
+    check_writable()
+
+
 onsuccess:
+    note_left_out()
     if not to_be_asked:
         print("Done. Look at results/figures/; README.md says what else there is in results/.")
+
+
+onerror:
+    finish_without_failed_models(workflow)

@@ -24,6 +24,8 @@ rule plot_cell:
         "results/logs/plot_cell/{model}.log",
     benchmark:
         "results/benchmarks/rules/plot_cell/{model}.tsv"
+    group:
+        "cell"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -50,6 +52,8 @@ rule plot_library:
         "results/logs/plot_library/{library}.log",
     benchmark:
         "results/benchmarks/rules/plot_library/{library}.tsv"
+    group:
+        "library"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -78,6 +82,8 @@ rule plot_recording:
         "results/logs/plot_recording/{recording}.log",
     benchmark:
         "results/benchmarks/rules/plot_recording/{recording}.tsv"
+    group:
+        "recording"
     conda:
         "../envs/analysis.yaml"
     threads: 1

@@ -20,6 +20,8 @@ rule simulate_spikes:
         "results/logs/simulate_spikes/{model}.log",
     benchmark:
         "results/benchmarks/rules/simulate_spikes/{model}.tsv"
+    group:
+        "cell"
     conda:
         "../envs/simulation.yaml"
     threads: 1

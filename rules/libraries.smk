@@ -20,6 +20,8 @@ rule compute_eaps:
         "results/logs/compute_eaps/{library}/{model}.log",
     benchmark:
         "results/benchmarks/rules/compute_eaps/{library}/{model}.tsv"
+    group:
+        "cell"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -49,6 +51,8 @@ rule concatenate_library:
         "results/logs/concatenate_library/{library}.log",
     benchmark:
         "results/benchmarks/rules/concatenate_library/{library}.tsv"
+    group:
+        "library"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -57,6 +61,7 @@ rule concatenate_library:
         runtime=runtime(30),
     params:
         exclude_flagged=settings.models.exclude_flagged,
+        left_out=settings.models.leave_out,
     message:
         "Joining the templates of {wildcards.library}"
     script:

@@ -72,6 +72,7 @@ rule compile_mechanisms:
         "results/logs/compile_mechanisms/{model}.log",
     benchmark:
         "results/benchmarks/rules/compile_mechanisms/{model}.tsv"
+    localrule: True
     conda:
         "../envs/simulation.yaml"
     threads: 1

@@ -19,6 +19,8 @@ rule generate_recording:
         "results/logs/generate_recording/{recording}.log",
     benchmark:
         "results/benchmarks/rules/generate_recording/{recording}.tsv"
+    group:
+        "recording"
     conda:
         "../envs/analysis.yaml"
     threads: 4

@@ -9,8 +9,23 @@ import numpy as np
 
 from .errors import UserError
 from .files import written_beside
+from .hdf5 import check_shapes
 
 GROUPS = ("segments", "spikes", "trace", "search", "recorded")
+#: Datasets and their axes
+SHAPES = {
+    "segments/start": "segments 3",
+    "segments/end": "segments 3",
+    "segments/diameter": "segments",
+    "segments/section": "segments",
+    "spikes/imem": "spikes segments samples",
+    "spikes/vmem": "spikes samples",
+    "spikes/times": "spikes",
+    "trace/vmem": "times",
+    "trace/time": "times",
+    "search/amplitude": "runs",
+    "search/n_spikes": "runs",
+}
 
 
 @dataclass(frozen=True)
@@ -71,6 +86,7 @@ def read_currents(path):
     """
     try:
         with h5py.File(path, "r") as file:
+            check_shapes(file, SHAPES)
             return Currents(
                 attributes={k: _attribute(v) for k, v in file.attrs.items()},
                 start=file["segments/start"][()],

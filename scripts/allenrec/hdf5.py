@@ -62,3 +62,33 @@ def _value(dataset):
     if isinstance(value, np.ndarray):
         return value.astype(str) if value.dtype.kind == "S" else value
     return value.item()
+
+
+def check_shapes(group, expected):
+    """Check that datasets are there and that their shapes fit together.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    expected : dict
+        Dataset name to the names of its axes, as in "spikes segments samples". An axis has the same length wherever it
+        stands; an axis named by a number has that length.
+
+    Raises
+    ------
+    KeyError
+        If a dataset is missing.
+    OSError
+        If one has another shape.
+    """
+    lengths = {}
+    for name, axes in expected.items():
+        shape = getattr(group[name], "shape", None)
+        if shape is None:
+            raise OSError(f"{name} is a group")
+        axes = axes.split()
+        if len(shape) == len(axes):
+            for axis, length in zip(axes, shape, strict=True):
+                lengths.setdefault(axis, int(axis) if axis.isdigit() else length)
+        if len(shape) != len(axes) or any(lengths[axis] != length for axis, length in zip(axes, shape, strict=True)):
+            raise OSError(f"{name} has the shape {shape}, which does not fit the rest")

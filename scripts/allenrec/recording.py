@@ -14,7 +14,7 @@ import probeinterface
 from .errors import UserError
 from .far_neurons import FarNeurons, select_far_neurons
 from .filters import Filter, design_filter
-from .hdf5 import read_frame, read_values
+from .hdf5 import check_shapes, read_frame, read_values
 from .modulation import burst_gains, draw_gains
 from .noise import Noise, design_noise
 from .placement import PlacedTemplates, add_spikes, add_stretched_spikes, place_templates, split_ticks
@@ -25,6 +25,14 @@ from .spiketrains import draw_rate, draw_train
 
 #: Pieces of the traces are computed in blocks of so many samples, and so many values, or more, whatever is written at once
 BLOCK, BLOCK_VALUES = 2**15, 2**22
+#: Axes of what a recording file must have
+SHAPES = {
+    "recordings": "samples channels",
+    "channel_positions": "channels 3",
+    "templates": "units jitters channels points",
+    "template_ids": "units",
+    "template_locations": "units 3",
+}
 
 
 @dataclass(frozen=True)
@@ -386,6 +394,7 @@ def read_recording(path):
     file = None
     try:
         file = h5py.File(path, "r")
+        check_shapes(file, SHAPES)
         trains = [file["spiketrains"][str(i)] for i in range(len(file["spiketrains"]))]
         return Recording(
             file=file,

@@ -1,7 +1,6 @@
 """The whole workflow on real cells: the same bytes however it is run, nothing done twice, and one bad model alone."""
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -12,23 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 from support import ROOT
-from workflow.snake import snakemake
-
-DATASETS = ("**/*.h5", "**/*.csv", "**/*.png", "config.yaml")
-
-
-def datasets(folder):
-    """The content of every result that is data or a picture."""
-    results = folder / "results"
-    return {str(p.relative_to(results)): p.read_bytes() for glob in DATASETS for p in results.glob(glob)}
-
-
-@pytest.fixture(scope="session")
-def finished(workflow):
-    folder = workflow("one_core")
-    result = snakemake(folder, "--cores", "1")
-    assert result.returncode == 0, result.stderr
-    return folder
+from workflow.snake import assert_equal_datasets, jobs_of_dry_run, snakemake
 
 
 def test_everything_that_was_asked_for_is_there(finished):
@@ -85,64 +68,6 @@ def test_killed_and_resumed_run_gives_the_same_bytes(moment, finished, workflow)
     assert result.returncode == 0, result.stderr
     assert_equal_datasets(folder, finished)
     assert not list((folder / "results").rglob(".*part*"))
-
-
-def assert_equal_datasets(folder, reference):
-    ours, theirs = datasets(folder), datasets(reference)
-    assert ours.keys() == theirs.keys()
-    assert [name for name in theirs if ours[name] != theirs[name]] == []
-
-
-def jobs_of_dry_run(folder, *arguments):
-    """The rules that a dry run would run."""
-    result = snakemake(folder, "-n", *arguments)
-    assert result.returncode == 0, result.stderr
-    # The table of job counts; it is printed at the beginning and at the end.
-    return set(re.findall(r"^(\w+) +[0-9]+$", result.stdout + result.stderr, re.MULTILINE)) - {"all", "total"}
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"seed": 0}, set()),
-        (
-            {"recordings": {"demo": {"recordings": {"noise_level": 5.0}}}},
-            {"save_config", "generate_recording", "plot_recording"},
-        ),
-        (
-            {"libraries": {"neuronexus": {"min_amp": 31.0}}},
-            {
-                "save_config",
-                "compute_eaps",
-                "concatenate_library",
-                "generate_recording",
-                "plot_library",
-                "plot_recording",
-            },
-        ),
-        (
-            {"models": {"exclude_flagged": True}},
-            {"save_config", "concatenate_library", "generate_recording", "plot_library", "plot_recording"},
-        ),
-        (
-            {"intracellular": {"sim_time": 0.9}},
-            {
-                "save_config",
-                "simulate_spikes",
-                "tabulate_cells",
-                "compute_eaps",
-                "concatenate_library",
-                "generate_recording",
-                "plot_cell",
-                "plot_library",
-                "plot_recording",
-            },
-        ),
-    ],
-)
-def test_changed_value_runs_what_depends_on_it_and_nothing_else(change, expected, finished, tmp_path):
-    (tmp_path / "change.yaml").write_text(yaml.safe_dump(change))
-    assert jobs_of_dry_run(finished, "--configfile", str(tmp_path / "change.yaml")) == expected
 
 
 def test_changed_library_code_runs_what_uses_it(finished, tmp_path):
