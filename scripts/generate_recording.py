@@ -3,9 +3,10 @@
 from joblog import job_log
 
 with job_log(snakemake):
+    import numpy as np
     from tqdm import tqdm
 
-    from allenrec.files import sha256
+    from allenrec.files import require_space, sha256
     from allenrec.library import read_library
     from allenrec.recording import BLOCK, blocks, plan_recording, provenance
     from allenrec.settings import Recording as RecordingSettings
@@ -16,6 +17,13 @@ with job_log(snakemake):
     library = read_library(snakemake.input.library)
     plan = plan_recording(library, settings, seed=seed, name=name)
     print(f"{len(plan.units)} units, {sum(plan.units['n_spikes'])} spikes")
+    size = plan.n_samples * plan.n_channels * np.dtype(settings.recordings.dtype).itemsize
+    require_space(snakemake.output[0], size, at_most=settings.compression != "none")
     origin = provenance(snakemake.params.settings, seed=seed, name=name, library_digest=sha256(snakemake.input.library))
     pieces = tqdm(blocks(plan), total=-(-plan.n_samples // BLOCK), unit="block")
-    write_mearec(snakemake.output[0], plan, pieces, library, settings, provenance=origin)
+    clipped = write_mearec(snakemake.output[0], plan, pieces, library, settings, provenance=origin)
+    if clipped.any():
+        print(
+            f"{clipped.sum()} samples, on {np.count_nonzero(clipped)} channels, exceed the range of the converter and are clipped "
+            f"(most on channel {clipped.argmax()}: {clipped.max()}); a larger gain or more bits would hold them"
+        )

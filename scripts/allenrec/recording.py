@@ -1,6 +1,7 @@
 """Recordings: the ideas put together. A plan holds all that is random about units and spikes; any piece of the traces
 follows from it; a writer takes the pieces in order."""
 
+import json
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import probeinterface
 
+from .converter import Microvolts
 from .errors import UserError
 from .filters import Filter, design_filter
 from .hdf5 import read_frame, read_values
@@ -263,15 +265,20 @@ def provenance(settings, *, seed, name, library_digest):
 class Recording:
     """A recording file, open. Close it, or use it in a `with` block.
 
-    `traces` (n_samples, n_channels) float32 µV, read as it is sliced; `sampling_frequency` Hz; `units`, a DataFrame with a row
-    a unit; `spike_trains`, for each unit the nearest samples of its spikes; `spike_times`, for each unit the exact times, s;
-    `templates` (n_units, n_channels, n_t) µV with the spike at `template_peak`; `filtered_templates`, the same as the filter
-    leaves them in the traces; `channel_positions` (n_channels, 3) µm; `probe`, the exact contacts in their plane, for
-    SpikeInterface's `set_probe`.
+    `traces` (n_samples, n_channels) float32 µV, read as it is sliced; `samples`, the same as they are stored, µV or whole
+    counts of `gain_to_uV` µV; `clipped_samples` (n_channels,), how many exceeded the range of counts; `filtered`, whether there
+    is a filter; `sampling_frequency` Hz; `units`, a DataFrame with a row a unit; `spike_trains`, for each unit the nearest
+    samples of its spikes; `spike_times`, for each unit the exact times, s; `templates` (n_units, n_channels, n_t) µV with the
+    spike at `template_peak`; `filtered_templates`, the same as the filter leaves them in the traces; `channel_positions`
+    (n_channels, 3) µm; `probe`, the exact contacts in their plane, for SpikeInterface's `set_probe`; `provenance`, a dict.
     """
 
     file: h5py.File
-    traces: h5py.Dataset
+    traces: h5py.Dataset | Microvolts
+    samples: h5py.Dataset
+    gain_to_uV: float
+    clipped_samples: np.ndarray
+    filtered: bool
     sampling_frequency: float
     units: pd.DataFrame
     spike_trains: list
@@ -281,6 +288,7 @@ class Recording:
     template_peak: int
     channel_positions: np.ndarray
     probe: probeinterface.Probe
+    provenance: dict
 
     @property
     def duration(self):
@@ -314,9 +322,15 @@ def read_recording(path):
     try:
         file = h5py.File(path, "r")
         trains = [file["spiketrains"][str(i)] for i in range(len(file["spiketrains"]))]
+        samples = file["recordings"]
+        gain = float(samples.attrs["gain_to_uV"])
         return Recording(
             file=file,
-            traces=file["recordings"],
+            traces=samples if samples.dtype.kind == "f" else Microvolts(samples, gain),
+            samples=samples,
+            gain_to_uV=gain,
+            clipped_samples=file["clipped_samples"][()],
+            filtered=bool(file["info/recordings/filter"][()]),
             sampling_frequency=float(file["info/recordings/fs"][()]),
             units=read_frame(file["units"]),
             spike_trains=[train["samples"][()] for train in trains],
@@ -326,6 +340,7 @@ def read_recording(path):
             template_peak=int(file["templates"].attrs["peak"]),
             channel_positions=file["channel_positions"][()],
             probe=layout_from_text(file["probe"].asstr()[()]),
+            provenance={name: json.loads(value) for name, value in file["provenance"].attrs.items()},
         )
     except (OSError, KeyError) as error:
         if file is not None:
