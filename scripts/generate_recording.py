@@ -24,6 +24,6 @@ with job_log(snakemake):
     clipped = write_mearec(snakemake.output[0], plan, pieces, library, settings, provenance=origin)
     if clipped.any():
         print(
-            f"{clipped.sum()} samples, on {np.count_nonzero(clipped)} channels, exceed the range of the converter and are clipped "
-            f"(most on channel {clipped.argmax()}: {clipped.max()}); a larger gain or more bits would hold them"
+            f"{clipped.sum()} samples on {np.count_nonzero(clipped)} channels exceed the range of the converter and are "
+            f"clipped, most on channel {clipped.argmax()}: {clipped.max()}; a larger gain or more bits would hold them"
         )

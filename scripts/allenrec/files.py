@@ -34,7 +34,8 @@ def _faults_named(path):
     except OSError as error:
         if error.errno is None or error.filename is not None:
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        # In the system's words: those of HDF5 have several lines.
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 @contextmanager

@@ -168,7 +168,8 @@ def _add_units(content, recording):
         waveform_rate=recording.sampling_frequency,
         electrode_table=content.electrodes,
     )
-    for column in units:
+    # Columns without a row would have no type.
+    for column in units if len(units) else []:
         content.add_unit_column(name=column, description=MEANING.get(column, column.replace("_", " ")))
     rows = units.to_dict("records")
     # Volts, samples first

@@ -1,5 +1,9 @@
 """A zarr folder of SpikeInterface: the traces in parts of a second, compressed."""
 
+from contextlib import contextmanager
+
+from numcodecs import blosc
+
 from ..errors import UserError
 from ..files import folder_built_beside
 from .extractors import PIECES, as_recording, as_sorting
@@ -22,9 +26,19 @@ def write_zarr(folder, recording, *, compression="zstd"):
         Where SpikeInterface cannot write zarr, which up to 0.105 is so with Python 3.14.
     """
     compressor = {"compressor": None} if compression == "none" else {}
-    with folder_built_beside(folder) as temporary:
+    with folder_built_beside(folder) as temporary, _one_thread():
         try:
             as_recording(recording).save(format="zarr", folder=temporary, overwrite=True, **compressor, **PIECES)
             as_sorting(recording).save(format="zarr", folder=temporary / "sorting.zarr")
         except NotImplementedError as error:
             raise UserError(f"{folder}: {error}") from None
+
+
+@contextmanager
+def _one_thread():
+    """Let one thread compress: the parts that several of them make stand in the order in which they are done."""
+    threads = blosc.set_nthreads(1)
+    try:
+        yield
+    finally:
+        blosc.set_nthreads(threads)
