@@ -289,10 +289,10 @@ class RecordingSignal(Block):
             for key in ("gain", "adc_bit_depth", "lsb"):
                 self.require(getattr(self, key) is None, key, "is for integers; set dtype to int16 or int32, or leave it out")
             return
-        # A converter has two values at least.
-        bits, lsb, width = self.adc_bit_depth or 1, self.lsb or 1, int(self.dtype.removeprefix("int"))
+        lsb, width = self.lsb or 1, int(self.dtype.removeprefix("int"))
+        bits = self.adc_bit_depth or 1  # two values at least
         key = "adc_bit_depth" if self.adc_bit_depth else "lsb"
-        self.require(lsb * 2**bits <= 2**width, key, f"leaves {self.dtype}: {bits} bits in steps of lsb, {lsb}")
+        self.require(lsb * 2**bits <= 2**width, key, f"is more than {self.dtype} holds (2 to adc_bit_depth times lsb, {lsb})")
 
 
 class Recording(Block):

@@ -148,7 +148,7 @@ def test_changed_value_runs_what_depends_on_it_and_nothing_else(change, expected
 
 
 def test_other_formats_without_the_file_that_they_are_written_from(finished, tmp_path):
-    """The HDF5 file is gone when figures and formats are made; nothing is made again for lack of it, and all when it changes."""
+    """The HDF5 file goes when figures and formats are made; nothing is made again for lack of it, and all when it changes."""
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, symlinks=True)
     change = {"format": ["binary", "zarr", "nwb"], "recordings": {"dtype": "int16", "gain": 0.5, "adc_bit_depth": 7}}
