@@ -8,17 +8,16 @@ with job_log(snakemake):
 
     from allenrec.files import require_space, sha256
     from allenrec.library import read_library
-    from allenrec.recording import BLOCK, blocks, plan_recording, provenance
+    from allenrec.recording import BLOCK, blocks, plan_recording, provenance, traces_size
     from allenrec.settings import Recording as RecordingSettings
     from allenrec.writers.mearec import write_mearec
 
     name, seed = snakemake.wildcards.recording, snakemake.params.seed
     settings = RecordingSettings.model_validate(snakemake.params.settings)
     library = read_library(snakemake.input.library)
+    require_space(snakemake.output[0], traces_size(library, settings), at_most=settings.compression != "none")
     plan = plan_recording(library, settings, seed=seed, name=name)
     print(f"{len(plan.units)} units, {sum(plan.units['n_spikes'])} spikes")
-    size = plan.n_samples * plan.n_channels * np.dtype(settings.recordings.dtype).itemsize
-    require_space(snakemake.output[0], size, at_most=settings.compression != "none")
     origin = provenance(snakemake.params.settings, seed=seed, name=name, library_digest=sha256(snakemake.input.library))
     pieces = tqdm(blocks(plan), total=-(-plan.n_samples // BLOCK), unit="block")
     clipped = write_mearec(snakemake.output[0], plan, pieces, library, settings, provenance=origin)

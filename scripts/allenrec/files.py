@@ -74,13 +74,18 @@ def require_space(path, n_bytes, *, at_most=False):
         If less is free.
     """
     existing = next(folder for folder in Path(path).absolute().parents if folder.exists())
-    free = shutil.disk_usage(existing).free
-    print(f"{path}: {'at most' if at_most else 'about'} {n_bytes / 1e9:.3g} GB; {free / 1e9:.3g} GB are free")
+    needed, free = _in_words(n_bytes), shutil.disk_usage(existing).free
+    print(f"{path}: {'at most' if at_most else 'about'} {needed}; {_in_words(free)} are free")
     if n_bytes > free and not at_most:
         raise UserError(
-            f"{path} takes {n_bytes / 1e9:.3g} GB, but only {free / 1e9:.3g} GB are free in {existing}; make room, or ask for "
-            "less: a shorter recording, int16, fewer formats"
+            f"{path} takes {needed}, but only {_in_words(free)} are free in {existing}; make room, or ask for less: a shorter "
+            "recording, int16, fewer formats"
         )
+
+
+def _in_words(n_bytes):
+    power = min((len(str(int(n_bytes))) - 1) // 3, 4)
+    return f"{n_bytes / 1000**power:.1f} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
 def write_json(path, content):

@@ -17,7 +17,7 @@ from support import ROOT, run_python
 from allenrec.errors import UserError
 from allenrec.files import require_space
 from allenrec.library import build_cell_library, read_library
-from allenrec.recording import blocks, plan_recording, provenance, read_recording
+from allenrec.recording import blocks, plan_recording, provenance, read_recording, traces_size
 from allenrec.settings import Library, Recording
 from allenrec.writers.binary import write_binary
 from allenrec.writers.mearec import write_mearec
@@ -37,6 +37,7 @@ def make(path, library, **changed):
     merged = {**base, **{k: base[k] | v if isinstance(v, dict) else v for k, v in changed.items()}}
     settings = Recording.model_validate(merged)
     plan = plan_recording(library, settings, seed=0, name="test")
+    assert traces_size(library, settings) == plan.n_samples * plan.n_channels * np.dtype(settings.recordings.dtype).itemsize
     origin = provenance(settings.model_dump(mode="json"), seed=0, name="test", library_digest="0" * 64)
     clipped = write_mearec(path, plan, blocks(plan), library, settings, provenance=origin)
     return plan, clipped
@@ -267,11 +268,12 @@ def small_disk(tmp_path):
 
 
 def test_disk_that_is_too_small_is_refused_before_anything_is_written(small_disk, capsys):
-    with pytest.raises(UserError, match=r"recording\.h5 takes 1 GB, but only 0\.0\d+ GB are free in .*disk; make room"):
+    with pytest.raises(UserError, match=r"recording\.h5 takes 1\.0 GB, but only \d\.\d MB are free in .*disk; make room"):
         require_space(small_disk / "recordings" / "demo" / "recording.h5", 1_000_000_000)
-    assert "about 1 GB; 0.00" in capsys.readouterr().out
+    assert "recording.h5: about 1.0 GB; 4.2 MB are free" in capsys.readouterr().out
     require_space(small_disk / "recording.h5", 1_000_000_000, at_most=True)
-    require_space(small_disk / "recording.h5", 1_000_000)
+    require_space(small_disk / "recording.h5", 12_345)
+    assert capsys.readouterr().out.count("at most 1.0 GB") == 1
     assert list(small_disk.iterdir()) == []
 
 

@@ -162,7 +162,7 @@ def test_other_formats_without_the_file_that_they_are_written_from(finished, tmp
     assert np.array_equal(spikeinterface.load(results / "recordings" / "demo" / "recording.zarr").get_traces(), traces)
     assert all((results / "figures" / "recordings" / "demo" / f"{name}.png").stat().st_size for name in ("raster", "traces"))
     log = (results / "logs" / "generate_recording" / "demo.log").read_text()
-    assert re.search(r"about 0\.006\d+ GB; [0-9.]+ GB are free", log) and "block/s]" in log
+    assert re.search(r"recording\.h5: about 6\.1 MB; [0-9.]+ [GT]B are free", log) and "block/s]" in log
     assert "exceed the range of the converter and are clipped" in log
     assert "it/s]" in (results / "logs" / "export_zarr" / "demo.log").read_text()
     assert jobs_of_dry_run(folder, "--configfile", "change.yaml") == set()
@@ -171,6 +171,20 @@ def test_other_formats_without_the_file_that_they_are_written_from(finished, tmp
     exports = {"export_binary", "export_zarr", "export_nwb"}
     again = {"save_config", "generate_passing_recording", "plot_recording"} | exports
     assert jobs_of_dry_run(folder, "--configfile", "change.yaml") == again
+
+
+def test_recording_that_the_disk_cannot_hold_is_refused_before_it_is_computed(finished, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
+    change = {"recordings": {"long": {"library": "neuronexus", "spiketrains": {"duration": 1e10}}}}
+    (folder / "change.yaml").write_text(yaml.safe_dump(change))
+    result = snakemake(folder, "--cores", "1", "recordings", "--configfile", "change.yaml")
+    assert result.returncode == 1
+    log = (folder / "results" / "logs" / "generate_recording" / "long.log").read_text().splitlines()
+    assert len(log) == 2 and re.match(
+        r"error: results/recordings/long/recording\.h5 takes 40960\.0 TB, but only .*make room", log[1]
+    )
+    assert not (folder / "results" / "recordings" / "long").exists()
 
 
 def test_changed_library_code_runs_what_uses_it(finished, tmp_path):
