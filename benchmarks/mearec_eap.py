@@ -1,8 +1,9 @@
 """Runs in MEArec's environment: the time of its own loop over candidate poses. Started by `eap.py`.
 
 The only argument is JSON: `scripts` (our library), `folder` (the model), `mechanisms` (where compiled ones live),
-`currents` (a folder with `imem_*.npy` and `vmem_*.npy`, as MEArec stores them), `candidates`, `seed`. Prints JSON on
-its last line.
+`currents` (a folder with `imem_*.npy` and `vmem_*.npy`, as MEArec stores them), `probe` (its name), `candidates`, `seed`; and
+`drifting`, if it is about templates along a path: how many of them. Then each step counts as a candidate does.
+Prints JSON on its last line.
 """
 
 import contextlib
@@ -30,9 +31,12 @@ def main():
         return cells[-1]
 
     cells = []
-    params = MEArec.get_default_templates_params() | {"rot": "3drot", "seed": job["seed"], "n": job["candidates"]}
+    params = MEArec.get_default_templates_params()
+    params |= {"rot": "3drot", "probe": job["probe"], "seed": job["seed"], "n": job["candidates"]}
     # One candidate a template at most: the loop stops after `candidates` + 1 of them.
     params["max_iterations"] = 1
+    if job.get("drifting"):
+        params |= {"drifting": True, "n": job["drifting"], "drift_steps": 31, "max_iterations": 1000, "timeout": None}
     with candidate_times() as starts, contextlib.redirect_stdout(sys.stderr):
         begin = time.perf_counter()
         simulate_cells.calc_extracellular(

@@ -95,6 +95,14 @@ def probe_file(wildcards):
     return settings.libraries[wildcards.library].probe_file or []
 
 
+def poses_of_library(wildcards):
+    """Where the poses of a library come from, if they are not sampled: a table, or the same model in another library."""
+    library = settings.libraries[wildcards.library]
+    if library.poses_from is not None:
+        return f"results/libraries/{library.poses_from}/cells/{wildcards.model}.h5"
+    return library.poses or []
+
+
 def libraries_of_probes():
     """The libraries on each probe: on those of the configuration and, none as a rule, on those that MEAutility has."""
     probes = {library.probe for library in settings.libraries.values()} | set(probe_names())

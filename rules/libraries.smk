@@ -8,11 +8,12 @@ rule library:
 
 
 rule compute_eaps:
-    """Templates of one model on one probe, at random poses."""
+    """Templates of one model on one probe, at poses that are sampled, given, or those of another library."""
     input:
         currents=rules.simulate_spikes.output,
         probe=probe_file,
-        code=code("currents", "templates", "poses", "probes", "library", "tables"),
+        poses=poses_of_library,
+        code=code("currents", "cell_library", "tables"),
     output:
         ensure("results/libraries/{library}/cells/{model}.h5", non_empty=True),
     log:
@@ -31,7 +32,7 @@ rule compute_eaps:
         cell_type_column=settings.cell_type_column,
         seed=settings.seed,
     message:
-        "Sampling templates of model {wildcards.model} for {wildcards.library}"
+        "Computing templates of model {wildcards.model} for {wildcards.library}"
     script:
         "../scripts/compute_eaps.py"
 

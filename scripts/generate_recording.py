@@ -7,20 +7,20 @@ with job_log(snakemake):
     from tqdm import tqdm
 
     from allenrec.files import require_space, sha256
-    from allenrec.library import read_library
+    from allenrec.library import open_library
     from allenrec.recording import BLOCK, blocks, plan_recording, provenance, traces_size
     from allenrec.settings import Recording as RecordingSettings
     from allenrec.writers.mearec import write_mearec
 
     name, seed = snakemake.wildcards.recording, snakemake.params.seed
     settings = RecordingSettings.model_validate(snakemake.params.settings)
-    library = read_library(snakemake.input.library)
-    require_space(snakemake.output[0], traces_size(library, settings), at_most=settings.compression != "none")
-    plan = plan_recording(library, settings, seed=seed, name=name)
-    print(f"{len(plan.units)} units, {sum(plan.units['n_spikes'])} spikes")
     origin = provenance(snakemake.params.settings, seed=seed, name=name, library_digest=sha256(snakemake.input.library))
-    pieces = tqdm(blocks(plan), total=-(-plan.n_samples // BLOCK), unit="block")
-    clipped = write_mearec(snakemake.output[0], plan, pieces, library, settings, provenance=origin)
+    with open_library(snakemake.input.library) as library:
+        require_space(snakemake.output[0], traces_size(library, settings), at_most=settings.compression != "none")
+        plan = plan_recording(library, settings, seed=seed, name=name)
+        print(f"{len(plan.units)} units, {sum(plan.units['n_spikes'])} spikes")
+        pieces = tqdm(blocks(plan), total=-(-plan.n_samples // BLOCK), unit="block")
+        clipped = write_mearec(snakemake.output[0], plan, pieces, library, settings, provenance=origin)
     if clipped.any():
         print(
             f"{clipped.sum()} samples on {np.count_nonzero(clipped)} channels exceed the range of the converter and are "

@@ -5,10 +5,10 @@ from joblog import job_log
 with job_log(snakemake):
     from allenrec.figures import libraries
     from allenrec.figures.style import save
-    from allenrec.library import read_library
+    from allenrec.library import open_library
 
-    library = read_library(snakemake.input.library)
-    save(libraries.amplitudes(library, snakemake.params.min_amp), snakemake.output.amplitudes)
-    save(libraries.poses(library), snakemake.output.poses)
-    save(libraries.templates_on_probe(library), snakemake.output.templates)
-    save(libraries.acceptance(library), snakemake.output.acceptance)
+    with open_library(snakemake.input.library) as library:
+        save(libraries.amplitudes(library, snakemake.params.min_amp), snakemake.output.amplitudes)
+        save(libraries.poses(library), snakemake.output.poses)
+        save(libraries.templates_on_probe(library), snakemake.output.templates)
+        save(libraries.acceptance(library), snakemake.output.acceptance)

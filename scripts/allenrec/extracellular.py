@@ -10,14 +10,23 @@ LFPykit. A medium with a conductivity for each axis is an isotropic one in stret
 J Neurophysiol 38:356).
 """
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 
 SOURCES = ("line", "point", "root_as_point")
 
-#: Ratios multiplied before a logarithm is taken. One ratio stays below 1e9 (a point on a thin, long segment), so that
-#: the product stays far from the largest double.
+#: Ratios multiplied before a logarithm is taken. Numerators stay below 1e9 µm and denominators above 1e-9 µm, so that
+#: products stay far from the largest and the smallest double.
 RATIOS_A_LOGARITHM = 16
+
+#: Rows of length n_seg that `transfer` needs to work
+WORK_ROWS = 3
+
+LN2 = float(np.log(2.0))
+#: The double sqrt(1/2) as an integer
+SQRT_HALF_BITS = int(np.sqrt(0.5).view(np.int64))
 
 
 def transfer_matrix(start, end, diameter, points, *, sigma=0.3, source="line"):
@@ -51,15 +60,36 @@ def contact_transfer_matrix(start, end, diameter, points, *, sigma=0.3, source="
     `points` has the shape (n_contacts, n_points, 3); the result (n_contacts, n_seg). The mean of logarithms is taken as one
     logarithm of a product, which is what makes finite contacts cheap.
     """
+    points = np.ascontiguousarray(points, dtype=float)
+    return _matrix(prepare_segments(start, end, diameter, sigma=sigma, source=source), points)
+
+
+class Segments(NamedTuple):
+    """Segments as the kernel takes them, prepared once for any number of points.
+
+    Lengths are in stretched coordinates, in which a unit current gives 1 / (4 pi distance): µm times `stretch` (3,). For each
+    segment `end` and `direction` (3, n), `length` (n,), `radius2` (n,), the radius squared, and `scale` (n,), which is
+    1 / (4 pi length), or 0 for a point. `dots` (k,): which ones are points; `centre` (k, 3).
+    """
+
+    stretch: np.ndarray
+    end: np.ndarray
+    direction: np.ndarray
+    length: np.ndarray
+    radius2: np.ndarray
+    scale: np.ndarray
+    dots: np.ndarray
+    centre: np.ndarray
+
+
+def prepare_segments(start, end, diameter, *, sigma=0.3, source="line"):
+    """Return the `Segments` of what `transfer_matrix` takes."""
     if source not in SOURCES:
         raise ValueError(f"source {source!r}; known are {', '.join(SOURCES)}")
     sigma = np.broadcast_to(np.asarray(sigma, dtype=float), 3)
-    # In coordinates stretched by these, a unit current gives 1 / (4 pi |u|): sigma for each axis if all are equal.
-    stretch = np.sqrt(np.prod(sigma) / sigma)
+    stretch = np.sqrt(np.prod(sigma) / sigma)  # sigma itself for each axis if all are equal
     start = np.asarray(start, dtype=float) * stretch
     end = np.asarray(end, dtype=float) * stretch
-    radius = 0.5 * np.asarray(diameter, dtype=float) * np.prod(sigma) ** (1 / 3)
-    points = np.ascontiguousarray(np.asarray(points, dtype=float) * stretch)
     vector = end - start
     length = np.sqrt(np.sum(vector**2, axis=1))
     as_point = length == 0
@@ -67,48 +97,89 @@ def contact_transfer_matrix(start, end, diameter, points, *, sigma=0.3, source="
         as_point[:] = True
     elif source == "root_as_point":
         as_point[0] = True
-    out = np.empty((points.shape[0], len(length)))
-    lines = np.flatnonzero(~as_point)
-    if len(lines) == len(length):  # the common case, without a copy
-        _lines(end, vector, length, radius, points, out)
-    else:
-        some = np.empty((points.shape[0], len(lines)))
-        _lines(end[lines], vector[lines], length[lines], radius[lines], points, some)
-        out[:, lines] = some
-        dots = np.flatnonzero(as_point)
-        distance = np.linalg.norm(points[:, :, np.newaxis] - 0.5 * (start + end)[dots], axis=-1)
-        out[:, dots] = (1 / np.maximum(distance, radius[dots])).mean(axis=1)
-    out /= 4 * np.pi
-    return out
+    divisor = np.where(length == 0, 1.0, length)
+    dots = np.flatnonzero(as_point)
+    return Segments(
+        stretch=stretch,
+        end=np.ascontiguousarray(end.T),
+        direction=np.ascontiguousarray((vector / divisor[:, np.newaxis]).T),
+        length=length,
+        radius2=(0.5 * np.asarray(diameter, dtype=float) * np.prod(sigma) ** (1 / 3)) ** 2,
+        scale=np.where(as_point, 0.0, 1 / (4 * np.pi * divisor)),
+        dots=dots,
+        centre=0.5 * (start + end)[dots],
+    )
 
 
-@numba.njit(cache=True, error_model="numpy")
-def _lines(end, vector, length, radius, points, out):
-    """Mean over the points of a contact of ln(...) / length, for each contact and segment, into `out`.
+@numba.njit(cache=True, nogil=True)
+def _matrix(segments, points):
+    """The transfer matrix (n_contacts, n_seg) to contacts of `points` (n_contacts, n_points, 3)."""
+    matrix = np.empty((len(points), len(segments.length)))
+    work = np.empty((WORK_ROWS, len(segments.length)))
+    for c in range(len(points)):
+        transfer(segments, points[c], work, matrix[c])
+    return matrix
 
-    The innermost loop has no branch and no logarithm, so that it compiles to vector instructions.
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def transfer(segments, points, work, out):
+    """One row of `contact_transfer_matrix`: the mean over `points` (n_points, 3) µm for each segment, into `out` (n_seg,).
+
+    `work` (WORK_ROWS, n_seg) is room for what is between, float64. The innermost loop has no branch, no logarithm and no
+    division, so that it compiles to vector instructions and two square roots are nearly all its time.
     """
-    n_contacts, n_points, _ = points.shape
-    n = len(length)
-    ex, ey, ez = end[:, 0].copy(), end[:, 1].copy(), end[:, 2].copy()
-    ux, uy, uz = vector[:, 0] / length, vector[:, 1] / length, vector[:, 2] / length
-    radius2 = radius**2
-    product = np.empty(n)
-    for c in range(n_contacts):
-        out[c] = 0.0
-        product[:] = 1.0
-        for q in range(n_points):
-            x, y, z = points[c, q]
-            for s in range(n):
-                dx, dy, dz = x - ex[s], y - ey[s], z - ez[s]
-                h = dx * ux[s] + dy * uy[s] + dz * uz[s]
-                to_end = h + length[s]
-                r2 = max(abs(dx * dx + dy * dy + dz * dz - h * h), radius2[s])
-                both = np.sqrt(h * h + r2) + np.sqrt(to_end * to_end + r2)
-                product[s] *= (both + length[s]) / (both - length[s])
-            if (q + 1) % RATIOS_A_LOGARITHM == 0 or q == n_points - 1:
-                for s in range(n):
-                    out[c, s] += np.log(product[s])
-                    product[s] = 1.0
+    n_points, n = len(points), len(out)
+    stretch, length = segments.stretch, segments.length
+    ex, ey, ez = segments.end[0], segments.end[1], segments.end[2]
+    ux, uy, uz = segments.direction[0], segments.direction[1], segments.direction[2]
+    numerator, denominator, mantissa = work[0], work[1], work[2]
+    numerator[:] = 1.0
+    denominator[:] = 1.0
+    out[:] = 0.0
+    for q in range(n_points):
+        x, y, z = points[q, 0] * stretch[0], points[q, 1] * stretch[1], points[q, 2] * stretch[2]
         for s in range(n):
-            out[c, s] /= n_points * length[s]
+            dx, dy, dz = x - ex[s], y - ey[s], z - ez[s]
+            h = dx * ux[s] + dy * uy[s] + dz * uz[s]
+            to_start = h + length[s]
+            r2 = max(dx * dx + dy * dy + dz * dz - h * h, segments.radius2[s])
+            both = np.sqrt(h * h + r2) + np.sqrt(to_start * to_start + r2)
+            numerator[s] *= both + length[s]
+            denominator[s] *= both - length[s]
+        if (q + 1) % RATIOS_A_LOGARITHM == 0 or q == n_points - 1:
+            for s in range(n):
+                numerator[s] /= denominator[s]
+                denominator[s] = 1.0
+            _add_logarithms(numerator, mantissa, out)
+            numerator[:] = 1.0
+    share = 1 / n_points
+    for s in range(n):
+        out[s] *= share * segments.scale[s]
+    for i in range(len(segments.dots)):
+        centre, s = segments.centre[i], segments.dots[i]
+        for q in range(n_points):
+            dx, dy, dz = points[q, 0] * stretch[0], points[q, 1] * stretch[1], points[q, 2] * stretch[2]
+            dx, dy, dz = dx - centre[0], dy - centre[1], dz - centre[2]
+            distance = np.sqrt(max(dx * dx + dy * dy + dz * dz, segments.radius2[s]))
+            out[s] += share / (4 * np.pi * distance)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _add_logarithms(x, mantissa, out):
+    """Add the natural logarithms of `x`, finite and at least 1, to `out`, to two units in the last place; `x` is spent.
+
+    A call of `log` would not become vector instructions. As in fdlibm (e_log.c, its coefficients too), x = 2**k * m with m
+    from sqrt(1/2) to sqrt(2), and ln(m) = 2 atanh(f) with f = (m - 1) / (m + 1).
+    """
+    bits, mantissa_bits = x.view(np.int64), mantissa.view(np.int64)
+    for s in range(len(x)):
+        k = (bits[s] - SQRT_HALF_BITS) >> 52
+        mantissa_bits[s] = bits[s] - (k << 52)
+        x[s] = k
+    for s in range(len(x)):
+        f = (mantissa[s] - 1) / (mantissa[s] + 1)
+        z = f * f
+        series = 0.1818357216161805 + z * (0.15313837699209373 + z * 0.14798198605116586)
+        series = 0.2857142874366239 + z * (0.22222198432149784 + z * series)
+        series = z * (0.6666666666666735 + z * (0.3999999999940942 + z * series))
+        out[s] += x[s] * LN2 + (2 * f + f * series)

@@ -1,9 +1,9 @@
 """Template libraries: written a cell at a time, joined, and read. The layout is MEArec's, with extras of ours."""
 
 import json
+import math
 from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -15,26 +15,26 @@ from .errors import UserError
 from .features import FEATURES, waveform_features
 from .files import written_beside
 from .hdf5 import TEXT, read_dict, read_frame, read_values, write_dict, write_frame
-from .poses import position_limits
-from .probes import layout_from_text, layout_to_text, load_probe
-from .templates import sample_templates
+from .poses import Poses
+from .probes import layout_from_text, layout_to_text
 
 #: Datasets with one row a template
 PER_TEMPLATE = ("templates", "locations", "rotations", "celltypes", "model_ids", "spike_indices", "candidates")
 #: The same with the features, each a dataset
 ROWS = (*PER_TEMPLATE, *(f"features/{name}" for name in FEATURES))
-#: Of the joined file, how many templates are copied at once
-COPIED_AT_ONCE = 64
+#: How much of the templates is held while they are written or joined, bytes
+BYTES_AT_ONCE = 8 * 2**20
 
 
 @dataclass(frozen=True)
 class Library:
-    """A template library in memory.
+    """A template library.
 
-    `templates` (N, n_contacts, n_t) float32 µV; `locations` (N, 3) µm; `rotations` (N, 3) rad; `celltypes`, `model_ids` (N,)
-    text; `spike_indices`, `candidates` (N,); `features`, a DataFrame with a row a template (see `waveform_features`);
-    `channel_positions` (n_contacts, 3) µm; `probe`, its exact contacts in their plane; `cells`, a DataFrame with a row a
-    model; `params` and `electrodes`, MEArec's `info`; `provenance`, a dict.
+    `templates` (N, n_contacts, n_t) float32 µV and `locations` (N, 3) µm; or (N, n_steps, n_contacts, n_t) and (N, n_steps, 3)
+    if the cells drift. `rotations` (N, 3) rad; `celltypes`, `model_ids` (N,) text; `spike_indices`, -1 for a mean spike,
+    `candidates` (N,); `features`, a DataFrame with a row a template (see `waveform_features`); `channel_positions`
+    (n_contacts, 3) µm; `probe`, its exact contacts in their plane; `cells`, a DataFrame with a row a model; `params` and
+    `electrodes`, MEArec's `info`; `provenance`, a dict.
     """
 
     templates: np.ndarray
@@ -68,143 +68,156 @@ class Library:
         return int(self.cut_out[0] / self.dt)
 
     @property
+    def drifting(self):
+        """Whether there are steps along a path."""
+        return len(self.templates.shape) == 4
+
+    @property
+    def centre(self):
+        """Which step is the pose itself."""
+        return int(self.params["drift_centre"]) if self.drifting else 0
+
+    @property
+    def positions(self):
+        """(N, 3) µm: of the somata; at the centre step if they drift."""
+        return self.locations[:, self.centre] if self.drifting else self.locations
+
+    def at_centre(self, rows):
+        """Return some of the templates, (n, n_contacts, n_t) µV; at the centre step if they drift."""
+        chosen = [self.templates[row, self.centre] if self.drifting else self.templates[row] for row in rows]
+        return np.array(chosen, dtype=np.float32).reshape(len(chosen), *self.templates.shape[-2:])
+
+    @property
     def amplitudes(self):
         """(N,) µV: how far each template goes below zero."""
         return self.features["amplitude_uV"].to_numpy()
 
 
-def build_cell_library(path, currents, cell, settings, *, name, seed, progress=lambda accepted: None):
-    """Sample the templates of one cell on one probe, and write them.
+def write_library(path, templates, rows, cells, *, shape, probe, params, provenance, centre=0):
+    """Write a library, its templates one after the other.
 
     Parameters
     ----------
     path : path
-    currents : allenrec.currents.Currents
-    cell : dict
-        The row of the cell with all its metadata.
-    settings : allenrec.settings.Library
-    name : str
-        Of the library; with the seed and the model it is the address of all random numbers.
-    seed : int
-    progress : callable
-        Called with 1 for each accepted template.
-
-    Returns
-    -------
-    str
-        What came of it, for people.
-
-    Raises
-    ------
-    UserError
-        If there are fewer than `n` templates and `on_shortfall` is "fail".
-    """
-    model_id, dt = currents.attributes["model_id"], float(currents.attributes["dt"])
-    cut_out = currents.attributes["stimulus"]["cut_out"]
-    probe = load_probe(settings.probe, settings.ncontacts)
-    image_factor = probe.image_factor(settings.image_factor)
-    sampled = sample_templates(
-        currents.imem,
-        (currents.start, currents.end, currents.diameter),
-        probe,
-        (seed, "poses", name, model_id),
-        n=settings.n,
-        limits=position_limits(
-            probe.positions, xlim=settings.xlim, ylim=settings.ylim, zlim=settings.zlim, overhang=settings.overhang
-        ),
-        rot=settings.rot,
-        x_distr=settings.x_distr,
-        beta_distr_params=settings.beta_distr_params,
-        min_amp=settings.min_amp,
-        check_eap_shape=settings.check_eap_shape,
-        max_iterations=settings.max_iterations,
-        sigma=settings.sigma,
-        source=settings.source,
-        image_factor=image_factor,
-        peak_sample=int(cut_out[0] / dt),
-        progress=progress,
-    )
-    outcome = (
-        f"model {model_id}: {len(sampled.templates)} of {settings.n} templates from {sampled.n_candidates} poses "
-        f"({sampled.acceptance_rate:.2%} accepted)"
-    )
-    if len(sampled.templates) < settings.n and settings.on_shortfall == "fail":
-        raise UserError(
-            f"{outcome}; lower libraries.{name}.min_amp, bring xlim nearer, raise max_iterations, or set on_shortfall: take"
-        )
-    write_cell_library(
-        path,
-        sampled,
-        waveform_features(sampled.templates, probe.positions, dt),
-        cell,
-        probe=probe,
-        params=settings.model_dump()
-        | {
-            "dt": dt,
-            "cut_out": cut_out,
-            "image_factor": image_factor,
-            "seed": seed,
-            "drifting": False,
-            "cell_models_folder": "allen_models",
-            "templates_folder": "results/libraries",
-        },
-        provenance={
-            "config": settings.model_dump(mode="json"),
-            "digests": currents.attributes["digests"],
-            "versions": currents.attributes["versions"]
-            | {package: version(package) for package in ("numpy", "numba", "scipy", "h5py", "MEAutility", "probeinterface")},
-            "seed": seed,
-        },
-    )
-    return outcome
-
-
-def write_cell_library(path, sampled, features, cell, *, probe, params, provenance):
-    """Write the templates of one cell.
-
-    Parameters
-    ----------
-    path : path
-    sampled : Templates
-    features : pandas.DataFrame
-        Of the templates, as `waveform_features` returns them.
-    cell : dict
-        The row of the cell with all its metadata; `model_id` and `cell_type` are needed.
+    templates : iterable of numpy.ndarray
+        (n_contacts, n_t) each or, if the cells drift, (n_steps, n_contacts, n_t); µV.
+    rows : dict
+        Those of `PER_TEMPLATE` but the templates: arrays with a row a template.
+    cells : pandas.DataFrame
+        A row a model, with all metadata; `model_id` and `cell_type` are needed.
+    shape : tuple
+        Of all templates.
     probe : Probe
     params : dict
         What the templates were made with, in MEArec's names; `dt` and `cut_out` (ms) are needed.
     provenance : dict
         Text and dicts.
+    centre : int
+        Of cells that drift, which step is the pose itself.
     """
-    n = len(sampled.templates)
-    cell = cell | {
-        "n_templates": n,
-        "n_candidates": sampled.n_candidates,
-        "acceptance_rate": sampled.acceptance_rate,
-    }
-    rows = {
-        "templates": sampled.templates,
-        "locations": sampled.locations,
-        "rotations": sampled.rotations,
-        "celltypes": np.full(n, cell["cell_type"], dtype=object),
-        "model_ids": np.full(n, cell["model_id"], dtype=object),
-        "spike_indices": sampled.spike_indices,
-        "candidates": sampled.candidates,
-        **{f"features/{name}": features[name].to_numpy() for name in FEATURES},
-    }
+    drifting, n_t = len(shape) == 4, shape[-1]
+    params = params | ({"drifting": True, "drift_centre": centre, "drift_steps": shape[1]} if drifting else {"drifting": False})
+    # Of no templates, so that there are columns in any case
+    features = [waveform_features(np.zeros((0, probe.n_contacts, n_t), np.float32), probe.positions, params["dt"])]
     with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
-        for name, values in rows.items():
+        dataset = _create(file, "templates", shape, np.dtype(np.float32))
+        for first, block in _in_blocks(templates):
+            dataset[first : first + len(block)] = block
+            features.append(waveform_features(block[:, centre] if drifting else block, probe.positions, params["dt"]))
+        features = {f"features/{name}": np.concatenate([table[name] for table in features]) for name in FEATURES}
+        for name, values in (rows | features).items():
             _create(file, name, values.shape, values.dtype)[...] = values
-        _write_common(file, pd.DataFrame([cell]), probe.positions, probe.layout, params, probe.info, provenance)
+        _write_common(file, cells, probe.positions, probe.layout, params, probe.info, provenance)
+
+
+def library_from_arrays(
+    path, templates, locations, cell_types, probe, *, dt, cut_out, rotations=None, model_ids=None, cells=None, centre=0
+):
+    """Write a library of templates that come from elsewhere.
+
+    Parameters
+    ----------
+    path : path
+    templates : numpy.ndarray
+        (N, n_contacts, n_t) µV, or (N, n_steps, n_contacts, n_t) of cells that drift. The lowest value of each lies
+        `cut_out[0]` after its start.
+    locations : numpy.ndarray
+        (N, 3) or (N, n_steps, 3) µm, of the somata.
+    cell_types : sequence of str
+        (N,)
+    probe : Probe
+        As `allenrec.probes.load_probe` returns it.
+    dt : float
+        ms between samples.
+    cut_out : (float, float)
+        ms before and after the lowest value.
+    rotations : numpy.ndarray, optional
+        (N, 3) rad.
+    model_ids : sequence of str, optional
+        (N,), which neuron each template is of; by default each is one of its own.
+    cells : pandas.DataFrame, optional
+        What else is known of each `model_id`.
+    centre : int
+        Of cells that drift, which step is the pose itself.
+
+    Raises
+    ------
+    UserError
+        If the arrays do not fit together.
+    """
+    templates, locations = np.asarray(templates, dtype=np.float32), np.asarray(locations, dtype=float)
+    n, n_t = len(templates), round(cut_out[0] / dt) + round(cut_out[1] / dt)
+    model_ids = np.array([str(k) for k in range(n)] if model_ids is None else list(map(str, model_ids)), dtype=object)
+    rows = {
+        "locations": locations,
+        "rotations": np.zeros((n, 3)) if rotations is None else np.asarray(rotations, dtype=float),
+        "celltypes": np.array(list(cell_types), dtype=object),
+        "model_ids": model_ids,
+        "spike_indices": np.full(n, -1),
+        "candidates": np.ones(n, dtype=np.int64),
+    }
+    steps = templates.shape[1:2] if templates.ndim == 4 else ()
+    expected = {"templates": (n, *steps, probe.n_contacts, n_t), "locations": (n, *steps, 3), "rotations": (n, 3)}
+    for name, values in (rows | {"templates": templates}).items():
+        if values.shape != expected.get(name, (n,)):
+            raise UserError(f"{path}: {name} have the shape {values.shape}, not {expected.get(name, (n,))}")
+    known, first = np.unique(model_ids, return_index=True)
+    table = pd.DataFrame({"model_id": known, "cell_type": rows["celltypes"][first]}).iloc[np.argsort(first)]
+    if cells is not None:
+        table = table.merge(cells.drop(columns="cell_type", errors="ignore"), on="model_id", how="left").fillna("")
+    counts = table["model_id"].map(pd.Series(model_ids).value_counts()).to_numpy()
+    table = table.assign(n_templates=counts, n_candidates=counts, acceptance_rate=1.0)
+    write_library(
+        path,
+        templates,
+        rows,
+        table,
+        shape=templates.shape,
+        probe=probe,
+        params={"dt": dt, "cut_out": list(cut_out), "n": int(counts.max(initial=0)), "probe": probe.name},
+        provenance={"digests": {}, "versions": {}},
+        centre=centre,
+    )
+
+
+def _in_blocks(templates):
+    """Yield templates joined to blocks of a few megabytes, each with the number of its first one."""
+    first, held = 0, []
+    for template in templates:
+        held.append(template)
+        if len(held) * template.nbytes >= BYTES_AT_ONCE:
+            yield first, np.stack(held)
+            first, held = first + len(held), []
+    if held:
+        yield first, np.stack(held)
 
 
 def _create(file, name, shape, dtype):
-    """Create a dataset with a row a template; templates compressed, one a chunk."""
+    """Create a dataset with a row a template; templates compressed, one (or one of its steps) a chunk."""
     dtype = TEXT if dtype.kind == "O" else dtype
     if name == "templates" and 0 not in shape:
-        return file.create_dataset(
-            name, shape, dtype, chunks=(1, *shape[1:]), compression="gzip", compression_opts=4, shuffle=True
-        )
+        chunks = (*(1 for _ in shape[:-2]), *shape[-2:])
+        return file.create_dataset(name, shape, dtype, chunks=chunks, compression="gzip", compression_opts=4, shuffle=True)
     return file.create_dataset(name, shape, dtype)
 
 
@@ -298,8 +311,9 @@ def _blocks(path):
     """Yield the datasets with a row a template in blocks: name, first row, values."""
     with _reading(path) as file:
         for name in ROWS:
-            for start in range(0, len(file[name]), COPIED_AT_ONCE):
-                yield name, start, file[name][start : start + COPIED_AT_ONCE]
+            at_once = max(1, BYTES_AT_ONCE // max(1, file[name].dtype.itemsize * math.prod(file[name].shape[1:])))
+            for start in range(0, len(file[name]), at_once):
+                yield name, start, file[name][start : start + at_once]
 
 
 def _flags(common):
@@ -328,7 +342,7 @@ def _reading(path):
 
 
 def read_library(path):
-    """Read a template library, or the file of one cell.
+    """Read a template library, or the file of one cell, into memory.
 
     Returns
     -------
@@ -339,9 +353,33 @@ def read_library(path):
     UserError
         If the file is missing, cut short or of another kind.
     """
+    with open_library(path) as library:
+        return replace(library, templates=library.templates[()])
+
+
+@contextmanager
+def open_library(path):
+    """Open a library as `read_library` does; its templates stay in the file and are read as they are sliced."""
     with _reading(path) as file:
-        rows = {name: read_values(file[name]) for name in PER_TEMPLATE}
-        return Library(**rows, features=_read_features(file), **_read_common(file))
+        rows = {name: read_values(file[name]) for name in PER_TEMPLATE if name != "templates"}
+        yield Library(templates=file["templates"], **rows, features=_read_features(file), **_read_common(file))
+
+
+def poses_of(path):
+    """Return the `Poses` of a library file, or of one cell, and the displacements (n, n_steps, 3) µm of its paths.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, cut short or of another kind.
+    """
+    with _reading(path) as file:
+        locations = file["locations"][()]
+        centre = int(file["info/params/drift_centre"][()]) if locations.ndim == 3 else 0
+        along = locations if locations.ndim == 3 else locations[:, np.newaxis]
+        positions = along[:, centre]
+        poses = Poses(positions=positions, rotations=file["rotations"][()], spikes=file["spike_indices"][()])
+        return poses, along - positions[:, np.newaxis]
 
 
 def template_table(path):
@@ -360,6 +398,8 @@ def template_table(path):
     """
     with _reading(path) as file:
         locations, rotations, contacts = (file[name][()] for name in ("locations", "rotations", "channel_positions"))
+        if locations.ndim == 3:
+            locations = locations[:, file["info/params/drift_centre"][()]]
         cells = read_frame(file["cells"])
         own = pd.DataFrame(
             {

@@ -12,7 +12,7 @@ from .errors import UserError
 from .files import write_json
 from .models import KIND_OF_TEMPLATE
 from .recorded import recorded_steps, spikes_in_words
-from .tables import explained_variance, read_cells, with_models, write_cells
+from .tables import explained_variance, read_cells, read_table, with_models, write_cells
 
 #: Keys of a question, and the columns of the site's cell table (`ApiCellTypesSpecimenDetail`) that they are compared with
 FIELDS = {
@@ -70,8 +70,8 @@ def answered_cells(cells, kind, options, *, to_be_asked=False):
     known = table.with_suffix(".models.tsv")
     if all(row["model_id"] for row in rows):
         return rows
-    found = read_cells(known) if known.exists() else []
-    rows = with_models(rows, found)
+    found = [row for _, row in read_table(known)[0]] if known.exists() else []
+    rows = with_models(rows, found, kind)
     nameless = [row for row in rows if not row["model_id"]]
     if nameless:
         print(
@@ -79,7 +79,7 @@ def answered_cells(cells, kind, options, *, to_be_asked=False):
         )
         found += find_models(_api(options), nameless, kind)
         write_cells(known, found)
-        rows = with_models(rows, found)
+        rows = with_models(rows, found, kind)
     return rows
 
 
@@ -157,23 +157,31 @@ def find_cells(api, question):
     UserError
         If nothing answers, or the server does not; it says which values there are.
     """
-    cells = matching(api.cells(), question)
-    models = api.models_of([_specimen(cell) for cell in cells])
-    rows = []
-    for cell in cells:
-        of_cell = [model for model in models if str(model["specimen_id"]) == _specimen(cell)]
-        chosen = choose_model(of_cell, question["kind"])
-        if chosen is None:
-            print(f"specimen {_specimen(cell)}: the site counts such a model, but does not list it; left out")
-        else:
-            rows.append(_facts_of_cell(cell) | _facts_of_model(chosen))
+    try:
+        rows = _rows(api, matching(api.cells(), question), question["kind"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{api.url}: the site's tables have another shape than they had: {error!r}") from None
     lowest = question.get("min_explained_variance")
     if lowest is not None:
         rows = [row for row in rows if row["explained_variance"] and float(row["explained_variance"]) >= lowest]
     if not rows:
-        raise UserError(f"config: cells.query: {len(cells)} cells match, none has such a model (kind, min_explained_variance)")
+        raise UserError("config: cells.query: cells match, but none has such a model (kind, min_explained_variance)")
     rows.sort(key=lambda row: (-float(row["explained_variance"] or 0), int(row["specimen_id"])))
     return [{column: row[column] for column in COLUMNS} for row in rows[: question.get("max")]]
+
+
+def _rows(api, cells, kind):
+    """The rows of cells of the site, each with the model that is meant."""
+    models = api.models_of([_specimen(cell) for cell in cells])
+    rows = []
+    for cell in cells:
+        of_cell = [model for model in models if str(model["specimen_id"]) == _specimen(cell)]
+        chosen = choose_model(of_cell, kind)
+        if chosen is None:
+            print(f"specimen {_specimen(cell)}: the site counts such a model, but does not list it; left out")
+        else:
+            rows.append(_facts_of_cell(cell) | _facts_of_model(chosen))
+    return rows
 
 
 def matching(cells, question):
@@ -246,7 +254,7 @@ def find_models(api, rows, kind):
     Returns
     -------
     list of dict
-        `specimen_id` and `kind` as they are in `rows` ("" where a row has none) and `model_id`.
+        `specimen_id`, the `kind` that was asked for, and `model_id`.
 
     Raises
     ------
@@ -264,7 +272,7 @@ def find_models(api, rows, kind):
         if chosen is None:
             what = "biophysical" if wanted == "best" else wanted
             raise UserError(f"specimen {row['specimen_id']} has no {what} model on the Allen site; biophysical ones: {listed}")
-        found.append({"specimen_id": row["specimen_id"], "kind": row.get("kind", ""), "model_id": str(chosen["id"])})
+        found.append({"specimen_id": row["specimen_id"], "kind": wanted, "model_id": str(chosen["id"])})
     return found
 
 

@@ -81,7 +81,7 @@ def plan_recording(library, settings, *, seed, name):
     fs_in = 1000 / library.dt
     fs = signal.fs or fs_in
     placed = place_templates(
-        library.templates[template_ids],
+        library.at_centre(template_ids),
         library.peak_sample,
         fs_in,
         fs,
@@ -110,7 +110,7 @@ def plan_recording(library, settings, *, seed, name):
             draw_gains(
                 generator(*address, "gain", kind, index),
                 len(ticks[-1]),
-                library.templates.shape[1],
+                library.templates.shape[-2],
                 modulation=signal.modulation,
                 mrand=signal.mrand,
                 sdrand=signal.sdrand,
@@ -134,7 +134,7 @@ def plan_recording(library, settings, *, seed, name):
         filter=bandpass,
         noise_level=signal.noise_level,
         noise_address=(*address, "noise"),
-        n_channels=library.templates.shape[1],
+        n_channels=library.templates.shape[-2],
     )
 
 
@@ -149,7 +149,7 @@ def _select(library, settings, groups, address):
     limits = settings.templates
     return select_templates(
         generator(*address, "selection"),
-        library.locations,
+        library.positions,
         library.amplitudes,
         library.celltypes,
         groups,
@@ -167,7 +167,7 @@ def _unit_keys(groups):
 
 
 def _unit_table(library, template_ids, groups, rates, ticks):
-    locations = library.locations[template_ids]
+    locations = library.positions[template_ids]
     features = library.features.iloc[template_ids].reset_index(drop=True)
     table = pd.DataFrame(
         {

@@ -6,7 +6,9 @@ where the meaning is the same.
 
 import difflib
 import importlib.util
+import math
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_origin
 
@@ -140,22 +142,68 @@ class Intracellular(Block):
         return self
 
 
+class Bins(Block):
+    of: Literal["amplitude", "distance"] = Field(
+        description="What is binned: the amplitude, µV, or the distance from the soma to the nearest contact, µm."
+    )
+    edges: Annotated[list[Nonnegative], Field(min_length=3)] = Field(description="µV or µm. Edges of the bins, increasing.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        self.require(all(low < high for low, high in pairwise(self.edges)), "edges", "must increase")
+        return self
+
+
+class DriftGrid(Block):
+    x: Pair | None = Field(None, description="µm. Lowest and highest displacement along x.")
+    y: Pair | None = Field(None, description="µm. Along y.")
+    z: Pair | None = Field(None, description="µm. Along z, the axis of the probe. One of the three is given.")
+    step: PositiveFloat = Field(2.0, description="µm. Between displacements, which are whole multiples of it.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        axes = [axis for axis in "xyz" if getattr(self, axis) is not None]
+        if len(axes) != 1:
+            raise ValueError(f"x, y, z: one of them must be given, not {' and '.join(axes) or 'none'}")
+        low, high = getattr(self, axes[0])
+        self.require(low <= 0 <= high and high - low >= self.step, axes[0], "must hold 0 and be a step long or longer")
+        return self
+
+
 class Library(Block):
     probe: str = Field(
         description="Name of a MEAutility probe; a file, `.yaml` of MEAutility or `.json` of probeinterface; or "
         "`manufacturer/probe` of probeinterface's library."
     )
-    n: PositiveInt = Field(50, description="templates. For each cell model.")
-    rot: Literal["norot", "xrot", "yrot", "zrot", "3drot"] = Field(
-        "3drot", description="Rotation of a cell: none, uniform about one axis, or uniform over all rotations."
+    n: PositiveInt | Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(
+        50, description="templates. For each cell model; or for each model of a cell type, such as `{spiny: 100, aspiny: 50}`."
+    )
+    rot: Literal["norot", "xrot", "yrot", "zrot", "3drot", "physrot"] = Field(
+        "3drot",
+        description="Rotation of a cell: none; uniform about one axis; uniform over all rotations; or `physrot`, the apical "
+        "dendrite along the probe towards larger z, with `tilt`, and any turn about itself (cells without one: as `3drot`).",
+    )
+    tilt: Annotated[float, Field(ge=0, le=math.pi)] = Field(
+        0.26, description="rad. With `physrot`, how far the apical dendrite may lean from the axis of the probe."
     )
     xlim: Pair | None = Field((10.0, 80.0), description="µm. Soma positions, x: distance from the plane of the probe.")
     ylim: Pair | None = Field(None, description="µm. Soma positions, y; `null`: contacts and `overhang`.")
     zlim: Pair | None = Field(None, description="µm. Soma positions, z (along the shank); `null` as for y.")
     overhang: Nonnegative = Field(30.0, description="µm. How far positions reach beyond the contacts where a limit is null.")
+    offset: float = Field(0.0, description="µm. Added to x of all soma positions: away from the plane of the probe.")
+    min_distance: Nonnegative = Field(0.0, description="µm. Least distance from the soma to the centre of any contact.")
+    max_behind: Annotated[float, Field(ge=0, le=1)] = Field(
+        1.0,
+        description="Largest share of a cell's membrane behind the plane of the contacts. What is behind acts as if it were "
+        "mirrored at the plane: its distances to the contacts are the same.",
+    )
     x_distr: Literal["uniform", "beta"] = Field("uniform", description="Distribution of x within `xlim`.")
     beta_distr_params: PositivePair = Field((1.5, 5.0), description="Parameters of the beta distribution of x.")
     min_amp: Nonnegative = Field(30.0, description="µV. Least negative peak, over all contacts, of an accepted template.")
+    bins: Bins | None = Field(None, description="Fill `n` evenly over bins, for libraries that are not all barely loud enough.")
+    spike: Literal["random", "mean"] = Field(
+        "random", description="Whose currents make a template: those of a stored spike, drawn for each pose, or their mean."
+    )
     check_eap_shape: bool = Field(True, description="Reject a pose whose positive peak exceeds the negative one.")
     ncontacts: PositiveInt = Field(10, le=1000, description="points. On each contact; the potential is averaged over them.")
     max_iterations: PositiveInt = Field(1000, description="poses. A cell is given up after `n` times so many candidates.")
@@ -173,6 +221,27 @@ class Library(Block):
         description="Method of images: 2 on an insulating plane, 1 in open tissue; `auto`: 1 for wires of MEAutility, else 2.",
     )
 
+    poses_from: str | None = Field(
+        None, description="Another library: its poses, spikes and paths are taken, so that the same neurons are seen."
+    )
+    poses: str | None = Field(
+        None,
+        description="Path of a table of poses to take, comma-separated, with columns of `templates.csv`: `x_um`, `y_um`, "
+        "`z_um`, `rotation_x_rad`, `rotation_y_rad`, `rotation_z_rad`, `spike_index` and, if not for every model, `model_id`.",
+    )
+    drifting: bool = Field(False, description="Compute each template at several steps along a path, for drifting recordings.")
+    drift_steps: PositiveInt = Field(31, ge=3, description="steps. Along a path, ends included; odd, the pose is the middle.")
+    min_drift: Nonnegative = Field(30.0, description="µm. Shortest path.")
+    max_drift: PositiveFloat = Field(100.0, description="µm. Longest path.")
+    drift_xlim: Pair = Field((-10.0, 10.0), description="µm. From the first to the last step of a path, x.")
+    drift_ylim: Pair = Field((-10.0, 10.0), description="µm. As `drift_xlim`, y.")
+    drift_zlim: Pair = Field((30.0, 80.0), description="µm. As `drift_xlim`, z.")
+    check_for_drift_amp: bool = Field(False, description="Both ends of a path must be loud enough, too.")
+    drift_within_bounds: bool = Field(False, description="Both ends of a path must lie within the limits of positions.")
+    drift_grid: DriftGrid | None = Field(
+        None, description="Instead of a path for each template, the same displacements for all, for rigid motion."
+    )
+
     @property
     def probe_file(self):
         """The file that the probe is in, or None where it has a name."""
@@ -181,7 +250,58 @@ class Library(Block):
     @model_validator(mode="after")
     def _check(self):
         self.require_ordered("xlim", "ylim", "zlim")
+        for key in ("drift_xlim", "drift_ylim", "drift_zlim"):
+            self.require(getattr(self, key)[0] <= getattr(self, key)[1], key, "must be [lowest, highest]")
+        self.require(self.drift_steps % 2 == 1, "drift_steps", "must be odd: the pose is the middle of the path")
+        self.require(self.min_drift <= self.max_drift, "min_drift", f"must not exceed max_drift, {self.max_drift:g}")
+        longest = math.dist((0, 0, 0), [max(map(abs, pair)) for pair in (self.drift_xlim, self.drift_ylim, self.drift_zlim)])
+        self.require(
+            longest >= self.min_drift, "min_drift", f"is longer than any path within drift_xlim to drift_zlim, {longest:g}"
+        )
+        self.require(self.drifting or self.drift_grid is None, "drifting", "must be true where there is a drift_grid")
+        if self.bins and self.bins.of == "amplitude":
+            self.require(
+                self.bins.edges[0] >= self.min_amp,
+                "min_amp",
+                f"must not exceed the first of bins.edges, {self.bins.edges[0]:g}",
+            )
+        given = "poses_from" if self.poses_from is not None else "poses" if self.poses is not None else None
+        if given:
+            others = SAMPLING_KEYS | {"poses_from", "poses"} - {given}
+            useless = sorted(key for key in others if getattr(self, key) != type(self).model_fields[key].default)
+            self.require(not useless, given, f"gives the poses, so {', '.join(useless)} cannot be met; leave it out")
         return self
+
+
+#: Keys of a library that say which poses are drawn and kept
+SAMPLING_KEYS = {
+    *(
+        "n",
+        "rot",
+        "tilt",
+        "xlim",
+        "ylim",
+        "zlim",
+        "overhang",
+        "offset",
+        "min_distance",
+        "max_behind",
+        "x_distr",
+        "beta_distr_params",
+    ),
+    *(
+        "min_amp",
+        "bins",
+        "check_eap_shape",
+        "max_iterations",
+        "on_shortfall",
+        "min_drift",
+        "max_drift",
+        "drift_xlim",
+        "drift_ylim",
+    ),
+    *("drift_zlim", "check_for_drift_amp", "drift_within_bounds"),
+}
 
 
 class SpikeTrains(Block):
@@ -335,6 +455,19 @@ class Settings(Block):
     seed: int = Field(0, ge=0, description="Every random number comes from this one and its own address.")
 
 
+#: Keys of MEArec's parameter files that are not keys of the same block here, and what to do
+MEAREC_KEYS = {
+    **dict.fromkeys(
+        ("sim_time", "target_spikes", "cut_out", "dt", "delay"), "it stands in `intracellular`, once for all libraries"
+    ),
+    "weights": "the search brackets by itself, from `intracellular.start_amplitude`",
+    "timeout": "limits are counted in candidates, `max_iterations`, so that results do not depend on the machine",
+    "det_thresh": "MEArec does not use it either; `min_amp` is the threshold",
+    "seed": "one `seed` at the top level serves everything",
+    **dict.fromkeys(("seeds", "n_jobs", "recompile"), "nothing depends on it; see `seed` and `snakemake --cores`"),
+}
+
+
 def load_settings(config):
     """Validate a configuration and fill in its defaults.
 
@@ -358,6 +491,7 @@ def load_settings(config):
         raise UserError(f"config: {_explain(error.errors())}") from None
     for name, library in settings.libraries.items():
         _check_probe(f"libraries.{name}.probe", library)
+        _check_poses(f"libraries.{name}", library, settings.libraries)
     for name, recording in settings.recordings.items():
         _check_recording(f"recordings.{name}", recording, settings)
     return settings
@@ -375,6 +509,27 @@ def _check_probe(key, library):
         close = difflib.get_close_matches(probe, known, 1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise UserError(f"config: {key}: {probe!r} is not a probe; {hint}known are {', '.join(known)}")
+
+
+def _check_poses(key, library, libraries):
+    if library.poses is not None and not Path(library.poses).is_file():
+        raise UserError(f"config: {key}.poses: no such file, {library.poses!r}")
+    if library.poses is not None and library.drifting and library.drift_grid is None:
+        raise UserError(f"config: {key}.drift_grid: missing; given poses have no paths of their own to drift on")
+    chain, origin = [key.removeprefix("libraries.")], library
+    while origin.poses_from is not None:
+        if origin.poses_from not in libraries:
+            raise UserError(f"config: {key}.poses_from: {origin.poses_from!r} is not in `libraries`: {', '.join(libraries)}")
+        if origin.poses_from in chain:
+            raise UserError(f"config: {key}.poses_from: goes round in a circle, {' from '.join((*chain, origin.poses_from))}")
+        chain.append(origin.poses_from)
+        origin = libraries[origin.poses_from]
+    if origin.spike != library.spike:
+        raise UserError(
+            f"config: {key}.spike: {library.spike!r}, but {chain[-1]}, where its poses are from, has {origin.spike!r}"
+        )
+    if library.drifting and library.drift_grid is None and not origin.drifting:
+        raise UserError(f"config: {key}.drift_grid: missing; {chain[-1]}, where its poses are from, does not drift")
 
 
 def _check_recording(key, recording, settings):
@@ -419,7 +574,10 @@ def _explain(faults):
     key, kind, value = _key(first), first["type"], first["input"]
     if kind in ("extra_forbidden", "invalid_key"):
         allowed = _allowed_keys(first["loc"][:-1])
-        close = difflib.get_close_matches(str(first["loc"][-1]), allowed, 1)
+        name = str(first["loc"][-1])
+        if name in MEAREC_KEYS:
+            return f"{key}: MEArec's key, but not one here: {MEAREC_KEYS[name]}"
+        close = difflib.get_close_matches(name, allowed, 1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         return f"{key}: unknown key; {hint}known are {', '.join(allowed)}"
     if kind == "missing" and not _lacks_element(first):

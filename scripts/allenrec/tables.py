@@ -34,7 +34,7 @@ def read_cells(path):
     UserError
         With file, line and column at fault.
     """
-    rows, columns = _read_table(path)
+    rows, columns = read_table(path)
     if not {"model_id", "specimen_id"} & set(columns):
         known = ", ".join(columns) or "none"
         raise UserError(f"{path}: neither a column 'model_id' nor 'specimen_id'; the columns (tab-separated) are {known}")
@@ -70,7 +70,7 @@ def write_cells(path, rows):
         writer.writerows(rows)
 
 
-def with_models(rows, found):
+def with_models(rows, found, kind):
     """Return the rows of a cell table with the models of those that name only a specimen.
 
     Parameters
@@ -79,6 +79,8 @@ def with_models(rows, found):
         As `read_cells` returns them.
     found : list of dict
         `specimen_id`, `kind` and `model_id`, see `allenrec.query.find_models`.
+    kind : str
+        Of rows without one.
 
     Raises
     ------
@@ -88,7 +90,7 @@ def with_models(rows, found):
     models = {(row["specimen_id"], row["kind"]): row["model_id"] for row in found}
     named, rows_of = [], {}
     for row in rows:
-        model = row["model_id"] or models.get((row["specimen_id"], row.get("kind", "")), "")
+        model = row["model_id"] or models.get((row["specimen_id"], row.get("kind") or kind), "")
         if model and model in rows_of:
             raise UserError(f"cell table: {_name(row)} and {_name(rows_of[model])} are the same model, {model}")
         rows_of[model] = row
@@ -96,8 +98,8 @@ def with_models(rows, found):
     return named
 
 
-def _read_table(path):
-    """Return the rows, each with its line, and the columns of a tab-separated file."""
+def read_table(path):
+    """Return the rows (dicts), each with its line, and the columns of a tab-separated file."""
     path = Path(path)
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:

@@ -1,32 +1,11 @@
-"""Templates: the extracellular spike of a cell at a pose, and the sampling of poses until enough are accepted."""
+"""Templates: the extracellular spike of a cell that stands beside a probe."""
 
-from dataclasses import dataclass
-
+import numba
 import numpy as np
 
-from .extracellular import contact_transfer_matrix
-from .poses import BLOCK, draw_candidates, place
-
-
-@dataclass(frozen=True)
-class Templates:
-    """Accepted templates of one cell on one probe.
-
-    `templates` (n, n_contacts, n_t) float32 µV, `locations` (n, 3) µm, `rotations` (n, 3) rad, `spike_indices` (n,),
-    `candidates` (n,): poses tried for each, its own included; `n_candidates`: all poses tried.
-    """
-
-    templates: np.ndarray
-    locations: np.ndarray
-    rotations: np.ndarray
-    spike_indices: np.ndarray
-    candidates: np.ndarray
-    n_candidates: int
-
-    @property
-    def acceptance_rate(self):
-        """The share of poses that were accepted."""
-        return len(self.templates) / self.n_candidates if self.n_candidates else 0.0
+from .extracellular import WORK_ROWS, prepare_segments, transfer
+from .loudness import EVERYWHERE, loud_region, touches
+from .poses import place, seen_from_cell, turns
 
 
 def spike_currents(imem):
@@ -61,9 +40,124 @@ def eap(currents, start, end, diameter, probe_points, *, sigma, source, image_fa
     numpy.ndarray
         (n_contacts, n_t) float32 µV.
     """
-    matrix = contact_transfer_matrix(start, end, diameter, probe_points, sigma=sigma, source=source)
-    # mV to µV before the product, so that the large array is touched once
-    return (1000.0 * image_factor * matrix).astype(np.float32) @ currents
+    segments = prepare_segments(start, end, diameter, sigma=sigma, source=source)
+    still = (np.eye(3)[np.newaxis], np.zeros((1, 3)), np.zeros(1, dtype=np.int64))
+    return loud_templates(segments, EVERYWHERE, probe_points, *still, currents[np.newaxis], image_factor, np.float32(0))[1][0]
+
+
+@numba.njit(cache=True, nogil=True)
+def loud_templates(segments, region, probe_points, matrices, positions, spikes, currents, image_factor, min_amp):
+    """Return the numbers (m,) and templates (m, n_contacts, n_t) float32 µV of poses at which a cell may be loud enough.
+
+    Most poses end before their template is computed: no contact has a point where the cell can be loud, or those that have
+    one are not loud.
+
+    Parameters
+    ----------
+    segments : Segments
+        In the frame of the cell.
+    region : LoudRegion
+    probe_points : numpy.ndarray
+        (n_contacts, n_points, 3) µm.
+    matrices, positions, spikes : numpy.ndarray
+        Poses: (n, 3, 3), see `poses.turns`, (n, 3) µm, and (n,) indices into `currents`.
+    currents : numpy.ndarray
+        (n_spikes, n_seg, n_t) float32 nA, zero at the first sample.
+    image_factor : float
+        See `eap`.
+    min_amp : numpy.float32
+        µV. Templates none of whose contacts has such a `drawdown` are left out.
+    """
+    n_contacts, n_points, _ = probe_points.shape
+    n_seg, n_t = currents.shape[1:]
+    numbers = np.empty(len(positions), dtype=np.int64)
+    templates = np.empty((len(positions), n_contacts, n_t), dtype=np.float32)
+    perhaps = np.empty(n_contacts, dtype=np.bool_)
+    points = np.empty((n_points, 3))
+    work, row, weights = np.empty((WORK_ROWS, n_seg)), np.empty(n_seg), np.empty((n_contacts, n_seg), dtype=np.float32)
+    n_loud = 0
+    for k in range(len(positions)):
+        for c in range(n_contacts):
+            perhaps[c] = touches(region, probe_points[c], matrices[k], positions[k])
+        loud = min_amp <= 0
+        for wanted in (True, False):  # the contacts that may be loud, and then, if one is, the others
+            contacts = np.flatnonzero(perhaps == wanted)
+            for i, c in enumerate(contacts):
+                for q in range(n_points):
+                    points[q, 0], points[q, 1], points[q, 2] = seen_from_cell(probe_points[c, q], matrices[k], positions[k])
+                transfer(segments, points, work, row)
+                for s in range(n_seg):
+                    weights[i, s] = 1000.0 * image_factor * row[s]  # mV to µV
+            weighted_sums(weights, currents[spikes[k]], contacts, templates[n_loud])
+            for c in contacts:
+                loud = loud or drawdown(templates[n_loud, c]) >= min_amp
+            if not loud:
+                break
+        if loud:
+            numbers[n_loud] = k
+            n_loud += 1
+    return numbers[:n_loud], templates[:n_loud]
+
+
+@numba.njit(cache=True, nogil=True)
+def weighted_sums(weights, currents, rows, out):
+    """The sums over segments of `weights` (n, n_seg) times `currents` (n_seg, n_t), all float32, into `rows` (n,) of `out`.
+
+    A sum does not depend on what else is computed, to the last bit; of BLAS this is not true, and the number of its threads
+    matters as well. Four segments of four sums at a time save most of the loads and stores.
+    """
+    n, n_seg, n_t = len(rows), *currents.shape
+    fours = n_seg - n_seg % 4
+    for row in rows:
+        out[row] = 0
+    for c in range(0, n - n % 4, 4):
+        a, b, d, e = weights[c], weights[c + 1], weights[c + 2], weights[c + 3]
+        sum_a, sum_b, sum_d, sum_e = out[rows[c]], out[rows[c + 1]], out[rows[c + 2]], out[rows[c + 3]]
+        for s in range(0, fours, 4):
+            a0, a1, a2, a3 = a[s], a[s + 1], a[s + 2], a[s + 3]
+            b0, b1, b2, b3 = b[s], b[s + 1], b[s + 2], b[s + 3]
+            d0, d1, d2, d3 = d[s], d[s + 1], d[s + 2], d[s + 3]
+            e0, e1, e2, e3 = e[s], e[s + 1], e[s + 2], e[s + 3]
+            i0, i1, i2, i3 = currents[s], currents[s + 1], currents[s + 2], currents[s + 3]
+            for t in range(n_t):
+                x0, x1, x2, x3 = i0[t], i1[t], i2[t], i3[t]
+                sum_a[t] += (a0 * x0 + a1 * x1) + (a2 * x2 + a3 * x3)
+                sum_b[t] += (b0 * x0 + b1 * x1) + (b2 * x2 + b3 * x3)
+                sum_d[t] += (d0 * x0 + d1 * x1) + (d2 * x2 + d3 * x3)
+                sum_e[t] += (e0 * x0 + e1 * x1) + (e2 * x2 + e3 * x3)
+        for s in range(fours, n_seg):
+            for t in range(n_t):
+                sum_a[t] += a[s] * currents[s, t]
+                sum_b[t] += b[s] * currents[s, t]
+                sum_d[t] += d[s] * currents[s, t]
+                sum_e[t] += e[s] * currents[s, t]
+    for c in range(n - n % 4, n):
+        _add_weighted(weights[c], currents, out[rows[c]])
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_weighted(weights, currents, out):
+    """One of the sums of `weighted_sums`, in the same order."""
+    n_seg, n_t = currents.shape
+    fours = n_seg - n_seg % 4
+    for s in range(0, fours, 4):
+        w0, w1, w2, w3 = weights[s], weights[s + 1], weights[s + 2], weights[s + 3]
+        i0, i1, i2, i3 = currents[s], currents[s + 1], currents[s + 2], currents[s + 3]
+        for t in range(n_t):
+            out[t] += (w0 * i0[t] + w1 * i1[t]) + (w2 * i2[t] + w3 * i3[t])
+    for s in range(fours, n_seg):
+        for t in range(n_t):
+            out[t] += weights[s] * currents[s, t]
+
+
+@numba.njit(cache=True, nogil=True)
+def drawdown(trace):
+    """The most that a trace (n_t,) falls from any earlier sample: no shift and no baseline makes it louder."""
+    high, fall = trace[0], trace[0] - trace[0]
+    for v in trace:
+        high = max(high, v)
+        fall = max(fall, high - v)
+    return fall
 
 
 def is_accepted(template, min_amp, check_eap_shape):
@@ -78,104 +172,109 @@ def aligned(template, sample):
     What a shift leaves open at one end is filled with the value of that end. Where the start moves into the window, the
     potential there is the new baseline.
     """
-    n_t = template.shape[1]
-    shift = int(np.argmin(template.min(axis=0))) - sample
-    shifted = template[:, np.clip(np.arange(n_t) + shift, 0, n_t - 1)]
-    return shifted - shifted[:, :1]
+    return shifted(template, shift_to(template, sample))
 
 
-def sample_templates(
-    currents,
-    geometry,
-    probe,
-    address,
-    *,
-    n,
-    limits,
-    rot,
-    x_distr,
-    beta_distr_params,
-    min_amp,
-    check_eap_shape,
-    max_iterations,
-    sigma,
-    source,
-    image_factor,
-    peak_sample,
-    progress=lambda accepted: None,
-):
-    """Try poses until `n` templates are accepted or `n * max_iterations` poses have been tried.
+def shift_to(template, sample):
+    """Return how many samples later than `sample` the lowest value of a template (n_contacts, n_t) lies."""
+    return int(np.argmin(template.min(axis=0))) - sample
 
-    Candidate k depends on the address and k alone, so a larger `n` begins with the templates of a smaller one.
+
+def shifted(templates, shift):
+    """Move templates (..., n_t) to earlier times by `shift` samples, and let them start at zero."""
+    n_t = templates.shape[-1]
+    indices = np.clip(np.arange(n_t) + shift, 0, n_t - 1)
+    return templates.take(indices, axis=-1) - templates[..., indices[:1]]
+
+
+class CellOnProbe:
+    """A cell beside a probe: the templates of poses, and which of them are accepted.
 
     Parameters
     ----------
     currents : numpy.ndarray
-        (n_spikes, n_seg, n_t) nA, as recorded; the stimulus is removed here.
+        (n_spikes, n_seg, n_t) float32 nA; see `spike_currents`.
     geometry : (start, end, diameter)
         Segments, (n_seg, 3), (n_seg, 3) and (n_seg,) µm, soma at the origin.
-    probe : Probe
-    address : tuple
-        Seed and address of the candidates.
-    limits, rot, x_distr, beta_distr_params
-        See `draw_candidates`.
-    min_amp, check_eap_shape
-        See `is_accepted`; µV.
+    probe_points : numpy.ndarray
+        (n_contacts, n_points, 3) µm.
     sigma, source, image_factor
         See `eap`.
+    min_amp, check_eap_shape
+        See `is_accepted`; µV.
     peak_sample : int
         Where the lowest value of every template lies.
-    progress : callable
-        Called with 1 for each accepted template.
-
-    Returns
-    -------
-    Templates
+    bounded : bool
+        Whether to bound the field before it is computed. The result is the same.
     """
-    currents = spike_currents(currents)
-    start, end, diameter = geometry
-    accepted, tried, before = [], 0, 0
-    while len(currents) and len(accepted) < n and tried < n * max_iterations:
-        block = draw_candidates(
-            address,
-            tried // BLOCK,
-            limits=limits,
-            rot=rot,
-            x_distr=x_distr,
-            beta_distr_params=beta_distr_params,
-            n_spikes=len(currents),
-        )
-        starts = place(start, block.rotations, block.positions)
-        ends = place(end, block.rotations, block.positions)
-        for k in range(min(BLOCK, n * max_iterations - tried)):
-            tried += 1
-            template = eap(
-                currents[block.spikes[k]],
-                starts[k],
-                ends[k],
-                diameter,
-                probe.points,
-                sigma=sigma,
-                source=source,
-                image_factor=image_factor,
-            )
-            # No shift makes it louder than this; most poses end here.
-            if template.max() - template.min() < min_amp:
-                continue
-            template = aligned(template, peak_sample)
-            if is_accepted(template, min_amp, check_eap_shape):
-                pose = (block.positions[k], block.rotations[k], block.spikes[k])
-                accepted.append((template, *pose, tried - before))
-                before = tried
-                progress(1)
-                if len(accepted) == n:
-                    break
-    templates, locations, rotations, spikes, candidates = zip(*accepted, strict=True) if accepted else ([],) * 5
-    return Templates(
-        templates=np.array(templates, dtype=np.float32).reshape(-1, probe.n_contacts, currents.shape[2]),
-        locations=np.array(locations, dtype=float).reshape(-1, 3),
-        rotations=np.array(rotations, dtype=float).reshape(-1, 3),
-        spike_indices=np.array(spikes, dtype=np.int64),
-        candidates=np.array(candidates, dtype=np.int64),
-        n_candidates=tried,
-    )
+
+    def __init__(
+        self,
+        currents,
+        geometry,
+        probe_points,
+        *,
+        sigma,
+        source,
+        image_factor,
+        min_amp,
+        check_eap_shape,
+        peak_sample,
+        bounded=True,
+    ):
+        self.currents, self.probe_points = (np.ascontiguousarray(array) for array in (currents, probe_points))
+        self.geometry = geometry
+        self.sigma, self.source, self.image_factor = sigma, source, image_factor
+        # float32, as templates are, so that all comparisons are the same
+        self.min_amp, self.check_eap_shape, self.peak_sample = np.float32(min_amp), check_eap_shape, peak_sample
+        self.isotropic = np.ptp(sigma) == 0
+        self.segments = prepare_segments(*geometry, sigma=sigma, source=source)
+        self.region = EVERYWHERE
+        if bounded and self.isotropic and min_amp > 0 and len(currents):
+            medium = {"sigma": float(np.mean(sigma)), "source": source, "factor": 1000.0 * image_factor}
+            self.region = loud_region(self.currents, geometry, **medium, threshold=float(self.min_amp))
+
+    def judge(self, poses, usable=None):
+        """Return (index of the pose, template) of those of some poses that are accepted, in order.
+
+        `usable`, (n,) bool, leaves out those that are refused for another reason.
+        """
+        rows = np.arange(len(poses)) if usable is None else np.flatnonzero(usable)
+        accepted = []
+        for k, field in self._loud(poses[rows], self.region, self.min_amp):
+            template = aligned(field, self.peak_sample)
+            if is_accepted(template, self.min_amp, self.check_eap_shape):
+                accepted.append((int(rows[k]), template))
+        return accepted
+
+    def template(self, pose):
+        """Return the template (n_contacts, n_t) float32 µV of a pose (`Poses` of one), whether it would be accepted or not."""
+        return aligned(self._fields(pose)[0], self.peak_sample)
+
+    def along(self, pose, displacements, centre):
+        """Return the templates (n_steps, n_contacts, n_t) float32 µV of a pose (`Poses` of one) that is moved.
+
+        All are shifted in time by what aligns step `centre`, so that latencies along the path are kept.
+        """
+        fields = self._fields(pose.along(displacements))
+        return shifted(fields, shift_to(fields[centre], self.peak_sample))
+
+    def _fields(self, poses):
+        """Return the potentials (n, n_contacts, n_t) of poses."""
+        return np.array([field for _, field in self._loud(poses, EVERYWHERE, np.float32(0))])
+
+    def _loud(self, poses, region, min_amp):
+        """Yield (index of the pose, potentials) of those that may be loud enough."""
+        rest = (self.currents, self.image_factor, min_amp)
+        if self.isotropic:
+            cell = (self.segments, region, self.probe_points)
+            yield from zip(*loud_templates(*cell, turns(poses.rotations), poses.positions, poses.spikes, *rest), strict=True)
+            return
+        # The medium does not turn with the cell, so the cell is turned in it
+        start, end, diameter = self.geometry
+        for k, rotation in enumerate(poses.rotations):
+            turned = (place(start, rotation, np.zeros(3)), place(end, rotation, np.zeros(3)), diameter)
+            cell = (prepare_segments(*turned, sigma=self.sigma, source=self.source), region, self.probe_points)
+            pose = (np.eye(3)[np.newaxis], poses.positions[k : k + 1], poses.spikes[k : k + 1])
+            for field in loud_templates(*cell, *pose, *rest)[1]:
+                yield k, field

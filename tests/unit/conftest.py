@@ -3,8 +3,9 @@
 import pytest
 from support import WHEEL_MODELS, run_python
 
+from allenrec.cell_library import build_cell_library
 from allenrec.currents import read_currents
-from allenrec.library import build_cell_library, concatenate_libraries
+from allenrec.library import concatenate_libraries
 from allenrec.settings import Library
 
 LIBRARY_CELLS = {"473863510": "spiny", "473863035": "spiny", "472912177": "aspiny"}

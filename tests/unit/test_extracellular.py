@@ -1,13 +1,24 @@
 """The forward kernel against LFPy, numerical integration and analytic fields."""
 
+import re
+
 import LFPy
 import lfpykit
+import llvmlite.binding as llvm
+import numba
 import numpy as np
 import pytest
 from scipy import integrate
 from support import WHEEL_MODELS
 
-from allenrec.extracellular import contact_transfer_matrix, transfer_matrix
+from allenrec.extracellular import (
+    WORK_ROWS,
+    _add_logarithms,
+    contact_transfer_matrix,
+    prepare_segments,
+    transfer,
+    transfer_matrix,
+)
 from allenrec.poses import draw_rotations, place
 from allenrec.probes import contact_points, load_probe
 
@@ -49,6 +60,43 @@ def test_points_inside_a_segment_are_held_at_its_radius():
     ours = transfer_matrix(start, end, diameter, points)
     np.testing.assert_allclose(ours, lfpy_matrix(start, end, diameter, points, "linesource"), rtol=1e-9)
     assert np.isfinite(ours).all()
+
+
+@pytest.mark.parametrize("length", [1.0, 30.0, 200.0])
+def test_points_close_to_the_axis(length):
+    """Beside a segment the integral is asinh(u / r) + asinh(v / r), u and v along the axis to its ends, without differences."""
+    rng = np.random.default_rng(4)
+    direction = rng.standard_normal(3)
+    direction /= np.linalg.norm(direction)
+    across = np.cross(direction, [1.0, 0, 0])
+    across /= np.linalg.norm(across)
+    start = rng.uniform(-300, 300, 3)
+    u, r = rng.uniform(0, length, 1000), 10 ** rng.uniform(-1, 1, 1000)
+    points = start + u[:, np.newaxis] * direction + r[:, np.newaxis] * across
+    expected = (np.arcsinh(u / r) + np.arcsinh((length - u) / r)) / (4 * np.pi * 0.3 * length)
+    ours = transfer_matrix([start], [start + length * direction], [0.2 * 0.999], points)
+    np.testing.assert_allclose(ours[:, 0], expected, rtol=1e-9)
+
+
+def test_logarithm():
+    """Against NumPy's: numbers close to 1, and up to the largest that a product of ratios can be."""
+    rng = np.random.default_rng(5)
+    x = np.concatenate([[1.0], 1 + 10 ** rng.uniform(-15, 0, 10_000), np.exp(rng.uniform(0, 700, 10_000))])
+    ours = np.zeros_like(x)
+    _add_logarithms(x.copy(), np.empty_like(x), ours)
+    np.testing.assert_allclose(ours, np.log(x), rtol=1e-15)
+
+
+@pytest.mark.skipif(not llvm.get_host_cpu_features().get("avx"), reason="vector instructions of other processors")
+def test_innermost_loop_is_made_of_vector_instructions(currents):
+    """Compiled anew, because a cached function has no assembly; without vectors the kernel is several times slower."""
+    cell = currents["473863510"]
+    segments = prepare_segments(cell.start, cell.end, cell.diameter)
+    compiled = numba.njit(error_model="numpy")(transfer.py_func)
+    n = len(cell.diameter)
+    compiled(segments, np.zeros((10, 3)), np.empty((WORK_ROWS, n)), np.empty(n))
+    (assembly,) = compiled.inspect_asm().values()
+    assert len(re.findall(r"vsqrtpd\s+%?[yz]mm", assembly)) >= 2
 
 
 def test_anisotropic_line_equals_the_integral_over_point_sources():

@@ -65,7 +65,10 @@ def library():
     frame |= {"n_templates": [3, 3, 3], "n_candidates": [30, 300, 3000], "acceptance_rate": [0.1, 0.01, 0.001]}
     return SimpleNamespace(
         templates=templates,
+        amplitudes=-templates.min(axis=(1, 2)),
+        at_centre=lambda rows: templates[rows],
         locations=CONTACTS[loudest] + (15.0, 0.0, 0.0),
+        positions=CONTACTS[loudest] + (15.0, 0.0, 0.0),
         celltypes=np.where(models == "3", "aspiny", "spiny").astype(object),
         model_ids=models,
         channel_positions=CONTACTS,
@@ -354,4 +357,4 @@ def test_cell_without_usable_spikes_is_drawn_as_far_as_it_goes(cell):
     empty = replace(cell, imem=cell.imem[:0], spike_vmem=cell.spike_vmem[:0], spike_times=cell.spike_times[:0])
     for draw in CELL_FIGURES:
         assert isinstance(draw(empty), Figure)
-    assert [text.get_text() for text in cells.spike_overlay(empty).texts] == ["no usable spikes"]
+    assert cells.spike_overlay(empty).texts[-1].get_text() == "no usable spikes"

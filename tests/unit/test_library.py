@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from allenrec.cell_library import build_cell_library
 from allenrec.errors import UserError
 from allenrec.features import FEATURES, waveform_features
 from allenrec.library import (
     PER_TEMPLATE,
     ROWS,
-    build_cell_library,
     concatenate_libraries,
     read_library,
     template_table,

@@ -14,11 +14,10 @@ import yaml
 from allenrec.errors import UserError
 from allenrec.figures.probes import overview
 from allenrec.figures.style import save
-from allenrec.library import concatenate_libraries, read_library, write_cell_library
+from allenrec.library import library_from_arrays, read_library
 from allenrec.probes import describe_probe, half_sizes, layout_from_text, layout_to_text, load_probe
 from allenrec.recording import blocks, plan_recording, read_recording
 from allenrec.settings import Recording, load_settings, probe_names
-from allenrec.templates import Templates
 from allenrec.writers.mearec import write_mearec
 
 GRID = [[0.0, 0.0], [20.0, 0.0], [0.0, 31.0], [25.0, 40.0]]
@@ -62,13 +61,9 @@ def write_files(folder, probe):
     templates = np.zeros((5, probe.n_contacts, n_t), dtype=np.float32)
     shape = -np.exp(-0.5 * ((np.arange(n_t) - 64) / 8) ** 2)
     templates[np.arange(5), rng.integers(probe.n_contacts, size=5)] = 80 * shape
-    zeros = np.zeros((5, 3))
-    sampled = Templates(templates, rng.uniform(-50, 50, (5, 3)), zeros, np.zeros(5, int), np.ones(5, int), 5)
-    params = {"dt": 2.0**-5, "cut_out": [2.0, 5.0], "drifting": False, "n": 5}
-    cell = {"model_id": "1", "cell_type": "spiny"}
-    write_cell_library(folder / "1.h5", sampled, cell, probe=probe, params=params, provenance={"digests": {}})
-    concatenate_libraries([folder / "1.h5"], folder / "templates.h5")
-    library = read_library(folder / "templates.h5")
+    path, locations = folder / "templates.h5", rng.uniform(-50, 50, (5, 3))
+    library_from_arrays(path, templates, locations, ["spiny"] * 5, probe, dt=2.0**-5, cut_out=(2.0, 5.0))
+    library = read_library(path)
     spiketrains = {"duration": 1.0, "n_exc": 2, "n_inh": 0}
     settings = Recording.model_validate(
         {"library": "l", "spiketrains": spiketrains, "templates": {"min_dist": 0.0}, "recordings": {"filter": False}}

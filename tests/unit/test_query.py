@@ -133,7 +133,7 @@ def test_answers_come_whole_from_a_server_that_sends_pages(api, server, page):
 def test_query_sits_out_what_passes_and_does_without_what_is_refused(api, server, faults):
     server.faults["query"] = faults
     rows = find_models(api, [{"specimen_id": "330080937"}], "perisomatic")
-    assert rows == [{"specimen_id": "330080937", "kind": "", "model_id": "3300809370"}]
+    assert rows == [{"specimen_id": "330080937", "kind": "perisomatic", "model_id": "3300809370"}]
 
 
 @pytest.mark.parametrize(
@@ -199,6 +199,10 @@ def test_specimens_of_a_table_get_their_models_once(server, mouse_cells, tmp_pat
     asked = len(server.requests)
     assert [row["model_id"] for row in answered_cells(*arguments)] == [both + "0", both + "1", other + "0", "7"]
     assert len(server.requests) == asked
+    for _ in range(2):  # the row without a kind means another kind now; that is asked once as well
+        rows = answered_cells({"table": path, "query": None}, "perisomatic", options)
+        assert [row["model_id"] for row in rows] == [both + "0", both + "1", other + "0", "7"]
+    assert len(server.requests) == asked + 2
 
 
 def test_cell_without_such_a_model_says_which_it_has(server, api, mouse_cells):

@@ -57,7 +57,7 @@ UNKNOWN_KEYS = [
     (TYPES + "excitatori", "inhibitory", "excitatory"),
     (TEMPLATES + "mindist", "pad_len", "min_dist"),
     (SIGNAL + "noise_levels", "chunk_duration", "noise_level"),
-    (SIGNAL + "seed", "chunk_duration", None),
+    (SIGNAL + "sead", "chunk_duration", None),
 ]
 
 
@@ -142,7 +142,7 @@ BAD_VALUES = [
     ("models/axon", "cut", "'auto', 'stub', 'truncated' or 'keep'"),
     (SIGNAL + "dtype", "uint16", "'float32', 'int16' or 'int32'"),
     ("recordings/rec/compression", "blosc", "'none', 'lzf' or 'gzip'"),
-    (LIB + "rot", "3d", "'norot', 'xrot', 'yrot', 'zrot' or '3drot'"),
+    (LIB + "rot", "3d", "'norot', 'xrot', 'yrot', 'zrot', '3drot' or 'physrot'"),
     (LIB + "source", "sphere", "'line'"),
     (LIB + "on_shortfall", "ignore", "'take' or 'fail'"),
     (TRAINS + "process", "uniform", "'poisson' or 'gamma'"),
@@ -389,3 +389,79 @@ def test_units_that_no_template_can_be_are_refused():
     }
     with pytest.raises(UserError, match=r"config: recordings\.rec\.templates\.max_amp: 50 µV .* lib, whose min_amp is 50 µV"):
         load_settings(config)
+
+
+BAD_LIBRARIES = {
+    "n of no type": ({"n": {}}, "libraries.lib.n: {} must be an integer or at least 1 long"),
+    "n below zero": ({"n": {"spiny": -1}}, "libraries.lib.n: {'spiny': -1} must be"),
+    "bins below min_amp": (
+        {"bins": {"of": "amplitude", "edges": [20, 40, 60]}},
+        "lib.min_amp: 30.0 must not exceed the first of bins",
+    ),
+    "bins that do not increase": (
+        {"bins": {"of": "distance", "edges": [40, 40, 60]}},
+        "lib.bins.edges: [40.0, 40.0, 60.0] must",
+    ),
+    "grid without drift": ({"drift_grid": {"z": [-2, 2]}}, "lib.drifting: False must be true where there is a drift_grid"),
+    "grid without zero": ({"drifting": True, "drift_grid": {"z": [1, 3]}}, "lib.drift_grid.z: [1.0, 3.0] must hold 0"),
+    "grid along two axes": (
+        {"drifting": True, "drift_grid": {"z": [-2, 2], "x": [0, 2]}},
+        "one of them must be given, not x and z",
+    ),
+    "even number of steps": ({"drift_steps": 30}, "lib.drift_steps: 30 must be odd"),
+    "paths that nothing holds": ({"min_drift": 95, "drift_zlim": [30, 40]}, "lib.min_drift: 95.0 is longer than any path"),
+    "poses and their number": ({"poses": "x.csv", "n": 3}, "lib.poses: 'x.csv' gives the poses, so n cannot be met"),
+    "no file of poses": ({"poses": "x.csv"}, "lib.poses: no such file, 'x.csv'"),
+    "poses from nowhere": ({"poses_from": "b"}, "lib.poses_from: 'b' is not in `libraries`: lib"),
+    "poses from itself": ({"poses_from": "lib"}, "lib.poses_from: goes round in a circle, lib from lib"),
+    "a key of MEArec": ({"timeout": None}, "lib.timeout: MEArec's key, but not one here: limits are counted in candidates"),
+    "a key of another block": ({"dt": 0.03}, "lib.dt: MEArec's key, but not one here: it stands in `intracellular`"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_LIBRARIES)
+def test_library_that_cannot_be_is_named(name):
+    change, expected = BAD_LIBRARIES[name]
+    text = message({"libraries": {"lib": {"probe": "tetrode"} | change}})
+    assert text.startswith("config: libraries.lib") and expected in text and "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ({}, {"drifting": True}, "libraries.b.drift_grid: missing; a, where its poses are from, does not drift"),
+        ({"spike": "mean"}, {}, "libraries.b.spike: 'random', but a, where its poses are from, has 'mean'"),
+    ],
+)
+def test_library_that_does_not_fit_the_one_it_has_its_poses_from(first, second, expected):
+    libraries = {"a": {"probe": "tetrode"} | first, "b": {"probe": "tetrode", "poses_from": "a"} | second}
+    assert message({"libraries": libraries}) == f"config: {expected}"
+
+
+def test_merged_configuration_is_a_configuration():
+    """What is saved with the results, all defaults filled in, may be used again."""
+    libraries = {
+        "a": {"probe": "tetrode"},
+        "b": {"probe": "tetrode", "poses_from": "a", "drifting": True, "drift_grid": {"z": [-4, 4]}},
+    }
+    settings = load_settings({"libraries": libraries, "cells": {"query": {"layer": 5}}})
+    assert load_settings(settings.model_dump(mode="json")) == settings
+
+
+BAD_CELLS = {
+    "unknown key": ({"query": {"layr": "5"}}, "cells.query.layr: unknown key; did you mean 'layer'?"),
+    "kind": ({"query": {"kind": "all-active"}}, "cells.query.kind: 'all-active' must be 'perisomatic', 'all active' or 'best'"),
+    "fraction of a layer": ({"query": {"layer": 4.5}}, "cells.query.layer: 4.5 must be a string or a list"),
+    "nothing": ({"query": {"line": []}}, "cells.query.line: [] must be a string or at least 1 long"),
+    "no question": ({"table": "x.tsv"}, "cells.query: missing"),
+    "variance": (
+        {"query": {"min_explained_variance": 70}},
+        "cells.query.min_explained_variance: 70 must be less than or equal to 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CELLS)
+def test_question_that_cannot_be_is_named(name):
+    cells, expected = BAD_CELLS[name]
+    assert message(BASE | {"cells": cells}).startswith(f"config: {expected}")

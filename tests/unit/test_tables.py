@@ -203,12 +203,12 @@ def test_cell_type_comes_from_the_column_that_is_asked_for(metadata):
 def test_specimens_are_enough_and_two_of_their_models_may_stand_side_by_side(table):
     rows = read_cells(table("specimen_id\tkind\n7\tperisomatic\n7\tall active\n8\t\n"))
     assert [(r["model_id"], r["specimen_id"], r["cell_type"]) for r in rows] == [("", "7", ""), ("", "7", ""), ("", "8", "")]
-    found = [("7", "perisomatic", "70"), ("7", "all active", "71"), ("9", "", "90")]
+    found = [("7", "perisomatic", "70"), ("7", "all active", "71"), ("9", "best", "90")]
     found = [dict(zip(("specimen_id", "kind", "model_id"), row, strict=True)) for row in found]
-    assert [r["model_id"] for r in with_models(rows, found)] == ["70", "71", ""]
+    assert [r["model_id"] for r in with_models(rows, found, "best")] == ["70", "71", ""]
     found[1]["model_id"] = "70"
     with pytest.raises(UserError, match="are the same model, 70"):
-        with_models(rows, found)
+        with_models(rows, found, "best")
 
 
 def test_written_table_reads_back(tmp_path):

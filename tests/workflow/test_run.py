@@ -9,6 +9,7 @@ import sys
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import spikeinterface
 import yaml
@@ -207,6 +208,21 @@ def test_changed_file_of_a_probe_runs_what_is_on_it(finished, tmp_path):
     assert jobs_of_dry_run(folder, *arguments) == set()
     probe.write_text(probe.read_text().replace("20", "21"))
     assert jobs_of_dry_run(folder, *arguments) == {"compute_eaps", "concatenate_library", "library"}
+
+
+def test_two_probes_see_the_same_neurons(finished, tmp_path):
+    """A second library that has its poses from the first; nothing of the first is made again."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
+    change = {"libraries": {"second": {"probe": "tetrode", "poses_from": "neuronexus"}}}
+    (folder / "change.yaml").write_text(yaml.safe_dump(change))
+    result = snakemake(folder, "library", "--cores", "2", "--configfile", "change.yaml")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("Computing templates of model") == 3
+    tables = (folder / "results" / "libraries" / name / "templates.csv" for name in ("neuronexus", "second"))
+    first, second = map(pd.read_csv, tables)
+    same = ["model_id", "x_um", "y_um", "z_um", "rotation_x_rad", "rotation_y_rad", "rotation_z_rad", "spike_index"]
+    assert first[same].equals(second[same]) and not first["amplitude_uV"].equals(second["amplitude_uV"])
 
 
 def test_one_bad_model_does_not_take_the_others_down(workflow):

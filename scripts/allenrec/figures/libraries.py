@@ -29,12 +29,12 @@ TALL = 4.0
 
 def _amplitudes(library):
     """Return how far each template goes below zero, µV."""
-    return -library.templates.min(axis=(1, 2))
+    return library.amplitudes
 
 
 def _nearest(library):
     """Return the distance of each soma to the nearest contact, µm."""
-    return np.array([np.linalg.norm(library.channel_positions - x, axis=1).min() for x in library.locations])
+    return np.array([np.linalg.norm(library.channel_positions - x, axis=1).min() for x in library.positions])
 
 
 def _size(library):
@@ -109,7 +109,7 @@ def poses(library):
     Colours are cell types; the area of a dot is proportional to the amplitude; grey squares are contacts.
     """
     values, chosen = _amplitudes(library), colours(library.celltypes)
-    points = np.concatenate([library.locations, library.channel_positions])
+    points = np.concatenate([library.positions, library.channel_positions])
     low, high = points.min(axis=0) - 8, points.max(axis=0) + 8
     width, height = (high - low)[:2], (high - low)[2]
     tall = bool(height > TALL * width.max())
@@ -129,7 +129,7 @@ def poses(library):
     for axes, across in zip(panels, (0, 1), strict=True):
         draw_contacts(axes, library.channel_positions[:, [across, 2]], zorder=3)
         axes.scatter(
-            library.locations[order, across], library.locations[order, 2], s=unit * values[order],
+            library.positions[order, across], library.positions[order, 2], s=unit * values[order],
             color=[chosen[name] for name in library.celltypes[order]], alpha=0.75, edgecolors="white", linewidths=0.4,
         )  # fmt: skip
         axes.set(xlabel=f"{'xyz'[across]} (µm)", xlim=(low[across], high[across]), ylim=(low[2], high[2]))
@@ -195,19 +195,19 @@ def typical_templates(library, cell_type, n):
 
 def _shown(library, index):
     """Return which contacts are drawn for a template: those around its loudest one."""
-    loudest = library.channel_positions[library.templates[index].min(axis=1).argmin()]
+    loudest = library.channel_positions[library.at_centre([index])[0].min(axis=1).argmin()]
     distance = np.linalg.norm(library.channel_positions - loudest, axis=1)
     return np.sort(np.argsort(distance, kind="stable")[:CONTACTS_SHOWN])
 
 
 def _horizontal(library, index):
     """Return y of what is drawn for a template: the contacts and the soma, µm."""
-    return np.append(library.channel_positions[_shown(library, index), 1], library.locations[index, 1])
+    return np.append(library.channel_positions[_shown(library, index), 1], library.positions[index, 1])
 
 
 def _draw_template(axes, library, index, colour, half_width):
     """Draw a template at its contacts; `half_width` (µm) is the same in all panels."""
-    template, soma = library.templates[index], library.locations[index]
+    template, soma = library.at_centre([index])[0], library.positions[index]
     shown = _shown(library, index)
     contacts = library.channel_positions[shown][:, 1:]
     across, along = contact_pitch(contacts)

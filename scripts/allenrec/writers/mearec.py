@@ -80,12 +80,12 @@ def _write_units(file, plan, library):
     file.create_dataset("templates", data=placed[:, np.newaxis], **compressed)
     file["templates"].attrs["peak"] = plan.placed.peak
     file.create_dataset("filtered_templates", data=np.moveaxis(plan.filtered_templates, 1, 2), **compressed)
-    file.create_dataset("original_templates", data=library.templates[rows], **compressed)
-    file["template_locations"] = library.locations[rows]
+    file.create_dataset("original_templates", data=library.at_centre(rows), **compressed)
+    file["template_locations"] = library.positions[rows]
     file["template_rotations"] = library.rotations[rows]
     file.create_dataset("template_celltypes", data=library.celltypes[rows].astype(object), dtype=h5py.string_dtype())
     file["template_ids"] = rows
-    peaks = library.templates[rows]
+    peaks = library.at_centre(rows)
     file["voltage_peaks"] = -peaks[:, :, library.peak_sample].astype(float)
     write_frame(file, "units", plan.units)
 
