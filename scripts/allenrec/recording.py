@@ -142,7 +142,7 @@ def traces_size(library, settings):
     """Return how many bytes the traces of a recording take, uncompressed."""
     signal = settings.recordings
     n_samples = int((signal.fs or 1000 / library.dt) * settings.spiketrains.duration)
-    return n_samples * library.templates.shape[1] * np.dtype(signal.dtype).itemsize
+    return n_samples * len(library.channel_positions) * np.dtype(signal.dtype).itemsize
 
 
 def _select(library, settings, groups, address):

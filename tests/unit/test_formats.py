@@ -14,9 +14,10 @@ import spikeinterface
 import spikeinterface.extractors
 from support import ROOT, run_python
 
+from allenrec.cell_library import build_cell_library
 from allenrec.errors import UserError
 from allenrec.files import require_space
-from allenrec.library import build_cell_library, read_library
+from allenrec.library import read_library
 from allenrec.recording import blocks, plan_recording, provenance, read_recording, traces_size
 from allenrec.settings import Library, Recording
 from allenrec.writers.binary import write_binary
