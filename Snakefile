@@ -10,6 +10,7 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/failures.smk"
 include: "rules/cells.smk"
 include: "rules/models.smk"
 include: "rules/intracellular.smk"
