@@ -104,7 +104,7 @@ WRITING = {
 
 
 @pytest.mark.parametrize(
-    "rule", [rule if rule == "generate_recording" else pytest.param(rule, marks=pytest.mark.faults) for rule in WRITING]
+    "rule", [rule if rule == "concatenate_library" else pytest.param(rule, marks=pytest.mark.faults) for rule in WRITING]
 )
 def test_full_disk_is_named_and_leaves_nothing_half_written(rule, damaged, finished):
     target, free = WRITING[rule]
@@ -113,7 +113,9 @@ def test_full_disk_is_named_and_leaves_nothing_half_written(rule, damaged, finis
         remove_products(damaged, rule, target)
         with filled(disk, free):
             result = snakemake(damaged, "--cores", "1", target)
-            assert result.returncode == 1 and "No space left on device" in result.stderr
+            # A recording knows beforehand how much it will take.
+            expected = "make room" if rule == "generate_recording" else "No space left on device"
+            assert result.returncode == 1 and expected in result.stderr
             assert "Traceback" not in result.stderr
             assert not made.exists() and left_overs(damaged) == []
         result = snakemake(damaged, "--cores", "1", target)
