@@ -9,6 +9,10 @@ min_version("9.19")
 configfile: "config/config.yaml"
 
 
+# Used with --sdm apptainer only; docs/cluster.md says how it is built.
+container: "envs/allenrec.sif"
+
+
 include: "rules/common.smk"
 include: "rules/failures.smk"
 include: "rules/cells.smk"

@@ -24,13 +24,17 @@ def failed_models(workflow):
 
 def finish_without_failed_models(workflow):
     """After a run that ended with errors: the same once more without the models that failed, so that all others have their
-    libraries. Not where the run was broken off, or is to stop at the first error."""
-    failed = failed_models(workflow)
+    libraries. Not where the run was broken off, or is to stop at the first error. Returns whether it did so."""
+    failed = {model: rule for model, rule in failed_models(workflow).items() if model in cells}
     broken_off = workflow.scheduler.running or workflow.dag.ready_jobs or not workflow.execution_settings.keep_going
-    if failed:
-        note_left_out(failed)
+    try:
+        if failed:
+            note_left_out(failed)
+    except OSError as error:  # a full disk, which may be why they failed
+        print(f"error: {error}", file=sys.stderr)
+        return False
     if broken_off or not failed or len(failed) == len(cells):
-        return
+        return False
     print(f"Going on without {len(failed)} of {len(cells)} models; results/left_out.csv says why.", file=sys.stderr, flush=True)
     without = os.path.abspath(".snakemake/without_failed_models.yaml")
     with open(without, "w", encoding="utf-8") as file:
@@ -41,6 +45,7 @@ def finish_without_failed_models(workflow):
     end = arguments.index("--") if "--" in arguments else len(arguments)
     arguments[end:end] = ["--nolock", "--configfile", without]
     subprocess.run([sys.executable, "-m", "snakemake", *arguments], cwd=workflow.workdir_init)
+    return True
 
 
 def note_left_out(failed=()):
@@ -62,8 +67,10 @@ def note_left_out(failed=()):
 
 def why_it_failed(rule, model):
     """The last line of the log of a failed job, which says why."""
-    logs = [*Path(f"results/logs/{rule}").glob(f"{model}.log"), *Path(f"results/logs/{rule}").glob(f"*/{model}.log")]
-    lines = [line for log in logs for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]]
+    logs = [Path(f"results/logs/models/{model}/{rule}.log"), *Path(f"results/logs/models/{model}/{rule}").glob("*.log")]
+    lines = [
+        line for log in logs if log.exists() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
+    ]
     wrong = [line.removeprefix("error: ") for line in lines if line.startswith("error: ") or "Error" in line]
     return (wrong or ["its log does not say; it was killed, perhaps for memory or time"])[0]
 

@@ -21,7 +21,7 @@ rule plot_cell:
         spikes=ensure("results/figures/cells/{model}/spikes.png", non_empty=True),
         membrane_currents=ensure("results/figures/cells/{model}/membrane_currents.png", non_empty=True),
     log:
-        "results/logs/plot_cell/{model}.log",
+        "results/logs/models/{model}/plot_cell.log",
     benchmark:
         "results/benchmarks/rules/plot_cell/{model}.tsv"
     group:
@@ -30,8 +30,8 @@ rule plot_cell:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb(1000),
-        runtime=runtime(10),
+        mem_mb=mem_mb(500),
+        runtime=runtime(5),
     message:
         "Drawing model {wildcards.model}"
     script:
@@ -88,7 +88,7 @@ rule plot_recording:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb(2000),
+        mem_mb=mem_mb(1000),
         runtime=runtime(10),
     message:
         "Drawing recording {wildcards.recording}"

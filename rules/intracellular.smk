@@ -17,7 +17,7 @@ rule simulate_spikes:
     output:
         ensure("results/intracellular/{model}.h5", non_empty=True),
     log:
-        "results/logs/simulate_spikes/{model}.log",
+        "results/logs/models/{model}/simulate_spikes.log",
     benchmark:
         "results/benchmarks/rules/simulate_spikes/{model}.tsv"
     group:
@@ -26,8 +26,8 @@ rule simulate_spikes:
         "../envs/simulation.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb(1500),
-        runtime=runtime(60),
+        mem_mb=mem_mb(1000),
+        runtime=runtime(15),
     params:
         settings=block(settings.intracellular),
         axon=settings.models.axon,

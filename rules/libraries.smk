@@ -17,7 +17,7 @@ rule compute_eaps:
     output:
         ensure("results/libraries/{library}/cells/{model}.h5", non_empty=True),
     log:
-        "results/logs/compute_eaps/{library}/{model}.log",
+        "results/logs/models/{model}/compute_eaps/{library}.log",
     benchmark:
         "results/benchmarks/rules/compute_eaps/{library}/{model}.tsv"
     group:
@@ -27,7 +27,7 @@ rule compute_eaps:
     threads: 1
     resources:
         mem_mb=mem_mb(1000),
-        runtime=runtime(30),
+        runtime=runtime(15),
     params:
         settings=library_settings,
         cell=lambda wildcards: cells[wildcards.model],

@@ -40,7 +40,7 @@ rule download_model:
     output:
         ensure("allen_models/neuronal_model_{model}/verified.json", non_empty=True),
     log:
-        "results/logs/download_model/{model}.log",
+        "results/logs/models/{model}/download_model.log",
     benchmark:
         "results/benchmarks/rules/download_model/{model}.tsv"
     localrule: True
@@ -69,7 +69,7 @@ rule compile_mechanisms:
     output:
         ensure("results/mechanisms/{model}.json", non_empty=True),
     log:
-        "results/logs/compile_mechanisms/{model}.log",
+        "results/logs/models/{model}/compile_mechanisms.log",
     benchmark:
         "results/benchmarks/rules/compile_mechanisms/{model}.tsv"
     localrule: True

@@ -27,7 +27,7 @@ rule generate_recording:
         "../envs/analysis.yaml"
     threads: 4
     resources:
-        mem_mb=mem_mb(2000),
+        mem_mb=mem_mb(4000),
         runtime=runtime(60),
     params:
         settings=recording_settings,

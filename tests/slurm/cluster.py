@@ -53,7 +53,7 @@ KillWait=5
 PropagateResourceLimits=NONE
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port=16901 CPUs=4 RealMemory=8000 State=UNKNOWN
 NodeName=n2 NodeHostname={host} NodeAddr=127.0.0.1 Port=16902 CPUs=4 RealMemory=8000 State=UNKNOWN
-PartitionName=debug Nodes=n[1-2] Default=YES MaxTime=120 DefaultTime=10 DefMemPerCPU=500 LLN=YES State=UP
+PartitionName=debug Nodes=n[1-2] Default=YES MaxTime=600 DefaultTime=10 DefMemPerCPU=500 LLN=YES State=UP
 """
 
 

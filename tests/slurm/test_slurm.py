@@ -37,7 +37,7 @@ def start(idle):
         process.wait()
 
 
-def finished(process, folder, reference, seconds=400):
+def finished(process, folder, reference, seconds=900):
     """Wait for the end of a run, which must be a good one, with the results of the reference; return its messages."""
     assert process.wait(seconds) == 0, (folder / "run.log").read_text()[-5000:]
     assert_equal_datasets(folder, reference)
@@ -46,7 +46,7 @@ def finished(process, folder, reference, seconds=400):
 
 def running(what):
     """The first running job whose comment (rules and wildcards) has a word in it."""
-    found = wait_for(lambda: [job for job in jobs(states="R") if what in job["comment"]], 90, f"a job of {what} runs")
+    found = wait_for(lambda: [job for job in jobs(states="R") if what in job["comment"]], 300, f"a job of {what} runs")
     return found[0]
 
 
@@ -117,8 +117,8 @@ def test_killed_snakemake_finishes_the_rest_only(start, two_cells, reference, la
     folder = two_cells("killed")
     process = start(folder, "--jobs", "1")
     done = folder / "results" / "libraries" / "neuronexus" / "cells"
-    first = wait_for(lambda: list(done.glob("[0-9]*.h5")), 120, "the templates of a model")[0]
-    wait_for(lambda: len(attempts("cell", last_job)) == 2, 60, "the job of the other model")
+    first = wait_for(lambda: list(done.glob("[0-9]*.h5")), 300, "the templates of a model")[0]
+    wait_for(lambda: len(attempts("cell", last_job)) == 2, 120, "the job of the other model")
     process.send_signal(signal.SIGKILL)
     process.wait()
     cancel()

@@ -32,7 +32,7 @@ def test_everything_that_was_asked_for_is_there(finished):
     ):
         assert (results / path).stat().st_size > 0
     assert (finished / "allen_models" / "neuronal_model_473863510" / "model_metadata.json").exists()
-    assert "8 of 8 templates" in (results / "logs" / "compute_eaps" / "neuronexus" / "473863510.log").read_text()
+    assert "8 of 8 templates" in (results / "logs" / "models" / "473863510" / "compute_eaps" / "neuronexus.log").read_text()
     # One compilation for all models: the one that was there.
     assert len([p for p in (results / "mechanisms").iterdir() if p.is_dir()]) == 1
 
