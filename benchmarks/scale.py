@@ -1,7 +1,7 @@
 """How the workflow itself scales: cell tables of 300, 1,000 and 3,000 rows on three probes, none of which is computed.
 
-For each: a dry run (the Snakefile, the DAG, what there is to do and why), its memory, and what each job costs beside its own work,
-from jobs that do nothing but write their files.
+For each: a dry run (the Snakefile, the DAG, what there is to do and why), its memory, and what each job costs beside its own
+work, from jobs that do nothing but write their files.
 """
 
 import argparse

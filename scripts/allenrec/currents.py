@@ -8,8 +8,7 @@ import h5py
 import numpy as np
 
 from .errors import UserError
-from .files import written_beside
-from .hdf5 import check_shapes
+from .hdf5 import check_shapes, hdf5_written_beside
 
 GROUPS = ("segments", "spikes", "trace", "search", "recorded")
 #: Datasets and their axes
@@ -60,7 +59,7 @@ def write_currents(path, attributes, result):
 
     `attributes` are scalars, strings, or dicts (stored as JSON); `result` is what `simulate_spikes` returns.
     """
-    with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5_written_beside(path) as file:
         for name, value in attributes.items():
             file.attrs[name] = json.dumps(value) if isinstance(value, dict) else value
         for group in GROUPS:

@@ -14,7 +14,7 @@ import probeinterface
 from .errors import UserError
 from .features import FEATURES, waveform_features
 from .files import written_beside
-from .hdf5 import TEXT, check_shapes, read_dict, read_frame, read_values, write_dict, write_frame
+from .hdf5 import TEXT, check_shapes, hdf5_written_beside, read_dict, read_frame, read_values, write_dict, write_frame
 from .poses import Poses
 from .probes import layout_from_text, layout_to_text
 
@@ -128,7 +128,7 @@ def write_library(path, templates, rows, cells, *, shape, probe, params, provena
     params = params | ({"drifting": True, "drift_centre": centre, "drift_steps": shape[1]} if drifting else {"drifting": False})
     # Of no templates, so that there are columns in any case
     features = [waveform_features(np.zeros((0, probe.n_contacts, n_t), np.float32), probe.positions, params["dt"])]
-    with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5_written_beside(path) as file:
         dataset = _create(file, "templates", shape, np.dtype(np.float32))
         for first, block in _in_blocks(templates):
             dataset[first : first + len(block)] = block
@@ -300,7 +300,7 @@ def concatenate_libraries(paths, path, *, exclude_flagged=False):
         | {"digests": {part["cells"]["model_id"][0]: part["provenance"]["digests"] for part in parts}},
     }
     row = 0
-    with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5_written_beside(path) as file:
         for part_path, shape in zip(paths, shapes, strict=True):
             for name, start, block in _blocks(part_path):
                 if name not in file:

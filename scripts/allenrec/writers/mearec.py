@@ -6,8 +6,7 @@ import h5py
 import numpy as np
 
 from ..converter import design_converter
-from ..files import written_beside
-from ..hdf5 import COMPRESSION, write_dict, write_frame
+from ..hdf5 import COMPRESSION, hdf5_written_beside, write_dict, write_frame
 from ..placement import split_ticks
 from ..probes import layout_to_text
 from ..recording import BLOCK, gathered
@@ -36,7 +35,7 @@ def write_mearec(path, plan, blocks, library, settings, *, provenance):
         (n_channels,) how many samples of each channel were clipped, because they exceeded the range of integers.
     """
     converter = design_converter(settings.recordings, plan.placed.at_sample)
-    with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5_written_beside(path) as file:
         file.attrs["mearec_version"] = MEAREC_VERSION
         _write_info(file, plan, library, settings)
         _write_units(file, plan, library)
