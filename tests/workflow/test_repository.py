@@ -1,7 +1,9 @@
 """Things in the repository that must agree with each other."""
 
+import ast
 import re
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -28,13 +30,65 @@ def test_conda_environments_hold_the_versions_of_the_lock(path):
         assert version in locked[name.lower()], requirement
 
 
-def test_the_lock_of_the_tests_has_the_versions_of_the_lock():
-    tests = locked_versions(ROOT / "requirements-test.lock")
-    for name, versions in locked_versions(ROOT / "requirements.lock").items():
-        assert tests[name] == versions
+#: What a package is imported as, where that is not its name
+IMPORTED_AS = {"pyyaml": "yaml", "lfpy": "LFPy", "meautility": "MEAutility"}
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-test"])
+def imports(path):
+    """What a Python file imports: names of modules, those of the library with their dots."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = ".".join(path.relative_to(ROOT / "scripts").parts[: -node.level]) if node.level else ""
+            module = ".".join(filter(None, (package, node.module)))
+            yield from [module, *(f"{module}.{alias.name}" for alias in node.names)]
+
+
+def packages_of(script):
+    """The packages that a rule's script needs, its own modules followed."""
+    found, seen, queue = set(), set(), [script]
+    while queue:
+        for name in imports(queue.pop()):
+            base = ROOT / "scripts" / Path(*name.split("."))
+            for path in (base.with_suffix(".py"), base / "__init__.py"):
+                if path.is_file() and path not in seen:
+                    seen.add(path)
+                    queue.append(path)
+            top = name.split(".")[0]
+            if not (ROOT / "scripts" / top).is_dir() and not (ROOT / "scripts" / f"{top}.py").is_file():
+                found.add(top)
+    return found - sys.stdlib_module_names - {"pydantic_core"}  # a part of pydantic
+
+
+def scripts_of_environments():
+    """Each rule's environment and script."""
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        text = path.read_text(encoding="utf-8")
+        for rule in re.split(r"^rule ", text, flags=re.MULTILINE)[1:]:
+            environment, script = re.search(r"envs/(\w+)\.yaml", rule), re.search(r"scripts/(\w+)\.py", rule)
+            if environment and script:
+                yield environment[1], script[1]
+
+
+@pytest.mark.parametrize(("environment", "script"), scripts_of_environments())
+def test_conda_environments_hold_what_their_rules_import(environment, script):
+    dependencies = yaml.safe_load((ROOT / "envs" / f"{environment}.yaml").read_text())["dependencies"]
+    (pip,) = [part["pip"] for part in dependencies if isinstance(part, dict)]
+    names = [requirement.split("==")[0].lower() for requirement in pip]
+    known = {IMPORTED_AS.get(name, name) for name in names}
+    assert packages_of(ROOT / "scripts" / f"{script}.py") - known == set()
+
+
+@pytest.mark.parametrize("name", ["requirements-test", "requirements-cluster"])
+def test_other_locks_have_the_versions_of_the_lock(name):
+    others = locked_versions(ROOT / f"{name}.lock")
+    for package, versions in locked_versions(ROOT / "requirements.lock").items():
+        assert others[package] == versions
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-test", "requirements-cluster"])
 def test_locks_name_no_host_and_have_hashes(name):
     text = (ROOT / f"{name}.lock").read_text()
     assert "://" not in text
