@@ -76,11 +76,11 @@ def test_same_bytes_as_on_a_workstation_from_few_jobs(start, two_cells, referenc
 def test_cancelled_job_is_tried_again_with_more(start, two_cells, reference, last_job):
     folder = two_cells("cancelled")
     process = start(folder)
-    victim = running("cell")
+    victim = running("rule_cell_")
     subprocess.run(["scancel", victim["id"]], check=True)
     assert "Trying to restart" in finished(process, folder, reference)
     assert next(job for job in jobs() if job["id"] == victim["id"])["state"] == "CANCELLED"
-    repeated = attempts("cell", int(victim["id"]))[-1]
+    repeated = attempts("rule_cell_", int(victim["id"]))[-1]
     assert repeated["state"] == "COMPLETED" and megabytes(repeated) == 2 * megabytes(victim)
 
 
@@ -101,7 +101,7 @@ def test_job_over_its_memory_or_time_is_tried_again_with_more(start, two_cells, 
 def test_lost_node_costs_no_result(start, two_cells, reference, idle):
     folder = two_cells("lost_node")
     process = start(folder)
-    victim = running("cell")
+    victim = running("rule_cell_")
     idle.crash_node(victim["node"])
     try:
         finished(process, folder, reference)
@@ -109,7 +109,7 @@ def test_lost_node_costs_no_result(start, two_cells, reference, idle):
         idle.start_node(victim["node"])
     assert next(job for job in jobs() if job["id"] == victim["id"])["state"] == "NODE_FAIL"
     other = {"n1": "n2", "n2": "n1"}[victim["node"]]
-    assert attempts("cell", int(victim["id"]))[-1]["node"] == other
+    assert attempts("rule_cell_", int(victim["id"]))[-1]["node"] == other
 
 
 def test_killed_snakemake_finishes_the_rest_only(start, two_cells, reference, last_job):
@@ -118,7 +118,7 @@ def test_killed_snakemake_finishes_the_rest_only(start, two_cells, reference, la
     process = start(folder, "--jobs", "1")
     done = folder / "results" / "libraries" / "neuronexus" / "cells"
     first = wait_for(lambda: list(done.glob("[0-9]*.h5")), 300, "the templates of a model")[0]
-    wait_for(lambda: len(attempts("cell", last_job)) == 2, 120, "the job of the other model")
+    wait_for(lambda: len(attempts("rule_cell_", last_job)) == 2, 120, "the job of the other model")
     process.send_signal(signal.SIGKILL)
     process.wait()
     cancel()
