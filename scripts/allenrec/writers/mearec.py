@@ -9,7 +9,7 @@ from ..converter import design_converter
 from ..hdf5 import COMPRESSION, hdf5_written_beside, write_dict, write_frame
 from ..placement import split_ticks
 from ..probes import layout_to_text
-from ..recording import BLOCK, gathered
+from ..recording import BLOCK
 
 #: MEArec refuses files that name no version or one before 1.5
 MEAREC_VERSION = "1.11.0"
@@ -34,11 +34,13 @@ def write_mearec(path, plan, blocks, library, settings, *, provenance):
     numpy.ndarray
         (n_channels,) how many samples of each channel were clipped, because they exceeded the range of integers.
     """
-    converter = design_converter(settings.recordings, plan.placed.at_sample)
+    converter = design_converter(settings.recordings, plan.unfiltered_templates)
     with hdf5_written_beside(path) as file:
         file.attrs["mearec_version"] = MEAREC_VERSION
         _write_info(file, plan, library, settings)
         _write_units(file, plan, library)
+        if plan.moving:
+            _write_drift(file, plan.moving)
         for unit in range(len(plan.units)):
             _write_train(file.create_group(f"spiketrains/{unit}"), plan, unit)
         file.require_group("spiketrains")
@@ -64,7 +66,8 @@ def _write_info(file, plan, library, settings):
                 "fs": plan.fs,
                 "duration": settings.spiketrains.duration,
                 "n_neurons": len(plan.units),
-                "drifting": False,
+                "drifting": plan.moving is not None,
+                "drift_dicts": {str(k): movement for k, movement in enumerate(info["recordings"]["drift_dicts"])},
             },
             "electrodes": library.electrodes,
         },
@@ -73,20 +76,43 @@ def _write_info(file, plan, library, settings):
 
 def _write_units(file, plan, library):
     rows = plan.template_ids
-    placed = np.moveaxis(plan.placed.at_sample, 1, 2)
-    compressed = COMPRESSION["gzip" if len(rows) else "none"]
+    placed = np.moveaxis(plan.unfiltered_templates, 1, 2)
     # MEArec's templates have an axis for jitters; here are the unshifted ones.
-    file.create_dataset("templates", data=placed[:, np.newaxis], **compressed)
-    file["templates"].attrs["peak"] = plan.placed.peak
-    file.create_dataset("filtered_templates", data=np.moveaxis(plan.filtered_templates, 1, 2), **compressed)
-    file.create_dataset("original_templates", data=library.at_centre(rows), **compressed)
-    file["template_locations"] = library.positions[rows]
+    file["templates"] = placed[:, np.newaxis]
+    file["templates"].attrs["peak"] = plan.peak
+    file["filtered_templates"] = np.moveaxis(plan.filtered_templates, 1, 2)
+    file["original_templates"] = plan.templates
+    file["template_locations"] = (library.locations if plan.moving else library.positions)[rows]
     file["template_rotations"] = library.rotations[rows]
     file.create_dataset("template_celltypes", data=library.celltypes[rows].astype(object), dtype=h5py.string_dtype())
     file["template_ids"] = rows
-    peaks = library.at_centre(rows)
-    file["voltage_peaks"] = -peaks[:, :, library.peak_sample].astype(float)
+    file["voltage_peaks"] = -plan.templates[:, :, library.peak_sample].astype(float)
     write_frame(file, "units", plan.units)
+
+
+def _write_drift(file, moving):
+    """How far every unit is from its place at every moment, and in MEArec's layout the movements that are of one course."""
+    times = moving.drift.times
+    file["drift/times"] = times
+    shape, chunks = (len(times), len(moving.displacements)), (len(times), 1)
+    displacements = file.create_dataset("drift/displacements", shape, np.float32, chunks=chunks, **COMPRESSION["gzip"])
+    for unit in range(shape[1]):
+        displacements[:, unit] = moving.drift.of_unit(unit)
+    steps = moving.paths.along.shape[1]
+    for number, movement in enumerate(moving.drift.movements):
+        if movement.courses.shape[1] == 1:
+            course = movement.courses[:, 0]
+            write_dict(
+                file.create_group(f"drift_list/{number}"),
+                {
+                    "drift_vector_um": course,
+                    "drift_vector_idxs": np.rint(moving.paths.steps(0, course) - moving.paths.steps(0, 0)).astype(np.int16),
+                    "drift_fs": 1 / (times[1] - times[0]),
+                    "drift_times": None,
+                    "drift_factors": movement.weights[0],
+                    "drift_steps": steps,
+                },
+            )
 
 
 def _write_train(group, plan, unit):
@@ -94,10 +120,12 @@ def _write_train(group, plan, unit):
     ticks = plan.ticks[unit]
     group["times"] = ticks / plan.ticks_per_second
     group["t_stop"] = plan.n_samples / plan.fs
-    group["samples"] = split_ticks(ticks, plan.placed.n_phases)[0]
+    group["samples"] = split_ticks(ticks, plan.n_phases)[0]
     group["gains"] = plan.gains[unit]
     if plan.stretches[unit] is not None:
         group["stretches"] = plan.stretches[unit]
+    if plan.moving:
+        group["displacements"] = plan.moving.displacements[unit]
     write_dict(
         group.create_group("annotations"),
         {
@@ -116,13 +144,7 @@ def _write_train(group, plan, unit):
 def _write_traces(file, plan, blocks, converter, settings):
     """Write the traces; return how many samples of each channel were clipped."""
     clipped = np.zeros(plan.n_channels, dtype=np.int64)
-
-    def converted():
-        for block in blocks:
-            samples, beyond = converter.convert(block)
-            clipped[:] += beyond
-            yield samples
-
+    at_once = max(1, int(settings.recordings.chunk_duration * plan.fs))
     # Chunks of about a megabyte: a reader that wants a second of some channels reads little more than that. Blocks are whole
     # numbers of them, so that each is compressed once.
     rows = min(2 ** ((2**18 // plan.n_channels).bit_length() - 1), BLOCK, plan.n_samples)
@@ -130,7 +152,11 @@ def _write_traces(file, plan, blocks, converter, settings):
     traces = file.create_dataset("recordings", shape, converter.dtype, chunks=chunks, **COMPRESSION[settings.compression])
     traces.attrs["gain_to_uV"] = converter.gain
     start = 0
-    for piece in gathered(converted(), int(settings.recordings.chunk_duration * plan.fs)):
-        traces[start : start + len(piece)] = piece
-        start += len(piece)
+    for block in blocks:
+        samples, beyond = converter.convert(block)
+        clipped += beyond
+        for first in range(0, len(samples), at_once):
+            part = samples[first : first + at_once]
+            traces[start : start + len(part)] = part
+            start += len(part)
     return clipped
