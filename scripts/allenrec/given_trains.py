@@ -80,7 +80,7 @@ def _read_nwb(path):
         return {str(unit): np.array(units["spike_times"][row]) for row, unit in enumerate(units.id[:])}
 
 
-def given_trains(path, wanted, n_units, *, n_ticks, ticks_per_second):
+def given_trains(path, wanted, n_units, *, duration, n_ticks, ticks_per_second):
     """Return the trains of all units of a recording from a file, brought to its grid.
 
     Parameters
@@ -91,8 +91,10 @@ def given_trains(path, wanted, n_units, *, n_ticks, ticks_per_second):
         Units of the file in the order of those of the recording; None: all.
     n_units : int
         Of the recording.
+    duration : float
+        Of the recording, s.
     n_ticks : int
-        Length of the recording on the grid on which spikes lie.
+        The same on the grid on which spikes lie, which ends half a sample earlier; spikes after that come on its last point.
     ticks_per_second : float
 
     Returns
@@ -114,7 +116,6 @@ def given_trains(path, wanted, n_units, *, n_ticks, ticks_per_second):
             f"{path}: {len(wanted)} units are given, n_exc and n_inh ask for {n_units}; change these, or name "
             f"units in file_units"
         )
-    duration = n_ticks / ticks_per_second
     return [_given_train(f"{path}: unit {unit}", trains[unit], duration, n_ticks, ticks_per_second) for unit in wanted]
 
 
@@ -122,8 +123,7 @@ def _given_train(where, times, duration, n_ticks, ticks_per_second):
     checks = [
         (~np.isfinite(times), "must be a number"),
         (times < 0, "is negative; recordings begin at 0 s"),
-        # The last half sample of a recording has no grid points; what is there comes on the last one.
-        (times >= duration + 1e-9, f"is not before the end of the recording, {duration:g} s; see spiketrains.duration"),
+        (times >= duration, f"is not before the end of the recording, {duration:g} s; see spiketrains.duration"),
         (np.diff(times, prepend=-np.inf) <= 0, "is not later than the one before it; times must increase"),
     ]
     for wrong, what in checks:

@@ -1,6 +1,6 @@
 """Selection: which templates of a library become the units of a recording."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -82,6 +82,7 @@ def select_templates(rng, candidates, wanted, limits):
     UserError
         If a group cannot be filled: how many can be placed, and which limit binds.
     """
+    candidates = replace(candidates, paths=_along(candidates.paths, limits.preferred_dir))
     order = rng.permutation(len(candidates))
     of_type = [np.isin(candidates.celltypes, types) for _, types, _ in wanted]
     criteria = _criteria(candidates, limits)
@@ -157,11 +158,17 @@ def _criteria(candidates, limits):
     return criteria
 
 
+def _along(paths, direction):
+    """Paths whose steps go the way of a direction, as cells will: those that go against it, backwards."""
+    against = (paths[:, -1] - paths[:, 0]) @ np.asarray(direction, dtype=float) < 0
+    return np.where(against[:, np.newaxis, np.newaxis], paths[:, ::-1], paths)
+
+
 def _angles(paths, direction):
     """(N,) deg, between the way from the first to the last step and a direction."""
     way, direction = paths[:, -1] - paths[:, 0], np.asarray(direction, dtype=float)
     lengths = np.linalg.norm(way, axis=1) * np.linalg.norm(direction)
-    cosines = np.divide(way @ direction, lengths, out=np.full(len(way), -1.0), where=lengths > 0)
+    cosines = np.divide(way @ direction, lengths, out=np.zeros(len(way)), where=lengths > 0)
     return np.rad2deg(np.arccos(np.clip(cosines, -1, 1)))
 
 

@@ -8,6 +8,8 @@ import numpy as np
 from .overlaps import coincident
 from .seeds import generator
 
+#: Spikes that should not coincide go so many times the window away, at most
+FARTHEST = 5
 #: Spikes of a pair are moved in so many rounds at most, each of all that are wanting
 ROUNDS = 100
 
@@ -16,7 +18,8 @@ def synchronise(address, keys, trains, overlaps, *, sync_rate, jitter, ref_per, 
     """Give all pairs of units that overlap in space a rate of synchrony, as far as it can be had.
 
     Of a pair, spikes of the unit with the larger index move, of two with the same one the inhibitory one's: another unit
-    changes none before it. Only single spikes move, not those of bursts, each as little as will do.
+    changes none before it. Towards a spike of the other unit single spikes move, the nearest; away from one also those of
+    bursts, by little and not out of their order.
 
     Parameters
     ----------
@@ -70,15 +73,15 @@ def _synchronise_pair(rng, train, partner, settled, *, sync_rate, jitter, ref_pe
         missing = wanted - together.sum()
         if missing == 0:
             break
-        movable = bursts < 0
-        for others in (*settled, *([partner] if missing > 0 else [])):
+        movable = np.ones(len(ticks), dtype=bool) if missing < 0 else (bursts < 0) & ~coincident(ticks, partner, jitter)
+        for others in settled:
             movable &= ~coincident(ticks, others, jitter)
         if missing > 0:
             spikes, targets = _pull(rng, ticks, np.flatnonzero(movable), partner[~together], jitter)
         else:
             chosen = rng.permutation(partner[together])[:-missing]
             leaving = np.flatnonzero(movable & coincident(ticks, np.sort(chosen), jitter))
-            spikes, targets = _push(rng, ticks, leaving, ref_per, first_tick, n_ticks)
+            spikes, targets = _push(rng, ticks, leaving, FARTHEST * jitter, ref_per)
         allowed = (targets >= first_tick) & (targets < n_ticks)
         for others in (*settled, *([partner] if missing < 0 else [])):
             allowed &= ~coincident(targets, others, jitter)
@@ -103,10 +106,11 @@ def _pull(rng, ticks, movable, alone, jitter):
     return spikes[first], targets[first]
 
 
-def _push(rng, ticks, spikes, ref_per, first_tick, n_ticks):
-    """Spikes and anywhere between their neighbours for them to go."""
-    low = np.concatenate(([first_tick - ref_per], ticks))[spikes] + ref_per
-    high = np.concatenate((ticks, [n_ticks - 1 + ref_per]))[spikes + 1] - ref_per
+def _push(rng, ticks, spikes, farthest, ref_per):
+    """Spikes and where to, anywhere between their neighbours but not far."""
+    low = np.concatenate(([-farthest], ticks))[spikes] + ref_per
+    high = np.concatenate((ticks, ticks[-1:] + 2 * farthest))[spikes + 1] - ref_per
+    low, high = np.maximum(low, ticks[spikes] - farthest), np.minimum(high, ticks[spikes] + farthest)
     return spikes, rng.integers(low, np.maximum(high, low) + 1)
 
 

@@ -66,22 +66,25 @@ def test_crowded_requests_are_filled_as_far_as_they_can():
 
 
 def test_distance_is_kept_at_every_step_of_a_drift():
-    """Two cells 50 µm apart that pass each other at 10 µm on their ways are too near."""
-    start = np.array([[10.0, 0, 0], [10, 0, 50], [10, 0, 200]])
-    steps = np.linspace(-1, 1, 5)[:, np.newaxis]
-    paths = start[:, np.newaxis] + steps * np.array([[0, 0, 20.0], [0, 0, -20], [0, 0, 20]])[:, np.newaxis]
-    rows = candidates(start, np.full(3, 50.0), np.full(3, "spiny"), paths)
+    """Of two cells 30 µm apart the one moves away from the other; of two others, towards it. All go up, also those whose
+    library went down."""
+    start = np.array([[10.0, 0, 0], [10, 30, 0], [10, 0, 200], [10, 30, 200]])
+    ways = np.array([[0, 0, 20.0], [0, 10, 20], [0, 0, 20], [0, -10, 20]])
+    steps = np.array([[0.0], [0.5], [1.0]])
+    paths = start[:, np.newaxis] + steps * ways[:, np.newaxis]
+    paths[1:3] = paths[1:3, ::-1]
+    rows = candidates(start, np.full(4, 50.0), np.full(4, "spiny"), paths)
     for seed in range(5):
-        chosen = select_templates(np.random.default_rng(seed), rows, [("excitatory", ["spiny"], 2)], Limits(**LIMITS))
-        assert 2 in chosen
+        chosen = select_templates(np.random.default_rng(seed), rows, [("excitatory", ["spiny"], 3)], Limits(**LIMITS))
+        assert {0, 1} < set(chosen)
 
 
-def test_paths_go_in_the_direction_that_was_asked_for():
+def test_paths_lie_along_the_direction_that_was_asked_for():
     way = np.random.default_rng(5).standard_normal((300, 3)) * [0.3, 0.3, 1]
     paths = LOCATIONS[:, np.newaxis] + np.linspace(-0.5, 0.5, 3)[:, np.newaxis] * 30 * way[:, np.newaxis]
     rows = select(4, 3, paths=paths, preferred_dir=(0, 0, -2.0), angle_tol=20.0)
-    angles = np.rad2deg(np.arctan2(np.hypot(way[rows, 0], way[rows, 1]), -way[rows, 2]))
-    assert len(rows) == 7 and angles.max() <= 20
+    angles = np.rad2deg(np.arctan2(np.hypot(way[rows, 0], way[rows, 1]), np.abs(way[rows, 2])))
+    assert len(rows) == 7 and angles.max() <= 20 and len(set(way[rows, 2] > 0)) == 2
     assert np.array_equal(select(4, 3, angle_tol=20.0), select(4, 3))  # what does not drift has no direction
     with pytest.raises(UserError, match=r"what binds is recordings.preferred_dir and angle_tol, 0.1 deg"):
         select(4, 3, paths=paths, angle_tol=0.1)
