@@ -53,21 +53,30 @@ def overlap_labels(trains, overlaps, window):
     window : int
         Ticks.
     """
-    everyone = _pooled(trains)
     labels = []
-    for unit, ticks in enumerate(trains):
-        label = np.full(len(ticks), "NO", dtype="S3")
-        label[_within(everyone, ticks, window) > _within(ticks, ticks, window)] = "TO"
-        near = _pooled([trains[other] for other in np.flatnonzero(overlaps[unit])])
-        label[coincident(ticks, near, window)] = "STO"
+    for unit, (ticks, any_near) in enumerate(zip(trains, _near_any_other(trains, window), strict=True)):
+        label = np.where(any_near, b"TO", b"NO").astype("S3")
+        partners = [trains[other] for other in np.flatnonzero(overlaps[unit])]
+        if partners:
+            label[coincident(ticks, np.sort(np.concatenate(partners), kind="stable"), window)] = b"STO"
         labels.append(label)
     return labels
 
 
-def _pooled(trains):
-    return np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *trains]), kind="stable")
-
-
-def _within(pool, ticks, window):
-    """How many of a pool are within a window of each spike."""
-    return np.searchsorted(pool, ticks + window, side="right") - np.searchsorted(pool, ticks - window, side="left")
+def _near_any_other(trains, window):
+    """For each unit, which of its spikes have one of another unit within a window."""
+    lengths = [len(ticks) for ticks in trains]
+    if not sum(lengths):
+        return [np.zeros(0, dtype=bool)] * len(trains)
+    ticks, units = np.concatenate(trains), np.repeat(np.arange(len(trains)), lengths)
+    order = np.argsort(ticks, kind="stable")
+    ticks, units = ticks[order], units[order]
+    # Between spikes of others stand runs of spikes of one unit; before and after such a run is the nearest of another one.
+    starts = np.flatnonzero(np.diff(units, prepend=-1))
+    stops = np.append(starts[1:], len(ticks))
+    sizes, far = stops - starts, window + 1
+    before = np.repeat(np.concatenate((ticks[:1] - far, ticks[starts[1:] - 1])), sizes)
+    after = np.repeat(np.concatenate((ticks[stops[:-1]], ticks[-1:] + far)), sizes)
+    near = np.empty(len(ticks), dtype=bool)
+    near[order] = (ticks - before <= window) | (after - ticks <= window)
+    return np.split(near, np.cumsum(lengths)[:-1])

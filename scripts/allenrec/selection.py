@@ -6,7 +6,7 @@ import numpy as np
 
 from .errors import UserError
 from .overlaps import spatial_overlaps
-from .similarity import largest_similarity
+from .similarity import greatest_similarities, largest_similarity
 
 #: Pairs that overlap are looked for in so many random orders
 ORDERS = 20
@@ -220,20 +220,24 @@ class _Neighbours:
 
     def __init__(self, candidates, limits):
         self.candidates, self.limits = candidates, limits
-        self.paths, self.templates = [], []
+        self.paths, self.templates, self.norms = [], [], []
 
     def add(self, row):
         self.paths.append(self.candidates.paths[row])
         if self.limits.max_similarity < 1:
             self.templates.append(self.candidates.templates([row])[0])
+            self.norms.append(np.linalg.norm(self.templates[-1], axis=1))
 
     def allow(self, row):
         if self.paths and not _far(np.array(self.paths), self.candidates.paths[row], self.limits.min_dist).all():
             return False
-        if not self.templates:
-            return True
+        return not self.templates or self._is_unlike(self.candidates.templates([row])[0])
+
+    def _is_unlike(self, template):
+        """Whether no template is too similar; only those are compared that can be."""
         most = self.limits.max_similarity
-        return largest_similarity(self.candidates.templates([row])[0], np.array(self.templates), most) <= most
+        near = np.flatnonzero(greatest_similarities(np.linalg.norm(template, axis=1), np.array(self.norms)) > most)
+        return not len(near) or largest_similarity(template, np.stack([self.templates[k] for k in near])) <= most
 
 
 def _far(paths, path, min_dist):

@@ -55,6 +55,7 @@ def test_labels_without_spikes_or_units():
     none = np.zeros(0, dtype=np.int64)
     labels = overlap_labels([none, np.array([5])], ~np.eye(2, dtype=bool), 10)
     assert [len(label) for label in labels] == [0, 1] and labels[1][0] == b"NO"
+    assert [len(label) for label in overlap_labels([none, none], ~np.eye(2, dtype=bool), 10)] == [0, 0]
     assert overlap_labels([], np.zeros((0, 0), dtype=bool), 10) == []
 
 

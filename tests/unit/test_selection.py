@@ -9,7 +9,7 @@ from spikeinterface.postprocessing.template_similarity import compute_similarity
 from allenrec.errors import UserError
 from allenrec.overlaps import spatial_overlaps
 from allenrec.selection import Candidates, Limits, given_templates, select_templates
-from allenrec.similarity import largest_similarity
+from allenrec.similarity import greatest_similarities, largest_similarity
 
 RNG = np.random.default_rng(0)
 LOCATIONS = RNG.uniform([10, -40, -150], [40, 40, 150], (300, 3))
@@ -164,6 +164,8 @@ def test_similarity_is_that_of_spikeinterface():
     for k in range(6):
         np.testing.assert_allclose([largest_similarity(templates[k], templates[[j]]) for j in range(6)], theirs[k], atol=1e-6)
     assert largest_similarity(templates[5], templates[:1]) == pytest.approx(1)
+    norms = np.linalg.norm(templates, axis=2)
+    assert (greatest_similarities(norms[1], norms) >= theirs[1] - 1e-6).all()
     assert largest_similarity(templates[1], templates[[0, 2, 3]]) == pytest.approx(max(theirs[1, [0, 2, 3]]), abs=1e-6)
 
 
