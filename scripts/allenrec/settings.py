@@ -393,14 +393,16 @@ class SpikeTrains(Block):
         self._check_room()
         self.require(self.t_start < self.duration, "t_start", f"must be below duration, {self.duration:g} s")
         sine = self.rate_modulation == "sinusoid"
-        self.require(not sine or self.rate_modulation_depth <= 1, "rate_modulation_depth", "must be at most 1 for a sine")
+        self.require(not sine or self.rate_modulation_depth < 1, "rate_modulation_depth", "must be below 1 for a sine")
         low, high = self.burst_spikes
         self.require(2 <= low <= high, "burst_spikes", "must be [fewest, most], 2 or more")
         if self.file is not None:
             for key in ("rates", "t_start"):
                 unset = getattr(self, key) == type(self).model_fields[key].default
                 self.require(unset, key, "must not stand beside file, which gives the spikes")
-        self.require(self.file is not None or self.file_units is None, "file_units", "needs a file")
+        units = self.file_units
+        self.require(self.file is not None or units is None, "file_units", "needs a file")
+        self.require(units is None or len(set(units)) == len(units), "file_units", "must not name a unit twice")
         return self
 
     def _check_rates(self):
@@ -836,6 +838,7 @@ def _check_recording(key, recording, settings):
             f"whose min_amp is {quietest:g} µV"
         )
     _check_trains(f"{key}.spiketrains", recording)
+    _check_numbers(f"{key}.templates", recording)
     for n, kind in (("n_exc", "excitatory"), ("n_inh", "inhibitory")):
         if getattr(recording.spiketrains, n) and not getattr(recording.cell_types, kind):
             raise UserError(f"config: {key}.cell_types.{kind}: empty, but spiketrains.{n} asks for such units")
@@ -858,6 +861,17 @@ def _check_recording(key, recording, settings):
     if signal.noise_color and signal.color_peak >= fs / 2:
         raise UserError(
             f"config: {key}.recordings.color_peak: {signal.color_peak:g} Hz must be below half the sampling rate, {fs / 2:g} Hz"
+        )
+
+
+def _check_numbers(key, recording):
+    """Whether numbers of templates and pairs fit to that of units."""
+    n, templates = recording.spiketrains.n_units, recording.templates
+    if templates.template_ids is not None and len(templates.template_ids) != n:
+        raise UserError(f"config: {key}.template_ids: {len(templates.template_ids)} templates, but n_exc and n_inh ask for {n}")
+    if (templates.n_overlap_pairs or 0) > n * (n - 1) // 2:
+        raise UserError(
+            f"config: {key}.n_overlap_pairs: {templates.n_overlap_pairs} is more than {n} units have, {n * (n - 1) // 2}"
         )
 
 
