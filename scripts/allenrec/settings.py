@@ -323,9 +323,8 @@ class SpikeTrains(Block):
     ref_per: Nonnegative = Field(2.0, description="ms. Refractory period; the rate that was asked for is kept.")
     rates: list[PositiveFloat] | dict[str, PositiveFloat | RateSpread] | None = Field(
         None,
-        description="Hz. Of each unit, excitatory ones first; or of cell types, such as `{spiny: 5, aspiny: [15, "
-        "3]}`, the second "
-        "value being the standard deviation over units, and `f_exc`, ... for all others.",
+        description="Hz. Of each unit, excitatory ones first; or of cell types, such as `{spiny: 5, aspiny: [15, 3]}`, the "
+        "second value being the standard deviation over units, and `f_exc`, ... for all others.",
     )
     types: list[Literal["E", "I"]] | None = Field(
         None,
@@ -347,9 +346,8 @@ class SpikeTrains(Block):
     )
     rate_modulation: Literal["none", "sinusoid", "random-walk"] = Field(
         "none",
-        description="How rates change over time, slowly: not; as a sine; or the logarithm as a random walk that "
-        "is drawn back to its "
-        "mean. The mean over the recording is kept.",
+        description="How rates change over time, slowly: not; as a sine; or the logarithm as a random walk that is drawn back "
+        "to its mean. The mean over the recording is kept.",
     )
     rate_modulation_depth: PositiveFloat = Field(
         0.5, description="Amplitude of the sine over the mean, or standard deviation of the logarithm."
@@ -361,9 +359,8 @@ class SpikeTrains(Block):
     t_start: Nonnegative = Field(0.0, description="s. Units are silent before it; times count from the start of the recording.")
     file: str | None = Field(
         None,
-        description="Spike trains that are given: `.csv` with the columns `unit` and `time_s`, `.npz` with an "
-        "array of times for each "
-        "unit, or `.nwb` with a table of units. Those of excitatory units come first.",
+        description="Spike trains that are given: `.csv` with the columns `unit` and `time_s`, `.npz` with an array of times "
+        "for each unit, or `.nwb` with a table of units. Those of excitatory units come first.",
     )
     file_units: list[Text] | None = Field(
         None,
@@ -467,18 +464,16 @@ class RecordingTemplates(Block):
     zlim: Pair | None = Field(None, description="µm. As `xlim`, z.")
     max_similarity: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
-        description="No two units have waveforms that are more alike: cosine of the angle between templates, all "
-        "contacts together, "
-        "at the shift at which it is largest.",
+        description="No two units have waveforms that are more alike: cosine of the angle between templates, all contacts "
+        "together, at the shift at which it is largest.",
     )
     n_overlap_pairs: Annotated[int, Field(ge=0)] | None = Field(
         None, description="So many pairs of units overlap in space; `null`: as it comes."
     )
     overlap_threshold: Annotated[float, Field(gt=0, le=1)] = Field(
         0.9,
-        description="Two units overlap in space where the trough of either, at the loudest contact of the other, "
-        "has more than this share "
-        "of its depth.",
+        description="Two units overlap in space where the trough of either, at the loudest contact of the other, has more than "
+        "this share of its depth.",
     )
     template_ids: list[Annotated[int, Field(ge=0)]] | None = Field(
         None,
@@ -597,9 +592,8 @@ class RecordingSignal(Block):
     )
     sync_rate: Annotated[float, Field(ge=0, le=0.5)] | None = Field(
         None,
-        description="Share of synchronous spikes of each pair of units that overlap in space: spikes of one with "
-        "a spike of the other within "
-        "`sync_jitt`, over all of both. Spikes are moved, none is added; `null`: as it comes.",
+        description="Share of synchronous spikes of each pair of units that overlap in space: spikes of one with a spike of "
+        "the other within `sync_jitt`, over all of both. Spikes are moved, none is added; `null`: as it comes.",
     )
     sync_jitt: PositiveFloat = Field(1.0, description="ms. Within which spikes are synchronous.")
     modulation: Literal["none", "template", "electrode"] = Field(
@@ -636,9 +630,8 @@ class RecordingSignal(Block):
     )
     angle_tol: Annotated[float, Field(ge=0, le=180)] | None = Field(
         None,
-        description="deg. By how much the paths of units may differ from `preferred_dir`, either way along them; "
-        "`null`: by any "
-        "angle.",
+        description="deg. By how much the paths of units may differ from `preferred_dir`, either way along them; `null`: by "
+        "any angle.",
     )
     filter: bool = Field(True, description="Whether the recording is filtered.")
     filter_cutoff: PositiveFloat | PositivePair = Field(
