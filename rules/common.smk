@@ -132,6 +132,11 @@ def library_of_far_neurons(wildcards):
     return f"results/libraries/{own}/templates.h5" if own else []
 
 
+def trains_of_recording(wildcards):
+    """The file with the spike trains of a recording, where they are given; its content decides about reruns."""
+    return settings.recordings[wildcards.recording].spiketrains.file or []
+
+
 def formats_of_recordings():
     """Where all recordings are, in the formats that were asked for."""
     places = {"mearec": "recording.h5", "binary": "binary", "zarr": "recording.zarr", "nwb": "recording.nwb"}
