@@ -73,6 +73,49 @@ def imported_modules(path):
             yield target / "__init__.py" if target.is_dir() else target.with_suffix(".py")
 
 
+def assets(folder):
+    """Files of a folder of the library that are not Python, such as captions, as inputs."""
+    found = (SCRIPTS / "allenrec" / folder).iterdir()
+    return sorted(os.path.relpath(path) for path in found if path.is_file() and path.suffix != ".py")
+
+
+def figures_at(folder, *names):
+    """Outputs of a rule that draws: a figure each, for `snakemake --report` as well, and `captions`, the text beside each."""
+    kind = folder.split("/")[0]
+    pictures = {
+        name: report(
+            ensure(f"results/figures/{folder}/{name}.png", non_empty=True),
+            caption=f"../scripts/allenrec/figures/captions/{kind}/{name}.rst",
+            category=kind.capitalize(),
+            subcategory=folder.split("/", 1)[1],
+            labels={"figure": name.replace("_", " ")},
+        )
+        for name in names
+    }
+    return pictures | {"captions": [f"results/figures/{folder}/{name}.txt" for name in names]}
+
+
+def asked_for():
+    """What a report shows, where it is there, and names, where it is missing."""
+    return {
+        "results": "results",
+        "models_folder": "allen_models",
+        "models": list(cells),
+        "libraries": list(settings.libraries),
+        "recordings": list(settings.recordings),
+    }
+
+
+def report_what_is_there():
+    """After a failed job, the report of the rest: it names what is missing. Only where a report was to be written."""
+    if not any(job.rule.name == "write_report" for job in workflow.dag.needrun_jobs()):
+        return
+    from allenrec.report.page import write_report
+
+    write_report("results/report.html", **asked_for(), citation_file="CITATION.cff")
+    print("results/report.html shows what there is, and names what is missing.")
+
+
 def mem_mb(base):
     """Memory that grows with each attempt."""
     return lambda wildcards, attempt: base * attempt

@@ -55,6 +55,12 @@ def folder_built_beside(folder):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def write_text(path, text):
+    """Write `text`, whole or not at all."""
+    with written_beside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(path, content):
     """Write `content` as indented JSON, whole or not at all."""
     with written_beside(path) as temporary:
