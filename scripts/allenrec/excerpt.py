@@ -90,8 +90,9 @@ def channels_by_depth(recording, most=CHANNELS):
     if len(order) <= most:
         return order
     sizes = np.ptp(recording.filtered_templates, axis=2)
-    loud = [int(channel) for row in np.argsort(-sizes, axis=1)[:, :2].T for channel in row]
-    kept = set(list(dict.fromkeys([*loud, *map(int, evenly(order, most))]))[:most])
+    ranked = np.argsort(-sizes, axis=1, kind="stable")[:, :2].T.ravel()
+    loud = list(dict.fromkeys(map(int, ranked)))[: most - 2]
+    kept = {*loud, *map(int, evenly(order, most - len(loud)))}
     return np.array([channel for channel in order if int(channel) in kept])
 
 

@@ -104,6 +104,7 @@ def principal_components(snippets, n=3):
     # The smaller of the two covariances has the same components
     values, vectors = np.linalg.eigh(centred @ centred.T if len(flat) < flat.shape[1] else centred.T @ centred)
     values, vectors = np.clip(values[::-1], 0, None), vectors[:, ::-1][:, :n]
+    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(vectors.shape[1])])
     scores = vectors * np.sqrt(values[:n]) if len(flat) < flat.shape[1] else centred @ vectors
     scores = np.pad(scores, ((0, 0), (0, n - scores.shape[1])))
     share = np.pad(values[:n], (0, max(n - len(values), 0))) / max(values.sum(), 1e-30)

@@ -23,14 +23,6 @@ def datasets(folder):
     return {str(p.relative_to(results)): p.read_bytes() for glob in DATASETS for p in results.glob(glob)}
 
 
-@pytest.fixture(scope="session")
-def finished(workflow):
-    folder = workflow("one_core")
-    result = snakemake(folder, "--cores", "1")
-    assert result.returncode == 0, result.stderr
-    return folder
-
-
 def test_everything_that_was_asked_for_is_there(finished):
     results = finished / "results"
     for path in (
@@ -43,6 +35,7 @@ def test_everything_that_was_asked_for_is_there(finished):
         "figures/cells/473863035/morphology.png",
         "figures/libraries/neuronexus/poses.png",
         "figures/recordings/demo/traces.png",
+        "report.html",
     ):
         assert (results / path).stat().st_size > 0
     assert (finished / "allen_models" / "neuronal_model_473863510" / "model_metadata.json").exists()
@@ -107,7 +100,7 @@ def jobs_of_dry_run(folder, *arguments):
         ({"seed": 0}, set()),
         (
             {"recordings": {"demo": {"recordings": {"noise_level": 5.0}}}},
-            {"save_config", "generate_recording", "plot_recording"},
+            {"save_config", "generate_recording", "plot_recording", "view_recording", "write_report"},
         ),
         (
             {"libraries": {"neuronexus": {"min_amp": 31.0}}},
@@ -117,12 +110,23 @@ def jobs_of_dry_run(folder, *arguments):
                 "concatenate_library",
                 "generate_recording",
                 "plot_library",
+                "plot_mean_eap",
                 "plot_recording",
+                "view_recording",
+                "write_report",
             },
         ),
         (
             {"models": {"exclude_flagged": True}},
-            {"save_config", "concatenate_library", "generate_recording", "plot_library", "plot_recording"},
+            {
+                "save_config",
+                "concatenate_library",
+                "generate_recording",
+                "plot_library",
+                "plot_recording",
+                "view_recording",
+                "write_report",
+            },
         ),
         (
             {"intracellular": {"sim_time": 0.9}},
@@ -135,7 +139,10 @@ def jobs_of_dry_run(folder, *arguments):
                 "generate_recording",
                 "plot_cell",
                 "plot_library",
+                "plot_mean_eap",
                 "plot_recording",
+                "view_recording",
+                "write_report",
             },
         ),
     ],
@@ -150,7 +157,7 @@ def test_changed_library_code_runs_what_uses_it(finished, tmp_path):
     shutil.copytree(finished, folder, symlinks=True)
     with open(folder / "scripts" / "allenrec" / "noise.py", "a") as file:
         file.write("\n# changed\n")
-    assert jobs_of_dry_run(folder) == {"generate_recording", "plot_recording"}
+    assert jobs_of_dry_run(folder) == {"generate_recording", "plot_recording", "view_recording", "write_report"}
 
 
 def test_changed_file_of_a_probe_runs_what_is_on_it(finished, tmp_path):

@@ -58,7 +58,7 @@ def trace_viewer(recording, n_values):
     colours, spikes = unit_colours(recording), _spikes(recording, excerpt.duration)
     plot = _plot(recording, excerpt.duration)
     chosen, controls = _controls(recording, excerpt, labels)
-    sources = {name: ColumnDataSource(columns) for name, columns in _empty().items()}
+    sources = {name: ColumnDataSource(columns, name=f"{name}_source") for name, columns in _empty().items()}
     plot.multi_line("xs", "ys", source=sources["traces"], color="#9a9a9a", line_width=0.8)
     plot.multi_line("xs", "ys", source=sources["waveforms"], color="colour", line_width=1.8)
     marks = plot.scatter("x", "y", source=sources["markers"], color="colour", marker="triangle", size=6)

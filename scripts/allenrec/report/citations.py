@@ -5,6 +5,8 @@ import unicodedata
 
 import yaml
 
+#: Stands for the authors after those who are named, in CITATION.cff as in BibTeX
+OTHERS = {"name": "others"}
 #: Of a longer list, how many authors are named in text
 AUTHORS_NAMED = 3
 #: BibTeX's types for those of CITATION.cff
@@ -83,6 +85,8 @@ def _person(author):
 
 
 def _bibtex_person(author):
+    if author == OTHERS:
+        return author["name"]
     return f"{{{author['name']}}}" if "name" in author else f"{author['family-names']}, {author['given-names']}"
 
 

@@ -10,18 +10,27 @@ from ..currents import read_currents, summary
 from ..errors import UserError
 from ..library import open_library, template_table
 
-#: The stages in the order in which they run; rules that are not here come after them
+#: The stages in the order in which they run, with how the names of their rules begin; other rules come after them
 STAGES = {
-    "download_model": "Models fetched and checked",
-    "compile_mechanisms": "Mechanisms compiled",
-    "simulate_spikes": "Spikes simulated",
-    "tabulate_cells": "Cells tabulated",
-    "compute_eaps": "Templates computed",
-    "concatenate_library": "Libraries joined",
-    "generate_recording": "Recordings generated",
+    "Models fetched and checked": ("download_",),
+    "Mechanisms compiled": ("compile_",),
+    "Spikes simulated": ("simulate_",),
+    "Templates computed": ("compute_",),
+    "Libraries joined": ("concatenate_",),
+    "Recordings generated": ("generate_",),
+    "Other formats written": ("export_",),
+    "Figures drawn": ("plot_", "view_"),
+    "Tables and settings": ("tabulate_", "save_", "list_", "query"),
 }
+#: Its time is known when it is written, and no sooner
+ITSELF = "write_report"
 #: What a cell goes through, to find out where it stopped
 OF_A_CELL = ("download_model", "compile_mechanisms", "simulate_spikes")
+#: What the page says of a cell, where it is known
+COLUMNS = (
+    *("cell_type", "layer", "line", "model_kind", "rest_mV", "n_spikes", "amplitude_nA", "explained_variance", "flags"),
+    *("specimen_name", "species", "area", "specimen_id", "n_segments", "n_stored_spikes", "model_and_recorded_spikes"),
+)
 #: Features that the table of cells shows as the median of a cell's templates
 MEDIANS = ("amplitude_uV", "half_width_ms", "trough_to_peak_ms")
 
@@ -37,24 +46,25 @@ def stage_times(folder):
     Returns
     -------
     pandas.DataFrame
-        A row a rule: `rule`, `stage` (in words), `jobs`, `total_s`, `longest_s`, `cpu_s`, `memory_MB` (the largest peak).
+        A row a stage, in the order in which they run: `stage`, `jobs`, `total_s`, `longest_s`, `cpu_s`, `memory_MB` (the
+        largest peak).
     """
-    folder, rows = Path(folder), []
-    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
-        files = sorted(place.rglob("*.tsv")) if place.is_dir() else [place]
-        jobs = pd.concat([pd.read_csv(path, sep="\t", na_values="-") for path in files]) if files else pd.DataFrame()
-        if len(jobs):
-            rows.append(_times(place.stem, jobs))
-    order = {rule: k for k, rule in enumerate(STAGES)}
-    rows.sort(key=lambda row: (order.get(row["rule"], len(order)), row["rule"]))
-    columns = ["rule", "stage", "jobs", "total_s", "longest_s", "cpu_s", "memory_MB"]
-    return pd.DataFrame(rows, columns=columns)
+    folder, found = Path(folder), {stage: [] for stage in STAGES}
+    for path in sorted(folder.rglob("*.tsv")):
+        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
+        if rule != ITSELF:
+            found.setdefault(_stage(rule), []).append(pd.read_csv(path, sep="\t", na_values=["-", "NA"]))
+    rows = [_times(stage, pd.concat(jobs)) for stage, jobs in found.items() if jobs]
+    return pd.DataFrame(rows, columns=["stage", "jobs", "total_s", "longest_s", "cpu_s", "memory_MB"])
 
 
-def _times(rule, jobs):
+def _stage(rule):
+    return next((stage for stage, begins in STAGES.items() if rule.startswith(begins)), rule.replace("_", " ").capitalize())
+
+
+def _times(stage, jobs):
     return {
-        "rule": rule,
-        "stage": STAGES.get(rule, rule.replace("_", " ").capitalize()),
+        "stage": stage,
         "jobs": len(jobs),
         "total_s": float(jobs["s"].sum()),
         "longest_s": float(jobs["s"].max()),
@@ -74,15 +84,15 @@ def cell_rows(results, models, libraries):
     Returns
     -------
     list of dict
-        With `model_id`, `missing` (text, "" if nothing is) and, as far as it got, the columns of `results/cells.csv` and
-        `libraries`, for each library what `eap_summary` returns.
+        With `model_id`; `missing` (text, "" if nothing is); `COLUMNS`, "" where a cell did not get that far; and `libraries`,
+        for each library that has templates of it what `eap_summary` returns.
     """
     results = Path(results)
     return [_cell_row(results, model, libraries) for model in models]
 
 
 def _cell_row(results, model, libraries):
-    row = {"model_id": model, "libraries": {}, "missing": ""}
+    row = {"model_id": model, "libraries": {}, "missing": ""} | dict.fromkeys(COLUMNS, "")
     try:
         currents = read_currents(results / "intracellular" / f"{model}.h5")
         row |= currents.attributes.get("facts", {}) | summary(currents)
