@@ -66,7 +66,7 @@ def our_sampling(path, probe, candidates, seed, threads=1, repeats=1):
     def sample(n, threads=1):
         """Return the seconds a pose, over n poses: n templates from at most one pose each is what stops it there."""
         begin = time.perf_counter()
-        cell, probe_positions, settings, n_spikes = cell_beside(path, probe)
+        cell, probe_positions, settings, n_spikes = cell_beside(path, probe, threads)
         limits = position_limits(
             probe_positions, xlim=settings.xlim, ylim=settings.ylim, zlim=settings.zlim, overhang=settings.overhang
         )
@@ -97,14 +97,21 @@ def read_once(path):
     return read_currents(path)
 
 
-def cell_beside(path, probe):
-    """Return a cell beside a probe with the default settings, the contacts, the settings, and how many spikes there are."""
+@functools.cache
+def probe_once(name, ncontacts):
+    """The probe; reading its files is not part of the work either, and MEArec's loop begins with a probe."""
     from allenrec.probes import load_probe
+
+    return load_probe(name, ncontacts)
+
+
+def cell_beside(path, probe, threads=1):
+    """Return a cell beside a probe with the default settings, the contacts, the settings, and how many spikes there are."""
     from allenrec.settings import Library
     from allenrec.templates import CellOnProbe, spike_currents
 
     settings, currents = Library(probe=probe, ncontacts=NCONTACTS), read_once(path)
-    probe = load_probe(settings.probe, settings.ncontacts)
+    probe = probe_once(settings.probe, settings.ncontacts)
     cell = CellOnProbe(
         spike_currents(currents.imem),
         (currents.start, currents.end, currents.diameter),
@@ -115,6 +122,7 @@ def cell_beside(path, probe):
         min_amp=settings.min_amp,
         check_eap_shape=settings.check_eap_shape,
         peak_sample=int(currents.attributes["stimulus"]["cut_out"][0] / currents.attributes["dt"]),
+        threads=threads,
     )
     return cell, probe.positions, settings, len(currents.imem)
 

@@ -9,6 +9,7 @@ rule figures:
         expand("results/figures/libraries/{library}/cells/{model}/mean_eap.png", library=settings.libraries, model=cells),
         expand("results/figures/recordings/{recording}/traces.png", recording=settings.recordings),
         expand("results/figures/recordings/{recording}/viewer.html", recording=settings.recordings),
+        expand("results/figures/recordings/{recording}/drift.png", recording=drifting_recordings()),
 
 
 rule plot_cell:
@@ -119,6 +120,30 @@ rule plot_recording:
         "Drawing recording {wildcards.recording}"
     script:
         "../scripts/plot_recording.py"
+
+
+rule plot_drift:
+    """A recording whose units drift: how far each of them is from its place over time."""
+    input:
+        recording="results/recordings/{recording}/recording.h5",
+        code=code("recording", "figures/spikes", "figures/style", "figures/captions/__init__"),
+        captions=assets("figures/captions/recordings"),
+    output:
+        **figures_at("recordings/{recording}", "drift"),
+    log:
+        "results/logs/plot_drift/{recording}.log",
+    benchmark:
+        "results/benchmarks/rules/plot_drift/{recording}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1000),
+        runtime=runtime(10),
+    message:
+        "Drawing the drift of recording {wildcards.recording}"
+    script:
+        "../scripts/plot_drift.py"
 
 
 rule view_recording:

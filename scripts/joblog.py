@@ -8,6 +8,10 @@ from pathlib import Path
 
 from allenrec.errors import UserError
 
+#: Sums of BLAS have other bits with other numbers of threads, and a job has as many as there are cores. What gains by
+#: threads has its own. It counts because NumPy is imported after this.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
 
 @contextmanager
 def job_log(snakemake):
@@ -16,6 +20,7 @@ def job_log(snakemake):
     A person's mistake and a fault of the world are one line in the log, any other fault a traceback. File descriptors are
     redirected, not just `sys.stdout`: NEURON prints from C. Yields the terminal, for the few words that belong there.
     """
+    os.environ.update(ONE_THREAD)
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", buffering=1, encoding="utf-8") as log, os.fdopen(os.dup(sys.stderr.fileno()), "w") as terminal:

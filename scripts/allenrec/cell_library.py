@@ -51,7 +51,7 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, given=None
         pose names a spike that is not there.
     """
     model_id, probe = currents.attributes["model_id"], load_probe(settings.probe, settings.ncontacts)
-    beside = _cell_on_probe(currents, probe, settings)
+    beside = _cell_on_probe(currents, probe, settings, threads)
     if given is None:
         n = templates_of_type(settings.n, cell, name)
         report = progress if not settings.drifting else lambda accepted: None
@@ -76,7 +76,7 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, given=None
     return f"model {model_id}: {outcome}"
 
 
-def _cell_on_probe(currents, probe, settings):
+def _cell_on_probe(currents, probe, settings, threads):
     """The cell beside the probe, its medium and its acceptance as the settings say."""
     return CellOnProbe(
         _spikes(currents, settings.spike),
@@ -88,6 +88,7 @@ def _cell_on_probe(currents, probe, settings):
         min_amp=settings.min_amp,
         check_eap_shape=settings.check_eap_shape,
         peak_sample=int(currents.attributes["stimulus"]["cut_out"][0] / float(currents.attributes["dt"])),
+        threads=threads,
     )
 
 

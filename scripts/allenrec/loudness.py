@@ -10,6 +10,8 @@ interpolated (trilinearly) between the corners, which is at most the largest at 
 be wrong.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 import numba
@@ -68,7 +70,7 @@ def touches(region, points, matrix, position):
     return False
 
 
-def loud_region(currents, geometry, *, sigma, source, factor, threshold):
+def loud_region(currents, geometry, *, sigma, source, factor, threshold, threads=1):
     """Find the region in which the potential of some spike may fall by a threshold.
 
     Parameters
@@ -85,6 +87,7 @@ def loud_region(currents, geometry, *, sigma, source, factor, threshold):
         From mV of `transfer_matrix` to the unit of `threshold`.
     threshold : float
         Above 0.
+    threads : int
 
     Returns
     -------
@@ -94,10 +97,12 @@ def loud_region(currents, geometry, *, sigma, source, factor, threshold):
     low, high = field.box(threshold)
     side = 2.0 ** np.ceil(np.log2((high - low).max()))
     cubes = np.zeros((1, 3), dtype=np.int64)
-    while len(cubes) and 8 * len(cubes) <= MOST_CUBES and side > SHORTEST_SIDE:
-        side /= 2
-        cubes = (2 * cubes[:, np.newaxis] + CORNERS).reshape(-1, 3)
-        cubes = cubes[field.bounds(low, side, cubes) >= threshold]
+    with ThreadPoolExecutor(threads) as pool:
+        while len(cubes) and 8 * len(cubes) <= MOST_CUBES and side > SHORTEST_SIDE:
+            side /= 2
+            cubes = (2 * cubes[:, np.newaxis] + CORNERS).reshape(-1, 3)
+            bounds = pool.map(partial(field.bounds, low, side), np.array_split(cubes, min(threads, len(cubes))))
+            cubes = cubes[np.concatenate(list(bounds)) >= threshold]
     if not len(cubes):
         return LoudRegion(corner=low, side=float(side), cubes=np.zeros((1, 1, 1), dtype=bool))
     first = cubes.min(axis=0)
@@ -167,15 +172,20 @@ def few_courses(currents):
     flat = np.swapaxes(currents, 0, 1).reshape(n_seg, -1)
     some = flat[:, :: max(1, flat.shape[1] // 256)]
     basis = np.zeros((n_seg, RANK), dtype=np.float32)
-    largest = np.linalg.svd(some, full_matrices=False)[0][:, :RANK]
+    largest = np.linalg.eigh(some @ some.T)[1][:, -RANK:]
     basis[:, : largest.shape[1]] = largest
     courses = basis.T @ flat
-    magnitude = np.abs(basis) @ np.abs(courses).max(axis=1)
-    left = np.abs(flat - basis @ courses).max(axis=1)
+    magnitude = np.abs(basis) @ _largest_magnitude(courses)
+    left = _largest_magnitude(flat - basis @ courses)
     # Sums of n float32 products are wrong by less than n times this, of the sum of their magnitudes
     rounding = 2.0**-23
-    rest = 2.0 * left + rounding * (4 * (RANK + 4) * magnitude + 2 * (n_seg + 4) * np.abs(flat).max(axis=1))
+    rest = 2.0 * left + rounding * (4 * (RANK + 4) * magnitude + 2 * (n_seg + 4) * _largest_magnitude(flat))
     return basis, np.ascontiguousarray(courses.T.reshape(n_spikes, n_t, -1)), rest
+
+
+def _largest_magnitude(rows):
+    """The largest magnitude (n,) in each row, without a copy of all."""
+    return np.maximum(rows.max(axis=1), -rows.min(axis=1))
 
 
 @numba.njit(cache=True, nogil=True)

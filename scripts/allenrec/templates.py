@@ -160,12 +160,30 @@ def drawdown(trace):
     return fall
 
 
+@numba.njit(cache=True, nogil=True)
+def accepted_templates(numbers, fields, sample, min_amp, check_eap_shape):
+    """Return those of the `numbers` (n,) whose potentials (n, n_contacts, n_t) µV are accepted, and their templates.
+
+    See `aligned` and `is_accepted`. What is accepted is moved to the front of `fields`. Compiled, so that threads do not
+    wait for each other's Python.
+    """
+    n_accepted = 0
+    for k in range(len(numbers)):
+        template = aligned(fields[k], sample)
+        if is_accepted(template, min_amp, check_eap_shape):
+            numbers[n_accepted], fields[n_accepted] = numbers[k], template
+            n_accepted += 1
+    return numbers[:n_accepted], fields[:n_accepted]
+
+
+@numba.njit(cache=True, nogil=True)
 def is_accepted(template, min_amp, check_eap_shape):
     """Whether a template is loud enough (µV) and, if asked for, more negative than positive; as in MEArec."""
     lowest = -template.min()
     return lowest >= min_amp and (not check_eap_shape or lowest >= template.max())
 
 
+@numba.njit(cache=True, nogil=True)
 def aligned(template, sample):
     """Shift a template in time so that its lowest value, over all contacts, lies at `sample`, and let it start at zero.
 
@@ -175,16 +193,27 @@ def aligned(template, sample):
     return shifted(template, shift_to(template, sample))
 
 
+@numba.njit(cache=True, nogil=True)
 def shift_to(template, sample):
-    """Return how many samples later than `sample` the lowest value of a template (n_contacts, n_t) lies."""
-    return int(np.argmin(template.min(axis=0))) - sample
+    """Return how many samples later than `sample` the lowest value of a template (n_contacts, n_t) lies, the first if equal."""
+    lowest, where = template[0, 0], 0
+    for trace in template:
+        for t, v in enumerate(trace):
+            if v < lowest or (v == lowest and t < where):
+                lowest, where = v, t
+    return where - sample
 
 
-def shifted(templates, shift):
-    """Move templates (..., n_t) to earlier times by `shift` samples, and let them start at zero."""
-    n_t = templates.shape[-1]
-    indices = np.clip(np.arange(n_t) + shift, 0, n_t - 1)
-    return templates.take(indices, axis=-1) - templates[..., indices[:1]]
+@numba.njit(cache=True, nogil=True)
+def shifted(template, shift):
+    """Move a template (n_contacts, n_t) to earlier times by `shift` samples, and let it start at zero."""
+    n_t = template.shape[1]
+    out = np.empty_like(template)
+    for c, trace in enumerate(template):
+        start = trace[min(max(shift, 0), n_t - 1)]
+        for t in range(n_t):
+            out[c, t] = trace[min(max(t + shift, 0), n_t - 1)] - start
+    return out
 
 
 class CellOnProbe:
@@ -206,6 +235,8 @@ class CellOnProbe:
         Where the lowest value of every template lies.
     bounded : bool
         Whether to bound the field before it is computed. The result is the same.
+    threads : int
+        To find that bound with.
     """
 
     def __init__(
@@ -221,6 +252,7 @@ class CellOnProbe:
         check_eap_shape,
         peak_sample,
         bounded=True,
+        threads=1,
     ):
         self.currents, self.probe_points = (np.ascontiguousarray(array) for array in (currents, probe_points))
         self.geometry = geometry
@@ -232,7 +264,7 @@ class CellOnProbe:
         self.region = EVERYWHERE
         if bounded and self.isotropic and min_amp > 0 and len(currents):
             medium = {"sigma": float(np.mean(sigma)), "source": source, "factor": 1000.0 * image_factor}
-            self.region = loud_region(self.currents, geometry, **medium, threshold=float(self.min_amp))
+            self.region = loud_region(self.currents, geometry, **medium, threshold=float(self.min_amp), threads=threads)
 
     def judge(self, poses, usable=None):
         """Return (index of the pose, template) of those of some poses that are accepted, in order.
@@ -240,12 +272,10 @@ class CellOnProbe:
         `usable`, (n,) bool, leaves out those that are refused for another reason.
         """
         rows = np.arange(len(poses)) if usable is None else np.flatnonzero(usable)
-        accepted = []
-        for k, field in self._loud(poses[rows], self.region, self.min_amp):
-            template = aligned(field, self.peak_sample)
-            if is_accepted(template, self.min_amp, self.check_eap_shape):
-                accepted.append((int(rows[k]), template))
-        return accepted
+        loud = self._loud(poses[rows], self.region, self.min_amp)
+        accepted = accepted_templates(*loud, self.peak_sample, self.min_amp, self.check_eap_shape)
+        # Copies, for the array holds all that were tried
+        return [(int(rows[k]), template.copy()) for k, template in zip(*accepted, strict=True)]
 
     def template(self, pose):
         """Return the template (n_contacts, n_t) float32 µV of a pose (`Poses` of one), whether it would be accepted or not."""
@@ -257,24 +287,27 @@ class CellOnProbe:
         All are shifted in time by what aligns step `centre`, so that latencies along the path are kept.
         """
         fields = self._fields(pose.along(displacements))
-        return shifted(fields, shift_to(fields[centre], self.peak_sample))
+        shift = shift_to(fields[centre], self.peak_sample)
+        return np.array([shifted(field, shift) for field in fields])
 
     def _fields(self, poses):
         """Return the potentials (n, n_contacts, n_t) of poses."""
-        return np.array([field for _, field in self._loud(poses, EVERYWHERE, np.float32(0))])
+        return self._loud(poses, EVERYWHERE, np.float32(0))[1]
 
     def _loud(self, poses, region, min_amp):
-        """Yield (index of the pose, potentials) of those that may be loud enough."""
+        """Return the numbers (m,) and potentials (m, n_contacts, n_t) of poses that may be loud enough."""
         rest = (self.currents, self.image_factor, min_amp)
         if self.isotropic:
             cell = (self.segments, region, self.probe_points)
-            yield from zip(*loud_templates(*cell, turns(poses.rotations), poses.positions, poses.spikes, *rest), strict=True)
-            return
+            return loud_templates(*cell, turns(poses.rotations), poses.positions, poses.spikes, *rest)
         # The medium does not turn with the cell, so the cell is turned in it
         start, end, diameter = self.geometry
+        fields, numbers = np.empty((len(poses), len(self.probe_points), self.currents.shape[2]), dtype=np.float32), []
         for k, rotation in enumerate(poses.rotations):
             turned = (place(start, rotation, np.zeros(3)), place(end, rotation, np.zeros(3)), diameter)
             cell = (prepare_segments(*turned, sigma=self.sigma, source=self.source), region, self.probe_points)
             pose = (np.eye(3)[np.newaxis], poses.positions[k : k + 1], poses.spikes[k : k + 1])
             for field in loud_templates(*cell, *pose, *rest)[1]:
-                yield k, field
+                fields[len(numbers)] = field
+                numbers.append(k)
+        return np.array(numbers, dtype=np.int64), fields[: len(numbers)]

@@ -151,7 +151,7 @@ def test_a_cell_is_quiet_outside_its_loud_region(model, threshold, currents):
     cell = currents[model]
     spikes = spike_currents(cell.imem)
     geometry = cell.start, cell.end, cell.diameter
-    region = loud_region(spikes, geometry, sigma=0.3, source="line", factor=2000.0, threshold=threshold)
+    region = loud_region(spikes, geometry, sigma=0.3, source="line", factor=2000.0, threshold=threshold, threads=9)
     rng = np.random.default_rng(0)
     middles = 0.5 * (cell.start + cell.end)
     radii = 10 ** rng.uniform(-1, 2, (1000, 1))

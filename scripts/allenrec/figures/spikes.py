@@ -15,6 +15,8 @@ from .units import heading, of_units, type_colours, unit_colours, unit_kinds, un
 
 #: At most how many units have a panel of their own, and how many lines of one unit are drawn
 PANELS_SHOWN, LINES_SHOWN = 24, 100
+#: At most how many points a line of the drift has
+POINTS = 4000
 #: Up to how many units a histogram shows each unit, not each cell type
 UNITS_STACKED = 12
 #: How many standard deviations of the noise a sorter's threshold usually is
@@ -223,4 +225,22 @@ def noise_spectrum(recording, noise):
     axes.set_ylim(max(float(lowest[lowest > 0].min(initial=top)), 1e-5 * top), 2 * top)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.legend(loc="lower center", title=f"standard deviation {np.median(noise.deviation):.2f} µV", title_fontsize=7.5)
+    return figure
+
+
+@styled
+@of_units
+def drift(recording, times, displacements):
+    """How far each unit is from its place along its path (µm) over time (s); `times` (n,), `displacements` (n, n_units)."""
+    chosen, names, kinds = unit_colours(recording), unit_names(recording), unit_kinds(recording)
+    figure = new_figure(9.0, 3.8, heading(recording, "Drift"))
+    axes = figure.add_subplot()
+    shown = evenly(np.arange(len(times)), POINTS)
+    for unit, colour in enumerate(chosen):
+        label = f"{names[unit]}: {kinds[unit][1]} ({kinds[unit][0]})"
+        axes.plot(times[shown], displacements[shown, unit], color=colour, lw=1, label=label, gid=f"unit {names[unit]}")
+    axes.axhline(0, color=PALE, lw=0.8, zorder=0)
+    axes.set(xlabel="time (s)", ylabel="displacement (µm)", xlim=(0, recording.duration))
+    if len(chosen) <= PANELS_SHOWN:
+        axes.legend(title="unit", title_fontsize=7.5, alignment="left", loc="upper left", bbox_to_anchor=(1.005, 1))
     return figure

@@ -5,11 +5,12 @@ import json
 import h5py
 import numpy as np
 
+from ..converter import design_converter
 from ..files import written_beside
-from ..hdf5 import write_dict, write_frame
+from ..hdf5 import COMPRESSION, write_dict, write_frame
 from ..placement import split_ticks
 from ..probes import layout_to_text
-from ..recording import gathered
+from ..recording import BLOCK, gathered
 
 #: MEArec refuses files that name no version or one before 1.5
 MEAREC_VERSION = "1.11.0"
@@ -28,11 +29,19 @@ def write_mearec(path, plan, blocks, library, settings, *, provenance):
         Of which the units are.
     settings : allenrec.settings.Recording
     provenance : dict
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_channels,) how many samples of each channel were clipped, because they exceeded the range of integers.
     """
+    converter = design_converter(settings.recordings, plan.placed.at_sample)
     with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["mearec_version"] = MEAREC_VERSION
         _write_info(file, plan, library, settings)
         _write_units(file, plan, library)
+        if plan.moving:
+            _write_drift(file, plan.moving)
         for unit in range(len(plan.units)):
             _write_train(file.create_group(f"spiketrains/{unit}"), plan, unit)
         file.require_group("spiketrains")
@@ -40,7 +49,8 @@ def write_mearec(path, plan, blocks, library, settings, *, provenance):
         file["probe"] = layout_to_text(library.probe)
         for name, value in provenance.items():
             file.require_group("provenance").attrs[name] = json.dumps(value)
-        _write_traces(file, plan, blocks, settings.recordings.chunk_duration)
+        file["clipped_samples"] = _write_traces(file, plan, blocks, converter, settings)
+        return file["clipped_samples"][()]
 
 
 def _write_info(file, plan, library, settings):
@@ -57,8 +67,8 @@ def _write_info(file, plan, library, settings):
                 "fs": plan.fs,
                 "duration": settings.spiketrains.duration,
                 "n_neurons": len(plan.units),
-                "dtype": "float32",
-                "drifting": False,
+                "drifting": plan.moving is not None,
+                "drift_dicts": {str(k): movement for k, movement in enumerate(info["recordings"]["drift_dicts"])},
             },
             "electrodes": library.electrodes,
         },
@@ -68,13 +78,13 @@ def _write_info(file, plan, library, settings):
 def _write_units(file, plan, library):
     rows = plan.template_ids
     placed = np.moveaxis(plan.placed.at_sample, 1, 2)
-    compressed = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if len(rows) else {}
+    compressed = COMPRESSION["gzip" if len(rows) else "none"]
     # MEArec's templates have an axis for jitters; here are the unshifted ones.
     file.create_dataset("templates", data=placed[:, np.newaxis], **compressed)
     file["templates"].attrs["peak"] = plan.placed.peak
     file.create_dataset("filtered_templates", data=np.moveaxis(plan.filtered_templates, 1, 2), **compressed)
     file.create_dataset("original_templates", data=library.at_centre(rows), **compressed)
-    file["template_locations"] = library.positions[rows]
+    file["template_locations"] = (library.locations if plan.moving else library.positions)[rows]
     file["template_rotations"] = library.rotations[rows]
     file.create_dataset("template_celltypes", data=library.celltypes[rows].astype(object), dtype=h5py.string_dtype())
     file["template_ids"] = rows
@@ -83,15 +93,42 @@ def _write_units(file, plan, library):
     write_frame(file, "units", plan.units)
 
 
+def _write_drift(file, moving):
+    """How far every unit is from its place at every moment, and in MEArec's layout the movements that are of one course."""
+    times = moving.drift.times
+    file["drift/times"] = times
+    shape, chunks = (len(times), len(moving.displacements)), (len(times), 1)
+    displacements = file.create_dataset("drift/displacements", shape, np.float32, chunks=chunks, **COMPRESSION["gzip"])
+    for unit in range(shape[1]):
+        displacements[:, unit] = moving.drift.of_unit(unit)
+    steps = moving.paths.along.shape[1]
+    for number, movement in enumerate(moving.drift.movements):
+        if movement.courses.shape[1] == 1:
+            course = movement.courses[:, 0]
+            write_dict(
+                file.create_group(f"drift_list/{number}"),
+                {
+                    "drift_vector_um": course,
+                    "drift_vector_idxs": np.rint(moving.paths.steps(0, course) - moving.paths.steps(0, 0)).astype(np.int16),
+                    "drift_fs": 1 / (times[1] - times[0]),
+                    "drift_times": None,
+                    "drift_factors": movement.weights[0],
+                    "drift_steps": steps,
+                },
+            )
+
+
 def _write_train(group, plan, unit):
     row = plan.units.iloc[unit]
     ticks = plan.ticks[unit]
     group["times"] = ticks / plan.ticks_per_second
     group["t_stop"] = plan.n_samples / plan.fs
-    group["samples"] = split_ticks(ticks, plan.placed.n_phases)[0]
+    group["samples"] = split_ticks(ticks, plan.n_phases)[0]
     group["gains"] = plan.gains[unit]
     if plan.stretches[unit] is not None:
         group["stretches"] = plan.stretches[unit]
+    if plan.moving:
+        group["displacements"] = plan.moving.displacements[unit]
     write_dict(
         group.create_group("annotations"),
         {
@@ -107,13 +144,24 @@ def _write_train(group, plan, unit):
     )
 
 
-def _write_traces(file, plan, blocks, chunk_duration):
-    shape = (plan.n_samples, plan.n_channels)
-    # Chunks of about a megabyte: a reader that wants a second of some channels reads little more than that.
-    rows = max(min(2**18 // plan.n_channels, plan.n_samples), 1)
-    traces = file.create_dataset("recordings", shape, "float32", chunks=(rows, plan.n_channels))
-    traces.attrs["gain_to_uV"] = 1.0
+def _write_traces(file, plan, blocks, converter, settings):
+    """Write the traces; return how many samples of each channel were clipped."""
+    clipped = np.zeros(plan.n_channels, dtype=np.int64)
+
+    def converted():
+        for block in blocks:
+            samples, beyond = converter.convert(block)
+            clipped[:] += beyond
+            yield samples
+
+    # Chunks of about a megabyte: a reader that wants a second of some channels reads little more than that. Blocks are whole
+    # numbers of them, so that each is compressed once.
+    rows = min(2 ** ((2**18 // plan.n_channels).bit_length() - 1), BLOCK, plan.n_samples)
+    shape, chunks = (plan.n_samples, plan.n_channels), (rows, plan.n_channels)
+    traces = file.create_dataset("recordings", shape, converter.dtype, chunks=chunks, **COMPRESSION[settings.compression])
+    traces.attrs["gain_to_uV"] = converter.gain
     start = 0
-    for piece in gathered(blocks, int(chunk_duration * plan.fs)):
+    for piece in gathered(converted(), int(settings.recordings.chunk_duration * plan.fs)):
         traces[start : start + len(piece)] = piece
         start += len(piece)
+    return clipped
