@@ -110,10 +110,14 @@ def report_what_is_there():
     """After a failed job, the report of the rest: it names what is missing. Only where a report was to be written."""
     if not any(job.rule.name == "write_report" for job in workflow.dag.needrun_jobs()):
         return
-    from allenrec.report.page import write_report
+    try:
+        from allenrec.report.page import write_report
 
-    write_report("results/report.html", **asked_for(), citation_file="CITATION.cff")
-    print("results/report.html shows what there is, and names what is missing.")
+        write_report("results/report.html", **asked_for(), citation_file="CITATION.cff")
+    except (ImportError, OSError, UserError) as error:  # an environment without its packages, a full disk
+        print(f"There is no report of what is there: {error}")
+    else:
+        print("results/report.html shows what there is, and names what is missing.")
 
 
 def mem_mb(base):
