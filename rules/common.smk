@@ -106,6 +106,10 @@ def asked_for():
     }
 
 
+#: The report of a run in which jobs failed
+REPORT_SO_FAR = "results/report_so_far.html"
+
+
 def report_what_is_there():
     """After a failed job, the report of the rest: it names what is missing. Only where a report was to be written."""
     if not any(job.rule.name == "write_report" for job in workflow.dag.needrun_jobs()):
@@ -113,11 +117,13 @@ def report_what_is_there():
     try:
         from allenrec.report.page import write_report
 
-        write_report("results/report.html", **asked_for(), citation_file="CITATION.cff")
+        write_report(REPORT_SO_FAR, **asked_for(), citation_file="CITATION.cff")
+        # An older one would be taken for that of this run
+        Path("results/report.html").unlink(missing_ok=True)
     except (ImportError, OSError, UserError) as error:  # an environment without its packages, a full disk
         print(f"There is no report of what is there: {error}")
     else:
-        print("results/report.html shows what there is, and names what is missing.")
+        print(f"{REPORT_SO_FAR} shows what there is, and names what is missing.")
 
 
 def mem_mb(base):

@@ -8,7 +8,7 @@ rule report:
 
 
 rule write_report:
-    """One page with everything in it. Where jobs failed, `onerror` writes it of what is there."""
+    """One page with everything in it. Where jobs failed, `onerror` writes one of what is there, beside its place."""
     input:
         rules.figures.input,
         rules.library.input,
@@ -31,6 +31,7 @@ rule write_report:
         runtime=runtime(10),
     params:
         asked=asked_for(),
+        so_far=REPORT_SO_FAR,
     message:
         "Writing the report"
     script:
