@@ -103,6 +103,7 @@ def asked_for():
         "models": list(cells),
         "libraries": list(settings.libraries),
         "recordings": list(settings.recordings),
+        "left_out": list(getattr(settings.models, "leave_out", ())),
     }
 
 

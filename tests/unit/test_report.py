@@ -130,13 +130,18 @@ def test_a_run_in_which_everything_failed_has_a_report_that_says_so(tmp_path):
     log = results / "logs" / "download_model" / "4711.log"
     log.parent.mkdir(parents=True)
     log.write_text("looking\nerror: model 4711: <no> such model\n")
+    other = results / "logs" / "models" / "99" / "simulate_spikes.log"
+    other.parent.mkdir(parents=True)
+    other.write_text("error: model 99: does not fire\n")
     (results / "config.yaml").write_text(yaml.safe_dump({"seed": 7, "cells": {"table": "config/cells.tsv"}}))
     asked = {"models": ["4711", "12"], "libraries": ["probe"], "recordings": ["demo"]}
+    asked["left_out"] = ["99"]
     where = {"results": results, "models_folder": tmp_path, "citation_file": ROOT / "CITATION.cff"}
     write_report(results / "report.html", **where, **asked)
     page = Page((results / "report.html").read_text(encoding="utf-8"))
     assert "Cell 4711: no spikes (model 4711: <no> such model)" in page.text
     assert "Cell 12: no spikes" in page.text and "Library probe: not made" in page.text
+    assert "Cell 99: left out of the libraries, no spikes (model 99: does not fire)" in page.text
     assert "Recording demo: not made" in page.text and "seed 7" in page.text
     assert all(source.startswith("data:") for source in page.loaded)
     assert list(results.glob(".*part*")) == []

@@ -73,13 +73,14 @@ def _times(stage, jobs):
     }
 
 
-def cell_rows(results, models, libraries):
+def cell_rows(results, models, libraries, left_out=()):
     """Return a dict for each model: what is known of it, how it fires, its templates in each library, and what is missing.
 
     Parameters
     ----------
     results : path
-    models, libraries : list of str
+    models, libraries, left_out : list of str
+        `left_out` are models that libraries were made without.
 
     Returns
     -------
@@ -88,7 +89,10 @@ def cell_rows(results, models, libraries):
         for each library that has templates of it what `eap_summary` returns.
     """
     results = Path(results)
-    return [_cell_row(results, model, libraries) for model in models]
+    rows = [_cell_row(results, model, libraries) for model in (*models, *left_out)]
+    for row in rows[len(models) :]:
+        row["missing"] = "left out of the libraries" + (f", {row['missing']}" if row["missing"] else "")
+    return rows
 
 
 def _cell_row(results, model, libraries):
@@ -98,7 +102,7 @@ def _cell_row(results, model, libraries):
         row |= currents.attributes.get("facts", {}) | summary(currents)
         row["cell_type"] = currents.attributes.get("cell_type", "")
     except UserError:
-        return row | {"missing": "no spikes" + _why(results, OF_A_CELL, f"{model}.log")}
+        return row | {"missing": "no spikes" + _why(results, OF_A_CELL, model)}
     for library in libraries:
         path = results / "libraries" / library / "cells" / f"{model}.h5"
         try:
@@ -106,7 +110,7 @@ def _cell_row(results, model, libraries):
             with open_library(path) as found:
                 row |= {column: found.cells[column][0] for column in ("cell_type", "layer", "line") if column in found.cells}
         except UserError:
-            row["missing"] = f"no templates in {library}" + _why(results, ["compute_eaps"], f"{library}/{model}.log")
+            row["missing"] = f"no templates in {library}" + _why(results, ["compute_eaps"], model, library)
     return row
 
 
@@ -119,14 +123,16 @@ def eap_summary(path):
     return {"n_templates": int(cell["n_templates"]), "acceptance_rate": float(cell["acceptance_rate"])} | medians
 
 
-def _why(results, rules, name):
-    """Return what the log of the first failed job says, in brackets; "" if there is none."""
+def _why(results, rules, name, library=""):
+    """Return what the log of the first failed job says, in brackets; "" if there is none. Logs are by rule, or by model."""
     for rule in rules:
-        path = results / "logs" / rule / name
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
-        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-        if errors:
-            return f" ({errors[-1]})"
+        of_rule = results / "logs" / rule / library / f"{name}.log"
+        of_model = results / "logs" / "models" / name / (f"{rule}/{library}.log" if library else f"{rule}.log")
+        for path in filter(Path.is_file, (of_rule, of_model)):
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+            if errors:
+                return f" ({errors[-1]})"
     return ""
 
 
@@ -148,7 +154,7 @@ def library_facts(results, name):
                 "versions": library.provenance.get("versions", {}),
             }
     except UserError:
-        return {"missing": f"not made{_why(Path(results), ['concatenate_library'], f'{name}.log')}"}
+        return {"missing": f"not made{_why(Path(results), ['concatenate_library'], name)}"}
 
 
 def recording_facts(results, name):
@@ -158,7 +164,7 @@ def recording_facts(results, name):
         facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
         units = pd.read_csv(folder / "units.csv", keep_default_na=False, na_values=["", "nan", "NaN"])
     except OSError:
-        return {"missing": f"not made{_why(Path(results), ['generate_recording', 'view_recording'], f'{name}.log')}"}
+        return {"missing": f"not made{_why(Path(results), ['generate_recording', 'view_recording'], name)}"}
     return facts | {"missing": "", "units": units}
 
 

@@ -82,7 +82,7 @@ UNIT_COLUMNS = {
 }
 
 
-def write_report(path, *, results, models_folder, citation_file, models, libraries, recordings):
+def write_report(path, *, results, models_folder, citation_file, models, libraries, recordings, left_out=()):
     """Write the report of what is there, whole or not at all.
 
     Parameters
@@ -92,10 +92,12 @@ def write_report(path, *, results, models_folder, citation_file, models, librari
     results, models_folder, citation_file : path
     models, libraries, recordings : list of str
         What was asked for; what is not there is named.
+    left_out : list of str
+        Models that were asked for and that libraries were made without.
     """
     results, budget = Path(results), Budget(Path(path).parent, PICTURES)
-    cells = cell_rows(results, models, libraries)
-    sources = model_sources(models_folder, models)
+    cells = cell_rows(results, models, libraries, left_out)
+    sources = model_sources(models_folder, [*models, *left_out])
     pieces = {
         "cells": [row | {"figures": _cell_figures(results, row, libraries, budget)} for row in cells],
         "libraries": [_library(results, name, budget) for name in libraries],
