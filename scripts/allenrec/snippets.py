@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import eigh
 from scipy.signal import spectrogram
 
 #: How much of a spike is cut out, ms before and after its time
@@ -94,21 +95,23 @@ def principal_components(snippets, n=3):
     """Return the first `n` principal components (n_spikes, n) of spikes on all their channels, in standard deviations of the
     first, and the share of the variance (n,) that each has.
 
-    The components are those of the covariance of all spikes together (by the singular values of what is left after the mean
-    is taken away), as a sorter sees them that does not know the units.
+    The components are those of the covariance of all spikes together, as a sorter sees them that does not know the units.
     """
     flat = snippets.waveforms.reshape(len(snippets.waveforms), -1).astype(np.float64)
-    if len(flat) < 2:
-        return np.zeros((len(flat), n)), np.zeros(n)
-    centred = flat - flat.mean(axis=0)
-    # The smaller of the two covariances has the same components
-    values, vectors = np.linalg.eigh(centred @ centred.T if len(flat) < flat.shape[1] else centred.T @ centred)
-    values, vectors = np.clip(values[::-1], 0, None), vectors[:, ::-1][:, :n]
-    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(vectors.shape[1])])
-    scores = vectors * np.sqrt(values[:n]) if len(flat) < flat.shape[1] else centred @ vectors
-    scores = np.pad(scores, ((0, 0), (0, n - scores.shape[1])))
-    share = np.pad(values[:n], (0, max(n - len(values), 0))) / max(values.sum(), 1e-30)
-    return scores / max(scores[:, 0].std(), 1e-30), share
+    scores, share = np.zeros((len(flat), n)), np.zeros(n)
+    flat -= flat.mean(axis=0) if len(flat) else 0.0
+    # Of spikes and of samples, the smaller covariance: both have the same components
+    few = len(flat) < flat.shape[1]
+    covariance = flat @ flat.T if few else flat.T @ flat
+    found = min(n, len(covariance))
+    if not covariance.any():
+        return scores, share
+    values, vectors = eigh(covariance, subset_by_index=[len(covariance) - found, len(covariance) - 1])
+    values, vectors = np.clip(values[::-1], 0, None), vectors[:, ::-1]
+    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(found)])
+    scores[:, :found] = vectors * np.sqrt(values) if few else flat @ vectors
+    share[:found] = values / np.trace(covariance)
+    return scores / scores[:, 0].std(), share
 
 
 def measure_noise(recording, seconds=SECONDS):

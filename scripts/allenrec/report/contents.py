@@ -19,6 +19,7 @@ STAGES = {
     "Libraries joined": ("concatenate_",),
     "Recordings generated": ("generate_",),
     "Other formats written": ("export_",),
+    "Spike sorters run": ("evaluate_",),
     "Figures drawn": ("plot_", "view_"),
     "Tables and settings": ("tabulate_", "save_", "list_", "query"),
 }

@@ -44,9 +44,12 @@ FIGURES = {
         "templates": "Units on the probe",
         "noise_spectrum": "Noise spectrum",
         "drift": "Drift",
+        "accuracy": "Accuracy of spike sorters",
         "traces": "A tenth of a second",
     },
 }
+#: Figures that only some recordings have
+OPTIONAL = ("drift", "accuracy")
 #: How many bytes of pictures and of viewers are put into the page; what is beyond is linked where it lies beside the page
 PICTURES, VIEWERS = 12_000_000, 13_000_000
 #: Packages whose versions the page names, beside those that the results name themselves
@@ -205,7 +208,7 @@ def _missing(pieces):
     for kind in ("libraries", "recordings"):
         for row in pieces[kind]:
             there = {figure["name"] for figure in row["figures"]}
-            absent = [title for name, title in FIGURES[kind].items() if name not in there and name != "drift"]
+            absent = [title for name, title in FIGURES[kind].items() if name not in (*there, *OPTIONAL)]
             if absent and not row["missing"]:
                 lines.append(f"Figures of {row['name']}: {', '.join(absent)}")
     return lines
