@@ -15,6 +15,8 @@ from .units import heading, of_units, type_colours, unit_colours, unit_kinds, un
 
 #: At most how many units have a panel of their own, and how many lines of one unit are drawn
 PANELS_SHOWN, LINES_SHOWN = 24, 100
+#: µV. Below this, what is between spikes is their tails and no noise
+SILENCE = 0.01
 #: At most how many points a line of the drift has
 POINTS = 4000
 #: Up to how many units a histogram shows each unit, not each cell type
@@ -211,7 +213,7 @@ def noise_spectrum(recording, noise):
     axes = figure.add_subplot()
     known = ~np.isnan(noise.density).all(axis=0)
     density = noise.density[1:, known]
-    if not known.any() or not (density > 0).any():
+    if not known.any() or np.median(noise.deviation) < SILENCE:
         text = "no noise" if known.any() else "no pause between spikes that is long enough"
         axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes, color=GREY)
         axes.axis("off")
@@ -238,7 +240,9 @@ def drift(recording, times, displacements):
     shown = evenly(np.arange(len(times)), POINTS)
     for unit, colour in enumerate(chosen):
         label = f"{names[unit]}: {kinds[unit][1]} ({kinds[unit][0]})"
-        axes.plot(times[shown], displacements[shown, unit], color=colour, lw=1, label=label, gid=f"unit {names[unit]}")
+        # Ever narrower: lines that coincide, where the probe moves as a whole, remain visible
+        width = 1 + 4 * (len(chosen) - 1 - unit) / len(chosen)
+        axes.plot(times[shown], displacements[shown, unit], color=colour, lw=width, label=label, gid=f"unit {names[unit]}")
     axes.axhline(0, color=PALE, lw=0.8, zorder=0)
     axes.set(xlabel="time (s)", ylabel="displacement (µm)", xlim=(0, recording.duration))
     if len(chosen) <= PANELS_SHOWN:

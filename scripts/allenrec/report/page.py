@@ -51,7 +51,7 @@ FIGURES = {
 #: Figures that only some recordings have
 OPTIONAL = ("drift", "accuracy")
 #: How many bytes of pictures and of viewers are put into the page; what is beyond is linked where it lies beside the page
-PICTURES, VIEWERS = 12_000_000, 13_000_000
+PICTURES, VIEWERS = 8_000_000, 10_000_000
 #: Packages whose versions the page names, beside those that the results name themselves
 PACKAGES = (
     "snakemake",
