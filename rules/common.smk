@@ -80,7 +80,7 @@ def assets(folder):
 
 
 def figures_at(folder, *names):
-    """Outputs of a rule that draws: a figure each, for `snakemake --report` as well, and `captions`, the text beside each."""
+    """Outputs where figures are drawn: each of them, also for `snakemake --report`, and `captions`, the text beside each."""
     kind = folder.split("/")[0]
     pictures = {
         name: report(

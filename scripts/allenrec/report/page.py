@@ -101,10 +101,11 @@ def write_report(path, *, results, models_folder, citation_file, models, librari
     results, budget = Path(results), Budget(Path(path).parent, PICTURES)
     cells = cell_rows(results, models, libraries, left_out)
     sources = model_sources(models_folder, [*models, *left_out])
+    # Of hundreds of cells not all pictures have room: libraries and recordings go first
     pieces = {
-        "cells": [row | {"figures": _cell_figures(results, row, libraries, budget)} for row in cells],
         "libraries": [_library(results, name, budget) for name in libraries],
         "recordings": _recordings(results, recordings, budget),
+        "cells": [row | {"figures": _cell_figures(results, row, libraries, budget)} for row in cells],
         "sources": sources,
     }
     references = needed(
