@@ -169,9 +169,7 @@ def _add_legend(plot, recording, colours):
             )
             for u in range(len(colours))
         ]
-        legend = Legend(
-            items=items, orientation="horizontal", ncols="auto", border_line_color=None, label_text_font_size="11px"
-        )
+        legend = Legend(items=items, orientation="horizontal", ncols=4, border_line_color=None, label_text_font_size="11px")
         legend.update(padding=2, spacing=8, margin=2, label_standoff=2, glyph_width=14)
         plot.add_layout(legend, "above")
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import platform
 import struct
 from importlib.metadata import PackageNotFoundError, version
@@ -144,9 +145,13 @@ class Budget:
         size = path.stat().st_size * 4 // 3
         if size > self.room:
             self.linked += 1
-            return path.relative_to(self.folder).as_posix()
+            return self.link(path)
         self.room -= size
         return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+    def link(self, path):
+        """Return the address of a file relative to the page."""
+        return Path(os.path.relpath(path, self.folder)).as_posix()
 
 
 def figures_in(folder, kind, budget):
@@ -191,7 +196,7 @@ def _recordings(results, names, budget):
             viewer = item.read_text(encoding="utf-8").replace("</", "<\\/")
             room -= len(viewer)
         page = folder / "viewer.html"
-        link = page.relative_to(budget.folder).as_posix() if page.exists() else ""
+        link = budget.link(page) if page.exists() else ""
         facts = recording_facts(results, name)
         if not facts["missing"]:
             facts["columns"] = [column for column in UNIT_COLUMNS if column in facts["units"]]
