@@ -16,6 +16,7 @@ include: "rules/intracellular.smk"
 include: "rules/libraries.smk"
 include: "rules/recordings.smk"
 include: "rules/figures.smk"
+include: "rules/evaluation.smk"
 include: "rules/probes.smk"
 
 
