@@ -15,7 +15,8 @@ from pydantic_core import PydanticUndefined  # noqa: E402
 
 from allenrec.settings import Settings, block_in  # noqa: E402
 
-UNITS = {"s", "ms", "µm", "µV", "mV", "nA", "Hz", "S/m", "spikes", "runs", "templates", "steps", "points", "poses", "units"}
+#: Words that a description may begin with
+UNITS = set("s ms µm µV mV nA Hz S/m spikes runs templates steps points poses units bits counts".split())
 BEGIN, END = "<!-- tables: made by `make docs` -->", "<!-- end of tables -->"
 
 

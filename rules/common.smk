@@ -121,7 +121,9 @@ def library_settings(wildcards):
 
 
 def recording_settings(wildcards):
-    return block(settings.recordings[wildcards.recording])
+    """What a recording follows from; how it is written anew does not belong to it."""
+    recording = block(settings.recordings[wildcards.recording])
+    return {key: value for key, value in recording.items() if key not in ("format", "zarr_compression")}
 
 
 def library_of_recording(wildcards):
@@ -133,3 +135,18 @@ def library_of_far_neurons(wildcards):
     signal = settings.recordings[wildcards.recording].recordings
     own = signal.noise_mode == "far-neurons" and signal.far_neurons_library
     return f"results/libraries/{own}/templates.h5" if own else []
+
+
+def formats_of_recordings():
+    """Where all recordings are, in the formats that were asked for."""
+    places = {"mearec": "recording.h5", "binary": "binary", "zarr": "recording.zarr", "nwb": "recording.nwb"}
+    return [
+        f"results/recordings/{name}/{places[format]}"
+        for name, recording in settings.recordings.items()
+        for format in recording.format
+    ]
+
+
+def recordings_where(kept):
+    """The names, as a pattern, of the recordings whose HDF5 file is kept, or of those where it is not."""
+    return "|".join(name for name, recording in settings.recordings.items() if ("mearec" in recording.format) == kept) or "none"

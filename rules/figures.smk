@@ -67,7 +67,7 @@ rule plot_library:
 rule plot_recording:
     """A recording: raster, units on the probe, a window of traces, amplitudes."""
     input:
-        recording=rules.generate_recording.output,
+        recording="results/recordings/{recording}/recording.h5",
         code=code("recording", "figures/recordings", "figures/style"),
     output:
         raster=ensure("results/figures/recordings/{recording}/raster.png", non_empty=True),

@@ -5,11 +5,12 @@ from joblog import job_log
 with job_log(snakemake):
     from contextlib import nullcontext
 
+    import numpy as np
     from tqdm import tqdm
 
-    from allenrec.files import sha256
+    from allenrec.files import require_space, sha256
     from allenrec.library import open_library
-    from allenrec.recording import blocks, plan_recording, provenance
+    from allenrec.recording import blocks, plan_recording, provenance, traces_size
     from allenrec.settings import Recording as RecordingSettings
     from allenrec.writers.mearec import write_mearec
 
@@ -18,7 +19,13 @@ with job_log(snakemake):
     origin = provenance(snakemake.params.settings, seed=seed, name=name, library_digest=sha256(snakemake.input.library))
     far = open_library(snakemake.input.far_library) if snakemake.input.far_library else nullcontext()
     with open_library(snakemake.input.library) as library, far as far_library:
+        require_space(snakemake.output[0], traces_size(library, settings), at_most=settings.compression != "none")
         plan = plan_recording(library, settings, seed=seed, name=name, far_library=far_library)
         print(f"{len(plan.units)} units, {sum(plan.units['n_spikes'])} spikes")
         pieces = tqdm(blocks(plan, snakemake.threads), total=-(-plan.n_samples // plan.block_length), unit="block")
-        write_mearec(snakemake.output[0], plan, pieces, library, settings, provenance=origin)
+        clipped = write_mearec(snakemake.output[0], plan, pieces, library, settings, provenance=origin)
+    if clipped.any():
+        print(
+            f"{clipped.sum()} samples on {np.count_nonzero(clipped)} channels exceed the range of the converter and are "
+            f"clipped, most on channel {clipped.argmax()}: {clipped.max()}; a larger gain or more bits would hold them"
+        )

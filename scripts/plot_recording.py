@@ -7,7 +7,7 @@ with job_log(snakemake):
     from allenrec.figures.style import save
     from allenrec.recording import read_recording
 
-    with read_recording(snakemake.input.recording[0]) as recording:
+    with read_recording(snakemake.input.recording) as recording:
         save(recordings.raster(recording), snakemake.output.raster)
         save(recordings.unit_templates(recording), snakemake.output.templates)
         start, stop = recordings.busiest_window(recording)

@@ -8,6 +8,8 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
+from .errors import UserError
+
 
 @contextmanager
 def written_beside(path):
@@ -32,7 +34,8 @@ def _faults_named(path):
     except OSError as error:
         if error.errno is None or error.filename is not None:
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        # In the system's words: those of HDF5 have several lines.
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 @contextmanager
@@ -43,7 +46,7 @@ def folder_built_beside(folder):
     prefix = f".{folder.name}.part-"
     for abandoned in folder.parent.glob(prefix + "*"):
         shutil.rmtree(abandoned, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=prefix, suffix=folder.suffix, dir=folder.parent))
     try:
         with _faults_named(folder):
             yield temporary
@@ -53,6 +56,36 @@ def folder_built_beside(folder):
         os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_space(path, n_bytes, *, at_most=False):
+    """Print how much a result will take, and refuse to begin where the disk cannot hold it.
+
+    Parameters
+    ----------
+    path : path
+        Of the result; its folder need not exist.
+    n_bytes : int
+        What it takes, about; with `at_most`, what it takes if compression gains nothing, which is only printed.
+
+    Raises
+    ------
+    UserError
+        If less is free.
+    """
+    existing = next(folder for folder in Path(path).absolute().parents if folder.exists())
+    needed, free = _in_words(n_bytes), shutil.disk_usage(existing).free
+    print(f"{path}: {'at most' if at_most else 'about'} {needed}; {_in_words(free)} are free")
+    if n_bytes > free and not at_most:
+        raise UserError(
+            f"{path} takes {needed}, but only {_in_words(free)} are free in {existing}; make room, or ask for less: a shorter "
+            "recording, int16, fewer formats"
+        )
+
+
+def _in_words(n_bytes):
+    power = min((len(str(int(n_bytes))) - 1) // 3, 4)
+    return f"{n_bytes / 1000**power:.1f} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
 def write_json(path, content):

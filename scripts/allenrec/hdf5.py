@@ -5,6 +5,12 @@ import numpy as np
 import pandas as pd
 
 TEXT = h5py.string_dtype()
+#: Compressions of datasets by name
+COMPRESSION = {
+    "none": {},
+    "lzf": {"compression": "lzf", "shuffle": True},
+    "gzip": {"compression": "gzip", "compression_opts": 4, "shuffle": True},
+}
 
 
 def write_frame(parent, name, frame):

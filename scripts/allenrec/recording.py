@@ -1,6 +1,7 @@
 """Recordings: the ideas put together. A plan holds all that is random about units and spikes; any piece of the traces
 follows from it; a writer takes the pieces in order."""
 
+import json
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import probeinterface
 
+from .converter import Microvolts
 from .errors import UserError
 from .far_neurons import FarNeurons, select_far_neurons
 from .filters import Filter, design_filter
@@ -23,7 +25,8 @@ from .seeds import generator
 from .selection import select_templates
 from .spiketrains import draw_rate, draw_train
 
-#: Pieces of the traces are computed in blocks of so many samples, and so many values, or more, whatever is written at once
+#: Pieces of the traces are computed in blocks of so many samples, or, of few channels, a multiple of it with about so many
+#: values, whatever is written at once
 BLOCK, BLOCK_VALUES = 2**15, 2**22
 
 
@@ -58,7 +61,7 @@ class Plan:
     @property
     def block_length(self):
         """Samples of the blocks in which traces are computed: of few channels more, so that margins weigh little."""
-        return max(BLOCK, BLOCK_VALUES // self.n_channels)
+        return BLOCK * max(1, BLOCK_VALUES // (BLOCK * self.n_channels))
 
 
 def plan_recording(library, settings, *, seed, name, far_library=None):
@@ -143,6 +146,13 @@ def plan_recording(library, settings, *, seed, name, far_library=None):
         noise=noise,
         n_channels=library.templates.shape[-2],
     )
+
+
+def traces_size(library, settings):
+    """Return how many bytes the traces of a recording take, uncompressed."""
+    signal = settings.recordings
+    n_samples = int((signal.fs or 1000 / library.dt) * settings.spiketrains.duration)
+    return n_samples * len(library.channel_positions) * np.dtype(signal.dtype).itemsize
 
 
 def _select(library, settings, groups, address):
@@ -336,15 +346,20 @@ def provenance(settings, *, seed, name, library_digest):
 class Recording:
     """A recording file, open. Close it, or use it in a `with` block.
 
-    `traces` (n_samples, n_channels) float32 µV, read as it is sliced; `sampling_frequency` Hz; `units`, a DataFrame with a row
-    a unit; `spike_trains`, for each unit the nearest samples of its spikes; `spike_times`, for each unit the exact times, s;
-    `templates` (n_units, n_channels, n_t) µV with the spike at `template_peak`; `filtered_templates`, the same as the filter
-    leaves them in the traces; `channel_positions` (n_channels, 3) µm; `probe`, the exact contacts in their plane, for
-    SpikeInterface's `set_probe`.
+    `traces` (n_samples, n_channels) float32 µV, read as it is sliced; `samples`, the same as they are stored, µV or whole
+    counts of `gain_to_uV` µV; `clipped_samples` (n_channels,), how many exceeded the range of counts; `filtered`, whether there
+    is a filter; `sampling_frequency` Hz; `units`, a DataFrame with a row a unit; `spike_trains`, for each unit the nearest
+    samples of its spikes; `spike_times`, for each unit the exact times, s; `templates` (n_units, n_channels, n_t) µV with the
+    spike at `template_peak`; `filtered_templates`, the same as the filter leaves them in the traces; `channel_positions`
+    (n_channels, 3) µm; `probe`, the exact contacts in their plane, for SpikeInterface's `set_probe`; `provenance`, a dict.
     """
 
     file: h5py.File
-    traces: h5py.Dataset
+    traces: h5py.Dataset | Microvolts
+    samples: h5py.Dataset
+    gain_to_uV: float
+    clipped_samples: np.ndarray
+    filtered: bool
     sampling_frequency: float
     units: pd.DataFrame
     spike_trains: list
@@ -354,6 +369,7 @@ class Recording:
     template_peak: int
     channel_positions: np.ndarray
     probe: probeinterface.Probe
+    provenance: dict
 
     @property
     def duration(self):
@@ -387,9 +403,15 @@ def read_recording(path):
     try:
         file = h5py.File(path, "r")
         trains = [file["spiketrains"][str(i)] for i in range(len(file["spiketrains"]))]
+        samples = file["recordings"]
+        gain = float(samples.attrs["gain_to_uV"])
         return Recording(
             file=file,
-            traces=file["recordings"],
+            traces=samples if samples.dtype.kind == "f" else Microvolts(samples, gain),
+            samples=samples,
+            gain_to_uV=gain,
+            clipped_samples=file["clipped_samples"][()],
+            filtered=bool(file["info/recordings/filter"][()]),
             sampling_frequency=float(file["info/recordings/fs"][()]),
             units=read_frame(file["units"]),
             spike_trains=[train["samples"][()] for train in trains],
@@ -399,6 +421,7 @@ def read_recording(path):
             template_peak=int(file["templates"].attrs["peak"]),
             channel_positions=file["channel_positions"][()],
             probe=layout_from_text(file["probe"].asstr()[()]),
+            provenance={name: json.loads(value) for name, value in file["provenance"].attrs.items()},
         )
     except (OSError, KeyError) as error:
         if file is not None:

@@ -425,6 +425,20 @@ class RecordingSignal(Block):
     filter_mode: Literal["filtfilt", "lfilter"] = Field(
         "filtfilt", description="Forward and backward (no delay), or forward only (causal)."
     )
+    dtype: Literal["float32", "int16", "int32"] = Field(
+        "float32", description="Samples are stored as µV, or as whole counts of a converter."
+    )
+    gain: PositiveFloat | None = Field(
+        None, description="µV. One count; `null`: as many as the range of `adc_bit_depth` needs, or else 1."
+    )
+    adc_bit_depth: Annotated[int, Field(ge=2, le=32)] | None = Field(
+        None,
+        description="bits. The range of the converter is `lsb` times 2 to this power, around 0; what is beyond is clipped, and "
+        "counted. `null`: that of `dtype`.",
+    )
+    lsb: PositiveInt | None = Field(
+        None, description="counts. Samples are the nearest multiples of it, of two equally near ones the even; `null`: 1."
+    )
     chunk_duration: PositiveFloat = Field(
         10.0, description="s. How much is held in memory and written at once; no sample depends on it."
     )
@@ -447,11 +461,34 @@ class RecordingSignal(Block):
         self.require(
             self.bursting_units is None or self.n_bursting is None, "n_bursting", "must not stand beside bursting_units"
         )
+        self._check_converter()
         return self
+
+    def _check_converter(self):
+        if self.dtype == "float32":
+            for key in ("gain", "adc_bit_depth", "lsb"):
+                self.require(getattr(self, key) is None, key, "is for integers; set dtype to int16 or int32, or leave it out")
+            return
+        lsb, width = self.lsb or 1, int(self.dtype.removeprefix("int"))
+        bits = self.adc_bit_depth or 1  # two values at least
+        key = "adc_bit_depth" if self.adc_bit_depth else "lsb"
+        self.require(lsb * 2**bits <= 2**width, key, f"is more than {self.dtype} holds (2 to adc_bit_depth times lsb, {lsb})")
 
 
 class Recording(Block):
     library: str = Field(description="Which of `libraries:` supplies the templates.")
+    format: list[Literal["mearec", "binary", "zarr", "nwb"]] = Field(
+        ["mearec"],
+        min_length=1,
+        description="What is kept: `mearec`, an HDF5 file; `binary` and `zarr`, folders of SpikeInterface; `nwb`, a file of "
+        "Neurodata Without Borders. All hold the same samples.",
+    )
+    compression: Literal["none", "lzf", "gzip"] = Field(
+        "none", description="Of the traces in HDF5, `mearec` and `nwb`. Noise hardly shrinks; integers do, to a half or less."
+    )
+    zarr_compression: Literal["none", "zstd"] = Field(
+        "zstd", description="Of the traces in `zarr`: SpikeInterface's own, or none."
+    )
     spiketrains: SpikeTrains = Field(SpikeTrains(), description="How units fire.")
     cell_types: CellTypes = Field(CellTypes(), description="Which cell types are excitatory and inhibitory.")
     templates: RecordingTemplates = Field(RecordingTemplates(), description="Which templates are chosen and how placed.")

@@ -120,12 +120,16 @@ BAD_VALUES = [
     (TEMPLATES + "upsample", 1000, "less than or equal to 256"),
     (SIGNAL + "filter_order", 0, "greater than or equal to 1"),
     (SIGNAL + "chunk_duration", 0, "greater than 0"),
+    (SIGNAL + "gain", 0, "greater than 0"),
+    (SIGNAL + "adc_bit_depth", 1, "greater than or equal to 2"),
+    (SIGNAL + "lsb", 0, "greater than 0"),
     # not a number
     ("intracellular/dt", NAN, "a finite number"),
     (LIB + "overhang", INF, "a finite number"),
     (SIGNAL + "noise_level", NAN, "a finite number"),
     # wrong lengths and empty lists
     ("models/sources", [], "at least 1"),
+    ("recordings/rec/format", [], "at least 1"),
     ("libraries", {}, "at least 1"),
     ("intracellular/target_spikes", [3], "a list of 2"),
     ("intracellular/target_spikes", [3, 4, 5], "a list of 2"),
@@ -136,6 +140,8 @@ BAD_VALUES = [
     (SIGNAL + "filter_cutoff", [300], "a list of 2"),
     # unknown choices
     ("models/axon", "cut", "'auto', 'stub', 'truncated' or 'keep'"),
+    (SIGNAL + "dtype", "uint16", "'float32', 'int16' or 'int32'"),
+    ("recordings/rec/compression", "blosc", "'none', 'lzf' or 'gzip'"),
     (LIB + "rot", "3d", "'norot', 'xrot', 'yrot', 'zrot', '3drot' or 'physrot'"),
     (LIB + "source", "sphere", "'line'"),
     (LIB + "on_shortfall", "ignore", "'take' or 'fail'"),
@@ -177,6 +183,8 @@ CONTRADICTIONS = [
     (SIGNAL + "filter_cutoff", 20000, r"20000 Hz .*below half the sampling rate, 16000 Hz"),
     (TRAINS + "f_exc", 480, r"480\b.*refractory period of 2 ms"),
     (TRAINS + "f_inh", 480, r"480\b.*refractory period of 2 ms"),
+    (SIGNAL + "gain", 0.5, "0.5 is for integers; set dtype to int16"),
+    (SIGNAL + "lsb", 1, "1 is for integers"),
     (TEMPLATES + "min_amp", 400, r"400\b.*max_amp, 300"),
     (TYPES + "excitatory", ["spiny", "aspiny"], r"'aspiny'.*inhibitory"),
     (TYPES + "excitatory", [], r"empty.*n_exc"),
@@ -245,6 +253,7 @@ def test_required_keys(path, key):
 
 BAD_ELEMENTS = [
     ("models/sources", ["bmtk", "alen"], "models.sources.1: 'alen'", "'bmtk'"),
+    ("recordings/rec/format", ["hdf5"], "recordings.rec.format.0: 'hdf5'", "'mearec', 'binary', 'zarr' or 'nwb'"),
     ("models/allen", {"url": "brain-map.org"}, "models.allen.url: 'brain-map.org'", "http"),
     ("intracellular/target_spikes", [3.0, 50], "intracellular.target_spikes.0: 3.0", "an integer"),
     ("intracellular/cut_out", [2, -5], "intracellular.cut_out.1: -5", "greater than 0"),
@@ -292,6 +301,26 @@ def test_unknown_probe_lists_those_of_meautility():
     text = message(changed((LIB + "probe", "Neuronexus32")))
     assert text.startswith("config: libraries.lib.probe: 'Neuronexus32' is not a probe")
     assert text.split("known are ")[1].split(", ") == sorted(return_mea_list())
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits", "lsb", "key"),
+    [
+        ("int16", 16, None, None),
+        ("int16", 12, 16, None),
+        ("int32", 32, 1, None),
+        ("int16", None, 2**15, None),
+        ("int16", 17, None, "adc_bit_depth: 17"),
+        ("int16", 12, 17, "adc_bit_depth: 12"),
+        ("int16", None, 2**15 + 1, "lsb: 32769"),
+    ],
+)
+def test_range_of_the_converter_must_fit_into_its_integers(dtype, bits, lsb, key):
+    config = changed((SIGNAL + "dtype", dtype), (SIGNAL + "adc_bit_depth", bits), (SIGNAL + "lsb", lsb))
+    if key is None:
+        assert load_settings(config)
+    else:
+        assert message(config).startswith(f"config: recordings.rec.recordings.{key} is more than int16 holds")
 
 
 def test_cutoff_is_held_against_the_rate_of_the_recording_or_else_of_the_library():

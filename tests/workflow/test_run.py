@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
+import spikeinterface
 import yaml
 from support import ROOT
 from workflow.snake import snakemake
@@ -109,6 +111,7 @@ def jobs_of_dry_run(folder, *arguments):
             {"recordings": {"demo": {"recordings": {"noise_level": 5.0}}}},
             {"save_config", "generate_recording", "plot_recording"},
         ),
+        ({"recordings": {"demo": {"format": ["mearec", "nwb", "zarr"]}}}, {"save_config", "export_nwb", "export_zarr"}),
         (
             {"libraries": {"neuronexus": {"min_amp": 31.0}}},
             {
@@ -143,6 +146,46 @@ def jobs_of_dry_run(folder, *arguments):
 def test_changed_value_runs_what_depends_on_it_and_nothing_else(change, expected, finished, tmp_path):
     (tmp_path / "change.yaml").write_text(yaml.safe_dump(change))
     assert jobs_of_dry_run(finished, "--configfile", str(tmp_path / "change.yaml")) == expected
+
+
+def test_other_formats_without_the_file_that_they_are_written_from(finished, tmp_path):
+    """The HDF5 file goes when figures and formats are made; nothing is made again for lack of it, and all when it changes."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
+    change = {"format": ["binary", "zarr", "nwb"], "recordings": {"dtype": "int16", "gain": 0.5, "adc_bit_depth": 7}}
+    (folder / "change.yaml").write_text(yaml.safe_dump({"recordings": {"demo": change}}))
+    result = snakemake(folder, "--cores", "2", "--configfile", "change.yaml")
+    assert result.returncode == 0, result.stderr
+    results = folder / "results"
+    assert sorted(p.name for p in (results / "recordings" / "demo").iterdir()) == ["binary", "recording.nwb", "recording.zarr"]
+    traces = spikeinterface.load(results / "recordings" / "demo" / "binary").get_traces()
+    assert traces.dtype == np.int16 and traces.shape == (96000, 32)
+    assert np.array_equal(spikeinterface.load(results / "recordings" / "demo" / "recording.zarr").get_traces(), traces)
+    assert all((results / "figures" / "recordings" / "demo" / f"{name}.png").stat().st_size for name in ("raster", "traces"))
+    log = (results / "logs" / "generate_recording" / "demo.log").read_text()
+    assert re.search(r"recording\.h5: about 6\.1 MB; [0-9.]+ [GT]B are free", log) and "block/s]" in log
+    assert "exceed the range of the converter and are clipped" in log
+    assert "it/s]" in (results / "logs" / "export_zarr" / "demo.log").read_text()
+    assert jobs_of_dry_run(folder, "--configfile", "change.yaml") == set()
+    change["recordings"]["gain"] = 1.0
+    (folder / "change.yaml").write_text(yaml.safe_dump({"recordings": {"demo": change}}))
+    exports = {"export_binary", "export_zarr", "export_nwb"}
+    again = {"save_config", "generate_passing_recording", "plot_recording"} | exports
+    assert jobs_of_dry_run(folder, "--configfile", "change.yaml") == again
+
+
+def test_recording_that_the_disk_cannot_hold_is_refused_before_it_is_computed(finished, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
+    change = {"recordings": {"long": {"library": "neuronexus", "spiketrains": {"duration": 1e10}}}}
+    (folder / "change.yaml").write_text(yaml.safe_dump(change))
+    result = snakemake(folder, "--cores", "1", "recordings", "--configfile", "change.yaml")
+    assert result.returncode == 1
+    log = (folder / "results" / "logs" / "generate_recording" / "long.log").read_text().splitlines()
+    assert len(log) == 2 and re.match(
+        r"error: results/recordings/long/recording\.h5 takes 40960\.0 TB, but only .*make room", log[1]
+    )
+    assert not (folder / "results" / "recordings" / "long").exists()
 
 
 def test_changed_library_code_runs_what_uses_it(finished, tmp_path):

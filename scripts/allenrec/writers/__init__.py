@@ -1,1 +1,1 @@
-"""Formats of recordings: each writer takes a plan and its blocks, in order, and writes one format."""
+"""Formats of recordings: `mearec` takes a plan and its blocks, in order; the others take the file that it wrote, open."""

@@ -5,11 +5,12 @@ import json
 import h5py
 import numpy as np
 
+from ..converter import design_converter
 from ..files import written_beside
-from ..hdf5 import write_dict, write_frame
+from ..hdf5 import COMPRESSION, write_dict, write_frame
 from ..placement import split_ticks
 from ..probes import layout_to_text
-from ..recording import gathered
+from ..recording import BLOCK, gathered
 
 #: MEArec refuses files that name no version or one before 1.5
 MEAREC_VERSION = "1.11.0"
@@ -28,7 +29,13 @@ def write_mearec(path, plan, blocks, library, settings, *, provenance):
         Of which the units are.
     settings : allenrec.settings.Recording
     provenance : dict
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_channels,) how many samples of each channel were clipped, because they exceeded the range of integers.
     """
+    converter = design_converter(settings.recordings, plan.placed.at_sample)
     with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["mearec_version"] = MEAREC_VERSION
         _write_info(file, plan, library, settings)
@@ -40,7 +47,8 @@ def write_mearec(path, plan, blocks, library, settings, *, provenance):
         file["probe"] = layout_to_text(library.probe)
         for name, value in provenance.items():
             file.require_group("provenance").attrs[name] = json.dumps(value)
-        _write_traces(file, plan, blocks, settings.recordings.chunk_duration)
+        file["clipped_samples"] = _write_traces(file, plan, blocks, converter, settings)
+        return file["clipped_samples"][()]
 
 
 def _write_info(file, plan, library, settings):
@@ -57,7 +65,6 @@ def _write_info(file, plan, library, settings):
                 "fs": plan.fs,
                 "duration": settings.spiketrains.duration,
                 "n_neurons": len(plan.units),
-                "dtype": "float32",
                 "drifting": False,
             },
             "electrodes": library.electrodes,
@@ -68,7 +75,7 @@ def _write_info(file, plan, library, settings):
 def _write_units(file, plan, library):
     rows = plan.template_ids
     placed = np.moveaxis(plan.placed.at_sample, 1, 2)
-    compressed = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if len(rows) else {}
+    compressed = COMPRESSION["gzip" if len(rows) else "none"]
     # MEArec's templates have an axis for jitters; here are the unshifted ones.
     file.create_dataset("templates", data=placed[:, np.newaxis], **compressed)
     file["templates"].attrs["peak"] = plan.placed.peak
@@ -107,13 +114,24 @@ def _write_train(group, plan, unit):
     )
 
 
-def _write_traces(file, plan, blocks, chunk_duration):
-    shape = (plan.n_samples, plan.n_channels)
-    # Chunks of about a megabyte: a reader that wants a second of some channels reads little more than that.
-    rows = max(min(2**18 // plan.n_channels, plan.n_samples), 1)
-    traces = file.create_dataset("recordings", shape, "float32", chunks=(rows, plan.n_channels))
-    traces.attrs["gain_to_uV"] = 1.0
+def _write_traces(file, plan, blocks, converter, settings):
+    """Write the traces; return how many samples of each channel were clipped."""
+    clipped = np.zeros(plan.n_channels, dtype=np.int64)
+
+    def converted():
+        for block in blocks:
+            samples, beyond = converter.convert(block)
+            clipped[:] += beyond
+            yield samples
+
+    # Chunks of about a megabyte: a reader that wants a second of some channels reads little more than that. Blocks are whole
+    # numbers of them, so that each is compressed once.
+    rows = min(2 ** ((2**18 // plan.n_channels).bit_length() - 1), BLOCK, plan.n_samples)
+    shape, chunks = (plan.n_samples, plan.n_channels), (rows, plan.n_channels)
+    traces = file.create_dataset("recordings", shape, converter.dtype, chunks=chunks, **COMPRESSION[settings.compression])
+    traces.attrs["gain_to_uV"] = converter.gain
     start = 0
-    for piece in gathered(blocks, int(chunk_duration * plan.fs)):
+    for piece in gathered(converted(), int(settings.recordings.chunk_duration * plan.fs)):
         traces[start : start + len(piece)] = piece
         start += len(piece)
+    return clipped
