@@ -4,9 +4,7 @@
 rule evaluate:
     """The summary on the terminal. It has no output, and no benchmark, which counts as one: so it answers each time."""
     input:
-        expand(
-            "results/evaluation/{recording}/{sorter}.csv", recording=settings.recordings, sorter=settings.evaluation.sorters
-        ),
+        expand("results/evaluation/{recording}/{sorter}.csv", recording=settings.recordings, sorter=settings.evaluation.sorters),
         expand("results/figures/recordings/{recording}/accuracy.png", recording=settings.recordings),
         table="results/evaluation/summary.csv",
     log:

@@ -1,4 +1,4 @@
-"""Show the summary of what sorters made of recordings: on the terminal, because this job is nothing but an answer, and in the log."""
+"""Show what sorters made of recordings: on the terminal, because this job is nothing but an answer, and in the log."""
 
 from pathlib import Path
 

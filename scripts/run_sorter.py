@@ -1,4 +1,4 @@
-"""Run a sorter on recordings, in the environment of the sorters; started by evaluate_sorter.py. The argument is a job as JSON."""
+"""Run a sorter on recordings, in the environment of the sorters. evaluate_sorter.py starts it, with a job as JSON."""
 
 import json
 import sys

@@ -162,7 +162,7 @@ def read_table(path):
 def summary(tables):
     """Return a row for each table of units: how well the sorter did on the recording.
 
-    `accuracy` is the mean over all units, `accuracy_expected` over those whose SNR, before the filter, is above 5;
+    `accuracy` is the mean over all units, `accuracy_expected` over those whose SNR in the filtered traces is above 5;
     `n_well_detected` counts those with an accuracy of 0.8 or more.
     """
     rows = []
@@ -170,9 +170,10 @@ def summary(tables):
         first = table.iloc[0]
         row = {name: first[name] for name in ("recording", "sorter", "status")}
         row["n_units"] = int(table["unit_id"].notna().sum())
-        row["n_expected"] = int((table["snr"] > SNR_EXPECTED).sum())
+        expected = table["snr_filtered"] > SNR_EXPECTED
+        row["n_expected"] = int(expected.sum())
         row["accuracy"] = table["accuracy"].mean()
-        row["accuracy_expected"] = table.loc[table["snr"] > SNR_EXPECTED, "accuracy"].mean()
+        row["accuracy_expected"] = table.loc[expected, "accuracy"].mean()
         row["n_well_detected"] = int((table["accuracy"] >= WELL_DETECTED).sum())
         row |= {name: first[name] for name in ("n_sorted", "n_false_units", "n_redundant", "n_merged", "duration_s")}
         rows.append(row | {name: first[name] for name in ("sorter_version", "message")})

@@ -691,7 +691,7 @@ def _check_evaluation(evaluation):
             close = difflib.get_close_matches(sorter, SORTERS, 1)
             hint = f"did you mean {close[0]!r}? " if close else ""
             raise UserError(
-                f"config: evaluation.sorters: {sorter!r} is not a sorter of SpikeInterface; {hint}known are {', '.join(SORTERS)}"
+                f"config: evaluation.sorters: {sorter!r} is not one of SpikeInterface's; {hint}known are {', '.join(SORTERS)}"
             )
         if sorters.count(sorter) > 1:
             raise UserError(f"config: evaluation.sorters: {sorter!r} is named twice")

@@ -10,48 +10,23 @@ import numpy as np
 import pandas as pd
 import spikeinterface.core as si
 from spikeinterface.comparison import compare_sorter_to_ground_truth
-from spikeinterface.sorters import get_sorter_version, installed_sorters, run_sorter
+from spikeinterface.sorters import installed_sorters, run_sorter, sorter_dict
 from tqdm import tqdm
 
 from .evaluation import failed_table, unit_table, write_table
 from .recording import read_recording
+from .writers.extractors import as_recording, as_sorting
 
 
 class RecordingFile(si.BaseRecording):
-    """A recording file as SpikeInterface's recording, in float32 µV with its probe; read as it is sliced.
-
-    Other processes find the file again by its path. Channels are numbered from 0.
-    """
+    """A recording file as SpikeInterface's recording, read as it is sliced. Other processes find the file by its path."""
 
     def __init__(self, file_path):
-        recording = read_recording(file_path)
-        fs, n_channels = recording.sampling_frequency, recording.traces.shape[1]
-        super().__init__(fs, np.arange(n_channels), "float32")
-        self.add_recording_segment(_Segment(recording))
+        recording = as_recording(read_recording(file_path))
+        super().__init__(recording.sampling_frequency, recording.channel_ids, recording.dtype)
+        self.add_recording_segment(recording.segments[0])
+        recording.copy_metadata(self)
         self._kwargs = {"file_path": str(Path(file_path).absolute())}
-        self.set_probe(recording.probe)
-        self.set_channel_gains(1.0)
-        self.set_channel_offsets(0.0)
-        self.annotate(is_filtered=bool(recording.file["info/recordings/filter"][()]))
-
-
-class _Segment(si.BaseRecordingSegment):
-    def __init__(self, recording):
-        super().__init__(sampling_frequency=recording.sampling_frequency)
-        self._recording = recording
-
-    def get_num_samples(self):
-        return self._recording.traces.shape[0]
-
-    def get_traces(self, start_frame, end_frame, channel_indices):
-        rows = self._recording.traces[start_frame:end_frame]
-        return rows if channel_indices is None else rows[:, channel_indices]
-
-
-def ground_truth(recording):
-    """Return the units of a recording (`allenrec.recording.Recording`) as SpikeInterface's sorting, numbered from 0."""
-    trains = {unit: np.asarray(train, dtype=np.int64) for unit, train in enumerate(recording.spike_trains)}
-    return si.NumpySorting.from_unit_dict([trains], recording.sampling_frequency)
 
 
 def compare(recording, sorting):
@@ -75,12 +50,12 @@ def compare(recording, sorting):
     if not units or not len(sorting.unit_ids):
         counts = {"n_sorted": len(sorting.unit_ids), "n_false_units": len(sorting.unit_ids), "n_redundant": 0, "n_merged": 0}
         return _nothing_found(recording), counts
-    comparison = compare_sorter_to_ground_truth(ground_truth(recording), sorting, exhaustive_gt=True)
+    comparison = compare_sorter_to_ground_truth(as_sorting(recording), sorting, exhaustive_gt=True)
     performance = comparison.get_performance().astype(float)[["accuracy", "precision", "recall"]]
     spikes = comparison.count_score[["tp", "fn", "fp"]].set_axis(["n_found", "n_missed", "n_false"], axis=1)
     performance = performance.join(spikes.astype(int)).reset_index(drop=True)
-    matched = [str(unit) if spikes else "" for unit, spikes in zip(comparison.hungarian_match_12, performance["n_found"], strict=True)]
-    performance.insert(0, "sorted_unit", matched)
+    matches = zip(comparison.hungarian_match_12, performance["n_found"], strict=True)
+    performance.insert(0, "sorted_unit", [str(unit) if n_found else "" for unit, n_found in matches])
     counts = {
         "n_sorted": len(sorting.unit_ids),
         "n_false_units": len(comparison.get_false_positive_units()),
@@ -92,8 +67,9 @@ def compare(recording, sorting):
 
 def _nothing_found(recording):
     n_spikes = np.array([len(train) for train in recording.spike_trains], dtype=int)
-    none = {"sorted_unit": "", "accuracy": 0.0, "precision": 0.0, "recall": 0.0, "n_found": 0, "n_missed": n_spikes, "n_false": 0}
-    return pd.DataFrame(none, index=range(len(n_spikes)))
+    scores = dict.fromkeys(("accuracy", "precision", "recall"), 0.0)
+    nothing = {"sorted_unit": ""} | scores | {"n_found": 0, "n_missed": n_spikes, "n_false": 0}
+    return pd.DataFrame(nothing, index=range(len(n_spikes)))
 
 
 def evaluate(path, sorter, parameters, folder, n_jobs=1):
@@ -119,7 +95,7 @@ def evaluate(path, sorter, parameters, folder, n_jobs=1):
     name = Path(path).parent.name
     if sorter not in installed_sorters():
         return failed_table(name, sorter, "not installed; `run_sorter` of SpikeInterface says what it needs")
-    version, start = str(get_sorter_version(sorter)), time.perf_counter()
+    version, start = str(sorter_dict[sorter].get_sorter_version()), time.perf_counter()
     si.set_global_job_kwargs(n_jobs=n_jobs, progress_bar=False)
     try:
         shutil.rmtree(folder, ignore_errors=True)
@@ -147,7 +123,7 @@ def reason(error):
 
 
 def main(job):
-    """Do a job, a dict with `sorter`, `parameters`, `n_jobs`, and `recordings`: pairs of a recording file and the table to write.
+    """Do a job: a dict with `sorter`, `parameters`, `n_jobs`, and `recordings`, pairs of a recording file and its table.
 
     All in one process, because a sorter compiles for longer than it sorts a short recording.
     """

@@ -1,5 +1,7 @@
 """A figure of what sorters make of a recording. It takes tables as `allenrec.evaluation.unit_table` returns them."""
 
+from textwrap import fill
+
 import numpy as np
 from matplotlib.lines import Line2D
 
@@ -48,23 +50,34 @@ def _panel(axes, table, chosen, column):
     first = table.iloc[0]
     axes.set_title(first["sorter"])
     if first["status"] != "ok":
-        words = f"{first['status']}: {first['message']}"
-        axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color=GREY, wrap=True)
+        words = fill(f"{first['status']}: {first['message']}", 44, max_lines=8)
+        axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color=GREY)
         return
-    axes.set_title(f"{int(first['n_sorted'])} sorted units, {int(first['n_false_units'])} of them false", loc="right", color=GREY)
+    count = f"{int(first['n_sorted'])} sorted units, {int(first['n_false_units'])} false"
+    axes.set_title(count, loc="right", color=GREY, fontsize=7.5)
     for unit in table.itertuples():
         place = (getattr(unit, column), unit.accuracy)
         axes.plot(*place, MARKERS.get(unit.bintype, "s"), ms=6, color=chosen[unit.cell_type], mec="white", mew=0.5, zorder=3)
-        if len(table) <= NUMBERED:
-            below = {"xytext": (0, -5), "textcoords": "offset points", "ha": "center", "va": "top", "zorder": 4}
-            outlined(axes.annotate(f"{unit.unit_id:g}", place, fontsize=7, color=chosen[unit.cell_type], **below))
+    if len(table) <= NUMBERED:
+        _number(axes, table.dropna(subset="accuracy").sort_values(column), chosen, column)
+
+
+def _number(axes, units, chosen, column):
+    """Write the number of each unit below its mark, the lower, the more marks there are close to its left."""
+    close, before, level = units[column].max() / 25, -np.inf, 0
+    for unit in units.itertuples():
+        place = (getattr(unit, column), unit.accuracy)
+        level = (level + 1) % 3 if place[0] - before < close else 0
+        before = place[0]
+        below = {"xytext": (0, -5 - 8 * level), "textcoords": "offset points", "ha": "center", "va": "top", "zorder": 4}
+        outlined(axes.annotate(f"{unit.unit_id:g}", place, fontsize=7, color=chosen[unit.cell_type], **below))
 
 
 def _legend(figure, tables, chosen):
     """Put a legend of cell types and kinds at the right."""
     kinds = {(unit.cell_type, unit.bintype) for table in tables for unit in table.itertuples() if unit.cell_type in chosen}
-    handles = [
-        Line2D([], [], ls="", marker=MARKERS.get(kind, "s"), color=chosen[cell_type], label=f"{cell_type} ({KINDS.get(kind, kind)})")
-        for cell_type, kind in sorted(kinds)
-    ]
-    figure.legend(handles=handles, loc="outside right upper")
+    marks = []
+    for name, kind in sorted(kinds):
+        label = f"{name} ({KINDS.get(kind, kind)})"
+        marks.append(Line2D([], [], ls="", marker=MARKERS.get(kind, "s"), color=chosen[name], label=label))
+    figure.legend(handles=marks, loc="outside right upper")
