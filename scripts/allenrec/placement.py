@@ -1,9 +1,14 @@
 """Placement: templates brought to the sampling rate of a recording and added to it at times between its samples."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numba
 import numpy as np
+
+#: Samples from which a waveform that moves is interpolated, and the shape of their Kaiser window: up to 0.84 of the Nyquist
+#: frequency, the interpolation is wrong by less than 1e-4
+TAPS, WINDOW = 32, 8.0
 
 
 @dataclass(frozen=True)
@@ -18,14 +23,9 @@ class PlacedTemplates:
     peak: int
 
     @property
-    def n_phases(self):
-        """Grid points a sample."""
-        return self.waveforms.shape[1]
-
-    @property
     def at_sample(self):
         """(n_units, n_t, n_channels): the templates whose spike is exactly at `peak`."""
-        return self.waveforms[:, self.n_phases // 2]
+        return self.waveforms[:, self.waveforms.shape[1] // 2]
 
 
 def split_ticks(ticks, n_phases):
@@ -53,6 +53,7 @@ def padded(templates, before, after):
     return np.concatenate((front, templates, templates[..., -1:] * fade), axis=-1)
 
 
+@lru_cache(maxsize=1)
 def interpolation_basis(n, peak, ratio, shift, peak_out, n_out):
     """Return the complex matrix (n_out, n // 2 + 1) that turns the `rfft` of a waveform of `n` samples into the waveform,
     resampled and shifted: `(basis @ spectrum).real`.
@@ -113,10 +114,49 @@ def place_templates(templates, peak, fs_in, fs_out, *, n_phases, pad_len):
     spectra = np.fft.rfft(templates, axis=-1)
     waveforms = np.empty((len(templates), n_phases, n_out, templates.shape[1]), dtype=np.float32)
     for phase in range(n_phases):
-        basis = interpolation_basis(n, peak, ratio, split_shift(phase, n_phases), peak_out, n_out)
+        shift = split_shift(phase, n_phases)
+        if ratio == 1 and shift == 0:  # the interpolation is the identity
+            waveforms[:, phase] = np.swapaxes(templates, 1, 2)
+            continue
+        basis = interpolation_basis(n, peak, ratio, shift, peak_out, n_out)
         for unit, spectrum in enumerate(spectra):
             waveforms[unit, phase] = (basis @ spectrum.T).real
     return PlacedTemplates(waveforms, peak_out)
+
+
+def templates_at_steps(read, peak, fs_in, fs_out, *, pad_len, most_held):
+    """Return the function that gives a template at a step of its path, (n_t, n_channels) float32 µV, ready to be placed.
+
+    It reads a template when it is asked for, and holds the last ones.
+
+    Parameters
+    ----------
+    read : callable
+        Number of a unit and of a step to the template (n_channels, n_t) µV.
+    peak, fs_in, fs_out, pad_len
+        See `place_templates`.
+    most_held : int
+        Templates that are held at most.
+    """
+
+    @lru_cache(maxsize=most_held)
+    def at_step(unit, step):
+        template = read(unit, step)[np.newaxis]
+        return place_templates(template, peak, fs_in, fs_out, n_phases=1, pad_len=pad_len).waveforms[0, 0]
+
+    return at_step
+
+
+def interpolation_kernels(n_phases):
+    """Return the weights (n_phases + 1, TAPS) float32 with which samples give the value `k / n_phases` after the middle one.
+
+    A sinc in a Kaiser window (Kaiser 1974, Proc IEEE Int Symp Circuits and Systems, 20). The middle one is TAPS // 2 - 1; the
+    weights of the first and of the last row are one sample.
+    """
+    at = np.arange(TAPS) - (TAPS // 2 - 1) - np.arange(n_phases + 1)[:, np.newaxis] / n_phases
+    window = np.i0(WINDOW * np.sqrt(np.maximum(1 - (at / (TAPS / 2)) ** 2, 0)))
+    kernels = np.sinc(at) * window
+    return (kernels / kernels.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -179,3 +219,49 @@ def add_stretched_spikes(traces, start, samples, phases, gains, stretches, wavef
             row = traces[k]
             for channel in range(n_channels):
                 row[channel] += gain[channel] * (before[channel] + share * (after[channel] - before[channel]))
+
+
+@numba.njit(cache=True, nogil=True)
+def add_moving_spikes(traces, start, samples, phases, gains, stretches, steps, shares, waveforms, kernels, peak):
+    """As `add_stretched_spikes`, with each spike of its own place between two steps of a path.
+
+    Phases of all steps would fill the memory, so that each spike is interpolated as it is placed.
+
+    Parameters
+    ----------
+    steps, shares : numpy.ndarray
+        (n_spikes,) int64 and float32: a spike is `waveforms[step]`, and by its share `waveforms[step + 1]` instead.
+    waveforms : numpy.ndarray
+        (n_steps, n_t, n_channels) float32 µV, with the spike at the sample `peak`.
+    kernels : numpy.ndarray
+        See `interpolation_kernels`.
+    """
+    n, n_channels = traces.shape
+    n_t, n_phases = waveforms.shape[1], len(kernels) - 1
+    # Silence before and after, so that every sample has all its neighbours
+    blend = np.zeros((n_t + 2 * TAPS, n_channels), dtype=np.float32)
+    gain, kernel = np.empty(n_channels, dtype=np.float32), np.empty(TAPS, dtype=np.float32)
+    for spike in range(len(samples)):
+        at = samples[spike] - start + (phases[spike] - n_phases // 2) / n_phases
+        first = max(0, int(np.ceil(at - peak * stretches[spike])))
+        last = min(n - 1, int(np.floor(at + (n_t - 1 - peak) * stretches[spike])))
+        if first > last:
+            continue
+        gain[:] = gains[spike]
+        share, here, there = shares[spike], waveforms[steps[spike]], waveforms[steps[spike] + 1]
+        for t in range(n_t):
+            for channel in range(n_channels):
+                blend[TAPS + t, channel] = gain[channel] * (here[t, channel] + share * (there[t, channel] - here[t, channel]))
+        for k in range(first, last + 1):
+            point = peak + (k - at) / stretches[spike]
+            middle = int(np.floor(point))
+            phase = (point - middle) * n_phases
+            left = min(int(phase), n_phases - 1)
+            for tap in range(TAPS):
+                kernel[tap] = kernels[left, tap] + np.float32(phase - left) * (kernels[left + 1, tap] - kernels[left, tap])
+            rows = blend[TAPS + middle - TAPS // 2 + 1 :]
+            for tap in range(0, TAPS, 4):
+                k0, k1, k2, k3 = kernel[tap], kernel[tap + 1], kernel[tap + 2], kernel[tap + 3]
+                r0, r1, r2, r3, row = rows[tap], rows[tap + 1], rows[tap + 2], rows[tap + 3], traces[k]
+                for channel in range(n_channels):
+                    row[channel] += (k0 * r0[channel] + k1 * r1[channel]) + (k2 * r2[channel] + k3 * r3[channel])

@@ -3,6 +3,7 @@ follows from it; a writer takes the pieces in order."""
 
 import json
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,13 +14,23 @@ import pandas as pd
 import probeinterface
 
 from .converter import Microvolts
+from .drift import Drift, Paths, design_drift, paths_of, require_reach
 from .errors import UserError
 from .far_neurons import FarNeurons, select_far_neurons
 from .filters import Filter, design_filter
 from .hdf5 import read_frame, read_values
 from .modulation import burst_gains, draw_gains
 from .noise import Noise, design_noise
-from .placement import PlacedTemplates, add_spikes, add_stretched_spikes, place_templates, split_ticks
+from .placement import (
+    PlacedTemplates,
+    add_moving_spikes,
+    add_spikes,
+    add_stretched_spikes,
+    interpolation_kernels,
+    place_templates,
+    split_ticks,
+    templates_at_steps,
+)
 from .probes import layout_from_text
 from .seeds import generator
 from .selection import select_templates
@@ -28,6 +39,30 @@ from .spiketrains import draw_rate, draw_train
 #: Pieces of the traces are computed in blocks of so many samples, or, of few channels, a multiple of it with about so many
 #: values, whatever is written at once
 BLOCK, BLOCK_VALUES = 2**15, 2**22
+#: Templates of units that drift are held up to so many bytes, and two of each unit in any case
+BYTES_OF_STEPS = 2**28
+
+
+@dataclass(frozen=True)
+class Moving:
+    """Units that drift: `drift`; `paths` of their templates; `displacements`, for each unit those of its spikes (n_spikes,)
+    µm; `at_step`, a function from a unit and a step of its library to the template (n_t, n_channels) µV; `kernels`, see
+    `interpolation_kernels`."""
+
+    drift: Drift
+    paths: Paths
+    displacements: list
+    at_step: Callable
+    kernels: np.ndarray
+
+    def templates(self, unit, near):
+        """Return the templates (n, n_t, n_channels) between which some spikes of a unit lie, for each spike (n_spikes,) which
+        one is below, and its share of the next."""
+        steps = self.paths.steps(unit, self.displacements[unit][near])
+        below = np.minimum(steps.astype(np.int64), self.paths.along.shape[1] - 2)
+        needed = np.unique([below, below + 1])
+        waveforms = np.stack([self.at_step(unit, int(self.paths.order[unit, step])) for step in needed])
+        return waveforms, np.searchsorted(needed, below), np.float32(steps - below)
 
 
 @dataclass(frozen=True)
@@ -35,9 +70,10 @@ class Plan:
     """Everything about a recording but its traces.
 
     `fs` Hz; `n_samples`; `units`, a DataFrame with a row a unit; `ticks`, for each unit the times of its spikes (int64, in
-    ticks, `placed.n_phases` a sample); `gains`, for each unit (n_spikes, 1 or n_channels); `stretches`, for each unit by what
+    ticks, `n_phases` a sample); `gains`, for each unit (n_spikes, 1 or n_channels); `stretches`, for each unit by what
     factor its spikes are wider than the template (n_spikes,), or None; `placed`, the templates; `filtered_templates` (n_units,
-    n_t, n_channels), as the filter leaves them; `template_ids`, their rows in the library; `filter` or None; `noise` or None.
+    n_t, n_channels), as the filter leaves them; `template_ids`, their rows in the library; `filter` or None; `noise` or
+    None; `moving`, units that drift, or None.
     """
 
     fs: float
@@ -52,11 +88,13 @@ class Plan:
     filter: Filter | None
     noise: Noise | None
     n_channels: int
+    n_phases: int
+    moving: Moving | None
 
     @property
     def ticks_per_second(self):
         """Grid points a second, on which spikes lie."""
-        return self.fs * self.placed.n_phases
+        return self.fs * self.n_phases
 
     @property
     def block_length(self):
@@ -96,10 +134,11 @@ def plan_recording(library, settings, *, seed, name, far_library=None):
         library.peak_sample,
         fs_in,
         fs,
-        n_phases=settings.templates.upsample,
+        n_phases=1 if signal.drifting else settings.templates.upsample,
         pad_len=settings.templates.pad_len,
     )
     bandpass = design_filter(fs, signal.filter_cutoff, signal.filter_order, signal.filter_mode) if signal.filter else None
+    n_phases = settings.templates.upsample
     n_samples = int(fs * trains.duration)
     rates, ticks = [], []
     for kind, index in _unit_keys(groups):
@@ -110,8 +149,8 @@ def plan_recording(library, settings, *, seed, name, far_library=None):
                 generator(*address, "train", kind, index),
                 rates[-1],
                 # The last half sample is left out: a spike there would belong to a sample after the end.
-                n_ticks=n_samples * placed.n_phases - placed.n_phases // 2,
-                ticks_per_second=fs * placed.n_phases,
+                n_ticks=n_samples * n_phases - n_phases // 2,
+                ticks_per_second=fs * n_phases,
                 ref_per=trains.ref_per,
                 process=trains.process,
                 gamma_shape=trains.gamma_shape,
@@ -120,10 +159,14 @@ def plan_recording(library, settings, *, seed, name, far_library=None):
     bursting = _bursting(signal, groups, address)
     gains, stretches = [], []
     for unit, key in enumerate(_unit_keys(groups)):
-        rng, times = generator(*address, "gain", *key), ticks[unit] * 1000 / (fs * placed.n_phases)
+        rng, times = generator(*address, "gain", *key), ticks[unit] * 1000 / (fs * n_phases)
         modulated = _modulation(rng, times, library.templates.shape[-2], signal, bursts=unit in bursting)
         gains.append(modulated[0])
         stretches.append(modulated[1])
+    moving = None
+    if signal.drifting:
+        times = [train / (fs * n_phases) for train in ticks]
+        moving = _moving(library, settings, template_ids, times, fs, placed.at_sample.nbytes, name, address)
     filtered = _filtered(placed.at_sample, bandpass)
     far = _far_neurons(far_library or library, settings, fs, address) if signal.noise_mode == "far-neurons" else None
     noise = design_noise((*address, "noise"), signal, fs, library.channel_positions, bandpass, far)
@@ -145,6 +188,8 @@ def plan_recording(library, settings, *, seed, name, far_library=None):
         filter=bandpass,
         noise=noise,
         n_channels=library.templates.shape[-2],
+        n_phases=n_phases,
+        moving=moving,
     )
 
 
@@ -199,6 +244,43 @@ def _modulation(rng, times, n_channels, signal, *, bursts):
         max_burst_duration=signal.max_burst_duration,
     )
     return gains * np.float32(decay[:, np.newaxis]), 1 + signal.shape_widening * (1 - decay) if signal.shape_mod else None
+
+
+def _moving(library, settings, template_ids, times, fs, size, name, address):
+    """The units as they drift, with spikes at `times`; templates of all at one step have `size` bytes."""
+    signal, where = settings.recordings, f"recordings.{name}"
+    if not library.drifting:
+        raise UserError(
+            f"{where}: drifting needs a library whose templates drift (libraries.{settings.library}.drifting: true)"
+        )
+    direction = np.array(signal.preferred_dir) / np.linalg.norm(signal.preferred_dir)
+    paths = paths_of(library.locations[template_ids], library.centre, direction)
+    lots = [generator(*address, "drifting", unit).random() for unit in range(len(template_ids))]
+    drifts = np.argsort(np.argsort(lots)) < (len(lots) if signal.n_drifting is None else signal.n_drifting)
+    drift = design_drift(
+        (*address, "drift"),
+        signal.drift_dicts,
+        duration=settings.spiketrains.duration,
+        fs=signal.drift_fs,
+        depths=library.positions[template_ids] @ direction,
+        drifts=drifts,
+        reach=paths.reach,
+    )
+    require_reach(drift, paths, where)
+    return Moving(
+        drift=drift,
+        paths=paths,
+        displacements=[np.float32(drift.displacement(unit, some)) for unit, some in enumerate(times)],
+        at_step=templates_at_steps(
+            lambda unit, step: library.templates[template_ids[unit], step],
+            library.peak_sample,
+            1000 / library.dt,
+            fs,
+            pad_len=settings.templates.pad_len,
+            most_held=max(2, BYTES_OF_STEPS // max(size, 1)) * len(times),
+        ),
+        kernels=interpolation_kernels(settings.templates.upsample),
+    )
 
 
 def _far_neurons(library, settings, fs, address):
@@ -279,15 +361,23 @@ def spikes_only(plan, start, stop):
 
 def _add_units(traces, start, plan):
     """Add all placed spikes to traces whose first row is sample `start`."""
-    for ticks, gains, stretches, waveforms in zip(plan.ticks, plan.gains, plan.stretches, plan.placed.waveforms, strict=True):
+    for unit, (ticks, waveforms) in enumerate(zip(plan.ticks, plan.placed.waveforms, strict=True)):
+        stretches = plan.stretches[unit]
         reach = 1 + waveforms.shape[1] * (1 if stretches is None else stretches.max(initial=1))
-        window = np.array([start - reach, start + len(traces) + reach]) * plan.placed.n_phases
+        window = np.array([start - reach, start + len(traces) + reach]) * plan.n_phases
         near = slice(*np.searchsorted(ticks, window))
-        placed = *split_ticks(ticks[near], plan.placed.n_phases), gains[near]
-        if stretches is None:
-            add_spikes(traces, start, *placed, waveforms, plan.placed.peak)
+        samples, phases = split_ticks(ticks[near], plan.n_phases)
+        placed = traces, start, samples, phases, plan.gains[unit][near]
+        if not len(samples):
+            continue
+        if plan.moving:
+            stretched = np.ones(len(samples)) if stretches is None else stretches[near]
+            waveforms, steps, shares = plan.moving.templates(unit, near)
+            add_moving_spikes(*placed, stretched, steps, shares, waveforms, plan.moving.kernels, plan.placed.peak)
+        elif stretches is None:
+            add_spikes(*placed, waveforms, plan.placed.peak)
         else:
-            add_stretched_spikes(traces, start, *placed, stretches[near], waveforms, plan.placed.peak)
+            add_stretched_spikes(*placed, stretches[near], waveforms, plan.placed.peak)
 
 
 def piece(plan, start, stop):

@@ -32,7 +32,7 @@ def accuracy(tables):
         _panel(axes, table, chosen, "snr_filtered" if noisy else "amplitude_uV")
     for axes in panels[len(tables) :]:
         axes.set_visible(False)
-    for axes in panels[-columns:]:
+    for axes in panels[max(len(tables) - columns, 0) : len(tables)]:
         axes.set_xlabel("signal-to-noise ratio" if noisy else "amplitude (µV)")
         axes.tick_params(labelbottom=True)
     for axes in panels[::columns]:
@@ -63,12 +63,12 @@ def _panel(axes, table, chosen, column):
 
 
 def _number(axes, units, chosen, column):
-    """Write the number of each unit below its mark, the lower, the more marks there are close to its left."""
-    close, before, level = units[column].max() / 25, -np.inf, 0
+    """Write the number of each unit below its mark, the lower, the more marks there are close at its left."""
+    close, before, level = np.array([units[column].max() / 25, 0.1]), np.full(2, -np.inf), 0
     for unit in units.itertuples():
-        place = (getattr(unit, column), unit.accuracy)
-        level = (level + 1) % 3 if place[0] - before < close else 0
-        before = place[0]
+        place = np.array([getattr(unit, column), unit.accuracy])
+        level = (level + 1) % 3 if (np.abs(place - before) < close).all() else 0
+        before = place
         below = {"xytext": (0, -5 - 8 * level), "textcoords": "offset points", "ha": "center", "va": "top", "zorder": 4}
         outlined(axes.annotate(f"{unit.unit_id:g}", place, fontsize=7, color=chosen[unit.cell_type], **below))
 

@@ -40,6 +40,8 @@ def write_mearec(path, plan, blocks, library, settings, *, provenance):
         file.attrs["mearec_version"] = MEAREC_VERSION
         _write_info(file, plan, library, settings)
         _write_units(file, plan, library)
+        if plan.moving:
+            _write_drift(file, plan.moving)
         for unit in range(len(plan.units)):
             _write_train(file.create_group(f"spiketrains/{unit}"), plan, unit)
         file.require_group("spiketrains")
@@ -65,7 +67,8 @@ def _write_info(file, plan, library, settings):
                 "fs": plan.fs,
                 "duration": settings.spiketrains.duration,
                 "n_neurons": len(plan.units),
-                "drifting": False,
+                "drifting": plan.moving is not None,
+                "drift_dicts": {str(k): movement for k, movement in enumerate(info["recordings"]["drift_dicts"])},
             },
             "electrodes": library.electrodes,
         },
@@ -81,7 +84,7 @@ def _write_units(file, plan, library):
     file["templates"].attrs["peak"] = plan.placed.peak
     file.create_dataset("filtered_templates", data=np.moveaxis(plan.filtered_templates, 1, 2), **compressed)
     file.create_dataset("original_templates", data=library.at_centre(rows), **compressed)
-    file["template_locations"] = library.positions[rows]
+    file["template_locations"] = (library.locations if plan.moving else library.positions)[rows]
     file["template_rotations"] = library.rotations[rows]
     file.create_dataset("template_celltypes", data=library.celltypes[rows].astype(object), dtype=h5py.string_dtype())
     file["template_ids"] = rows
@@ -90,15 +93,42 @@ def _write_units(file, plan, library):
     write_frame(file, "units", plan.units)
 
 
+def _write_drift(file, moving):
+    """How far every unit is from its place at every moment, and in MEArec's layout the movements that are of one course."""
+    times = moving.drift.times
+    file["drift/times"] = times
+    shape, chunks = (len(times), len(moving.displacements)), (len(times), 1)
+    displacements = file.create_dataset("drift/displacements", shape, np.float32, chunks=chunks, **COMPRESSION["gzip"])
+    for unit in range(shape[1]):
+        displacements[:, unit] = moving.drift.of_unit(unit)
+    steps = moving.paths.along.shape[1]
+    for number, movement in enumerate(moving.drift.movements):
+        if movement.courses.shape[1] == 1:
+            course = movement.courses[:, 0]
+            write_dict(
+                file.create_group(f"drift_list/{number}"),
+                {
+                    "drift_vector_um": course,
+                    "drift_vector_idxs": np.rint(moving.paths.steps(0, course) - moving.paths.steps(0, 0)).astype(np.int16),
+                    "drift_fs": 1 / (times[1] - times[0]),
+                    "drift_times": None,
+                    "drift_factors": movement.weights[0],
+                    "drift_steps": steps,
+                },
+            )
+
+
 def _write_train(group, plan, unit):
     row = plan.units.iloc[unit]
     ticks = plan.ticks[unit]
     group["times"] = ticks / plan.ticks_per_second
     group["t_stop"] = plan.n_samples / plan.fs
-    group["samples"] = split_ticks(ticks, plan.placed.n_phases)[0]
+    group["samples"] = split_ticks(ticks, plan.n_phases)[0]
     group["gains"] = plan.gains[unit]
     if plan.stretches[unit] is not None:
         group["stretches"] = plan.stretches[unit]
+    if plan.moving:
+        group["displacements"] = plan.moving.displacements[unit]
     write_dict(
         group.create_group("annotations"),
         {
