@@ -68,7 +68,7 @@ def make_both(python, library, folder, blocks, seed):
     paths = [folder / f"{who}-{seed}.h5" for who in ("ours", "mearec")]
     ids, seconds = harness.fresh(our_recording, library, paths[0], blocks, seed)
     job = {"library": library, "recording": paths[1], "settings": blocks, "template_ids": ids, "seed": seed}
-    theirs = harness.run_peer(python, "mearec_recording.py", job, environment=harness.ONE_THREAD)["seconds"]
+    theirs = harness.run_peer(python, "mearec_units.py", job, environment=harness.ONE_THREAD)["seconds"]
     print(f"recording {seed}: ours {seconds:.1f} s, MEArec {theirs:.1f} s", flush=True)
     return paths, (seconds, theirs)
 

@@ -1,36 +1,32 @@
-"""Runs in MEArec's environment: its own recording generator on a library that exists. Started by `against_mearec.py`.
+"""Runs in MEArec's environment: one recording, generated and saved. Started by `recording.py`.
 
-The only argument is JSON: `library` and `recording` (paths), `settings` (the blocks `spiketrains`, `templates`, `recordings` in
-MEArec's names, over its defaults), `template_ids` (units, excitatory ones first), `seed`. Prints JSON on its last line: the
-seconds from the library's file to the recording's.
+The only argument is JSON: `library` (a template file), `folder` (where to write), and the blocks of MEArec's parameters.
+Prints JSON on its last line.
 """
 
 import contextlib
 import json
+import resource
 import sys
 import time
+from pathlib import Path
 
 import MEArec
-import numpy as np
 
 
 def main():
     job = json.loads(sys.argv[1])
     params = MEArec.get_default_recordings_params()
-    for block, values in job["settings"].items():
-        params[block] |= values
-    params["seeds"] = dict.fromkeys(("spiketrains", "templates", "convolution", "noise"), job["seed"])
+    for block in ("spiketrains", "cell_types", "templates", "recordings"):
+        params[block] |= job[block]
+    params["seeds"] = dict.fromkeys(("spiketrains", "templates", "convolution", "noise"), 0)
     with contextlib.redirect_stdout(sys.stderr):
-        start = time.perf_counter()
-        # With given units MEArec counts excitatory ones by names of cell types, and "aspiny" contains "spiny": so the trains
-        # are made before, by its own generator. In any order, it takes ids as an array only.
-        trains = MEArec.SpikeTrainGenerator(params["spiketrains"], seed=job["seed"], verbose=False)
-        trains.generate_spikes()
-        given = {"spgen": trains, "template_ids": np.array(job["template_ids"])}
-        generator = MEArec.gen_recordings(params=params, templates=job["library"], **given, verbose=False, n_jobs=1)
-        MEArec.save_recording_generator(generator, job["recording"])
-        seconds = time.perf_counter() - start
-    print("\n" + json.dumps({"seconds": seconds}))
+        begin = time.perf_counter()
+        recording = MEArec.gen_recordings(params=params, templates=job["library"], n_jobs=2, verbose=False)
+        MEArec.save_recording_generator(recording, Path(job["folder"], "recording.h5"))
+        seconds = time.perf_counter() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    print(json.dumps({"seconds": seconds, "peak_gb": peak}))
 
 
 if __name__ == "__main__":

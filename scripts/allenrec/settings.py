@@ -510,9 +510,7 @@ class RecordingSignal(Block):
     lsb: PositiveInt | None = Field(
         None, description="counts. Samples are the nearest multiples of it, of two equally near ones the even; `null`: 1."
     )
-    chunk_duration: PositiveFloat = Field(
-        10.0, description="s. How much is held in memory and written at once; no sample depends on it."
-    )
+    chunk_duration: PositiveFloat = Field(10.0, description="s. The most that is written at once; no sample depends on it.")
 
     @model_validator(mode="after")
     def _check(self):
