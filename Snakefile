@@ -17,6 +17,7 @@ include: "rules/libraries.smk"
 include: "rules/recordings.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
+include: "rules/evaluation.smk"
 include: "rules/probes.smk"
 
 

@@ -32,6 +32,10 @@ try:
     )
     check_cell_type_column(rows, settings.cell_type_column)
     cells = {row["model_id"]: row for row in rows}
+    if "evaluate" in sys.argv[1:] and workflow.is_main_process and not workflow.deployment_settings.deployment_method:
+        from allenrec.evaluation import sorters_python
+
+        sorters_python()  # says how to install them, before anything is simulated
 except UserError as error:
     sys.exit(f"error: {error}")
 
@@ -44,6 +48,7 @@ wildcard_constraints:
     model="[0-9]+",
     library="|".join(settings.libraries),
     recording="|".join(settings.recordings) or "none",
+    sorter="|".join(settings.evaluation.sorters),
 
 
 def block(settings):
