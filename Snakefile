@@ -21,6 +21,8 @@ include: "rules/intracellular.smk"
 include: "rules/libraries.smk"
 include: "rules/recordings.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
+include: "rules/evaluation.smk"
 include: "rules/probes.smk"
 
 
@@ -32,6 +34,7 @@ rule all:
         rules.library.input,
         rules.recordings.input,
         rules.figures.input,
+        rules.report.input,
 
 
 onstart:
@@ -40,9 +43,9 @@ onstart:
 
 onsuccess:
     note_left_out()
-    if not to_be_asked:
-        print("Done. Look at results/figures/; README.md says what else there is in results/.")
+    if os.path.exists("results/report.html"):
+        print("Done. Open results/report.html in a browser; README.md says what else there is in results/.")
 
 
 onerror:
-    finish_without_failed_models(workflow)
+    finish_without_failed_models(workflow) or report_what_is_there()

@@ -58,6 +58,12 @@ def folder_built_beside(folder):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def write_text(path, text):
+    """Write `text`, whole or not at all."""
+    with written_beside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def require_space(path, n_bytes, *, at_most=False):
     """Print how much a result will take, and refuse to begin where the disk cannot hold it.
 
