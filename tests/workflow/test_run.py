@@ -187,4 +187,7 @@ def test_one_bad_model_does_not_take_the_others_down(workflow):
     assert "error: model 4711:" in result.stderr and "reconstruction.swc is missing" in result.stderr
     assert "Traceback" not in result.stderr
     assert len(list((folder / "results" / "libraries" / "neuronexus" / "cells").glob("*.h5"))) == 3
+    # The library of the others, and who is not in it
+    assert (folder / "results" / "libraries" / "neuronexus" / "templates.h5").stat().st_size
+    assert "4711,download_model,model 4711:" in (folder / "results" / "left_out.csv").read_text()
     assert (bad / "fit_parameters.json").exists()
