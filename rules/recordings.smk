@@ -12,6 +12,7 @@ rule generate_recording:
     input:
         library=library_of_recording,
         far_library=library_of_far_neurons,
+        trains=trains_of_recording,
         code=code("library", "recording", "writers/mearec"),
     output:
         ensure("results/recordings/{recording}/recording.h5", non_empty=True),

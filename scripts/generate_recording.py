@@ -16,12 +16,18 @@ with job_log(snakemake):
 
     name, seed = snakemake.wildcards.recording, snakemake.params.seed
     settings = RecordingSettings.model_validate(snakemake.params.settings)
-    origin = provenance(snakemake.params.settings, seed=seed, name=name, library_digest=sha256(snakemake.input.library))
+    digests = {"library": sha256(snakemake.input.library)}
+    if snakemake.input.trains:
+        digests["trains"] = sha256(snakemake.input.trains)
+    origin = provenance(snakemake.params.settings, seed=seed, name=name, digests=digests)
     far = open_library(snakemake.input.far_library) if snakemake.input.far_library else nullcontext()
     with open_library(snakemake.input.library) as library, far as far_library:
         require_space(snakemake.output[0], traces_size(library, settings), at_most=settings.compression != "none")
         plan = plan_recording(library, settings, seed=seed, name=name, far_library=far_library, threads=snakemake.threads)
         print(f"{len(plan.units)} units, {sum(plan.units['n_spikes'])} spikes")
+        if settings.recordings.sync_rate is not None and len(plan.overlap_pairs):
+            found = plan.overlap_pairs["sync_rate"]
+            print(f"Synchrony of {len(found)} overlapping pairs: {found.min():.3f} to {found.max():.3f}")
         pieces = tqdm(blocks(plan, snakemake.threads), total=-(-plan.n_samples // plan.block_length), unit="block")
         clipped = write_mearec(snakemake.output[0], plan, pieces, library, settings, provenance=origin)
     if clipped.any():

@@ -24,7 +24,7 @@ class PlacedTemplate:
     """A template at all phases: at phase k, `courses[k] @ weights`.
 
     `courses` (n_phases, n_t, rank) float32 µV; `weights` (rank, n_channels) float32; phase k holds the spike `split_shift(k,
-    n_phases)` samples after the sample `peak`. The first `silent` samples are left out: they hold no more than courses do not.
+    n_phases)` samples after the sample `peak`. The first `silent` samples are zero.
     """
 
     courses: np.ndarray
@@ -168,13 +168,15 @@ def place_template(template, peak, fs_in, fs_out, *, n_phases, pad_len):
     courses = padded(courses.T, before, after).T
     peak_out, matrices = _interpolation_matrices(len(courses), peak + before, fs_out / fs_in, n_phases)
     courses = np.float32(matrices @ courses)
-    return PlacedTemplate(courses, np.float32(weights), peak_out, _silent_samples(courses, weights))
+    silent = _silent_samples(courses, weights)
+    courses[:, :silent] = 0  # less than what courses leave out
+    return PlacedTemplate(courses, np.float32(weights), peak_out, silent)
 
 
 def _silent_samples(courses, weights):
     """How many samples of courses (n_phases, n_t, rank) times weights (rank, n_channels) there are before the template."""
     size = np.sqrt(np.einsum("ptr,rs,pts->pt", courses, weights @ weights.T, courses, optimize=True).clip(0)).max(axis=0)
-    return int(np.argmax(size > LEFT_OUT * np.linalg.norm(size))) if size.any() else len(size)
+    return int(np.argmax(size > 0.1 * LEFT_OUT * np.linalg.norm(size))) if size.any() else len(size)
 
 
 def place_templates(templates, *arguments, threads=1, **named):

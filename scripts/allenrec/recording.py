@@ -19,14 +19,17 @@ from .drift import Drift, Paths, design_drift, paths_of, require_reach
 from .errors import UserError
 from .far_neurons import FarNeurons, select_far_neurons
 from .filters import Filter, design_filter
-from .hdf5 import read_frame, read_values
+from .given_trains import given_trains
+from .hdf5 import read_dict, read_frame, read_values
 from .modulation import burst_gains, draw_gains
 from .noise import Noise, design_noise
+from .overlaps import OVERLAP_WINDOW, overlap_labels, spatial_overlaps, synchrony
 from .placement import PlacedTemplates, add_spikes, place_template, place_templates, split_ticks, stacked
 from .probes import layout_from_text
 from .seeds import generator
-from .selection import select_templates
-from .spiketrains import draw_rate, draw_train
+from .selection import Candidates, Limits, given_templates, select_templates
+from .spiketrains import draw_rate, draw_trains, rate_of
+from .synchrony import synchronise
 
 #: Pieces of the traces are computed in blocks of so many samples, or, of few channels, a multiple of it with about so many
 #: values, whatever is written at once
@@ -62,7 +65,9 @@ class Plan:
     factor its spikes are wider than the template (n_spikes,), or None; `placed`, their templates, None if there are none;
     `unfiltered_templates` (n_units, n_t, n_channels) µV, the same at a sample, and `filtered_templates`, as the filter leaves
     them; `template_ids`, their rows in the library, and `templates` (n_units, n_channels, n_t) as they are there, without
-    drift; `filter` or None; `noise` or None; `moving`, units that drift, or None.
+    drift; `bursts`, for each unit the number of the burst that each spike was drawn in, or -1; `overlap_labels`, for each unit
+    whether spikes of others coincide (see `overlap_labels`); `overlap_pairs`, a DataFrame with a row a pair of units that
+    overlap in space: `unit_1`, `unit_2`, `sync_rate`; `filter` or None; `noise` or None; `moving`, units that drift, or None.
     """
 
     fs: float
@@ -76,6 +81,9 @@ class Plan:
     filtered_templates: np.ndarray
     template_ids: np.ndarray
     templates: np.ndarray
+    bursts: list
+    overlap_labels: list
+    overlap_pairs: pd.DataFrame
     filter: Filter | None
     noise: Noise | None
     n_channels: int
@@ -116,13 +124,13 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
     Raises
     ------
     UserError
-        If the library cannot supply the units, with what binds.
+        If the library cannot supply the units, with what binds; or given spike trains do not fit.
     """
-    trains, signal = settings.spiketrains, settings.recordings
+    signal = settings.recordings
     address = (seed, "recording", name)
     groups = [
-        ("excitatory", settings.cell_types.excitatory, trains.n_exc),
-        ("inhibitory", settings.cell_types.inhibitory, trains.n_inh),
+        ("excitatory", settings.cell_types.excitatory, settings.spiketrains.n_exc),
+        ("inhibitory", settings.cell_types.inhibitory, settings.spiketrains.n_inh),
     ]
     template_ids = _select(library, settings, groups, address)
     fs_in = 1000 / library.dt
@@ -132,23 +140,9 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
     placed = place_templates(templates, library.peak_sample, fs_in, fs, **grid, threads=threads) if len(templates) else None
     bandpass = design_filter(fs, signal.filter_cutoff, signal.filter_order, signal.filter_mode) if signal.filter else None
     n_phases = settings.templates.upsample
-    n_samples = int(fs * trains.duration)
-    rates, ticks = [], []
-    for kind, index in _unit_keys(groups):
-        mean, spread = (trains.f_exc, trains.st_exc) if kind == "excitatory" else (trains.f_inh, trains.st_inh)
-        rates.append(draw_rate(generator(*address, "rate", kind, index), mean, spread, trains.min_rate))
-        ticks.append(
-            draw_train(
-                generator(*address, "train", kind, index),
-                rates[-1],
-                # The last half sample is left out: a spike there would belong to a sample after the end.
-                n_ticks=n_samples * n_phases - n_phases // 2,
-                ticks_per_second=fs * n_phases,
-                ref_per=trains.ref_per,
-                process=trains.process,
-                gamma_shape=trains.gamma_shape,
-            )
-        )
+    n_samples = int(fs * settings.spiketrains.duration)
+    trains, overlaps = _draw_spikes(library, settings, groups, template_ids, n_samples, fs, n_phases, address)
+    ticks = [train.ticks for train in trains]
     bursting = _bursting(signal, groups, address)
     gains, stretches = [], []
     for unit, key in enumerate(_unit_keys(groups)):
@@ -165,7 +159,7 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
     filtered = _filtered(unfiltered, bandpass, threads)
     far = _far_neurons(far_library or library, settings, fs, address) if signal.noise_mode == "far-neurons" else None
     noise = design_noise((*address, "noise"), signal, fs, library.channel_positions, bandpass, far)
-    units = _unit_table(library, template_ids, groups, rates, ticks).assign(
+    units = _unit_table(library, template_ids, groups, trains, settings, fs * n_phases).assign(
         snr=_signal_to_noise(unfiltered, noise and noise.raw),
         snr_filtered=_signal_to_noise(filtered, noise and noise.filtered),
         bursting=[unit in bursting for unit in range(len(ticks))],
@@ -182,6 +176,9 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
         filtered_templates=filtered,
         template_ids=template_ids,
         templates=templates,
+        bursts=[train.bursts for train in trains],
+        overlap_labels=overlap_labels(ticks, overlaps, round(OVERLAP_WINDOW * fs * n_phases)),
+        overlap_pairs=_overlap_pairs(ticks, overlaps, round(signal.sync_jitt / 1000 * fs * n_phases)),
         filter=bandpass,
         noise=noise,
         n_channels=library.templates.shape[-2],
@@ -198,20 +195,59 @@ def traces_size(library, settings):
 
 
 def _select(library, settings, groups, address):
-    limits = settings.templates
+    limits, signal = settings.templates, settings.recordings
+    if limits.template_ids is not None:
+        return given_templates(limits.template_ids, library.celltypes, groups)
+    paths = library.locations if library.drifting else library.locations[:, np.newaxis]
     return select_templates(
         generator(*address, "selection"),
-        library.positions,
-        library.amplitudes,
-        library.celltypes,
+        Candidates(paths, library.positions, library.amplitudes, library.celltypes, library.at_centre),
         groups,
-        min_dist=limits.min_dist,
-        min_amp=limits.min_amp,
-        max_amp=limits.max_amp,
-        xlim=limits.xlim,
-        ylim=limits.ylim,
-        zlim=limits.zlim,
+        Limits(
+            min_dist=limits.min_dist,
+            min_amp=limits.min_amp,
+            max_amp=limits.max_amp,
+            xlim=limits.xlim,
+            ylim=limits.ylim,
+            zlim=limits.zlim,
+            max_similarity=limits.max_similarity,
+            preferred_dir=signal.preferred_dir,
+            angle_tol=signal.angle_tol,
+            n_overlap_pairs=limits.n_overlap_pairs,
+            overlap_threshold=limits.overlap_threshold,
+        ),
     )
+
+
+def _draw_spikes(library, settings, groups, template_ids, n_samples, fs, n_phases, address):
+    """The trains of all units, and which of these overlap in space (n_units, n_units)."""
+    trains, signal = settings.spiketrains, settings.recordings
+    # The last half sample is left out: a spike there would belong to a sample after the end.
+    grid = {"n_ticks": n_samples * n_phases - n_phases // 2, "ticks_per_second": fs * n_phases}
+    overlaps = spatial_overlaps(-library.at_centre(template_ids).min(axis=2), settings.templates.overlap_threshold)
+    if trains.file is not None:
+        return given_trains(trains.file, trains.file_units, trains.n_units, duration=trains.duration, **grid), overlaps
+    keys = _unit_keys(groups)
+    drawn = draw_trains(address, keys, library.celltypes[template_ids], trains, **grid)
+    if signal.sync_rate is not None:
+        drawn = synchronise(
+            address,
+            keys,
+            drawn,
+            overlaps,
+            sync_rate=signal.sync_rate,
+            jitter=round(signal.sync_jitt / 1000 * fs * n_phases),
+            ref_per=int(np.ceil(trains.ref_per / 1000 * fs * n_phases)),
+            first_tick=round(trains.t_start * fs * n_phases),
+            n_ticks=grid["n_ticks"],
+        )
+    return drawn, overlaps
+
+
+def _overlap_pairs(ticks, overlaps, jitter):
+    first, second = np.nonzero(np.triu(overlaps))
+    rates = [synchrony(ticks[a], ticks[b], jitter) for a, b in zip(first, second, strict=True)]
+    return pd.DataFrame({"unit_1": first, "unit_2": second, "sync_rate": np.array(rates, dtype=float)})
 
 
 def _unit_keys(groups):
@@ -299,8 +335,10 @@ def _far_neurons(library, settings, fs, address):
         min_amp=signal.far_neurons_min_amp,
         max_amp=signal.far_neurons_max_amp,
     )
-    spread = {"excitatory": (trains.f_exc, trains.st_exc), "inhibitory": (trains.f_inh, trains.st_inh)}
-    rates = [draw_rate(generator(*address, "far rate", *key), *spread[key[0]], trains.min_rate) for key in _unit_keys(groups)]
+    rates = [
+        draw_rate(generator(*address, "far rate", *key), *rate_of(trains, key[0], library.celltypes[row]), trains.min_rate)
+        for key, row in zip(_unit_keys(groups), rows, strict=True)
+    ]
     # Spikes of Poisson processes lie on samples as well as between them: one phase will do.
     placed = place_templates(
         library.at_centre(rows),
@@ -313,7 +351,7 @@ def _far_neurons(library, settings, fs, address):
     return FarNeurons((*address, "far spikes"), np.array(rates) / fs, placed.at_sample[:, np.newaxis], placed.peak)
 
 
-def _unit_table(library, template_ids, groups, rates, ticks):
+def _unit_table(library, template_ids, groups, trains, settings, ticks_per_second):
     locations = library.positions[template_ids]
     features = library.features.iloc[template_ids].reset_index(drop=True)
     table = pd.DataFrame(
@@ -327,12 +365,27 @@ def _unit_table(library, template_ids, groups, rates, ticks):
             "z": locations[:, 2],
             "amplitude": features.pop("amplitude_uV"),
             "peak_channel": features.pop("peak_contact"),
-            "rate": np.array(rates, dtype=float),
-            "n_spikes": np.array([len(t) for t in ticks], dtype=np.int64),
         }
-    ).join(features)
+    ).join(_train_table(trains, settings.spiketrains, ticks_per_second))
+    table = table.join(features)
     known = [c for c in library.cells if c not in table and c not in ("n_templates", "n_candidates", "acceptance_rate")]
     return table.merge(library.cells[["model_id", *known]], on="model_id", how="left", validate="many_to_one")
+
+
+def _train_table(trains, settings, ticks_per_second):
+    """What was asked of each train and what it is: a row a unit."""
+    refractory = [np.sum(np.diff(train.ticks) < settings.ref_per / 1000 * ticks_per_second) for train in trains]
+    n_spikes = np.array([len(train.ticks) for train in trains], dtype=np.int64)
+    return pd.DataFrame(
+        {
+            "process": np.array([train.process for train in trains], dtype=object),
+            "rate": np.array([train.rate for train in trains], dtype=float),
+            "rate_found": n_spikes / (settings.duration - settings.t_start),
+            "n_spikes": n_spikes,
+            "n_refractory_violations": np.array(refractory, dtype=np.int64),
+            "n_bursts": np.array([train.bursts.max(initial=-1) + 1 for train in trains], dtype=np.int64),
+        }
+    )
 
 
 def _filtered(waveforms, bandpass, threads):
@@ -418,11 +471,11 @@ def blocks(plan, threads=1):
         pool.shutdown(cancel_futures=True)
 
 
-def provenance(settings, *, seed, name, library_digest):
-    """What a recording was made from, for its file."""
+def provenance(settings, *, seed, name, digests):
+    """What a recording was made from, for its file; `digests` of the files that went into it, by what they are."""
     return {
         "config": {"recording": name, "seed": seed, **settings},
-        "digests": {"library": library_digest},
+        "digests": digests,
         "versions": {package: version(package) for package in ("numpy", "scipy", "numba", "h5py")},
     }
 
@@ -455,6 +508,17 @@ class Recording:
     channel_positions: np.ndarray
     probe: probeinterface.Probe
     provenance: dict
+
+    @property
+    def overlap_labels(self):
+        """For each unit whether spikes of others coincide with its own: (n_spikes,) "NO", "TO" or "STO"."""
+        groups = [self.file[f"spiketrains/{unit}/annotations"] for unit in range(len(self.units))]
+        return [np.array(read_dict(group)["overlap"], dtype=str) for group in groups]
+
+    @property
+    def bursts(self):
+        """For each unit the number of the burst that each spike was drawn in, (n_spikes,), or -1."""
+        return [self.file[f"spiketrains/{unit}/bursts"][()] for unit in range(len(self.units))]
 
     @property
     def duration(self):

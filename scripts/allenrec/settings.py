@@ -26,10 +26,15 @@ Names = Annotated[list[str], Field(min_length=1)]
 #: A layer such as 5 is a number in YAML and a name here
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 OneOrMore = Text | Annotated[list[Text], Field(min_length=1)]
+#: Mean and standard deviation, Hz
+RateSpread = Annotated[tuple[PositiveFloat, Nonnegative], Field(strict=False)]
+Process = Literal["poisson", "gamma", "burst"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 #: Endings of files with a probe: MEAutility's format, and probeinterface's
 PROBE_FILES = (".yaml", ".yml", ".json")
+#: Endings of files with spike trains
+TRAIN_FILES = (".csv", ".npz", ".nwb")
 #: Points a sample that templates need where they are stretched
 LEAST_UPSAMPLE = 8
 #: manufacturer/probe in probeinterface's library
@@ -316,20 +321,127 @@ class SpikeTrains(Block):
     st_inh: Nonnegative = Field(3.0, description="Hz. Standard deviation of the rate over inhibitory units.")
     min_rate: PositiveFloat = Field(0.5, description="Hz. No unit fires more slowly.")
     ref_per: Nonnegative = Field(2.0, description="ms. Refractory period; the rate that was asked for is kept.")
-    process: Literal["poisson", "gamma"] = Field("poisson", description="Renewal process of the intervals.")
+    rates: list[PositiveFloat] | dict[str, PositiveFloat | RateSpread] | None = Field(
+        None,
+        description="Hz. Of each unit, excitatory ones first; or of cell types, such as `{spiny: 5, aspiny: [15, 3]}`, the "
+        "second value being the standard deviation over units, and `f_exc`, ... for all others.",
+    )
+    types: list[Literal["E", "I"]] | None = Field(
+        None,
+        description="With a list of `rates`, which of them are of excitatory and inhibitory units; gives `n_exc` and `n_inh`.",
+    )
+    process: Process | dict[str, Process] = Field(
+        "poisson",
+        description="How intervals come about; or of cell types, such as `{spiny: burst, aspiny: gamma}`, all "
+        "others being `poisson`.",
+    )
     gamma_shape: PositiveFloat = Field(2.0, description="Shape of the intervals of the gamma process.")
+    burst_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.3, description="Of the burst process, share of bursts among events; the others are single spikes."
+    )
+    burst_spikes: CountPair = Field((2, 5), description="spikes. Fewest and most of a burst; each number is as likely.")
+    burst_interval: PositiveFloat = Field(5.0, description="ms. Mean interval in a burst.")
+    burst_shape: PositiveFloat = Field(
+        4.0, description="Shape of the gamma distribution of what these intervals have beyond the refractory period."
+    )
+    rate_modulation: Literal["none", "sinusoid", "random-walk"] = Field(
+        "none",
+        description="How rates change over time, slowly: not; as a sine; or the logarithm as a random walk that is drawn back "
+        "to its mean. The mean over the recording is kept.",
+    )
+    rate_modulation_depth: PositiveFloat = Field(
+        0.5, description="Amplitude of the sine over the mean, or standard deviation of the logarithm."
+    )
+    rate_modulation_period: Annotated[float, Field(ge=1)] = Field(
+        60.0, description="s. Period of the sine, or time constant of the random walk."
+    )
+    rate_modulation_shared: bool = Field(False, description="Whether rates of all units change together.")
+    t_start: Nonnegative = Field(0.0, description="s. Units are silent before it; times count from the start of the recording.")
+    file: str | None = Field(
+        None,
+        description="Spike trains that are given: `.csv` with the columns `unit` and `time_s`, `.npz` with an array of times "
+        "for each unit, or `.nwb` with a table of units. Those of excitatory units come first.",
+    )
+    file_units: list[Text] | None = Field(
+        None,
+        description="Which units of the file are taken, in this order; `null`: all, as many as `n_exc` and `n_inh` ask for.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_of_types(cls, value):
+        """The numbers of units that follow from `types`; rates in the order of units."""
+        types = value.get("types") if isinstance(value, dict) else None
+        rates = value.get("rates") if types else None
+        if not isinstance(types, list) or set(types) - {"E", "I"} or not isinstance(rates, list) or len(rates) != len(types):
+            return value
+        in_order = [rate for kind in "EI" for rate, mine in zip(rates, types, strict=True) if mine == kind]
+        counts = {"n_exc": types.count("E"), "n_inh": types.count("I")}
+        return counts | value | {"rates": in_order, "types": sorted(types)}
+
+    @property
+    def n_units(self):
+        """Excitatory and inhibitory."""
+        return self.n_exc + self.n_inh
 
     @model_validator(mode="after")
     def _check(self):
-        for kind, mean, spread in (("exc", self.f_exc, self.st_exc), ("inh", self.f_inh, self.st_inh)):
+        self._check_rates()
+        self._check_room()
+        self.require(self.t_start < self.duration, "t_start", f"must be below duration, {self.duration:g} s")
+        sine = self.rate_modulation == "sinusoid"
+        self.require(not sine or self.rate_modulation_depth < 1, "rate_modulation_depth", "must be below 1 for a sine")
+        low, high = self.burst_spikes
+        self.require(2 <= low <= high, "burst_spikes", "must be [fewest, most], 2 or more")
+        if self.file is not None:
+            for key in ("rates", "t_start"):
+                unset = getattr(self, key) == type(self).model_fields[key].default
+                self.require(unset, key, "must not stand beside file, which gives the spikes")
+        units = self.file_units
+        self.require(self.file is not None or units is None, "file_units", "needs a file")
+        self.require(units is None or len(set(units)) == len(units), "file_units", "must not name a unit twice")
+        return self
+
+    def _check_rates(self):
+        listed = self.rates if isinstance(self.rates, list) else None
+        if self.types is not None:
+            self.require(listed is not None and len(listed) == len(self.types), "types", "must be as many as the list of rates")
+            counts = (self.types.count("E"), self.types.count("I"))
+            self.require(
+                (self.n_exc, self.n_inh) == counts,
+                "types",
+                f"must have as many E and I as n_exc, {self.n_exc}, and n_inh, {self.n_inh}",
+            )
+        n_asked = f"must have a value for each of the {self.n_units} units that n_exc and n_inh ask for"
+        self.require(listed is None or len(listed) == self.n_units, "rates", n_asked)
+        slowest = min(self._means(), default=self.min_rate)
+        self.require(slowest >= self.min_rate, "rates", f"must be min_rate, {self.min_rate:g} Hz, or more")
+
+    def _means(self):
+        """Of the rates that are given."""
+        given = self.rates.values() if isinstance(self.rates, dict) else self.rates or []
+        return [rate[0] if isinstance(rate, tuple) else rate for rate in given]
+
+    def _check_room(self):
+        """Whether intervals have room for the refractory period."""
+        used = {self.process} if isinstance(self.process, str) else {"poisson", *self.process.values()}
+        dead = self.ref_per
+        if "burst" in used:
+            self.require(
+                self.burst_interval > self.ref_per, "burst_interval", f"must exceed the refractory period, {self.ref_per:g} ms"
+            )
+            # Dead time a spike, where it is longer than that of single spikes
+            later = self.burst_share * (sum(self.burst_spikes) / 2 - 1)
+            dead = max(dead, (self.ref_per + later * self.burst_interval) / (1 + later))
+        room = f"leave no room for a refractory period of {self.ref_per:g} ms"
+        if dead > self.ref_per:
+            room += f" and bursts with intervals of {self.burst_interval:g} ms"
+        drawn = [("f_exc", self.f_exc, self.st_exc), ("f_inh", self.f_inh, self.st_inh)]
+        given = self.rates.values() if isinstance(self.rates, dict) else self.rates or []
+        for key, mean, spread in [*drawn, *(("rates", *(r if isinstance(r, tuple) else (r, 0.0))) for r in given)]:
             # Five standard deviations are never drawn in practice; at half the dead time a unit still looks like one.
             fastest = max(mean + 5 * spread, self.min_rate)
-            self.require(
-                fastest * self.ref_per < 900,
-                f"f_{kind}",
-                f"gives rates up to {fastest:g} Hz, which leave no room for a refractory period of {self.ref_per:g} ms",
-            )
-        return self
+            self.require(fastest * dead < 900, key, f"gives rates up to {fastest:g} Hz, which {room}")
 
 
 class CellTypes(Block):
@@ -350,6 +462,24 @@ class RecordingTemplates(Block):
     xlim: Pair | None = Field(None, description="µm. Soma positions of units, x; `null`: no limit.")
     ylim: Pair | None = Field(None, description="µm. As `xlim`, y.")
     zlim: Pair | None = Field(None, description="µm. As `xlim`, z.")
+    max_similarity: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="No two units have waveforms that are more alike: cosine of the angle between templates, all contacts "
+        "together, at the shift at which it is largest.",
+    )
+    n_overlap_pairs: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="So many pairs of units overlap in space; `null`: as it comes."
+    )
+    overlap_threshold: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.9,
+        description="Two units overlap in space where the trough of either, at the loudest contact of the other, has more than "
+        "this share of its depth.",
+    )
+    template_ids: list[Annotated[int, Field(ge=0)]] | None = Field(
+        None,
+        description="Rows of the library, from 0, to take as units, whatever the limits; as many of each kind as "
+        "`n_exc` and `n_inh` say.",
+    )
     upsample: PositiveInt = Field(
         16, le=256, description="points. Of the grid, a sample, on which spikes are placed; their times lie on it exactly."
     )
@@ -361,6 +491,10 @@ class RecordingTemplates(Block):
     def _check(self):
         self.require_ordered("xlim", "ylim", "zlim")
         self.require(self.min_amp < self.max_amp, "min_amp", f"must be below max_amp, {self.max_amp:g}")
+        chosen = self.template_ids
+        if chosen is not None:
+            self.require(len(set(chosen)) == len(chosen), "template_ids", "must not name a template twice")
+            self.require(self.n_overlap_pairs is None, "n_overlap_pairs", "must not stand beside template_ids")
         return self
 
 
@@ -456,6 +590,12 @@ class RecordingSignal(Block):
     far_neurons_noise_floor: Nonnegative = Field(
         0.5, description="Standard deviation of white noise added to far neurons, over theirs, before the filter."
     )
+    sync_rate: Annotated[float, Field(ge=0, le=0.5)] | None = Field(
+        None,
+        description="Share of synchronous spikes of each pair of units that overlap in space: spikes of one with a spike of "
+        "the other within `sync_jitt`, over all of both. Spikes are moved, none is added; `null`: as it comes.",
+    )
+    sync_jitt: PositiveFloat = Field(1.0, description="ms. Within which spikes are synchronous.")
     modulation: Literal["none", "template", "electrode"] = Field(
         "template", description="Random gain of each spike: none, one a spike, one a spike and channel."
     )
@@ -487,6 +627,11 @@ class RecordingSignal(Block):
     )
     preferred_dir: Annotated[tuple[float, float, float], Field(strict=False)] = Field(
         (0.0, 0.0, 1.0), description="Where displacements are positive, x, y, z; each unit moves along its own path."
+    )
+    angle_tol: Annotated[float, Field(ge=0, le=180)] | None = Field(
+        None,
+        description="deg. By how much the paths of units may differ from `preferred_dir`, either way along them; `null`: by "
+        "any angle.",
     )
     filter: bool = Field(True, description="Whether the recording is filtered.")
     filter_cutoff: PositiveFloat | PositivePair = Field(
@@ -526,6 +671,7 @@ class RecordingSignal(Block):
             "far_neurons_min_amp",
             f"must be below far_neurons_max_amp, {self.far_neurons_max_amp:g}",
         )
+        self.require(any(self.preferred_dir), "preferred_dir", "must not be zero")
         self.require(self.bursting or not self.shape_mod, "shape_mod", "must be false without bursting")
         self.require(
             self.bursting_units is None or self.n_bursting is None, "n_bursting", "must not stand beside bursting_units"
@@ -624,6 +770,7 @@ MEAREC_KEYS = {
     "timeout": "limits are counted in candidates, `max_iterations`, so that results do not depend on the machine",
     "det_thresh": "MEArec does not use it either; `min_amp` is the threshold",
     "seed": "one `seed` at the top level serves everything",
+    "overlap": "every spike has its label in the file",
     **dict.fromkeys(Drift.model_fields, "it stands in a block of the list `recordings.drift_dicts`"),
     **dict.fromkeys(("seeds", "n_jobs", "recompile"), "nothing depends on it; see `seed` and `snakemake --cores`"),
 }
@@ -704,12 +851,14 @@ def _check_recording(key, recording, settings):
             f"config: {key}.templates.max_amp: {recording.templates.max_amp:g} µV leaves nothing of {recording.library}, "
             f"whose min_amp is {quietest:g} µV"
         )
+    _check_trains(f"{key}.spiketrains", recording)
+    _check_numbers(f"{key}.templates", recording)
     for n, kind in (("n_exc", "excitatory"), ("n_inh", "inhibitory")):
         if getattr(recording.spiketrains, n) and not getattr(recording.cell_types, kind):
             raise UserError(f"config: {key}.cell_types.{kind}: empty, but spiketrains.{n} asks for such units")
     signal = recording.recordings
     _check_far_neurons(key, recording, settings)
-    n_units = recording.spiketrains.n_exc + recording.spiketrains.n_inh
+    n_units = recording.spiketrains.n_units
     for name, asked in (("n_bursting", signal.n_bursting or 0), ("bursting_units", max(signal.bursting_units or [-1]) + 1)):
         if asked > n_units:
             raise UserError(f"config: {key}.recordings.{name}: {getattr(signal, name)} asks for more than the {n_units} units")
@@ -727,6 +876,37 @@ def _check_recording(key, recording, settings):
         raise UserError(
             f"config: {key}.recordings.color_peak: {signal.color_peak:g} Hz must be below half the sampling rate, {fs / 2:g} Hz"
         )
+
+
+def _check_numbers(key, recording):
+    """Whether numbers of templates and pairs fit to that of units."""
+    n, templates = recording.spiketrains.n_units, recording.templates
+    if templates.template_ids is not None and len(templates.template_ids) != n:
+        raise UserError(f"config: {key}.template_ids: {len(templates.template_ids)} templates, but n_exc and n_inh ask for {n}")
+    if (templates.n_overlap_pairs or 0) > n * (n - 1) // 2:
+        raise UserError(
+            f"config: {key}.n_overlap_pairs: {templates.n_overlap_pairs} is more than {n} units have, {n * (n - 1) // 2}"
+        )
+
+
+def _check_trains(key, recording):
+    """Cell types that are named must be those of units, and files must be there."""
+    trains = recording.spiketrains
+    known = [*recording.cell_types.excitatory, *recording.cell_types.inhibitory]
+    for name in ("rates", "process"):
+        named = getattr(trains, name)
+        unknown = [cell_type for cell_type in named if cell_type not in known] if isinstance(named, dict) else []
+        if unknown:
+            raise UserError(f"config: {key}.{name}: {unknown[0]!r} is not in cell_types, which have {', '.join(known)}")
+    if trains.file is not None:
+        if Path(trains.file).suffix.lower() not in TRAIN_FILES:
+            raise UserError(f"config: {key}.file: {trains.file!r} must end in {', '.join(TRAIN_FILES)}")
+        if not Path(trains.file).is_file():
+            raise UserError(f"config: {key}.file: no such file {trains.file!r}")
+        if recording.recordings.sync_rate is not None:
+            raise UserError(
+                f"config: {key}.file: gives the spikes, so recordings.sync_rate cannot be met; leave one of them out"
+            )
 
 
 def _check_far_neurons(key, recording, settings):

@@ -39,7 +39,7 @@ def make(path, library, **changed):
     settings = Recording.model_validate(merged)
     plan = plan_recording(library, settings, seed=0, name="test")
     assert traces_size(library, settings) == plan.n_samples * plan.n_channels * np.dtype(settings.recordings.dtype).itemsize
-    origin = provenance(settings.model_dump(mode="json"), seed=0, name="test", library_digest="0" * 64)
+    origin = provenance(settings.model_dump(mode="json"), seed=0, name="test", digests={"library": "0" * 64})
     clipped = write_mearec(path, plan, blocks(plan), library, settings, provenance=origin)
     return plan, clipped
 

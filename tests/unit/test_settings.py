@@ -145,7 +145,20 @@ BAD_VALUES = [
     (LIB + "rot", "3d", "'norot', 'xrot', 'yrot', 'zrot', '3drot' or 'physrot'"),
     (LIB + "source", "sphere", "'line'"),
     (LIB + "on_shortfall", "ignore", "'take' or 'fail'"),
-    (TRAINS + "process", "uniform", "'poisson' or 'gamma'"),
+    (TRAINS + "process", "uniform", "'poisson', 'gamma' or 'burst' or a block of keys"),
+    (TRAINS + "process", {"spiny": "uniform"}, "'poisson', 'gamma' or 'burst'"),
+    (TRAINS + "rates", 5, "a list or a block of keys"),
+    (TRAINS + "rates", {"spiny": [5, 1, 2]}, "a list"),
+    (TRAINS + "types", "EEI", "a list"),
+    (TRAINS + "burst_share", 1.5, "less than or equal to 1"),
+    (TRAINS + "rate_modulation", "square", "'none', 'sinusoid' or 'random-walk'"),
+    (TRAINS + "rate_modulation_period", 0.1, "greater than or equal to 1"),
+    (TRAINS + "t_start", -1, "greater than or equal to 0"),
+    (TEMPLATES + "max_similarity", 0, "greater than 0"),
+    (TEMPLATES + "overlap_threshold", 1.1, "less than or equal to 1"),
+    (TEMPLATES + "template_ids", 3, "a list"),
+    (SIGNAL + "sync_rate", 0.6, "less than or equal to 0.5"),
+    (SIGNAL + "angle_tol", 190, "less than or equal to 180"),
     (SIGNAL + "noise_mode", "pink", "'uncorrelated'"),
     (SIGNAL + "noise_level_at", "both", "'raw' or 'filtered'"),
     (SIGNAL + "noise_half_distance", 0, "greater than 0"),
@@ -183,6 +196,21 @@ CONTRADICTIONS = [
     (SIGNAL + "filter_cutoff", 20000, r"20000 Hz .*below half the sampling rate, 16000 Hz"),
     (TRAINS + "f_exc", 480, r"480\b.*refractory period of 2 ms"),
     (TRAINS + "f_inh", 480, r"480\b.*refractory period of 2 ms"),
+    (TRAINS + "rates", {"spiny": 460}, r"460\b.*refractory period of 2 ms"),
+    (TRAINS + "rates", [5, 6], r"5\.0, 6\.0\b.*each of the 7 units"),
+    (TRAINS + "rates", [0.1] * 7, r"0\.1\b.*min_rate, 0\.5 Hz"),
+    (TRAINS + "rates", {"spny": 5}, r"'spny'.*cell_types, which have spiny, aspiny, sparsely spiny"),
+    (TRAINS + "process", {"spny": "gamma"}, r"'spny'.*cell_types, which have spiny, aspiny, sparsely spiny"),
+    (TRAINS + "types", ["E", "I"], r"'E', 'I'.*as many as the list of rates"),
+    (TRAINS + "t_start", 30, r"30\b.*duration, 30 s"),
+    (TRAINS + "burst_spikes", [5, 2], r"5, 2\b.*\[fewest, most\], 2 or more"),
+    (TRAINS + "file_units", ["3"], r"'3'.*needs a file"),
+    (TRAINS + "file", "missing.csv", r"no such file 'missing\.csv'"),
+    (TRAINS + "file", "trains.txt", r"'trains\.txt' must end in \.csv, \.npz, \.nwb"),
+    (TEMPLATES + "template_ids", [3, 3], r"3, 3\b.*twice"),
+    (TEMPLATES + "template_ids", [3, 4], r"2 templates.* n_exc and n_inh ask for 7"),
+    (TEMPLATES + "n_overlap_pairs", 22, r"22 is more than 7 units have, 21"),
+    (SIGNAL + "preferred_dir", [0, 0, 0], r"0\.0, 0\.0, 0\.0\b.*must not be zero"),
     (SIGNAL + "gain", 0.5, "0.5 is for integers; set dtype to int16"),
     (SIGNAL + "lsb", 1, "1 is for integers"),
     (TEMPLATES + "min_amp", 400, r"400\b.*max_amp, 300"),
@@ -203,6 +231,30 @@ def test_contradiction_is_named_with_both_sides(path, value, expected):
     text = message(changed((path, value)))
     begin = f"config: {path.replace('/', '.')}: "
     assert text.startswith(begin) and re.search(expected, text.removeprefix(begin))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"process": "burst", "burst_interval": 2}, r"burst_interval: 2\.0 must exceed the refractory period, 2 ms"),
+        ({"process": "burst", "f_exc": 280}, r"f_exc: 280\.0 gives .* of 2 ms and bursts with intervals of 5 ms"),
+        ({"rate_modulation": "sinusoid", "rate_modulation_depth": 1}, r"rate_modulation_depth: 1\.0 must be below 1"),
+        ({"rates": [5, 20], "types": ["E", "I"], "n_exc": 3}, r"types: \['E', 'I'\] .*n_exc, 3, and n_inh, 1"),
+        ({"file": "config/cells.tsv", "file_units": ["3", "3"]}, r"file_units: \['3', '3'\] must not name a unit twice"),
+        ({"file": "config/cells.tsv", "t_start": 1}, r"t_start: 1\.0 must not stand beside file"),
+    ],
+    ids=str,
+)
+def test_contradiction_within_the_trains(changes, expected):
+    assert re.search(expected, message(changed(*((TRAINS + key, value) for key, value in changes.items()))))
+
+
+def test_mearecs_rates_with_types_are_units():
+    """In MEArec the types are ignored; here they say how many units there are of each kind, excitatory ones first."""
+    config = changed((TRAINS + "rates", [20, 5, 6]), (TRAINS + "types", ["I", "E", "E"]))
+    trains = load_settings(config).recordings["rec"].spiketrains
+    assert (trains.n_exc, trains.n_inh, trains.rates) == (2, 1, [5.0, 6.0, 20.0])
+    assert type(trains).model_validate(trains.model_dump()) == trains
 
 
 FAR = (SIGNAL + "noise_mode", "far-neurons")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,14 +26,6 @@ def datasets(folder):
     return {str(p.relative_to(results)): p.read_bytes() for glob in DATASETS for p in results.glob(glob)}
 
 
-@pytest.fixture(scope="session")
-def finished(workflow):
-    folder = workflow("one_core")
-    result = snakemake(folder, "--cores", "1")
-    assert result.returncode == 0, result.stderr
-    return folder
-
-
 def test_everything_that_was_asked_for_is_there(finished):
     results = finished / "results"
     for path in (
@@ -45,6 +38,7 @@ def test_everything_that_was_asked_for_is_there(finished):
         "figures/cells/473863035/morphology.png",
         "figures/libraries/neuronexus/poses.png",
         "figures/recordings/demo/traces.png",
+        "report.html",
     ):
         assert (results / path).stat().st_size > 0
     assert (finished / "allen_models" / "neuronal_model_473863510" / "model_metadata.json").exists()
@@ -109,9 +103,12 @@ def jobs_of_dry_run(folder, *arguments):
         ({"seed": 0}, set()),
         (
             {"recordings": {"demo": {"recordings": {"noise_level": 5.0}}}},
-            {"save_config", "generate_recording", "plot_recording"},
+            {"save_config", "generate_recording", "plot_recording", "view_recording", "write_report"},
         ),
-        ({"recordings": {"demo": {"format": ["mearec", "nwb", "zarr"]}}}, {"save_config", "export_nwb", "export_zarr"}),
+        (
+            {"recordings": {"demo": {"format": ["mearec", "nwb", "zarr"]}}},
+            {"save_config", "export_nwb", "export_zarr", "write_report"},
+        ),
         (
             {"libraries": {"neuronexus": {"min_amp": 31.0}}},
             {
@@ -120,12 +117,23 @@ def jobs_of_dry_run(folder, *arguments):
                 "concatenate_library",
                 "generate_recording",
                 "plot_library",
+                "plot_mean_eap",
                 "plot_recording",
+                "view_recording",
+                "write_report",
             },
         ),
         (
             {"models": {"exclude_flagged": True}},
-            {"save_config", "concatenate_library", "generate_recording", "plot_library", "plot_recording"},
+            {
+                "save_config",
+                "concatenate_library",
+                "generate_recording",
+                "plot_library",
+                "plot_recording",
+                "view_recording",
+                "write_report",
+            },
         ),
         (
             {"intracellular": {"sim_time": 0.9}},
@@ -138,7 +146,10 @@ def jobs_of_dry_run(folder, *arguments):
                 "generate_recording",
                 "plot_cell",
                 "plot_library",
+                "plot_mean_eap",
                 "plot_recording",
+                "view_recording",
+                "write_report",
             },
         ),
     ],
@@ -170,7 +181,7 @@ def test_other_formats_without_the_file_that_they_are_written_from(finished, tmp
     change["recordings"]["gain"] = 1.0
     (folder / "change.yaml").write_text(yaml.safe_dump({"recordings": {"demo": change}}))
     exports = {"export_binary", "export_zarr", "export_nwb"}
-    again = {"save_config", "generate_passing_recording", "plot_recording"} | exports
+    again = {"save_config", "generate_passing_recording", "plot_recording", "view_recording", "write_report"} | exports
     assert jobs_of_dry_run(folder, "--configfile", "change.yaml") == again
 
 
@@ -193,7 +204,7 @@ def test_changed_library_code_runs_what_uses_it(finished, tmp_path):
     shutil.copytree(finished, folder, symlinks=True)
     with open(folder / "scripts" / "allenrec" / "noise.py", "a") as file:
         file.write("\n# changed\n")
-    assert jobs_of_dry_run(folder) == {"generate_recording", "plot_recording"}
+    assert jobs_of_dry_run(folder) == {"generate_recording", "plot_recording", "view_recording", "write_report"}
 
 
 def test_changed_file_of_a_probe_runs_what_is_on_it(finished, tmp_path):
@@ -208,6 +219,28 @@ def test_changed_file_of_a_probe_runs_what_is_on_it(finished, tmp_path):
     assert jobs_of_dry_run(folder, *arguments) == set()
     probe.write_text(probe.read_text().replace("20", "21"))
     assert jobs_of_dry_run(folder, *arguments) == {"compute_eaps", "concatenate_library", "library"}
+
+
+def test_spike_trains_of_a_file_are_those_of_the_recording(finished, tmp_path):
+    """They are made again when the file changes; a bad file is named in one line."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
+    trains = folder / "config" / "trains.csv"
+    trains.write_text("unit,time_s\n4,1.5\n4,2.25\n11,0.5\n")
+    change = {"spiketrains": {"duration": 3, "n_exc": 1, "n_inh": 1, "file": "config/trains.csv"}}
+    (folder / "change.yaml").write_text(yaml.safe_dump({"recordings": {"demo": change}}))
+    arguments = ("recordings", "--configfile", "change.yaml")
+    result = snakemake(folder, "--cores", "2", *arguments)
+    assert result.returncode == 0, result.stderr
+    with h5py.File(folder / "results" / "recordings" / "demo" / "recording.h5") as file:
+        assert file["spiketrains/0/times"][()].tolist() == [1.5, 2.25] and file["spiketrains/1/times"][()].tolist() == [0.5]
+        assert "trains" in file["provenance"].attrs["digests"]
+    assert jobs_of_dry_run(folder, *arguments) == set()
+    trains.write_text("unit,time_s\n4,1.5\n4,3.25\n11,0.5\n")
+    assert jobs_of_dry_run(folder, *arguments) == {"generate_recording", "recordings"}
+    assert snakemake(folder, "--cores", "2", *arguments).returncode == 1
+    log = (folder / "results" / "logs" / "generate_recording" / "demo.log").read_text().splitlines()
+    assert log[-1].startswith("error: config/trains.csv: unit 4: spike 2: 3.25 s is not before the end of the recording, 3 s")
 
 
 def test_two_probes_see_the_same_neurons(finished, tmp_path):

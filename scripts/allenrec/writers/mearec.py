@@ -60,7 +60,8 @@ def _write_info(file, plan, library, settings):
         {
             "spiketrains": info["spiketrains"],
             "cell_types": info["cell_types"],
-            "templates": info["templates"] | {"cut_out": library.cut_out, "overlapping": []},
+            "templates": info["templates"]
+            | {"cut_out": library.cut_out, "overlapping": plan.overlap_pairs[["unit_1", "unit_2"]].to_numpy()},
             # MEArec's readers take the length from these two
             "recordings": info["recordings"]
             | {
@@ -89,6 +90,7 @@ def _write_units(file, plan, library):
     file["template_ids"] = rows
     file["voltage_peaks"] = -plan.templates[:, :, library.peak_sample].astype(float)
     write_frame(file, "units", plan.units)
+    write_frame(file, "overlap_pairs", plan.overlap_pairs)
 
 
 def _write_drift(file, moving):
@@ -123,6 +125,7 @@ def _write_train(group, plan, unit):
     group["t_stop"] = plan.n_samples / plan.fs
     group["samples"] = split_ticks(ticks, plan.n_phases)[0]
     group["gains"] = plan.gains[unit]
+    group["bursts"] = plan.bursts[unit]
     if plan.stretches[unit] is not None:
         group["stretches"] = plan.stretches[unit]
     if plan.moving:
@@ -138,6 +141,7 @@ def _write_train(group, plan, unit):
             "soma_position": [float(row[axis]) for axis in "xyz"],
             "model_id": row["model_id"],
             "bursting": bool(row["bursting"]),
+            "overlap": plan.overlap_labels[unit],
         },
     )
 

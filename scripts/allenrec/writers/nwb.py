@@ -30,7 +30,11 @@ MEANING = {
     "z": "µm, position of the soma, in the frame of the electrodes",
     "amplitude": "µV below zero of the template at its loudest electrode, before the filter",
     "peak_channel": "that electrode, from 0",
-    "rate": "Hz, as it was drawn",
+    "process": "how intervals between spikes were drawn, or given",
+    "rate": "Hz, as it was asked for",
+    "rate_found": "Hz, of the spikes that are there",
+    "n_refractory_violations": "intervals shorter than the refractory period",
+    "n_bursts": "bursts that were drawn as such",
     "snr": "largest deflection of the template over the standard deviation of the noise, before the filter",
     "snr_filtered": "the same after the filter",
 }
