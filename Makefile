@@ -4,10 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run test test-slow lint docs lock clean
+.PHONY: run evaluate test test-slow lint docs lock clean
 
 run: $(VENV)/run
 	snakemake
+
+# The sorters have an environment of their own, which `snakemake evaluate` finds.
+evaluate: $(VENV)/run $(VENV)-evaluation/run
+	snakemake evaluate
 
 test: $(VENV)/test lint
 	pytest
@@ -32,16 +36,19 @@ $(VENV)/run: requirements.lock
 $(VENV)/test: requirements-test.lock
 	$(call install,$<)
 
+$(VENV)-evaluation/run: requirements-evaluation.lock
+	$(call install,$<)
+
 define install
 	@case "$(CURDIR)" in *" "*) echo "Snakemake needs a path without spaces, unlike $(CURDIR)"; exit 1;; esac
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed: make PYTHON=python3.11 run"; exit 1; }
 	@for tool in g++ make; do command -v $$tool > /dev/null || \
 	  { echo "$$tool is needed to compile the models' mechanisms: apt install g++ make"; exit 1; }; done
-	@$(VENV)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
-	  { rm -rf $(VENV); echo "Python's venv is needed: apt install python3-venv"; exit 1; }
-	@echo "Installing $(1) into $(VENV), a minute or two ..."
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+	@$(@D)/bin/python -m pip --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear $(@D) || \
+	  { rm -rf $(@D); echo "Python's venv is needed: apt install python3-venv"; exit 1; }
+	@echo "Installing $(1) into $(@D), a minute or two ..."
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
 	@touch $@
 endef
 
@@ -50,6 +57,8 @@ lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q requirements.in -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements.lock \
 	  requirements-test.in -o requirements-test.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements.lock \
+	  requirements-evaluation.in -o requirements-evaluation.lock
 
 clean:
 	rm -rf results .snakemake

@@ -16,6 +16,8 @@ include: "rules/intracellular.smk"
 include: "rules/libraries.smk"
 include: "rules/recordings.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
+include: "rules/evaluation.smk"
 include: "rules/probes.smk"
 
 
@@ -27,8 +29,13 @@ rule all:
         rules.library.input,
         rules.recordings.input,
         rules.figures.input,
+        rules.report.input,
 
 
 onsuccess:
-    if not to_be_asked:
-        print("Done. Look at results/figures/; README.md says what else there is in results/.")
+    if os.path.exists("results/report.html"):
+        print("Done. Open results/report.html in a browser; README.md says what else there is in results/.")
+
+
+onerror:
+    report_what_is_there()

@@ -49,9 +49,9 @@ def compile_for(folders):
     return {m: compile_mechanisms(folder / "modfiles", WORK / "mechanisms") for m, folder in folders.items()}
 
 
-def peer_environment(name):
-    """Return the interpreter of a peer's environment, made from `requirements-<name>.txt` when missing or stale."""
-    requirements = HERE / f"requirements-{name}.txt"
+def peer_environment(name, requirements=None):
+    """Return the interpreter of an environment, made from `requirements-<name>.txt`, or another file, when missing or stale."""
+    requirements = requirements or HERE / f"requirements-{name}.txt"
     digest = hashlib.sha256(requirements.read_bytes()).hexdigest()
     folder = WORK / name
     python, stamp = folder / "bin" / "python", folder / "requirements.sha256"

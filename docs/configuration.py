@@ -64,7 +64,8 @@ def allowed_text(schema):
             return f"{len(schema['prefixItems'])} values, each {allowed_text(schema['prefixItems'][0])}"
         return f"list of {allowed_text(schema['items'])}"
     if schema.get("type") == "object":
-        return f"block of {allowed_text(schema['additionalProperties'])}"
+        inner = schema["additionalProperties"]
+        return "block" if inner is True else f"block of {allowed_text(inner)}"
     bounds = {"exclusiveMinimum": "> {:g}", "minimum": "≥ {:g}", "exclusiveMaximum": "< {:g}", "maximum": "≤ {:g}"}
     limits = [text.format(schema[bound]) for bound, text in bounds.items() if bound in schema]
     if "{64}" in schema.get("pattern", ""):

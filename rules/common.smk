@@ -32,6 +32,10 @@ try:
     )
     check_cell_type_column(rows, settings.cell_type_column)
     cells = {row["model_id"]: row for row in rows}
+    if "evaluate" in sys.argv[1:] and workflow.is_main_process and not workflow.deployment_settings.deployment_method:
+        from allenrec.evaluation import sorters_python
+
+        sorters_python()  # says how to install them, before anything is simulated
 except UserError as error:
     sys.exit(f"error: {error}")
 
@@ -44,6 +48,7 @@ wildcard_constraints:
     model="[0-9]+",
     library="|".join(settings.libraries),
     recording="|".join(settings.recordings) or "none",
+    sorter="|".join(settings.evaluation.sorters),
 
 
 def block(settings):
@@ -71,6 +76,60 @@ def imported_modules(path):
         for candidate in candidates:
             target = folder.joinpath(*candidate.split("."))
             yield target / "__init__.py" if target.is_dir() else target.with_suffix(".py")
+
+
+def assets(folder):
+    """Files of a folder of the library that are not Python, such as captions, as inputs."""
+    found = (SCRIPTS / "allenrec" / folder).iterdir()
+    return sorted(os.path.relpath(path) for path in found if path.is_file() and path.suffix != ".py")
+
+
+def figures_at(folder, *names):
+    """Outputs where figures are drawn: each of them, also for `snakemake --report`, and `captions`, the text beside each."""
+    kind = folder.split("/")[0]
+    pictures = {
+        name: report(
+            ensure(f"results/figures/{folder}/{name}.png", non_empty=True),
+            caption=f"../scripts/allenrec/figures/captions/{kind}/{name}.rst",
+            category=kind.capitalize(),
+            subcategory=folder.split("/", 1)[1],
+            labels={"figure": name.replace("_", " ")},
+        )
+        for name in names
+    }
+    return pictures | {"captions": [f"results/figures/{folder}/{name}.txt" for name in names]}
+
+
+def asked_for():
+    """What a report shows, where it is there, and names, where it is missing."""
+    return {
+        "results": "results",
+        "models_folder": "allen_models",
+        "models": list(cells),
+        "libraries": list(settings.libraries),
+        "recordings": list(settings.recordings),
+        "left_out": list(getattr(settings.models, "leave_out", ())),
+    }
+
+
+#: The report of a run in which jobs failed
+REPORT_SO_FAR = "results/report_so_far.html"
+
+
+def report_what_is_there():
+    """After a failed job, the report of the rest: it names what is missing. Only where a report was to be written."""
+    if not any(job.rule.name == "write_report" for job in workflow.dag.needrun_jobs()):
+        return
+    try:
+        from allenrec.report.page import write_report
+
+        write_report(REPORT_SO_FAR, **asked_for(), citation_file="CITATION.cff")
+        # An older one would be taken for that of this run
+        Path("results/report.html").unlink(missing_ok=True)
+    except (ImportError, OSError, UserError) as error:  # an environment without its packages, a full disk
+        print(f"There is no report of what is there: {error}")
+    else:
+        print(f"{REPORT_SO_FAR} shows what there is, and names what is missing.")
 
 
 def mem_mb(base):
@@ -135,6 +194,11 @@ def library_of_far_neurons(wildcards):
 def trains_of_recording(wildcards):
     """The file with the spike trains of a recording, where they are given; its content decides about reruns."""
     return settings.recordings[wildcards.recording].spiketrains.file or []
+
+
+def drifting_recordings():
+    """The recordings whose units drift."""
+    return [name for name, recording in settings.recordings.items() if recording.recordings.drifting]
 
 
 def formats_of_recordings():

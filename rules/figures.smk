@@ -1,4 +1,4 @@
-# Figures: what a person looks at.
+# Figures: what a person looks at. Each lies beside a text that says what it shows.
 
 
 rule figures:
@@ -6,20 +6,20 @@ rule figures:
     input:
         expand("results/figures/cells/{model}/morphology.png", model=cells),
         expand("results/figures/libraries/{library}/amplitudes.png", library=settings.libraries),
+        expand("results/figures/libraries/{library}/cells/{model}/mean_eap.png", library=settings.libraries, model=cells),
         expand("results/figures/recordings/{recording}/traces.png", recording=settings.recordings),
+        expand("results/figures/recordings/{recording}/viewer.html", recording=settings.recordings),
+        expand("results/figures/recordings/{recording}/drift.png", recording=drifting_recordings()),
 
 
 rule plot_cell:
     """A cell: its morphology, the accepted run, its spikes beside those of the recorded cell, and their currents."""
     input:
         currents=rules.simulate_spikes.output,
-        code=code("currents", "figures/cells", "figures/style"),
+        code=code("currents", "figures/cells", "figures/style", "figures/captions/__init__"),
+        captions=assets("figures/captions/cells"),
     output:
-        morphology=ensure("results/figures/cells/{model}/morphology.png", non_empty=True),
-        soma_trace=ensure("results/figures/cells/{model}/soma_trace.png", non_empty=True),
-        spike_counts=ensure("results/figures/cells/{model}/spike_counts.png", non_empty=True),
-        spikes=ensure("results/figures/cells/{model}/spikes.png", non_empty=True),
-        membrane_currents=ensure("results/figures/cells/{model}/membrane_currents.png", non_empty=True),
+        **figures_at("cells/{model}", "morphology", "soma_trace", "spike_counts", "spikes", "membrane_currents"),
     log:
         "results/logs/plot_cell/{model}.log",
     benchmark:
@@ -37,15 +37,13 @@ rule plot_cell:
 
 
 rule plot_library:
-    """A library: amplitudes, poses around the probe, templates on it, acceptance."""
+    """A library: amplitudes, shapes of waveforms, poses around the probe, templates on it, acceptance."""
     input:
         library=rules.concatenate_library.output.library,
-        code=code("library", "figures/libraries", "figures/style"),
+        code=code("library", "figures/libraries", "figures/style", "figures/captions/__init__"),
+        captions=assets("figures/captions/libraries"),
     output:
-        amplitudes=ensure("results/figures/libraries/{library}/amplitudes.png", non_empty=True),
-        poses=ensure("results/figures/libraries/{library}/poses.png", non_empty=True),
-        templates=ensure("results/figures/libraries/{library}/templates.png", non_empty=True),
-        acceptance=ensure("results/figures/libraries/{library}/acceptance.png", non_empty=True),
+        **figures_at("libraries/{library}", "amplitudes", "waveform_shapes", "poses", "templates", "acceptance"),
     log:
         "results/logs/plot_library/{library}.log",
     benchmark:
@@ -64,16 +62,50 @@ rule plot_library:
         "../scripts/plot_library.py"
 
 
+rule plot_mean_eap:
+    """A model on a probe: its mean extracellular action potential."""
+    input:
+        library=rules.compute_eaps.output,
+        code=code("library", "figures/libraries", "figures/style", "figures/captions/__init__"),
+        captions=assets("figures/captions/libraries"),
+    output:
+        **figures_at("libraries/{library}/cells/{model}", "mean_eap"),
+    log:
+        "results/logs/plot_mean_eap/{library}/{model}.log",
+    benchmark:
+        "results/benchmarks/rules/plot_mean_eap/{library}/{model}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1000),
+        runtime=runtime(10),
+    message:
+        "Drawing model {wildcards.model} on {wildcards.library}"
+    script:
+        "../scripts/plot_mean_eap.py"
+
+
 rule plot_recording:
-    """A recording: raster, units on the probe, a window of traces, amplitudes."""
+    """A recording: its units and their spikes, a window of traces, spikes as they are in the traces, the noise between."""
     input:
         recording="results/recordings/{recording}/recording.h5",
-        code=code("recording", "figures/recordings", "figures/style"),
+        code=code("recording", "figures/recordings", "figures/spikes", "figures/style", "figures/captions/__init__"),
+        captions=assets("figures/captions/recordings"),
     output:
-        raster=ensure("results/figures/recordings/{recording}/raster.png", non_empty=True),
-        templates=ensure("results/figures/recordings/{recording}/templates.png", non_empty=True),
-        traces=ensure("results/figures/recordings/{recording}/traces.png", non_empty=True),
-        amplitudes=ensure("results/figures/recordings/{recording}/amplitudes.png", non_empty=True),
+        **figures_at(
+            "recordings/{recording}",
+            "raster",
+            "templates",
+            "traces",
+            "amplitudes",
+            "waveforms",
+            "amplitude_histogram",
+            "amplitudes_over_time",
+            "intervals",
+            "principal_components",
+            "noise_spectrum",
+        ),
     log:
         "results/logs/plot_recording/{recording}.log",
     benchmark:
@@ -88,3 +120,65 @@ rule plot_recording:
         "Drawing recording {wildcards.recording}"
     script:
         "../scripts/plot_recording.py"
+
+
+rule plot_drift:
+    """A recording whose units drift: how far each of them is from its place over time."""
+    input:
+        recording="results/recordings/{recording}/recording.h5",
+        code=code("recording", "figures/spikes", "figures/style", "figures/captions/__init__"),
+        captions=assets("figures/captions/recordings"),
+    output:
+        **figures_at("recordings/{recording}", "drift"),
+    log:
+        "results/logs/plot_drift/{recording}.log",
+    benchmark:
+        "results/benchmarks/rules/plot_drift/{recording}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1000),
+        runtime=runtime(10),
+    message:
+        "Drawing the drift of recording {wildcards.recording}"
+    script:
+        "../scripts/plot_drift.py"
+
+
+rule view_recording:
+    """A recording in the browser: the viewer of its first minute, a page of its own, and the tables behind the figures."""
+    input:
+        recording="results/recordings/{recording}/recording.h5",
+        code=code("recording", "excerpt", "figures/viewer", "figures/captions/__init__"),
+        script_of_viewer="scripts/allenrec/figures/viewer.js",
+        captions=assets("figures/captions/recordings"),
+    output:
+        viewer=report(
+            ensure("results/figures/recordings/{recording}/viewer.html", non_empty=True),
+            caption="../scripts/allenrec/figures/captions/recordings/viewer.rst",
+            category="Recordings",
+            subcategory="{recording}",
+            labels={"figure": "viewer"},
+        ),
+        captions=["results/figures/recordings/{recording}/viewer.txt"],
+        item=ensure("results/figures/recordings/{recording}/viewer.json", non_empty=True),
+        units="results/figures/recordings/{recording}/units.csv",
+        facts=ensure("results/figures/recordings/{recording}/facts.json", non_empty=True),
+    log:
+        "results/logs/view_recording/{recording}.log",
+    benchmark:
+        "results/benchmarks/rules/view_recording/{recording}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1500),
+        runtime=runtime(10),
+    params:
+        # Of the traces, in the page: about a byte each
+        n_values=6_000_000,
+    message:
+        "Making the viewer of recording {wildcards.recording}"
+    script:
+        "../scripts/view_recording.py"

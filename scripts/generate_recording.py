@@ -23,7 +23,7 @@ with job_log(snakemake):
     far = open_library(snakemake.input.far_library) if snakemake.input.far_library else nullcontext()
     with open_library(snakemake.input.library) as library, far as far_library:
         require_space(snakemake.output[0], traces_size(library, settings), at_most=settings.compression != "none")
-        plan = plan_recording(library, settings, seed=seed, name=name, far_library=far_library)
+        plan = plan_recording(library, settings, seed=seed, name=name, far_library=far_library, threads=snakemake.threads)
         print(f"{len(plan.units)} units, {sum(plan.units['n_spikes'])} spikes")
         if settings.recordings.sync_rate is not None and len(plan.overlap_pairs):
             found = plan.overlap_pairs["sync_rate"]

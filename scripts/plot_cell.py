@@ -5,11 +5,16 @@ from joblog import job_log
 with job_log(snakemake):
     from allenrec.currents import read_currents
     from allenrec.figures import cells
+    from allenrec.figures.captions import caption
     from allenrec.figures.style import save
 
     currents = read_currents(snakemake.input.currents[0])
-    save(cells.morphology(currents), snakemake.output.morphology)
-    save(cells.soma_trace(currents), snakemake.output.soma_trace)
-    save(cells.spike_counts(currents), snakemake.output.spike_counts)
-    save(cells.spike_overlay(currents), snakemake.output.spikes)
-    save(cells.membrane_currents(currents), snakemake.output.membrane_currents)
+    figures = {
+        "morphology": cells.morphology,
+        "soma_trace": cells.soma_trace,
+        "spike_counts": cells.spike_counts,
+        "spikes": cells.spike_overlay,
+        "membrane_currents": cells.membrane_currents,
+    }
+    for name, draw in figures.items():
+        save(draw(currents), snakemake.output[name], caption("cells", name))

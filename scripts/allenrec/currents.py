@@ -100,12 +100,19 @@ def summary(currents):
     return {
         "axon": attributes["axon"],
         "n_segments": len(currents.diameter),
+        "rest_mV": resting_potential(currents),
         "amplitude_nA": float(attributes["amplitude"]),
         "n_spikes": int(currents.search_n_spikes[accepted]),
         "n_stored_spikes": len(currents.spike_times),
         # A step in nA, and how often the model and, in brackets, the recorded cell fired
         "model_and_recorded_spikes": ", ".join(f"{step:.3g}: {model:.0f} ({cell:.3g})" for step, model, cell in steps),
     }
+
+
+def resting_potential(currents):
+    """Return the potential of the soma (mV) just before the step begins."""
+    onset = currents.attributes["stimulus"]["delay"]
+    return float(np.interp(onset, currents.time, currents.vmem))
 
 
 def _or_nothing(file, name):

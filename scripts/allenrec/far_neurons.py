@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from .errors import UserError
-from .placement import add_spikes
+from .placement import add_waveforms
 from .seeds import generator
 
 #: Spikes are drawn in blocks of so many samples, each at an address of its own
@@ -69,8 +69,7 @@ class FarNeurons:
         for block in range((start - n_t) // BLOCK, (start + len(traces) + n_t) // BLOCK + 1):
             samples, neurons = self.spikes(block)
             steps = self.steps_at(samples) if self.steps_at else n_steps // 2
-            ones = np.ones((len(samples), 1), dtype=np.float32)
-            add_spikes(traces, start, samples, neurons * n_steps + steps, ones, waveforms, self.peak)
+            add_waveforms(traces, start, samples, neurons * n_steps + steps, waveforms, self.peak)
 
 
 def select_far_neurons(rng, amplitudes, celltypes, wanted, *, min_amp, max_amp):

@@ -58,6 +58,12 @@ def folder_built_beside(folder):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def write_text(path, text):
+    """Write `text`, whole or not at all."""
+    with written_beside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def require_space(path, n_bytes, *, at_most=False):
     """Print how much a result will take, and refuse to begin where the disk cannot hold it.
 
@@ -86,6 +92,12 @@ def require_space(path, n_bytes, *, at_most=False):
 def _in_words(n_bytes):
     power = min((len(str(int(n_bytes))) - 1) // 3, 4)
     return f"{n_bytes / 1000**power:.1f} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
+
+
+def write_text(path, text):
+    """Write `text`, whole or not at all."""
+    with written_beside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path, content):

@@ -1,6 +1,7 @@
 """Filters in second-order sections, piece by piece without seams: Butterworth for recordings, and the colour of noise."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numba
 import numpy as np
@@ -19,7 +20,7 @@ class Filter:
     sections: np.ndarray
     both_ways: bool
 
-    @property
+    @cached_property
     def margins(self):
         """Samples that a piece needs before and after it, from the slowest pole."""
         slowest = np.abs(np.concatenate([np.roots(section[3:]) for section in self.sections])).max()
@@ -42,6 +43,12 @@ class Filter:
         before, after = self.margins[1], self.margins[0]
         padded = np.pad(waveform.astype(float), ((before, after), (0, 0)))
         return self.apply(padded), before
+
+    def window(self, waveform):
+        """What the filter makes of a waveform (n, n_channels) in silence, in its own window."""
+        padded = np.zeros((len(waveform) + self.margins[0], waveform.shape[1]), dtype=waveform.dtype)
+        padded[: len(waveform)] = waveform
+        return self.apply(padded)[: len(waveform)]
 
     def power(self):
         """By how much the power of a signal changes, at `FREQUENCIES` from 0 to half the sampling rate."""

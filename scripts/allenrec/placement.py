@@ -1,31 +1,61 @@
-"""Placement: templates brought to the sampling rate of a recording and added to it at times between its samples."""
+"""Placement: templates brought to the sampling rate of a recording and added to it at times between its samples.
 
+A template on hundreds of contacts is the sum of a dozen courses in time, each with a weight a contact, to the rounding of
+float32. So a spike is a product of two small matrices: all phases of all units stay in the cache of the processor, where as
+waveforms they would fill gigabytes and have to be fetched from there for every spike.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numba
 import numpy as np
 
-#: Samples from which a waveform that moves is interpolated, and the shape of their Kaiser window: up to 0.84 of the Nyquist
-#: frequency, the interpolation is wrong by less than 1e-4
-TAPS, WINDOW = 32, 8.0
+#: What courses leave of a template, as a share of its largest singular value
+LEFT_OUT = 1e-6
+#: Courses that are added at once; templates of fewer have silent ones
+COURSES_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
-class PlacedTemplates:
-    """Templates of all units at all phases.
+class PlacedTemplate:
+    """A template at all phases: at phase k, `courses[k] @ weights`.
 
-    `waveforms` (n_units, n_phases, n_t, n_channels) float32 µV; phase k holds the spike `split_shift(k, n_phases)` samples
-    after the sample `peak`.
+    `courses` (n_phases, n_t, rank) float32 µV; `weights` (rank, n_channels) float32; phase k holds the spike `split_shift(k,
+    n_phases)` samples after the sample `peak`. The first `silent` samples are zero.
     """
 
-    waveforms: np.ndarray
+    courses: np.ndarray
+    weights: np.ndarray
+    peak: int
+    silent: int
+
+
+class PlacedTemplates(NamedTuple):
+    """Several of them in one array each: `courses` (n, n_phases, n_t, rank), `weights` (n, rank, n_channels), `silent` (n,),
+    and the `peak` that they share; those of fewer courses have silent ones."""
+
+    courses: np.ndarray
+    weights: np.ndarray
+    silent: np.ndarray
     peak: int
 
     @property
     def at_sample(self):
-        """(n_units, n_t, n_channels): the templates whose spike is exactly at `peak`."""
-        return self.waveforms[:, self.waveforms.shape[1] // 2]
+        """(n, n_t, n_channels) float32 µV: with the spike exactly at `peak`."""
+        return self.courses[:, self.courses.shape[1] // 2] @ self.weights
+
+
+def stacked(templates):
+    """Return the `PlacedTemplates` of at least one `PlacedTemplate`."""
+    rank = max(len(template.weights) for template in templates)
+    missing = [rank - len(template.weights) for template in templates]
+    courses = [np.pad(one.courses, ((0, 0), (0, 0), (0, n))) for one, n in zip(templates, missing, strict=True)]
+    weights = [np.pad(one.weights, ((0, n), (0, 0))) for one, n in zip(templates, missing, strict=True)]
+    silent = np.array([template.silent for template in templates])
+    return PlacedTemplates(np.array(courses), np.array(weights), silent, templates[0].peak)
 
 
 def split_ticks(ticks, n_phases):
@@ -53,10 +83,8 @@ def padded(templates, before, after):
     return np.concatenate((front, templates, templates[..., -1:] * fade), axis=-1)
 
 
-@lru_cache(maxsize=1)
-def interpolation_basis(n, peak, ratio, shift, peak_out, n_out):
-    """Return the complex matrix (n_out, n // 2 + 1) that turns the `rfft` of a waveform of `n` samples into the waveform,
-    resampled and shifted: `(basis @ spectrum).real`.
+def interpolation_matrix(n, peak, ratio, shift, peak_out, n_out):
+    """Return the matrix (n_out, n) that turns a waveform of `n` samples into the waveform resampled and shifted.
 
     Trigonometric interpolation: exact for band-limited waveforms, and the identity at `ratio` 1 and `shift` 0. At a lower
     output rate, frequencies above its Nyquist limit are left out.
@@ -72,6 +100,8 @@ def interpolation_basis(n, peak, ratio, shift, peak_out, n_out):
     peak_out, n_out : int
         Samples of the output, and where the spike lies at shift 0.
     """
+    if ratio == 1 and shift == 0:
+        return np.eye(n)  # without rounding
     frequencies = np.arange(n // 2 + 1)
     weights = np.full(len(frequencies), 2.0 / n)
     weights[0] = 1.0 / n
@@ -83,20 +113,47 @@ def interpolation_basis(n, peak, ratio, shift, peak_out, n_out):
     basis = weights * np.exp(2j * np.pi / n * at[:, np.newaxis] * frequencies)
     # A waveform so described repeats with its period; outside of it there is silence.
     basis[(at < 0) | (at > n - 1)] = 0.0
-    return basis
+    return (basis @ np.fft.rfft(np.eye(n), axis=0)).real
 
 
-def place_templates(templates, peak, fs_in, fs_out, *, n_phases, pad_len):
-    """Prepare templates for `add_spikes`.
+@lru_cache(maxsize=1)
+def _interpolation_matrices(n, peak, ratio, n_phases):
+    """The sample of the spike in the output, and the matrices (n_phases, n_out, n) of all phases."""
+    peak_out = round(peak * ratio)
+    n_out = peak_out + int((n - peak) * ratio)
+    shifts = [split_shift(phase, n_phases) for phase in range(n_phases)]
+    return peak_out, np.array([interpolation_matrix(n, peak, ratio, shift, peak_out, n_out) for shift in shifts])
+
+
+def few_courses(template):
+    """Write a template (n_channels, n_t) as courses (n_t, rank) in time, each with weights (rank, n_channels).
+
+    By its singular vectors, from the eigenvectors of the smaller of its two products with itself; `courses @ weights` differs
+    from it by at most `LEFT_OUT` times its largest singular value, all values together (root of the sum of squares).
+    """
+    template = np.asarray(template, dtype=float)
+    transposed = template if len(template) < template.shape[1] else template.T
+    powers, vectors = np.linalg.eigh(transposed @ transposed.T)
+    left = np.cumsum(np.maximum(powers, 0))
+    vectors = vectors[:, left > LEFT_OUT**2 * left[-1]]
+    silent = -vectors.shape[1] % COURSES_AT_ONCE
+    vectors = np.pad(vectors, ((0, 0), (0, silent)))
+    if transposed is template:
+        return template.T @ vectors, vectors.T
+    return vectors, vectors.T @ template.T
+
+
+def place_template(template, peak, fs_in, fs_out, *, n_phases, pad_len):
+    """Prepare a template for `add_spikes`.
 
     Parameters
     ----------
-    templates : numpy.ndarray
-        (n_units, n_channels, n_t) µV at `fs_in`.
+    template : numpy.ndarray
+        (n_channels, n_t) µV at `fs_in`.
     peak : int
         Sample of the spike.
     fs_in, fs_out : float
-        Hz.
+        Hz; any two.
     n_phases : int
         Grid points a sample.
     pad_len : (float, float)
@@ -104,64 +161,33 @@ def place_templates(templates, peak, fs_in, fs_out, *, n_phases, pad_len):
 
     Returns
     -------
-    PlacedTemplates
+    PlacedTemplate
     """
     before, after = (max(round(t * fs_in / 1000), 1) for t in pad_len)
-    templates = padded(templates.astype(float), before, after)
-    n, peak, ratio = templates.shape[-1], peak + before, fs_out / fs_in
-    peak_out = round(peak * ratio)
-    n_out = peak_out + int((n - peak) * ratio)
-    spectra = np.fft.rfft(templates, axis=-1)
-    waveforms = np.empty((len(templates), n_phases, n_out, templates.shape[1]), dtype=np.float32)
-    for phase in range(n_phases):
-        shift = split_shift(phase, n_phases)
-        if ratio == 1 and shift == 0:  # the interpolation is the identity
-            waveforms[:, phase] = np.swapaxes(templates, 1, 2)
-            continue
-        basis = interpolation_basis(n, peak, ratio, shift, peak_out, n_out)
-        for unit, spectrum in enumerate(spectra):
-            waveforms[unit, phase] = (basis @ spectrum.T).real
-    return PlacedTemplates(waveforms, peak_out)
+    courses, weights = few_courses(template)
+    courses = padded(courses.T, before, after).T
+    peak_out, matrices = _interpolation_matrices(len(courses), peak + before, fs_out / fs_in, n_phases)
+    courses = np.float32(matrices @ courses)
+    silent = _silent_samples(courses, weights)
+    courses[:, :silent] = 0  # less than what courses leave out
+    return PlacedTemplate(courses, np.float32(weights), peak_out, silent)
 
 
-def templates_at_steps(read, peak, fs_in, fs_out, *, pad_len, most_held):
-    """Return the function that gives a template at a step of its path, (n_t, n_channels) float32 µV, ready to be placed.
-
-    It reads a template when it is asked for, and holds the last ones.
-
-    Parameters
-    ----------
-    read : callable
-        Number of a unit and of a step to the template (n_channels, n_t) µV.
-    peak, fs_in, fs_out, pad_len
-        See `place_templates`.
-    most_held : int
-        Templates that are held at most.
-    """
-
-    @lru_cache(maxsize=most_held)
-    def at_step(unit, step):
-        template = read(unit, step)[np.newaxis]
-        return place_templates(template, peak, fs_in, fs_out, n_phases=1, pad_len=pad_len).waveforms[0, 0]
-
-    return at_step
+def _silent_samples(courses, weights):
+    """How many samples of courses (n_phases, n_t, rank) times weights (rank, n_channels) there are before the template."""
+    size = np.sqrt(np.einsum("ptr,rs,pts->pt", courses, weights @ weights.T, courses, optimize=True).clip(0)).max(axis=0)
+    return int(np.argmax(size > 0.1 * LEFT_OUT * np.linalg.norm(size))) if size.any() else len(size)
 
 
-def interpolation_kernels(n_phases):
-    """Return the weights (n_phases + 1, TAPS) float32 with which samples give the value `k / n_phases` after the middle one.
-
-    A sinc in a Kaiser window (Kaiser 1974, Proc IEEE Int Symp Circuits and Systems, 20). The middle one is TAPS // 2 - 1; the
-    weights of the first and of the last row are one sample.
-    """
-    at = np.arange(TAPS) - (TAPS // 2 - 1) - np.arange(n_phases + 1)[:, np.newaxis] / n_phases
-    window = np.i0(WINDOW * np.sqrt(np.maximum(1 - (at / (TAPS / 2)) ** 2, 0)))
-    kernels = np.sinc(at) * window
-    return (kernels / kernels.sum(axis=1, keepdims=True)).astype(np.float32)
+def place_templates(templates, *arguments, threads=1, **named):
+    """As `place_template`, for at least one template, (n, n_channels, n_t) µV; returns `PlacedTemplates`."""
+    with ThreadPoolExecutor(threads) as pool:
+        return stacked(list(pool.map(lambda template: place_template(template, *arguments, **named), templates)))
 
 
 @numba.njit(cache=True, nogil=True)
-def add_spikes(traces, start, samples, phases, gains, waveforms, peak):
-    """Add the spikes of one unit to a piece of the recording, in place.
+def add_spikes(traces, start, samples, phases, gains, stretches, which, templates):
+    """Add spikes to a piece of the recording, in place; fastest in the order of time, for what is near stays in the cache.
 
     Parameters
     ----------
@@ -172,96 +198,105 @@ def add_spikes(traces, start, samples, phases, gains, waveforms, peak):
         (n_spikes,) as `split_ticks` gives them.
     gains : numpy.ndarray
         (n_spikes, n_channels) or (n_spikes, 1) float32.
-    waveforms : numpy.ndarray
-        (n_phases, n_t, n_channels) float32 µV.
-    peak : int
-        Sample of the spike in the waveforms.
+    stretches : numpy.ndarray
+        (n_spikes,): by what factor a spike is slower than its template, about its peak.
+    which : numpy.ndarray
+        (n_spikes,) of which template each is.
+    templates : PlacedTemplates
+    """
+    n, n_channels = traces.shape
+    _, n_phases, n_t, rank = templates.courses.shape
+    peak = templates.peak
+    scaled, between = np.empty((rank, n_channels), dtype=np.float32), np.zeros(rank, dtype=np.float32)
+    gain = np.empty(n_channels, dtype=np.float32)
+    for spike in range(len(samples)):
+        stretch = stretches[spike]
+        at = samples[spike] - start + (phases[spike] - n_phases // 2) / n_phases
+        first, last = samples[spike] - start - peak, samples[spike] - start - peak + n_t - 1
+        if stretch != 1:
+            first, last = int(np.ceil(at - peak * stretch)), int(np.floor(at + (n_t - 1 - peak) * stretch))
+        if last < 0 or first >= n:
+            continue
+        gain[:] = gains[spike]
+        courses, weights = templates.courses[which[spike]], templates.weights[which[spike]]
+        for r in range(rank):
+            for channel in range(n_channels):
+                scaled[r, channel] = gain[channel] * weights[r, channel]
+        low, high = max(0, first), min(n, last + 1)
+        if stretch != 1:
+            for k in range(low, high):
+                _read_between(courses, peak, (k - at) / stretch, between)
+                _add_row(traces[k], between, scaled)
+            continue
+        course = courses[phases[spike]]
+        low = max(low, first + templates.silent[which[spike]])
+        for k in range(low, high - 1, 2):
+            _add_rows(traces[k : k + 2], course[k - first : k - first + 2], scaled)
+        if low < high and (high - low) % 2:
+            _add_row(traces[high - 1], course[high - 1 - first], scaled)
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_rows(rows, courses, scaled):
+    """Add the courses at two times (2, rank), times weights (rank, n_channels), to two rows (2, n_channels).
+
+    Two, so that a weight that is loaded is used twice; sums of a row are the same as if it were alone.
+    """
+    one, two = rows[0], rows[1]
+    for r in range(0, courses.shape[1], COURSES_AT_ONCE):
+        a0, a1, a2, a3 = courses[0, r], courses[0, r + 1], courses[0, r + 2], courses[0, r + 3]
+        b0, b1, b2, b3 = courses[1, r], courses[1, r + 1], courses[1, r + 2], courses[1, r + 3]
+        w0, w1, w2, w3 = scaled[r], scaled[r + 1], scaled[r + 2], scaled[r + 3]
+        for channel in range(rows.shape[1]):
+            v0, v1, v2, v3 = w0[channel], w1[channel], w2[channel], w3[channel]
+            one[channel] += (a0 * v0 + a1 * v1) + (a2 * v2 + a3 * v3)
+            two[channel] += (b0 * v0 + b1 * v1) + (b2 * v2 + b3 * v3)
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_row(row, course, scaled):
+    """Add the courses at one time (rank,), times weights (rank, n_channels), to a row (n_channels,)."""
+    for r in range(0, len(course), COURSES_AT_ONCE):
+        c0, c1, c2, c3 = course[r], course[r + 1], course[r + 2], course[r + 3]
+        w0, w1, w2, w3 = scaled[r], scaled[r + 1], scaled[r + 2], scaled[r + 3]
+        for channel in range(len(row)):
+            row[channel] += (c0 * w0[channel] + c1 * w1[channel]) + (c2 * w2[channel] + c3 * w3[channel])
+
+
+@numba.njit(cache=True, nogil=True)
+def _read_between(courses, peak, time, out):
+    """Courses (rank,) at a time in samples from the peak, into `out`; zero outside.
+
+    The phases together are the courses at `n_phases` points a sample, and between these they are a straight line.
+    """
+    n_phases, n_t, rank = courses.shape
+    point = time * n_phases
+    # Sample j of phase p is the point (j - peak) * n_phases - (p - n_phases // 2).
+    left = n_phases // 2 - int(np.floor(point))
+    j, later = peak - left // n_phases, peak - (left - 1) // n_phases
+    out[:] = 0
+    if j < 0 or later >= n_t:
+        return
+    share = np.float32(point - np.floor(point))
+    for r in range(rank):
+        before, after = courses[left % n_phases, j, r], courses[(left - 1) % n_phases, later, r]
+        out[r] = before + share * (after - before)
+
+
+@numba.njit(cache=True, nogil=True)
+def add_waveforms(traces, start, samples, which, waveforms, peak):
+    """Add waveforms (n_waveforms, n_t, n_channels) µV to a piece of the recording, in place, with the peak at a sample.
+
+    `samples`, `which` (n,): when, and which one; the rest as in `add_spikes`.
     """
     n, n_channels = traces.shape
     n_t = waveforms.shape[1]
-    gain = np.empty(n_channels, dtype=np.float32)
     for spike in range(len(samples)):
         first = samples[spike] - peak - start
         low, high = max(0, -first), min(n_t, n - first)
         if low >= high:
             continue
-        gain[:] = gains[spike]
-        rows, values = traces[first + low : first + high], waveforms[phases[spike], low:high]
+        rows, values = traces[first + low : first + high], waveforms[which[spike], low:high]
         for k in range(high - low):
             for channel in range(n_channels):
-                rows[k, channel] += gain[channel] * values[k, channel]
-
-
-@numba.njit(cache=True, nogil=True)
-def add_stretched_spikes(traces, start, samples, phases, gains, stretches, waveforms, peak):
-    """As `add_spikes`, with each spike slower than its template by a factor, `stretches` (n_spikes,), about its peak.
-
-    No template is needed for that: the phases together are the template at `n_phases` points a sample, and between these it is
-    a straight line.
-    """
-    n, n_channels = traces.shape
-    n_phases, n_t = waveforms.shape[:2]
-    gain = np.empty(n_channels, dtype=np.float32)
-    for spike in range(len(samples)):
-        gain[:] = gains[spike]
-        at = samples[spike] - start + (phases[spike] - n_phases // 2) / n_phases
-        first = int(np.ceil(at - peak * stretches[spike]))
-        last = int(np.floor(at + (n_t - 1 - peak) * stretches[spike]))
-        for k in range(max(0, first), min(n, last + 1)):
-            point = (k - at) / stretches[spike] * n_phases
-            # Sample j of phase p is the point (j - peak) * n_phases - (p - n_phases // 2).
-            left = n_phases // 2 - int(np.floor(point))
-            j, later = peak - left // n_phases, peak - (left - 1) // n_phases
-            if j < 0 or later >= n_t:
-                continue
-            share = np.float32(point - np.floor(point))
-            before, after = waveforms[left % n_phases, j], waveforms[(left - 1) % n_phases, later]
-            row = traces[k]
-            for channel in range(n_channels):
-                row[channel] += gain[channel] * (before[channel] + share * (after[channel] - before[channel]))
-
-
-@numba.njit(cache=True, nogil=True)
-def add_moving_spikes(traces, start, samples, phases, gains, stretches, steps, shares, waveforms, kernels, peak):
-    """As `add_stretched_spikes`, with each spike of its own place between two steps of a path.
-
-    Phases of all steps would fill the memory, so that each spike is interpolated as it is placed.
-
-    Parameters
-    ----------
-    steps, shares : numpy.ndarray
-        (n_spikes,) int64 and float32: a spike is `waveforms[step]`, and by its share `waveforms[step + 1]` instead.
-    waveforms : numpy.ndarray
-        (n_steps, n_t, n_channels) float32 µV, with the spike at the sample `peak`.
-    kernels : numpy.ndarray
-        See `interpolation_kernels`.
-    """
-    n, n_channels = traces.shape
-    n_t, n_phases = waveforms.shape[1], len(kernels) - 1
-    # Silence before and after, so that every sample has all its neighbours
-    blend = np.zeros((n_t + 2 * TAPS, n_channels), dtype=np.float32)
-    gain, kernel = np.empty(n_channels, dtype=np.float32), np.empty(TAPS, dtype=np.float32)
-    for spike in range(len(samples)):
-        at = samples[spike] - start + (phases[spike] - n_phases // 2) / n_phases
-        first = max(0, int(np.ceil(at - peak * stretches[spike])))
-        last = min(n - 1, int(np.floor(at + (n_t - 1 - peak) * stretches[spike])))
-        if first > last:
-            continue
-        gain[:] = gains[spike]
-        share, here, there = shares[spike], waveforms[steps[spike]], waveforms[steps[spike] + 1]
-        for t in range(n_t):
-            for channel in range(n_channels):
-                blend[TAPS + t, channel] = gain[channel] * (here[t, channel] + share * (there[t, channel] - here[t, channel]))
-        for k in range(first, last + 1):
-            point = peak + (k - at) / stretches[spike]
-            middle = int(np.floor(point))
-            phase = (point - middle) * n_phases
-            left = min(int(phase), n_phases - 1)
-            for tap in range(TAPS):
-                kernel[tap] = kernels[left, tap] + np.float32(phase - left) * (kernels[left + 1, tap] - kernels[left, tap])
-            rows = blend[TAPS + middle - TAPS // 2 + 1 :]
-            for tap in range(0, TAPS, 4):
-                k0, k1, k2, k3 = kernel[tap], kernel[tap + 1], kernel[tap + 2], kernel[tap + 3]
-                r0, r1, r2, r3, row = rows[tap], rows[tap + 1], rows[tap + 2], rows[tap + 3], traces[k]
-                for channel in range(n_channels):
-                    row[channel] += (k0 * r0[channel] + k1 * r1[channel]) + (k2 * r2[channel] + k3 * r3[channel])
+                rows[k, channel] += values[k, channel]

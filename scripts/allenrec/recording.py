@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 
 import h5py
@@ -23,16 +24,7 @@ from .hdf5 import read_dict, read_frame, read_values
 from .modulation import burst_gains, draw_gains
 from .noise import Noise, design_noise
 from .overlaps import OVERLAP_WINDOW, overlap_labels, spatial_overlaps, synchrony
-from .placement import (
-    PlacedTemplates,
-    add_moving_spikes,
-    add_spikes,
-    add_stretched_spikes,
-    interpolation_kernels,
-    place_templates,
-    split_ticks,
-    templates_at_steps,
-)
+from .placement import PlacedTemplates, add_spikes, place_template, place_templates, split_ticks, stacked
 from .probes import layout_from_text
 from .seeds import generator
 from .selection import Candidates, Limits, given_templates, select_templates
@@ -42,30 +34,26 @@ from .synchrony import synchronise
 #: Pieces of the traces are computed in blocks of so many samples, or, of few channels, a multiple of it with about so many
 #: values, whatever is written at once
 BLOCK, BLOCK_VALUES = 2**15, 2**22
-#: Templates of units that drift are held up to so many bytes, and two of each unit in any case
-BYTES_OF_STEPS = 2**28
+#: Templates along their paths that are held at most, but two of each unit in any case
+STEPS_HELD = 1024
 
 
 @dataclass(frozen=True)
 class Moving:
     """Units that drift: `drift`; `paths` of their templates; `displacements`, for each unit those of its spikes (n_spikes,)
-    µm; `at_step`, a function from a unit and a step of its library to the template (n_t, n_channels) µV; `kernels`, see
-    `interpolation_kernels`."""
+    µm; `at_step`, a function from a unit and a step of its library to the `PlacedTemplate`."""
 
     drift: Drift
     paths: Paths
     displacements: list
     at_step: Callable
-    kernels: np.ndarray
 
     def templates(self, unit, near):
-        """Return the templates (n, n_t, n_channels) between which some spikes of a unit lie, for each spike (n_spikes,) which
-        one is below, and its share of the next."""
+        """Yield the templates between which some spikes of a unit lie, each with the share (n_spikes,) float32 that the spikes
+        have of it."""
         steps = self.paths.steps(unit, self.displacements[unit][near])
-        below = np.minimum(steps.astype(np.int64), self.paths.along.shape[1] - 2)
-        needed = np.unique([below, below + 1])
-        waveforms = np.stack([self.at_step(unit, int(self.paths.order[unit, step])) for step in needed])
-        return waveforms, np.searchsorted(needed, below), np.float32(steps - below)
+        for step in np.unique([np.floor(steps), np.ceil(steps)]).astype(int):
+            yield self.at_step(unit, self.paths.order[unit, step]), np.maximum(1 - np.abs(steps - step), 0).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -74,11 +62,12 @@ class Plan:
 
     `fs` Hz; `n_samples`; `units`, a DataFrame with a row a unit; `ticks`, for each unit the times of its spikes (int64, in
     ticks, `n_phases` a sample); `gains`, for each unit (n_spikes, 1 or n_channels); `stretches`, for each unit by what
-    factor its spikes are wider than the template (n_spikes,), or None; `placed`, the templates; `filtered_templates` (n_units,
-    n_t, n_channels), as the filter leaves them; `template_ids`, their rows in the library; `bursts`, for each unit the
-    number of the burst that each spike was drawn in, or -1; `overlap_labels`, for each unit whether spikes of others coincide
-    (see `overlap_labels`); `overlap_pairs`, a DataFrame with a row a pair of units that overlap in space: `unit_1`, `unit_2`,
-    `sync_rate`; `filter` or None; `noise` or None; `moving`, units that drift, or None.
+    factor its spikes are wider than the template (n_spikes,), or None; `placed`, their templates, None if there are none;
+    `unfiltered_templates` (n_units, n_t, n_channels) µV, the same at a sample, and `filtered_templates`, as the filter leaves
+    them; `template_ids`, their rows in the library, and `templates` (n_units, n_channels, n_t) as they are there, without
+    drift; `bursts`, for each unit the number of the burst that each spike was drawn in, or -1; `overlap_labels`, for each unit
+    whether spikes of others coincide (see `overlap_labels`); `overlap_pairs`, a DataFrame with a row a pair of units that
+    overlap in space: `unit_1`, `unit_2`, `sync_rate`; `filter` or None; `noise` or None; `moving`, units that drift, or None.
     """
 
     fs: float
@@ -87,9 +76,11 @@ class Plan:
     ticks: list
     gains: list
     stretches: list
-    placed: PlacedTemplates
+    placed: PlacedTemplates | None
+    unfiltered_templates: np.ndarray
     filtered_templates: np.ndarray
     template_ids: np.ndarray
+    templates: np.ndarray
     bursts: list
     overlap_labels: list
     overlap_pairs: pd.DataFrame
@@ -105,12 +96,17 @@ class Plan:
         return self.fs * self.n_phases
 
     @property
+    def peak(self):
+        """Sample of the spike in placed templates; of none, where it would be."""
+        return self.placed.peak if self.placed else 0
+
+    @property
     def block_length(self):
         """Samples of the blocks in which traces are computed: of few channels more, so that margins weigh little."""
         return BLOCK * max(1, BLOCK_VALUES // (BLOCK * self.n_channels))
 
 
-def plan_recording(library, settings, *, seed, name, far_library=None):
+def plan_recording(library, settings, *, seed, name, far_library=None, threads=1):
     """Draw the units of a recording, their spikes and gains.
 
     Parameters
@@ -122,6 +118,8 @@ def plan_recording(library, settings, *, seed, name, far_library=None):
         Of the recording; with the seed it is the address of all its random numbers.
     far_library : Library or None
         Where far neurons are from, if not from the library.
+    threads : int
+        Nothing depends on it but the time.
 
     Raises
     ------
@@ -137,14 +135,9 @@ def plan_recording(library, settings, *, seed, name, far_library=None):
     template_ids = _select(library, settings, groups, address)
     fs_in = 1000 / library.dt
     fs = signal.fs or fs_in
-    placed = place_templates(
-        library.at_centre(template_ids),
-        library.peak_sample,
-        fs_in,
-        fs,
-        n_phases=1 if signal.drifting else settings.templates.upsample,
-        pad_len=settings.templates.pad_len,
-    )
+    templates = library.at_centre(template_ids)
+    grid = {"n_phases": settings.templates.upsample, "pad_len": settings.templates.pad_len}
+    placed = place_templates(templates, library.peak_sample, fs_in, fs, **grid, threads=threads) if len(templates) else None
     bandpass = design_filter(fs, signal.filter_cutoff, signal.filter_order, signal.filter_mode) if signal.filter else None
     n_phases = settings.templates.upsample
     n_samples = int(fs * settings.spiketrains.duration)
@@ -160,12 +153,14 @@ def plan_recording(library, settings, *, seed, name, far_library=None):
     moving = None
     if signal.drifting:
         times = [train / (fs * n_phases) for train in ticks]
-        moving = _moving(library, settings, template_ids, times, fs, placed.at_sample.nbytes, name, address)
-    filtered = _filtered(placed.at_sample, bandpass)
+        moving = _moving(library, settings, template_ids, times, fs, name, address)
+    silence = np.zeros((0, 0, library.templates.shape[-2]), dtype=np.float32)
+    unfiltered = placed.at_sample if placed else silence
+    filtered = _filtered(unfiltered, bandpass, threads)
     far = _far_neurons(far_library or library, settings, fs, address) if signal.noise_mode == "far-neurons" else None
     noise = design_noise((*address, "noise"), signal, fs, library.channel_positions, bandpass, far)
     units = _unit_table(library, template_ids, groups, trains, settings, fs * n_phases).assign(
-        snr=_signal_to_noise(placed.at_sample, noise and noise.raw),
+        snr=_signal_to_noise(unfiltered, noise and noise.raw),
         snr_filtered=_signal_to_noise(filtered, noise and noise.filtered),
         bursting=[unit in bursting for unit in range(len(ticks))],
     )
@@ -177,8 +172,10 @@ def plan_recording(library, settings, *, seed, name, far_library=None):
         gains=gains,
         stretches=stretches,
         placed=placed,
+        unfiltered_templates=unfiltered,
         filtered_templates=filtered,
         template_ids=template_ids,
+        templates=templates,
         bursts=[train.bursts for train in trains],
         overlap_labels=overlap_labels(ticks, overlaps, round(OVERLAP_WINDOW * fs * n_phases)),
         overlap_pairs=_overlap_pairs(ticks, overlaps, round(signal.sync_jitt / 1000 * fs * n_phases)),
@@ -282,8 +279,8 @@ def _modulation(rng, times, n_channels, signal, *, bursts):
     return gains * np.float32(decay[:, np.newaxis]), 1 + signal.shape_widening * (1 - decay) if signal.shape_mod else None
 
 
-def _moving(library, settings, template_ids, times, fs, size, name, address):
-    """The units as they drift, with spikes at `times`; templates of all at one step have `size` bytes."""
+def _moving(library, settings, template_ids, times, fs, name, address):
+    """The units as they drift, with spikes at `times` (s)."""
     signal, where = settings.recordings, f"recordings.{name}"
     if not library.drifting:
         raise UserError(
@@ -303,19 +300,23 @@ def _moving(library, settings, template_ids, times, fs, size, name, address):
         reach=paths.reach,
     )
     require_reach(drift, paths, where)
+
+    @lru_cache(maxsize=max(STEPS_HELD, 2 * len(times)))
+    def at_step(unit, step):
+        return place_template(
+            library.templates[template_ids[unit], step],
+            library.peak_sample,
+            1000 / library.dt,
+            fs,
+            n_phases=settings.templates.upsample,
+            pad_len=settings.templates.pad_len,
+        )
+
     return Moving(
         drift=drift,
         paths=paths,
         displacements=[np.float32(drift.displacement(unit, some)) for unit, some in enumerate(times)],
-        at_step=templates_at_steps(
-            lambda unit, step: library.templates[template_ids[unit], step],
-            library.peak_sample,
-            1000 / library.dt,
-            fs,
-            pad_len=settings.templates.pad_len,
-            most_held=max(2, BYTES_OF_STEPS // max(size, 1)) * len(times),
-        ),
-        kernels=interpolation_kernels(settings.templates.upsample),
+        at_step=at_step,
     )
 
 
@@ -347,7 +348,7 @@ def _far_neurons(library, settings, fs, address):
         n_phases=1,
         pad_len=settings.templates.pad_len,
     )
-    return FarNeurons((*address, "far spikes"), np.array(rates) / fs, placed.waveforms, placed.peak)
+    return FarNeurons((*address, "far spikes"), np.array(rates) / fs, placed.at_sample[:, np.newaxis], placed.peak)
 
 
 def _unit_table(library, template_ids, groups, trains, settings, ticks_per_second):
@@ -387,15 +388,12 @@ def _train_table(trains, settings, ticks_per_second):
     )
 
 
-def _filtered(waveforms, bandpass):
+def _filtered(waveforms, bandpass, threads):
     """Waveforms (n_units, n_t, n_channels) as they are in the traces, in the same window."""
     if bandpass is None:
         return waveforms
-    filtered = []
-    for waveform in waveforms:
-        response, before = bandpass.response(waveform)
-        filtered.append(response[before : before + len(waveform)])
-    return np.array(filtered, dtype=np.float32).reshape(waveforms.shape)
+    with ThreadPoolExecutor(threads) as pool:
+        return np.array(list(pool.map(bandpass.window, waveforms)), dtype=np.float32).reshape(waveforms.shape)
 
 
 def _signal_to_noise(waveforms, noise):
@@ -414,23 +412,33 @@ def spikes_only(plan, start, stop):
 
 def _add_units(traces, start, plan):
     """Add all placed spikes to traces whose first row is sample `start`."""
-    for unit, (ticks, waveforms) in enumerate(zip(plan.ticks, plan.placed.waveforms, strict=True)):
-        stretches = plan.stretches[unit]
-        reach = 1 + waveforms.shape[1] * (1 if stretches is None else stretches.max(initial=1))
-        window = np.array([start - reach, start + len(traces) + reach]) * plan.n_phases
-        near = slice(*np.searchsorted(ticks, window))
+    spikes, along = [], []
+    for unit, ticks in enumerate(plan.ticks):
+        near = _near(plan, unit, start, start + len(traces))
         samples, phases = split_ticks(ticks[near], plan.n_phases)
-        placed = traces, start, samples, phases, plan.gains[unit][near]
-        if not len(samples):
+        gains, stretches = plan.gains[unit][near], plan.stretches[unit]
+        stretches = np.ones(len(samples)) if stretches is None else stretches[near]
+        if not plan.moving:
+            spikes.append((samples, phases, gains, stretches, np.full(len(samples), unit)))
             continue
-        if plan.moving:
-            stretched = np.ones(len(samples)) if stretches is None else stretches[near]
-            waveforms, steps, shares = plan.moving.templates(unit, near)
-            add_moving_spikes(*placed, stretched, steps, shares, waveforms, plan.moving.kernels, plan.placed.peak)
-        elif stretches is None:
-            add_spikes(*placed, waveforms, plan.placed.peak)
-        else:
-            add_stretched_spikes(*placed, stretches[near], waveforms, plan.placed.peak)
+        for template, shares in plan.moving.templates(unit, near):
+            mine = shares > 0
+            gains_of_step = gains[mine] * shares[mine, np.newaxis]
+            spikes.append((samples[mine], phases[mine], gains_of_step, stretches[mine], np.full(mine.sum(), len(along))))
+            along.append(template)
+    samples, *others = map(np.concatenate, zip(*spikes, strict=True)) if spikes else [np.zeros(0)]
+    if not len(samples):
+        return
+    order = np.argsort(samples, kind="stable")
+    templates = stacked(along) if plan.moving else plan.placed
+    add_spikes(traces, start, samples[order], *(values[order] for values in others), templates)
+
+
+def _near(plan, unit, start, stop):
+    """Which spikes of a unit reach the samples from `start` to `stop`: a slice."""
+    stretches = plan.stretches[unit]
+    reach = 1 + plan.placed.courses.shape[2] * (1 if stretches is None else stretches.max(initial=1))
+    return slice(*np.searchsorted(plan.ticks[unit], np.array([start - reach, stop + reach]) * plan.n_phases))
 
 
 def piece(plan, start, stop):
@@ -461,19 +469,6 @@ def blocks(plan, threads=1):
             yield held.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def gathered(blocks, n_samples):
-    """Yield blocks joined to pieces of at least `n_samples` (the last one may be shorter)."""
-    held, length = [], 0
-    for block in blocks:
-        held.append(block)
-        length += len(block)
-        if length >= n_samples:
-            yield np.concatenate(held)
-            held, length = [], 0
-    if held:
-        yield np.concatenate(held)
 
 
 def provenance(settings, *, seed, name, digests):

@@ -10,7 +10,7 @@ import math
 import re
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -655,9 +655,7 @@ class RecordingSignal(Block):
     lsb: PositiveInt | None = Field(
         None, description="counts. Samples are the nearest multiples of it, of two equally near ones the even; `null`: 1."
     )
-    chunk_duration: PositiveFloat = Field(
-        10.0, description="s. How much is held in memory and written at once; no sample depends on it."
-    )
+    chunk_duration: PositiveFloat = Field(10.0, description="s. The most that is written at once; no sample depends on it.")
 
     @model_validator(mode="after")
     def _check(self):
@@ -721,6 +719,27 @@ class Recording(Block):
         return self
 
 
+#: The sorters that SpikeInterface can run, if they are installed
+SORTERS = (
+    *("combinato", "dartsort", "hdsort", "herdingspikes", "ironclust", "kilosort", "kilosort2", "kilosort2_5", "kilosort3"),
+    *("kilosort4", "lupin", "mountainsort4", "mountainsort5", "pykilosort", "rtsort", "simple", "spykingcircus"),
+    *("spykingcircus2", "tridesclous", "tridesclous2", "waveclus", "waveclus_snippets", "yass"),
+)
+
+
+class Evaluation(Block):
+    sorters: Names = Field(
+        ["spykingcircus2"],
+        description="Sorters of SpikeInterface that `snakemake evaluate` runs, by SpikeInterface's names.",
+    )
+    parameters: dict[str, dict[str, Any]] = Field(
+        {}, description="Parameters of sorters by the sorter's name, as `run_sorter` takes them; the others have its defaults."
+    )
+    n_jobs: PositiveInt = Field(
+        1, description="Processes of a sorter. Each compiles for itself, which only long or large recordings are worth."
+    )
+
+
 class Settings(Block):
     cells: Cells = Field(
         Cells(query=None, table="config/cells.tsv"),
@@ -738,6 +757,7 @@ class Settings(Block):
         min_length=1, description="Template libraries by name: one probe and its sampling each."
     )
     recordings: dict[Name, Recording] = Field({}, description="Recordings by name.")
+    evaluation: Evaluation = Field(Evaluation(), description="What `snakemake evaluate` does.")
     seed: int = Field(0, ge=0, description="Every random number comes from this one and its own address.")
 
 
@@ -782,6 +802,7 @@ def load_settings(config):
         _check_poses(f"libraries.{name}", library, settings.libraries)
     for name, recording in settings.recordings.items():
         _check_recording(f"recordings.{name}", recording, settings)
+    _check_evaluation(settings.evaluation)
     return settings
 
 
@@ -913,6 +934,24 @@ def _check_far_neurons(key, recording, settings):
         )
 
 
+def _check_evaluation(evaluation):
+    sorters = evaluation.sorters
+    for sorter in sorters:
+        if sorter not in SORTERS:
+            close = difflib.get_close_matches(sorter, SORTERS, 1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise UserError(
+                f"config: evaluation.sorters: {sorter!r} is not one of SpikeInterface's; {hint}known are {', '.join(SORTERS)}"
+            )
+        if sorters.count(sorter) > 1:
+            raise UserError(f"config: evaluation.sorters: {sorter!r} is named twice")
+    for sorter in evaluation.parameters:
+        if sorter not in sorters:
+            raise UserError(
+                f"config: evaluation.parameters: {sorter!r} is not in evaluation.sorters, which has {', '.join(sorters)}"
+            )
+
+
 def probe_names():
     """Return the names of MEAutility's probes, without importing it: the Snakefile asks at every start."""
     package = importlib.util.find_spec("MEAutility").submodule_search_locations[0]
@@ -970,7 +1009,10 @@ def _inner(block, part):
 
 def block_in(annotation):
     """The block, or dict of blocks, that a field holds, also where it may be None; None for a value."""
-    if get_origin(annotation) is dict or (isinstance(annotation, type) and issubclass(annotation, Block)):
+    if get_origin(annotation) is dict:
+        inner = get_args(annotation)[1]
+        return annotation if isinstance(inner, type) and issubclass(inner, Block) else None
+    if isinstance(annotation, type) and issubclass(annotation, Block):
         return annotation
     inner = [part for part in get_args(annotation) if isinstance(part, type) and issubclass(part, Block)]
     return inner[0] if inner else None

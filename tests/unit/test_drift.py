@@ -12,7 +12,7 @@ from spikeinterface.core.motion import Motion
 from allenrec.drift import Drift, Movement, design_drift, fast_course, paths_of, random_walk, read_motion, slow_course
 from allenrec.errors import UserError
 from allenrec.library import library_from_arrays, read_library
-from allenrec.placement import add_moving_spikes, add_spikes, interpolation_kernels, place_templates, split_ticks
+from allenrec.placement import split_ticks
 from allenrec.probes import load_probe
 from allenrec.recording import blocks, piece, plan_recording, read_recording, spikes_only
 from allenrec.settings import Drift as DriftSettings
@@ -178,28 +178,6 @@ def test_paths_follow_the_direction_however_they_were_drawn():
     assert list(paths.order[1]) == [4, 3, 2, 1, 0]
 
 
-def test_a_spike_between_steps_and_samples_is_where_it_belongs():
-    """Against the placement of templates that do not move, and against the analytic spike."""
-    n_phases, rng = 16, np.random.default_rng(0)
-    times = (np.arange(N_T) - PEAK) * DT
-    still = np.float32([[waveform(times) * gain for gain in (100.0, -30.0)]])
-    placed = place_templates(still, PEAK, 32000, 32000, n_phases=n_phases, pad_len=(3.0, 3.0))
-    steps = np.stack([0.5 * placed.at_sample[0], 1.5 * placed.at_sample[0]])
-    ticks = np.sort(rng.integers(600 * n_phases, 1400 * n_phases, 5))
-    spikes = *split_ticks(ticks, n_phases), np.float32(rng.uniform(0.5, 1.5, (5, 1)))
-    static, moving = np.zeros((2, 2000, 2), dtype=np.float32)
-    add_spikes(static, 0, *spikes, placed.waveforms[0], placed.peak)
-    half = np.zeros(5, dtype=np.int64), np.full(5, 0.5, dtype=np.float32)
-    add_moving_spikes(moving, 0, *spikes, np.ones(5), *half, steps, interpolation_kernels(n_phases), placed.peak)
-    assert np.abs(static - moving).max() < 1e-4 * np.abs(static).max()
-    wide, at = np.zeros((2000, 2), dtype=np.float32), ticks[2] / n_phases
-    one = tuple(array[2:3] for array in (*spikes, np.full(5, 1.5), *half))
-    add_moving_spikes(wide, 0, *one, steps, interpolation_kernels(n_phases), placed.peak)
-    expected = one[2][0, 0] * 100 * waveform((np.arange(2000) - at) * DT / 1.5)
-    near = np.abs(np.arange(2000) - at) < 64
-    assert np.abs(wide[near, 0] - expected[near]).max() < 1e-2
-
-
 def test_at_a_step_and_a_sample_a_moving_spike_is_its_template(library):
     chosen = settings()
     plan = plan_recording(library, chosen, seed=0, name="test")
@@ -210,7 +188,23 @@ def test_at_a_step_and_a_sample_a_moving_spike_is_its_template(library):
     plan = replace(plan, gains=ones, moving=replace(plan.moving, displacements=displacements))
     traces = spikes_only(plan, 0, 2000)
     template = library.templates[plan.template_ids[unit], 15 + 3]
-    assert np.array_equal(traces[1000 - PEAK : 1000 - PEAK + N_T], template.T)
+    np.testing.assert_allclose(traces[1000 - PEAK : 1000 - PEAK + N_T], template.T, atol=1e-3)  # µV, of 100
+
+
+def test_a_spike_between_steps_and_samples_is_where_it_belongs(library):
+    """Against the formula; halfway between steps of 2 µm, a Gaussian of 25 µm is 1 / 1250 lower, at most."""
+    plan = plan_recording(library, settings(), seed=0, name="test")
+    unit, shift = 4, 5  # of 16 points a sample
+    ticks = [np.array([1000 * plan.n_phases + shift]) if u == unit else t[:0] for u, t in enumerate(plan.ticks)]
+    gains = [np.full((len(t), 1), 0.5, np.float32) for t in ticks]
+    displacements = [np.full(len(t), -7.0, dtype=np.float32) for t in ticks]
+    plan = replace(plan, ticks=ticks, gains=gains, moving=replace(plan.moving, displacements=displacements))
+    traces = spikes_only(plan, 0, 2000)
+    times = (np.arange(2000) - 1000 - shift / plan.n_phases) * DT
+    distance = library.channel_positions[:, 2] - plan.units["z"][unit] + 7.0
+    expected = 50 * np.exp(-0.5 * (distance / WIDTH) ** 2) * waveform(times)[:, np.newaxis]
+    near = np.abs(times) < 1.5
+    np.testing.assert_allclose(traces[near], expected[near], atol=50 / 1250)
 
 
 def depths_of_spikes(traces, train, positions):

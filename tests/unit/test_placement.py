@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from allenrec.placement import add_spikes, padded, place_templates, split_shift, split_ticks
+from allenrec.placement import add_spikes, few_courses, padded, place_template, split_shift, split_ticks, stacked
 
 FS = 32000.0
 
@@ -21,20 +21,21 @@ def template(n=224, peak=64, channels=3):
 @pytest.mark.parametrize("fs", [32000.0, 30000.0, 24414.0625, 20000.0, 40000.0])
 def test_every_phase_is_the_waveform_at_the_shifted_time(fs):
     """Against the formula of the waveform; the bound is what a spectrum of float32 samples leaves, of 240 µV."""
-    placed = place_templates(template()[np.newaxis], 64, FS, fs, n_phases=8, pad_len=(3.0, 3.0))
+    placed = place_template(template(), 64, FS, fs, n_phases=8, pad_len=(3.0, 3.0))
+    waveforms = placed.courses @ placed.weights
     for phase in range(8):
-        time = (np.arange(placed.waveforms.shape[2]) - placed.peak - split_shift(phase, 8)) / fs * 1000
+        time = (np.arange(waveforms.shape[1]) - placed.peak - split_shift(phase, 8)) / fs * 1000
         inside = (time > -1.9) & (time < 4.9)
         for channel in range(3):
             expected = (channel + 1) * spike(time - 0.01 * channel)
-            assert np.abs(placed.waveforms[0, phase, inside, channel] - expected[inside]).max() < 1e-3
+            assert np.abs(waveforms[phase, inside, channel] - expected[inside]).max() < 1e-3
 
 
 def test_template_at_its_own_rate_and_phase_is_untouched():
     original = template()
-    placed = place_templates(original[np.newaxis], 64, FS, FS, n_phases=4, pad_len=(3.0, 3.0))
+    placed = place_template(original, 64, FS, FS, n_phases=4, pad_len=(3.0, 3.0))
     start = placed.peak - 64
-    np.testing.assert_allclose(placed.at_sample[0, start : start + 224].T, original, atol=1e-4)
+    np.testing.assert_allclose(stacked([placed]).at_sample[0, start : start + 224].T, original, atol=1e-4)
 
 
 def test_padding_is_silence_before_and_a_fade_after():
@@ -57,16 +58,37 @@ def test_ticks_split_into_the_nearest_sample_and_a_phase():
 @pytest.mark.parametrize("gain_columns", [1, 3])
 def test_added_spikes_equal_a_plain_sum_wherever_the_piece_begins(gain_columns):
     rng = np.random.default_rng(0)
-    placed = place_templates(template()[np.newaxis], 64, FS, FS, n_phases=4, pad_len=(1.0, 1.0))
+    placed = place_template(template(), 64, FS, FS, n_phases=4, pad_len=(1.0, 1.0))
     samples = np.sort(rng.integers(0, 5000, 60))
     phases, gains = rng.integers(4, size=60), rng.normal(1, 0.1, (60, gain_columns)).astype(np.float32)
-    n_t = placed.waveforms.shape[2]
+    waveforms = placed.courses.astype(float) @ placed.weights
+    n_t = waveforms.shape[1]
     expected = np.zeros((6000 + 2 * n_t, 3))
     for sample, phase, gain in zip(samples, phases, gains, strict=True):
         first = sample - placed.peak + n_t
-        expected[first : first + n_t] += gain * placed.waveforms[0, phase].astype(float)
+        expected[first : first + n_t] += gain * waveforms[phase]
     expected = expected[n_t:]
     for start, stop in [(0, 5000), (0, 1), (1234, 1300), (4990, 5500)]:
         traces = np.zeros((stop - start, 3), dtype=np.float32)
-        add_spikes(traces, start, samples, phases, gains, placed.waveforms[0], placed.peak)
+        add_spikes(traces, start, samples, phases, gains, np.ones(60), np.zeros(60, dtype=int), stacked([placed]))
         np.testing.assert_allclose(traces, expected[start:stop], atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(1, 50), (3, 224), (384, 100)])
+def test_few_courses_are_the_template(shape):
+    """Smooth in time and over contacts, as fields are, or noise, which is of full rank; and silence."""
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal(shape)
+    across, along = (np.linspace(0, 1, n)[:, np.newaxis] for n in shape)
+    smooth = sum(np.exp(-((across - p) ** 2) * 20) @ np.exp(-((along - q) ** 2) * 50).T for p, q in rng.random((30, 2)))
+    for template in (noise, smooth, np.zeros(shape)):
+        courses, weights = few_courses(template)
+        largest = np.linalg.norm(template, 2)
+        assert np.linalg.norm(courses @ weights - template.T) <= 1e-6 * largest + 1e-12
+        assert courses.shape[1] == len(weights) and courses.shape[1] % 4 == 0
+
+
+def test_a_template_on_many_contacts_has_few_courses():
+    across, along = np.linspace(0, 1, 384)[:, np.newaxis], np.linspace(0, 1, 224)[:, np.newaxis]
+    travelling = np.exp(-((across - along.T) ** 2) * 30)
+    assert few_courses(travelling)[0].shape[1] <= 32

@@ -137,10 +137,11 @@ def test_noise_free_trace_equals_the_placed_templates_exactly(library):
     """The same sum from the placed templates, in double precision: float32 rounding is all that differs."""
     plan = plan_recording(library, settings(recordings=QUIET), seed=0, name="test")
     expected = np.zeros((plan.n_samples + 2000, 32))
-    for ticks, gains, waveforms in zip(plan.ticks, plan.gains, plan.placed.waveforms.astype(float), strict=True):
+    placed = plan.placed.courses.astype(float) @ plan.placed.weights[:, np.newaxis]
+    for ticks, gains, waveforms in zip(plan.ticks, plan.gains, placed, strict=True):
         for tick, gain in zip(ticks, gains, strict=True):
             sample, phase = divmod(tick + 8, 16)
-            first = sample - plan.placed.peak + 1000
+            first = sample - plan.peak + 1000
             expected[first : first + waveforms.shape[1]] += gain * waveforms[phase]
     traces = np.concatenate(list(blocks(plan)))
     bound = 4 * np.finfo(np.float32).eps * np.abs(expected).max()
@@ -265,7 +266,7 @@ def test_wider_spikes_are_as_deep_as_their_gain_says(library):
     )
     traces = spikes_only(plan, 0, plan.n_samples)
     channel, amplitude = plan.units["peak_channel"][0], plan.units["amplitude"][0]
-    template = plan.placed.at_sample[0, :, channel]
+    template = plan.unfiltered_templates[0, :, channel]
     samples, gaps = np.round(plan.ticks[0] / 16).astype(int), np.diff(plan.ticks[0] / 16, append=np.inf)
     lonely = (gaps > 1000) & (np.diff(plan.ticks[0] / 16, prepend=-np.inf) > 1000) & (samples > 500)
     lonely &= samples < plan.n_samples - 500

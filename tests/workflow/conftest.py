@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import yaml
-from workflow.snake import copy_workflow
+from workflow.snake import copy_workflow, snakemake
 
 CONFIG = {
     "libraries": {"neuronexus": {"probe": "Neuronexus-32", "n": 8}},
@@ -31,3 +31,12 @@ def workflow(models_folder, mechanisms, tmp_path_factory):
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def finished(workflow):
+    """A folder in which the whole workflow has run, on one core."""
+    folder = workflow("one_core")
+    result = snakemake(folder, "--cores", "1")
+    assert result.returncode == 0, result.stderr
+    return folder

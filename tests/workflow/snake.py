@@ -9,7 +9,7 @@ from pathlib import Path
 from support import ROOT
 
 #: What a checkout holds that a run needs
-PARTS = ("Snakefile", "rules", "scripts", "config", "profiles", "envs", "allen_models/README.md")
+PARTS = ("Snakefile", "rules", "scripts", "config", "profiles", "envs", "allen_models/README.md", "CITATION.cff")
 
 #: Settings of the session that runs the tests, which must not reach the runs
 OF_THE_SESSION = ("PYTEST", "PYTHON", "SNAKEMAKE", "NRN", "NEURON", "CONDA", "VIRTUAL_ENV", "COVERAGE")

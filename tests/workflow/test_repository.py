@@ -21,11 +21,12 @@ def locked_versions(path):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda p: p.name)
 def test_conda_environments_hold_the_versions_of_the_lock(path):
-    locked = locked_versions(ROOT / "requirements.lock")
+    own = ROOT / f"requirements-{path.stem}.lock"
+    locked = locked_versions(own if own.exists() else ROOT / "requirements.lock")
     (pip,) = [part["pip"] for part in yaml.safe_load(path.read_text())["dependencies"] if isinstance(part, dict)]
     for requirement in pip:
         name, version = requirement.split("==")
-        assert version in locked[name.lower()], requirement
+        assert version in locked[name.split("[")[0].lower()], requirement
 
 
 def test_the_lock_of_the_tests_has_the_versions_of_the_lock():
@@ -34,7 +35,16 @@ def test_the_lock_of_the_tests_has_the_versions_of_the_lock():
         assert tests[name] == versions
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-test"])
+def test_the_lock_of_the_sorters_has_the_versions_of_the_lock():
+    """The same recordings are read on both sides."""
+    common, sorters = (locked_versions(ROOT / f"requirements{name}.lock") for name in ("", "-evaluation"))
+    both = common.keys() & sorters.keys()
+    assert {"numpy", "h5py", "spikeinterface"} <= both
+    for name in both:
+        assert sorters[name] == common[name], name
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-test", "requirements-evaluation"])
 def test_locks_name_no_host_and_have_hashes(name):
     text = (ROOT / f"{name}.lock").read_text()
     assert "://" not in text

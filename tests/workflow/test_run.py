@@ -26,14 +26,6 @@ def datasets(folder):
     return {str(p.relative_to(results)): p.read_bytes() for glob in DATASETS for p in results.glob(glob)}
 
 
-@pytest.fixture(scope="session")
-def finished(workflow):
-    folder = workflow("one_core")
-    result = snakemake(folder, "--cores", "1")
-    assert result.returncode == 0, result.stderr
-    return folder
-
-
 def test_everything_that_was_asked_for_is_there(finished):
     results = finished / "results"
     for path in (
@@ -46,6 +38,7 @@ def test_everything_that_was_asked_for_is_there(finished):
         "figures/cells/473863035/morphology.png",
         "figures/libraries/neuronexus/poses.png",
         "figures/recordings/demo/traces.png",
+        "report.html",
     ):
         assert (results / path).stat().st_size > 0
     assert (finished / "allen_models" / "neuronal_model_473863510" / "model_metadata.json").exists()
@@ -110,9 +103,12 @@ def jobs_of_dry_run(folder, *arguments):
         ({"seed": 0}, set()),
         (
             {"recordings": {"demo": {"recordings": {"noise_level": 5.0}}}},
-            {"save_config", "generate_recording", "plot_recording"},
+            {"save_config", "generate_recording", "plot_recording", "view_recording", "write_report"},
         ),
-        ({"recordings": {"demo": {"format": ["mearec", "nwb", "zarr"]}}}, {"save_config", "export_nwb", "export_zarr"}),
+        (
+            {"recordings": {"demo": {"format": ["mearec", "nwb", "zarr"]}}},
+            {"save_config", "export_nwb", "export_zarr", "write_report"},
+        ),
         (
             {"libraries": {"neuronexus": {"min_amp": 31.0}}},
             {
@@ -121,12 +117,23 @@ def jobs_of_dry_run(folder, *arguments):
                 "concatenate_library",
                 "generate_recording",
                 "plot_library",
+                "plot_mean_eap",
                 "plot_recording",
+                "view_recording",
+                "write_report",
             },
         ),
         (
             {"models": {"exclude_flagged": True}},
-            {"save_config", "concatenate_library", "generate_recording", "plot_library", "plot_recording"},
+            {
+                "save_config",
+                "concatenate_library",
+                "generate_recording",
+                "plot_library",
+                "plot_recording",
+                "view_recording",
+                "write_report",
+            },
         ),
         (
             {"intracellular": {"sim_time": 0.9}},
@@ -139,7 +146,10 @@ def jobs_of_dry_run(folder, *arguments):
                 "generate_recording",
                 "plot_cell",
                 "plot_library",
+                "plot_mean_eap",
                 "plot_recording",
+                "view_recording",
+                "write_report",
             },
         ),
     ],
@@ -171,7 +181,7 @@ def test_other_formats_without_the_file_that_they_are_written_from(finished, tmp
     change["recordings"]["gain"] = 1.0
     (folder / "change.yaml").write_text(yaml.safe_dump({"recordings": {"demo": change}}))
     exports = {"export_binary", "export_zarr", "export_nwb"}
-    again = {"save_config", "generate_passing_recording", "plot_recording"} | exports
+    again = {"save_config", "generate_passing_recording", "plot_recording", "view_recording", "write_report"} | exports
     assert jobs_of_dry_run(folder, "--configfile", "change.yaml") == again
 
 
@@ -194,7 +204,7 @@ def test_changed_library_code_runs_what_uses_it(finished, tmp_path):
     shutil.copytree(finished, folder, symlinks=True)
     with open(folder / "scripts" / "allenrec" / "noise.py", "a") as file:
         file.write("\n# changed\n")
-    assert jobs_of_dry_run(folder) == {"generate_recording", "plot_recording"}
+    assert jobs_of_dry_run(folder) == {"generate_recording", "plot_recording", "view_recording", "write_report"}
 
 
 def test_changed_file_of_a_probe_runs_what_is_on_it(finished, tmp_path):

@@ -252,3 +252,86 @@ def acceptance(library):
     handles = [Line2D([], [], color=colour, lw=5, label=name) for name, colour in chosen.items()]
     axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2, handlelength=1)
     return figure
+
+
+@styled
+def waveform_shapes(library):
+    """Width of the trough at half its depth (ms) against the time from the trough to the peak after it (ms), by cell type.
+
+    In this plane narrow spikes are told from broad ones. Dots are templates, at their loudest contact; crosses are the
+    medians of models. Beside it, the distribution of each in the cell types.
+    """
+    features, chosen = library.features, colours(library.celltypes)
+    columns = {"half_width_ms": "half width (ms)", "trough_to_peak_ms": "trough to peak (ms)"}
+    values = {name: features[name].to_numpy(dtype=float) for name in columns}
+    known = np.isfinite(values["half_width_ms"]) & np.isfinite(values["trough_to_peak_ms"])
+    figure = new_figure(8.6, 3.9, f"Waveform shapes  ·  {_size(library)}")
+    left, right = figure.subfigures(1, 2, width_ratios=[1.5, 1])
+    axes = left.subplots()
+    size = np.clip(6000 / max(len(known), 1), 4, 22)
+    for name, colour in chosen.items():
+        own = known & (library.celltypes == name)
+        x, y = values["trough_to_peak_ms"][own], values["half_width_ms"][own]
+        axes.scatter(x, y, s=size, color=colour, alpha=0.6, linewidths=0)
+        for model in np.unique(library.model_ids[own]):
+            of_model = library.model_ids[own] == model
+            axes.plot(np.median(x[of_model]), np.median(y[of_model]), "X", ms=8, color=colour, mec="white", mew=0.8)
+    axes.set(xlabel=columns["trough_to_peak_ms"], ylabel=columns["half_width_ms"])
+    axes.margins(0.08)
+    median = Line2D([], [], ls="", marker="X", ms=7, color=GREY, mec="white", label="median of a model")
+    axes.legend(handles=[*_type_handles(library), median], loc="best")
+    for panel, name in zip(right.subplots(2, 1), ("trough_to_peak_ms", "half_width_ms"), strict=True):
+        shown = values[name][known]
+        bins = np.linspace(shown.min(initial=np.inf), shown.max(initial=-np.inf), 31) if known.any() else 30
+        of_types = [values[name][known & (library.celltypes == kind)] for kind in chosen]
+        panel.hist(of_types, bins=bins, stacked=True, color=list(chosen.values()))
+        panel.set(xlabel=columns[name], ylabel="templates")
+        panel.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+    return figure
+
+
+@styled
+def mean_eap(library):
+    """The extracellular action potential of one model: its mean on the probe, and its waveform where it is loudest.
+
+    Left, at each contact (y-z plane, µm) the mean over all templates, wherever their somata lie. Right, each template at its
+    loudest contact over time (ms), scaled to the same depth, in grey, and their mean; the amplitudes are in the title.
+    """
+    cell = library.cells.iloc[0]
+    kind, model = cell["cell_type"], cell["model_id"]
+    if len(library.templates) == 0:
+        figure = new_figure(5.0, 1.2, f"Mean EAP  ·  model {model}  ·  {kind}")
+        figure.text(0.5, 0.4, "no templates", ha="center", color=GREY)
+        return figure
+    templates = library.at_centre(range(len(library.templates)))
+    mean, contacts = templates.mean(axis=0), library.channel_positions[:, 1:]
+    colour = colours([kind])[kind]
+    loudest = templates.min(axis=2).argmin(axis=1)
+    shown = np.arange(len(contacts))
+    if len(contacts) > 2 * CONTACTS_SHOWN:
+        middle = library.channel_positions[mean.min(axis=1).argmin()]
+        shown = np.sort(np.argsort(np.linalg.norm(library.channel_positions - middle, axis=1), kind="stable")[:CONTACTS_SHOWN])
+    across, along = contact_pitch(contacts[shown])
+    title = f"Mean EAP  ·  model {model}  ·  {kind}  ·  {len(templates)} templates"
+    height = float(np.clip(0.2 * len(np.unique(np.round(contacts[shown, 1], 3))) + 1.2, 3.4, 5.2))
+    figure = new_figure(7.0, height, title)
+    left, right = figure.subplots(1, 2, width_ratios=[1.1, 1])
+    gain = 1.8 * along / np.ptp(mean, axis=1).max()
+    draw_contacts(left, contacts[shown], size=5, zorder=1)
+    add_waveforms(left, contacts[shown], mean[shown], 0.86 * across, gain, colors=colour, linewidths=1.3, gid="mean")
+    left.set(xlabel="y (µm)", ylabel="z (µm)")
+    low, high = contacts[shown].min(axis=0), contacts[shown].max(axis=0)
+    left.set_xlim(low[0] - 0.8 * across, high[0] + 0.8 * across)
+    left.set_ylim(low[1] - 3.4 * along, high[1] + 1.5 * along)
+    waveform_scale_bar(left, 0.86 * across, gain, mean.shape[1] * library.dt, 0.9 * along)
+    left.set_title("mean of all poses,\nat each contact")
+    own = templates[np.arange(len(templates)), loudest]
+    scaled = own / -own.min(axis=1, keepdims=True)
+    time = (np.arange(own.shape[1]) - library.peak_sample) * library.dt
+    right.plot(time, scaled[:200].T, color=PALE, lw=0.6)
+    right.plot(time, scaled.mean(axis=0), color=colour, lw=2)
+    amplitude = -own.min(axis=1)
+    low, middle, high = np.percentile(amplitude, [0, 50, 100])
+    right.set_title(f"at the loudest contact:\n{low:.0f} to {high:.0f} µV, median {middle:.0f} µV")
+    right.set(xlabel="time from trough (ms)", ylabel="share of the depth", xlim=(time[0], time[-1]))
+    return figure

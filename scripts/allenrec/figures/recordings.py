@@ -1,16 +1,12 @@
 """Figures of a recording. All take an object with the attributes that `allenrec.recording.read_recording` returns."""
 
-from functools import wraps
-
 import numpy as np
 from matplotlib.collections import EventCollection, LineCollection
 from matplotlib.lines import Line2D
 
 from .style import (
     GREY,
-    PALE,
     add_waveforms,
-    colours,
     contact_pitch,
     draw_contacts,
     new_figure,
@@ -20,118 +16,51 @@ from .style import (
     styled,
     waveform_scale_bar,
 )
+from .units import (
+    KINDS,
+    heading,
+    label_rows,
+    of_units,
+    part_kinds,
+    row_height,
+    type_colours,
+    type_legend,
+    unit_colours,
+    unit_kinds,
+    unit_names,
+    unit_order,
+)
 
 #: On how many channels at most the templates of a unit are drawn, and how small they may be beside its largest
 BEST_CHANNELS, LEAST_SHARE = 8, 0.25
-#: At most how many channels and how many rows with a label are legible in one figure
-CHANNELS_SHOWN, LABELS_SHOWN = 48, 45
-KINDS, MARKERS = {"E": "excitatory", "I": "inhibitory"}, {"E": "o", "I": "^"}
-
-
-def _unit_names(recording):
-    """Return the name of each unit, in the order of the table."""
-    units = recording.units
-    return [str(name) for name in (units["unit_id"] if "unit_id" in units else units.index)]
-
-
-def _kinds(recording):
-    """Return (bintype, cell type) of each unit."""
-    units = recording.units
-    return list(zip(units["bintype"].astype(str), units["cell_type"].astype(str), strict=True))
-
-
-def _unit_colours(recording):
-    """Return the colour of each unit, in the order of the table."""
-    return list(colours(range(len(recording.units))).values())
-
-
-def _type_colours(recording, order):
-    """Return the colour of the cell type of each unit in `order`."""
-    chosen, kinds = colours(recording.units["cell_type"].astype(str)), _kinds(recording)
-    return [chosen[kinds[unit][1]] for unit in order]
-
-
-def unit_order(recording):
-    """Return the units in the order of the rows: excitatory first, by cell type, then the largest amplitude first."""
-    kinds, amplitude = _kinds(recording), recording.units["amplitude"].to_numpy(dtype=float)
-    return sorted(range(len(kinds)), key=lambda unit: (*kinds[unit], -amplitude[unit], unit))
-
-
-def _heading(recording, what):
-    count = recording.units["bintype"].value_counts()
-    parts = [f"{count[kind]} {name}" for kind, name in KINDS.items() if count.get(kind)]
-    units = f"{' and '.join(parts) or 'no'} unit{'s' * (len(recording.units) != 1)}"
-    n = len(recording.channel_positions)
-    return f"{what}  ·  {units}, {n} channel{'s' * (n != 1)}"
-
-
-def _of_units(function):
-    """Make a figure of units say that there are none, where a recording is nothing but noise."""
-
-    @wraps(function)
-    def draw(recording):
-        if len(recording.units):
-            return function(recording)
-        figure = new_figure(5.0, 1.2, _heading(recording, function.__name__.replace("_", " ").capitalize()))
-        figure.text(0.5, 0.4, "This recording is noise without spikes.", ha="center")
-        return figure
-
-    return draw
-
-
-def _label_rows(axes, recording, order):
-    """Label the rows with the units' names, as many as are legible, and part the kinds by lines."""
-    names = _unit_names(recording)
-    step = -(-len(order) // LABELS_SHOWN)
-    axes.set_yticks(range(0, len(order), step), [names[unit] for unit in order[::step]])
-    axes.set(ylabel="unit", ylim=(len(order) - 0.4, -0.6))
-    _part_kinds(axes, recording, order)
-
-
-def _part_kinds(axes, recording, order):
-    kinds = _kinds(recording)
-    for row in range(1, len(order)):
-        if kinds[order[row]] != kinds[order[row - 1]]:
-            axes.axhline(row - 0.5, color=PALE, lw=0.8, zorder=0)
-
-
-def _type_legend(axes, recording, **line):
-    """Put a legend of the cell types, with the number of units of each, above the axes."""
-    chosen, kinds = colours(recording.units["cell_type"].astype(str)), _kinds(recording)
-    handles = [
-        Line2D([], [], color=chosen[kind[1]], label=f"{kind[1]} ({kind[0]}): {kinds.count(kind)}", **line)
-        for kind in sorted(set(kinds))
-    ]
-    axes.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=4, borderaxespad=0.2, handlelength=1.2)
-
-
-def _row_height(n, each, least, most):
-    return float(np.clip(each * n, least, most))
+#: At most how many channels are legible in one figure
+CHANNELS_SHOWN = 48
+MARKERS = {"E": "o", "I": "^"}
 
 
 @styled
-@_of_units
+@of_units
 def raster(recording):
     """Spikes of each unit over time (s), grouped by type, with the rate of each (Hz) at the right.
 
     Rows are sorted by bintype, cell type and amplitude, the largest on top of its group; colours are cell types.
     """
     order = unit_order(recording)
-    rows = _type_colours(recording, order)
-    height = 1.5 + _row_height(len(order), 0.2, 1.6, 7)
-    figure = new_figure(9.0, height, _heading(recording, "Spikes"))
+    rows = type_colours(recording, order)
+    height = 1.5 + row_height(len(order), 0.2, 1.6, 7)
+    figure = new_figure(9.0, height, heading(recording, "Spikes"))
     axes, side = figure.subplots(1, 2, sharey=True, width_ratios=[5.2, 1])
     for row, (unit, colour) in enumerate(zip(order, rows, strict=True)):
         times = np.asarray(recording.spike_times[unit])
         axes.add_collection(EventCollection(times, lineoffset=row, linelength=0.8, linewidth=0.7, color=colour))
     axes.set(xlabel="time (s)", xlim=(0, recording.duration))
-    _label_rows(axes, recording, order)
+    label_rows(axes, recording, order)
     rates = recording.units["rate"].to_numpy(dtype=float)[order]
     side.barh(range(len(order)), rates, color=rows, height=0.7)
     side.set(xlabel="rate (Hz)", xlim=(0, 1.05 * max(rates.max(), 1e-9)))
     side.tick_params(labelleft=False, left=False)
-    _part_kinds(side, recording, order)
-    _type_legend(axes, recording, lw=4)
+    part_kinds(side, recording, order)
+    type_legend(axes, recording, lw=4)
     return figure
 
 
@@ -146,7 +75,7 @@ def best_channels(template, most=BEST_CHANNELS, least_share=LEAST_SHARE):
 
 
 @styled
-@_of_units
+@of_units
 def unit_templates(recording):
     """Templates of the units on the probe and their soma positions (y-z plane, µm); one colour a unit.
 
@@ -154,11 +83,11 @@ def unit_templates(recording):
     scale, and the silence before and after them is cut off. Circles are excitatory and triangles inhibitory units, with
     their names.
     """
-    contacts, names = recording.channel_positions[:, 1:], _unit_names(recording)
-    chosen = _unit_colours(recording)
+    contacts, names = recording.channel_positions[:, 1:], unit_names(recording)
+    chosen = unit_colours(recording)
     across, along = contact_pitch(contacts)
     rows = len(np.unique(np.round(contacts[:, 1], 3)))
-    figure = new_figure(9.0, _row_height(rows, 0.16, 2.6, 7.5) + 2.6, _heading(recording, "Unit templates"))
+    figure = new_figure(9.0, row_height(rows, 0.16, 2.6, 7.5) + 2.6, heading(recording, "Unit templates"))
     left, right = figure.subplots(1, 2, width_ratios=[1.6, 1], sharey=True)
     templates = _without_silence(recording.templates)
     sizes = np.ptp(templates, axis=2)
@@ -248,9 +177,9 @@ def traces(recording, start, stop, templates=None):
     spacing = _spacing(window, templates[firing])
     offsets = {int(channel): spacing * row for row, channel in enumerate(channels)}
     for_legend = 0.17 * len(firing) + 1.2
-    height = 1.3 + max(_row_height(len(channels), 0.2, 2.2, 8.5), for_legend)
+    height = 1.3 + max(row_height(len(channels), 0.2, 2.2, 8.5), for_legend)
     part = "" if len(channels) == window.shape[1] else f", {len(channels)} of them shown"
-    figure = new_figure(10.0, height, f"{_heading(recording, 'Traces and placed templates')}{part}")
+    figure = new_figure(10.0, height, f"{heading(recording, 'Traces and placed templates')}{part}")
     axes = figure.add_subplot()
     lines = [np.stack([time, window[:, channel] + offset], axis=1) for channel, offset in offsets.items()]
     axes.add_collection(LineCollection(lines, colors="#B5B5B5", linewidths=0.5, gid="traces"))
@@ -270,7 +199,7 @@ def traces(recording, start, stop, templates=None):
 
 def _draw_placed(axes, recording, templates, inside, window, offsets):
     """Draw each unit's template at its spikes `inside` the window (first and last sample), and name the first."""
-    chosen, names, rate = _unit_colours(recording), _unit_names(recording), recording.sampling_frequency
+    chosen, names, rate = unit_colours(recording), unit_names(recording), recording.sampling_frequency
     first, last = window
     for unit, samples in enumerate(inside):
         if len(samples) == 0:
@@ -294,7 +223,7 @@ def _name_spike(axes, template, time, offsets, name, colour, place):
 
 
 def _unit_legend(axes, recording, firing, inside):
-    chosen, names, kinds = _unit_colours(recording), _unit_names(recording), _kinds(recording)
+    chosen, names, kinds = unit_colours(recording), unit_names(recording), unit_kinds(recording)
     handles = []
     for unit in firing:
         label = f"{names[unit]}: {kinds[unit][1]} ({kinds[unit][0]}), {len(inside[unit])}"
@@ -343,7 +272,7 @@ def _placed(template, starts, first, last, offsets):
 
 
 @styled
-@_of_units
+@of_units
 def amplitudes(recording):
     """Amplitude (µV) and signal-to-noise ratio of each unit, grouped by type; rows as in the raster.
 
@@ -354,10 +283,10 @@ def amplitudes(recording):
     columns = {"amplitude": "amplitude (µV)", "snr": "signal-to-noise ratio"}
     columns = {name: label for name, label in columns.items() if name in recording.units}
     columns = {name: label for name, label in columns.items() if np.isfinite(recording.units[name]).any()}
-    height = 1.5 + _row_height(len(order), 0.2, 1.4, 7)
-    figure = new_figure(max(6.4, 2.2 + 2.9 * len(columns)), height, _heading(recording, "Unit amplitudes"))
+    height = 1.5 + row_height(len(order), 0.2, 1.4, 7)
+    figure = new_figure(max(6.4, 2.2 + 2.9 * len(columns)), height, heading(recording, "Unit amplitudes"))
     panels = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
-    rows = _type_colours(recording, order)
+    rows = type_colours(recording, order)
     for axes, (name, label) in zip(panels, columns.items(), strict=True):
         values = recording.units[name].to_numpy(dtype=float)[order]
         axes.hlines(range(len(order)), 0, values, colors=rows, lw=1.4)
@@ -369,9 +298,9 @@ def amplitudes(recording):
             handles = [Line2D([], [], ls="", marker="o", color=GREY, mfc=dots[name], label=name) for name in dots]
             axes.legend(handles=handles, loc="lower right")
         axes.set(xlabel=label, xlim=(0, 1.08 * max(np.nanmax(values), np.nanmax(filtered))))
-        _part_kinds(axes, recording, order)
-    _label_rows(panels[0], recording, order)
+        part_kinds(axes, recording, order)
+    label_rows(panels[0], recording, order)
     for axes in panels[1:]:
         axes.tick_params(labelleft=False, left=False)
-    _type_legend(panels[0], recording, ls="", marker="o")
+    type_legend(panels[0], recording, ls="", marker="o")
     return figure

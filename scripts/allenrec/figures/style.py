@@ -1,6 +1,7 @@
 """What all figures share: the look, the colours, scale bars, waveforms on a probe, and saving."""
 
 from functools import wraps
+from pathlib import Path
 
 import matplotlib.style
 import numpy as np
@@ -11,7 +12,7 @@ from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, V
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
-from ..files import written_beside
+from ..files import write_text, written_beside
 
 #: Okabe and Ito's colours, which colour-blind people can tell apart; without the yellow, which is too pale on white
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -79,10 +80,12 @@ def new_figure(width, height, title=None, layout="constrained"):
     return figure
 
 
-def save(figure, path):
-    """Write a figure as PNG, whole or not at all; the same figure gives the same bytes on each run."""
+def save(figure, path, caption=None):
+    """Write a figure as PNG, and its caption beside it, whole or not at all; the same figure gives the same bytes each time."""
     with style(), written_beside(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
+    if caption:
+        write_text(Path(path).with_suffix(".txt"), caption + "\n")
 
 
 def colours(labels):

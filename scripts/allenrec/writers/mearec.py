@@ -10,7 +10,7 @@ from ..files import written_beside
 from ..hdf5 import COMPRESSION, write_dict, write_frame
 from ..placement import split_ticks
 from ..probes import layout_to_text
-from ..recording import BLOCK, gathered
+from ..recording import BLOCK
 
 #: MEArec refuses files that name no version or one before 1.5
 MEAREC_VERSION = "1.11.0"
@@ -35,7 +35,7 @@ def write_mearec(path, plan, blocks, library, settings, *, provenance):
     numpy.ndarray
         (n_channels,) how many samples of each channel were clipped, because they exceeded the range of integers.
     """
-    converter = design_converter(settings.recordings, plan.placed.at_sample)
+    converter = design_converter(settings.recordings, plan.unfiltered_templates)
     with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["mearec_version"] = MEAREC_VERSION
         _write_info(file, plan, library, settings)
@@ -78,19 +78,17 @@ def _write_info(file, plan, library, settings):
 
 def _write_units(file, plan, library):
     rows = plan.template_ids
-    placed = np.moveaxis(plan.placed.at_sample, 1, 2)
-    compressed = COMPRESSION["gzip" if len(rows) else "none"]
+    placed = np.moveaxis(plan.unfiltered_templates, 1, 2)
     # MEArec's templates have an axis for jitters; here are the unshifted ones.
-    file.create_dataset("templates", data=placed[:, np.newaxis], **compressed)
-    file["templates"].attrs["peak"] = plan.placed.peak
-    file.create_dataset("filtered_templates", data=np.moveaxis(plan.filtered_templates, 1, 2), **compressed)
-    file.create_dataset("original_templates", data=library.at_centre(rows), **compressed)
+    file["templates"] = placed[:, np.newaxis]
+    file["templates"].attrs["peak"] = plan.peak
+    file["filtered_templates"] = np.moveaxis(plan.filtered_templates, 1, 2)
+    file["original_templates"] = plan.templates
     file["template_locations"] = (library.locations if plan.moving else library.positions)[rows]
     file["template_rotations"] = library.rotations[rows]
     file.create_dataset("template_celltypes", data=library.celltypes[rows].astype(object), dtype=h5py.string_dtype())
     file["template_ids"] = rows
-    peaks = library.at_centre(rows)
-    file["voltage_peaks"] = -peaks[:, :, library.peak_sample].astype(float)
+    file["voltage_peaks"] = -plan.templates[:, :, library.peak_sample].astype(float)
     write_frame(file, "units", plan.units)
     write_frame(file, "overlap_pairs", plan.overlap_pairs)
 
@@ -151,13 +149,7 @@ def _write_train(group, plan, unit):
 def _write_traces(file, plan, blocks, converter, settings):
     """Write the traces; return how many samples of each channel were clipped."""
     clipped = np.zeros(plan.n_channels, dtype=np.int64)
-
-    def converted():
-        for block in blocks:
-            samples, beyond = converter.convert(block)
-            clipped[:] += beyond
-            yield samples
-
+    at_once = max(1, int(settings.recordings.chunk_duration * plan.fs))
     # Chunks of about a megabyte: a reader that wants a second of some channels reads little more than that. Blocks are whole
     # numbers of them, so that each is compressed once.
     rows = min(2 ** ((2**18 // plan.n_channels).bit_length() - 1), BLOCK, plan.n_samples)
@@ -165,7 +157,11 @@ def _write_traces(file, plan, blocks, converter, settings):
     traces = file.create_dataset("recordings", shape, converter.dtype, chunks=chunks, **COMPRESSION[settings.compression])
     traces.attrs["gain_to_uV"] = converter.gain
     start = 0
-    for piece in gathered(converted(), int(settings.recordings.chunk_duration * plan.fs)):
-        traces[start : start + len(piece)] = piece
-        start += len(piece)
+    for block in blocks:
+        samples, beyond = converter.convert(block)
+        clipped += beyond
+        for first in range(0, len(samples), at_once):
+            part = samples[first : first + at_once]
+            traces[start : start + len(part)] = part
+            start += len(part)
     return clipped

@@ -1,0 +1,242 @@
+"""Recordings: whole ones, written to disk, against MEArec and against SpikeInterface's generator; bare rates; memory.
+
+One library of three models serves both us and MEArec; the same numbers of units, rates, modulation, noise and filter.
+Ours: open the library, plan, compute on two threads, write. MEArec: `gen_recordings` with two jobs and
+`save_recording_generator`. SpikeInterface: `generate_ground_truth_recording`, saved as binary with two jobs; it has templates
+of its own, white noise, and no filter. Imports and compilation are in none of them.
+
+Limits: 8 times MEArec on 32 channels; on 384, 30 times MEArec, 6 times real time, and twice SpikeInterface; two threads 1.7
+times one; on one thread, a channel-sample at most 1.5 times what drawing, filtering and writing it takes, each alone; peak
+memory below 1.5 GB, and the same for 10 minutes as for one within 10 %. With `--hour`, for an hour as well.
+"""
+
+import argparse
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import eap
+import harness
+
+SECONDS = 60.0
+CASES = {"Neuronexus-32": (10,), "Neuropixels-384": (50, 150)}
+LIMITS = {"Neuronexus-32": 8, "Neuropixels-384": 30}
+LIMIT_SPIKEINTERFACE, LIMIT_REAL_TIME, LIMIT_THREADS, LIMIT_BARE = 2, 6, 1.7, 1 / 1.5
+LIMIT_GB, LIMIT_GROWTH = 1.5, 1.1
+#: MEArec tells types by parts of their names, so that its own are used
+TYPES = {"473863510": "PC", "473863035": "PC", "472912177": "BC"}
+N_TEMPLATES = 100
+#: Numbers in which bare rates are measured: a block of ours
+BLOCK_SAMPLES = 2**15
+
+
+def settings_of(n_units, duration):
+    """The configuration, in names that MEArec has as well."""
+    n_inh = n_units // 5
+    return {
+        "spiketrains": {"duration": duration, "n_exc": n_units - n_inh, "n_inh": n_inh},
+        "cell_types": {"excitatory": ["PC"], "inhibitory": ["BC"]},
+        "templates": {"min_dist": 5.0, "upsample": 8},
+        "recordings": {"modulation": "electrode", "noise_level": 10.0},
+    }
+
+
+def build_library(probe, folders, mechanisms, path):
+    """Write a library of three models."""
+    from allenrec.library import concatenate_libraries
+
+    with tempfile.TemporaryDirectory() as temporary:
+        parts = []
+        for model_id, cell_type in TYPES.items():
+            currents = Path(temporary, f"{model_id}-currents.h5")
+            harness.fresh(eap.save_currents, folders[model_id], mechanisms[model_id], currents)
+            parts.append(Path(temporary, f"{model_id}.h5"))
+            harness.fresh(_build_cell, currents, model_id, cell_type, probe, parts[-1])
+        concatenate_libraries(parts, path)
+
+
+def _build_cell(currents, model_id, cell_type, probe, path):
+    from allenrec.cell_library import build_cell_library
+    from allenrec.currents import read_currents
+    from allenrec.settings import Library
+
+    found = read_currents(currents)
+    found.attributes.update(model_id=model_id, digests={}, versions={})
+    cell = {"model_id": model_id, "cell_type": cell_type}
+    build_cell_library(path, found, cell, Library(probe=probe, n=N_TEMPLATES), name="benchmark", seed=0, threads=2)
+
+
+def our_recording(library, n_units, duration, threads, folder):
+    """Write a recording; return seconds, peak memory of the process (GB), channels and samples."""
+    _write_ours(library, n_units, 1.0, threads, Path(folder, "warm.h5"))  # numba compiles
+    begin = time.perf_counter()
+    plan = _write_ours(library, n_units, duration, threads, Path(folder, "recording.h5"))
+    seconds = time.perf_counter() - begin
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    return {"seconds": seconds, "peak_gb": peak, "values": plan.n_channels * plan.n_samples}
+
+
+def _write_ours(library, n_units, duration, threads, path):
+    from allenrec.library import open_library
+    from allenrec.recording import blocks, plan_recording
+    from allenrec.settings import Recording
+    from allenrec.writers.mearec import write_mearec
+
+    settings = Recording.model_validate({"library": "benchmark"} | settings_of(n_units, duration))
+    with open_library(library) as opened:
+        plan = plan_recording(opened, settings, seed=0, name="benchmark", threads=threads)
+        write_mearec(path, plan, blocks(plan, threads), opened, settings, provenance={"config": {}})
+    return plan
+
+
+def spikeinterface_recording(n_channels, n_units, duration, folder):
+    """Generate and save a recording of SpikeInterface's; return the seconds."""
+    from probeinterface import generate_multi_columns_probe
+    from spikeinterface.generation import generate_ground_truth_recording
+
+    probe = generate_multi_columns_probe(num_columns=2, num_contact_per_column=n_channels // 2)
+    probe.set_device_channel_indices(range(n_channels))
+
+    def save(seconds, name):
+        begin = time.perf_counter()
+        recording, _ = generate_ground_truth_recording(
+            durations=[seconds], sampling_frequency=32000.0, num_channels=n_channels, num_units=n_units, probe=probe, seed=0
+        )
+        recording.save(folder=Path(folder, name), n_jobs=2, chunk_duration="1s", progress_bar=False, verbose=False)
+        return time.perf_counter() - begin
+
+    save(2.0, "warm")
+    return save(duration, "recording")
+
+
+def bare_rates(n_channels, folder, repeats):
+    """Return the nanoseconds a value that drawing, filtering and writing take, each alone and on one thread."""
+    import numpy as np
+
+    from allenrec.filters import design_filter
+
+    rng, bandpass = np.random.Generator(np.random.SFC64(0)), design_filter(32000, (300.0, 6000.0), 3, "filtfilt")
+    before, after = bandpass.margins
+    block = np.empty((BLOCK_SAMPLES + before + after, n_channels), dtype=np.float32)
+
+    def draw():
+        rng.standard_normal(out=block, dtype=np.float32)
+
+    def apply():
+        bandpass.apply(block)
+
+    def write():
+        with open(Path(folder, "bare"), "wb") as file:
+            file.write(block)
+
+    rates = {}
+    for name, work in (("draw", draw), ("filter", apply), ("write", write)):
+        work()
+        times = []
+        for _ in range(repeats):
+            begin = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - begin)
+        rates[name] = 1e9 * sorted(times)[repeats // 2] / block.size
+    return rates
+
+
+def measure(probe, n_units, library, python, *, duration, repeats, against_mearec):
+    """The rows of one case."""
+    case = f"{probe}, {n_units} units, {duration:g} s"
+    n_channels = int(probe.rsplit("-", 1)[1])
+
+    def allenrec(threads=2):
+        with tempfile.TemporaryDirectory() as folder:
+            return harness.fresh(our_recording, library, n_units, duration, threads, folder)
+
+    def mearec():
+        with tempfile.TemporaryDirectory() as folder:
+            job = {"library": library, "folder": folder} | settings_of(n_units, duration)
+            return harness.run_peer(python, "mearec_recording.py", job)
+
+    def spikeinterface():
+        with tempfile.TemporaryDirectory() as folder:
+            return harness.fresh(spikeinterface_recording, n_channels, n_units, duration, folder)
+
+    def seconds(result):
+        return result["seconds"]
+
+    print(case, flush=True)
+    rows = []
+    if against_mearec:
+        pairs = harness.paired(lambda: seconds(allenrec()), lambda: seconds(mearec()), against_mearec)
+        rows.append(harness.time_row(case, pairs, peer_name="MEArec 1.11.0, 2 jobs", unit="s", limit_ratio=LIMITS[probe]))
+    if n_channels == 384:
+        pairs = harness.paired(lambda: seconds(allenrec()), spikeinterface, repeats)
+        name = "SpikeInterface, 2 jobs, no filter"
+        rows.append(harness.time_row(case, pairs, peer_name=name, unit="s", limit_ratio=LIMIT_SPIKEINTERFACE))
+        pairs = [(ours, duration) for ours, _ in pairs]
+        rows.append(harness.time_row(case, pairs, peer_name="real time", unit="s", limit_ratio=LIMIT_REAL_TIME))
+    one = [allenrec(1) for _ in range(repeats)]
+    pairs = [(seconds(allenrec(2)), seconds(single)) for single in one]
+    rows.append(harness.time_row(f"two threads: {case}", pairs, peer_name="one thread", unit="s", limit_ratio=LIMIT_THREADS))
+    with tempfile.TemporaryDirectory() as folder:
+        bare = harness.fresh(bare_rates, n_channels, folder, 5)
+    pairs = [(1e9 * single["seconds"] / single["values"], sum(bare.values())) for single in one]
+    name = ", ".join(f"{what} {nanoseconds:.2f}" for what, nanoseconds in bare.items())
+    rows.append(harness.time_row(f"one thread: {case}", pairs, peer_name=f"bare: {name}", unit="ns", limit_ratio=LIMIT_BARE))
+    return rows
+
+
+def memory_rows(library, minutes):
+    """The rows of peak memory on 384 channels, for one minute and longer."""
+    peaks = {}
+    for length in (1, *minutes):
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            peaks[length] = harness.fresh(our_recording, library, 150, 60.0 * length, 2, folder)["peak_gb"]
+    empty = {"peer": None, "peer_name": None, "ratio": None, "limit_ratio": None, "unit": "GB"}
+    return [
+        empty
+        | {
+            "case": f"peak memory, Neuropixels-384, 150 units, {length} min",
+            "ours": peak,
+            "limit": LIMIT_GB if length == 1 else min(LIMIT_GB, LIMIT_GROWTH * peaks[1]),
+        }
+        for length, peak in peaks.items()
+    ]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="10 s, 32 channels, one pair")
+    parser.add_argument("--hour", action="store_true", help="memory for an hour as well: 180 GB on disk")
+    parser.add_argument("--no-mearec-384", action="store_true", help="leave out what takes most of the time")
+    asked = parser.parse_args()
+    python = harness.peer_environment("mearec")
+    folders = harness.fetch_models(list(TYPES))
+    mechanisms = harness.compile_for(folders)
+    os.environ.update(harness.ONE_THREAD)
+    duration, repeats = (10.0, 1) if asked.quick else (SECONDS, 3)
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        for probe, numbers in CASES.items():
+            if asked.quick and probe != "Neuronexus-32":
+                continue
+            library = Path(temporary, f"{probe}.h5")
+            build_library(probe, folders, mechanisms, library)
+            for n_units in numbers:
+                large = probe == "Neuropixels-384"
+                against = (0 if asked.no_mearec_384 else 1) if large else repeats
+                common = {"duration": duration, "repeats": repeats, "against_mearec": against}
+                rows += measure(probe, n_units, library, python, **common)
+        if not asked.quick:
+            rows += memory_rows(library, (10, 60) if asked.hour else (10,))
+    harness.report(
+        "recording",
+        rows,
+        packages=("numpy", "numba", "scipy", "h5py", "spikeinterface"),
+        peer_python=python,
+        peer_packages=("MEArec", "numpy", "scipy"),
+    )
+
+
+if __name__ == "__main__":
+    main()

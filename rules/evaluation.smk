@@ -1,0 +1,100 @@
+# Evaluation: what spike sorters make of the recordings. Not part of the default target; the sorters have an environment of their own.
+
+
+rule evaluate:
+    """The summary on the terminal. It has no output, and no benchmark, which counts as one: so it answers each time."""
+    input:
+        expand("results/evaluation/{recording}/{sorter}.csv", recording=settings.recordings, sorter=settings.evaluation.sorters),
+        expand("results/figures/recordings/{recording}/accuracy.png", recording=settings.recordings),
+        table="results/evaluation/summary.csv",
+    log:
+        "results/logs/evaluate.log",
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(500),
+        runtime=runtime(5),
+    message:
+        "The summary is in {input.table}; results/evaluation/ has a table of the units of each recording"
+    script:
+        "../scripts/evaluate.py"
+
+
+rule evaluate_sorter:
+    """A sorter on all recordings, in one job: it compiles for longer than it sorts a short recording."""
+    input:
+        recordings=expand("results/recordings/{recording}/recording.h5", recording=settings.recordings),
+        code=code("evaluation", "sorting"),
+        program=os.path.relpath(SCRIPTS / "run_sorter.py"),
+    output:
+        # A rule needs an output also where there are no recordings; nobody asks for this one.
+        expand("results/evaluation/{recording}/{{sorter}}.csv", recording=settings.recordings or ["none"]),
+    log:
+        "results/logs/evaluate_sorter/{sorter}.log",
+    benchmark:
+        "results/benchmarks/rules/evaluate_sorter/{sorter}.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    threads: settings.evaluation.n_jobs
+    resources:
+        mem_mb=mem_mb(4000),
+        runtime=runtime(60 * (len(settings.recordings) or 1)),
+    params:
+        parameters=lambda wildcards: settings.evaluation.parameters.get(wildcards.sorter, {}),
+    message:
+        "Sorting all recordings with {wildcards.sorter}"
+    script:
+        "../scripts/evaluate_sorter.py"
+
+
+rule summarise_evaluation:
+    """A row for each recording and sorter."""
+    input:
+        tables=expand(
+            "results/evaluation/{recording}/{sorter}.csv", recording=settings.recordings, sorter=settings.evaluation.sorters
+        ),
+        code=code("evaluation"),
+    output:
+        "results/evaluation/summary.csv",
+    log:
+        "results/logs/summarise_evaluation.log",
+    benchmark:
+        "results/benchmarks/rules/summarise_evaluation.tsv"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(500),
+        runtime=runtime(5),
+    message:
+        "Summarising the evaluation"
+    script:
+        "../scripts/summarise_evaluation.py"
+
+
+rule plot_evaluation:
+    """Accuracy against signal-to-noise ratio of the units of a recording, a panel a sorter."""
+    input:
+        tables=expand("results/evaluation/{{recording}}/{sorter}.csv", sorter=settings.evaluation.sorters),
+        code=code("evaluation", "figures/evaluation", "figures/style", "figures/captions/__init__"),
+        caption=os.path.relpath(SCRIPTS / "allenrec" / "figures" / "captions" / "recordings" / "accuracy.rst"),
+    output:
+        accuracy=ensure("results/figures/recordings/{recording}/accuracy.png", non_empty=True),
+        caption=ensure("results/figures/recordings/{recording}/accuracy.txt", non_empty=True),
+    log:
+        "results/logs/plot_evaluation/{recording}.log",
+    benchmark:
+        "results/benchmarks/rules/plot_evaluation/{recording}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1000),
+        runtime=runtime(10),
+    message:
+        "Drawing the accuracy of the sorted units of recording {wildcards.recording}"
+    script:
+        "../scripts/plot_evaluation.py"

@@ -1,0 +1,38 @@
+# The report: all that was made, in one page that opens from disk.
+
+
+rule report:
+    """The report."""
+    input:
+        "results/report.html",
+
+
+rule write_report:
+    """One page with everything in it. Where jobs failed, `onerror` writes one of what is there, beside its place."""
+    input:
+        rules.figures.input,
+        rules.library.input,
+        "results/cells.csv",
+        config="results/config.yaml",
+        citations="CITATION.cff",
+        code=code("report/page", "figures/style"),
+        page=assets("report"),
+    output:
+        ensure("results/report.html", non_empty=True),
+    log:
+        "results/logs/write_report.log",
+    benchmark:
+        "results/benchmarks/rules/write_report.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1000),
+        runtime=runtime(10),
+    params:
+        asked=asked_for(),
+        so_far=REPORT_SO_FAR,
+    message:
+        "Writing the report"
+    script:
+        "../scripts/write_report.py"

@@ -1,0 +1,98 @@
+// Draws what is in view of a recording; runs when the time in view, the size, the channels or the gain change.
+// `values` holds, for each channel, the lowest and the highest value of each bin, in the order in which they came.
+
+const POINTS = 1500 // at most so many bins are drawn a channel; more are joined
+const WAVEFORMS = 400 // up to so many spikes in view have their waveform coloured
+
+function unpacked() {
+  if (!traces.values) {
+    const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0))
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))
+    traces.values = new Response(stream).arrayBuffer().then((buffer) => new Int16Array(buffer))
+  }
+  return traces.values
+}
+
+// The polyline of a channel over some bins, `joined` of them to a pair of points.
+function line(values, channel, first, last, joined, place, scale) {
+  const start = 2 * channel * n_bins
+  const xs = [], ys = []
+  for (let bin = first; bin < last; bin += joined) {
+    const stop = Math.min(bin + joined, last)
+    let low = values[start + 2 * bin], high = values[start + 2 * bin + 1]
+    if (joined > 1) {
+      for (let k = start + 2 * bin; k < start + 2 * stop; k++) {
+        if (values[k] < low) low = values[k]
+        if (values[k] > high) high = values[k]
+      }
+    }
+    xs.push((bin + 0.25 * joined) * bin_width, (bin + 0.75 * joined) * bin_width)
+    ys.push(place + low * scale, place + high * scale)
+  }
+  return [xs, ys]
+}
+
+// The first spike not before a time.
+function search(times, time) {
+  let low = 0, high = times.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (times[middle] < time) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function labelled(shown) {
+  const places = shown.map((_, place) => place)
+  axis.ticker.ticks = places.filter((place) => place % Math.ceil(shown.length / 32) == 0)
+  axis.major_label_overrides = new Map(places.map((place) => [place, labels[shown[place]]]))
+  plot.y_range.setv({start: -1.2, end: shown.length})
+}
+
+function draw(values) {
+  const shown = chosen.value.map(Number).sort((a, b) => a - b)
+  const places = new Map(shown.map((channel, place) => [channel, place]))
+  const scale = gain.value * step / spacing
+  const from = plot.x_range.start, to = plot.x_range.end
+  const first = Math.max(0, Math.floor(from / bin_width)), last = Math.min(n_bins, Math.ceil(to / bin_width))
+  const joined = Math.max(1, Math.ceil((last - first) / POINTS))
+  const lines = shown.map((channel, place) => line(values, channel, first, last, joined, place, scale))
+  traces.data = {xs: lines.map((l) => l[0]), ys: lines.map((l) => l[1])}
+
+  const {time, unit} = spikes.data
+  const begin = search(time, from), end = search(time, to)
+  const marks = {x: [], y: [], colour: [], unit: [], kind: []}, forms = {xs: [], ys: [], colour: []}
+  for (let k = begin; k < end; k++) {
+    const near = nearest[unit[k]]
+    if (places.has(near[0])) {
+      marks.x.push(time[k])
+      marks.y.push(places.get(near[0]) - 0.42)
+      marks.colour.push(colours[unit[k]])
+      marks.unit.push(names[unit[k]])
+      marks.kind.push(kinds[unit[k]])
+    }
+    if (end - begin > WAVEFORMS) continue
+    const a = Math.max(first, Math.floor((time[k] - 0.001) / bin_width))
+    const b = Math.min(last, Math.ceil((time[k] + 0.002) / bin_width))
+    for (const channel of near.filter((each) => places.has(each))) {
+      const [xs, ys] = line(values, channel, a, b, 1, places.get(channel), scale)
+      forms.xs.push(xs)
+      forms.ys.push(ys)
+      forms.colour.push(colours[unit[k]])
+    }
+  }
+  markers.data = marks
+  waveforms.data = forms
+  labelled(shown)
+  plot.title.text = `Rows are ${(spacing / gain.value).toFixed(0)} µV apart  ·  ${end - begin} spikes in view`
+}
+
+unpacked().then((values) => {
+  if (traces.waiting) return
+  traces.waiting = true
+  requestAnimationFrame(() => {
+    traces.waiting = false
+    draw(values)
+  })
+})
