@@ -94,12 +94,6 @@ def _in_words(n_bytes):
     return f"{n_bytes / 1000**power:.1f} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
-def write_text(path, text):
-    """Write `text`, whole or not at all."""
-    with written_beside(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-
-
 def write_json(path, content):
     """Write `content` as indented JSON, whole or not at all."""
     with written_beside(path) as temporary:
