@@ -35,7 +35,7 @@ def make(path, library, duration=10.0, noise=10.0, **trains):
     }
     settings = Recording.model_validate(settings)
     plan = plan_recording(library, settings, seed=0, name="test")
-    origin = provenance(settings.model_dump(mode="json"), seed=0, name="test", library_digest="0" * 64)
+    origin = provenance(settings.model_dump(mode="json"), seed=0, name="test", digests={"library": "0" * 64})
     path.parent.mkdir(parents=True, exist_ok=True)
     write_mearec(path, plan, blocks(plan), library, settings, provenance=origin)
     return path
