@@ -10,7 +10,7 @@ from ..files import written_beside
 from ..hdf5 import COMPRESSION, write_dict, write_frame
 from ..placement import split_ticks
 from ..probes import layout_to_text
-from ..recording import BLOCK
+from ..traces import BLOCK
 
 #: MEArec refuses files that name no version or one before 1.5
 MEAREC_VERSION = "1.11.0"
