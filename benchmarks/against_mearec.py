@@ -48,9 +48,9 @@ def blocks_of(size):
 def our_recording(library, path, blocks, seed):
     """Make a recording; return the units that it has and the seconds from file to file, compiled before."""
     from allenrec.library import open_library
-    from allenrec.recording import blocks as pieces
-    from allenrec.recording import plan_recording
+    from allenrec.plan import plan_recording
     from allenrec.settings import Recording
+    from allenrec.traces import blocks as pieces
     from allenrec.writers.mearec import write_mearec
 
     settings = Recording.model_validate({"library": "neuronexus", **blocks})

@@ -80,8 +80,9 @@ def our_recording(library, n_units, duration, threads, folder):
 
 def _write_ours(library, n_units, duration, threads, path):
     from allenrec.library import open_library
-    from allenrec.recording import blocks, plan_recording
+    from allenrec.plan import plan_recording
     from allenrec.settings import Recording
+    from allenrec.traces import blocks
     from allenrec.writers.mearec import write_mearec
 
     settings = Recording.model_validate({"library": "benchmark"} | settings_of(n_units, duration))

@@ -13,7 +13,7 @@ rule generate_recording:
         library=library_of_recording,
         far_library=library_of_far_neurons,
         trains=trains_of_recording,
-        code=code("library", "recording", "writers/mearec"),
+        code=code("library", "plan", "recording", "traces", "writers/mearec"),
     output:
         ensure("results/recordings/{recording}/recording.h5", non_empty=True),
     log:

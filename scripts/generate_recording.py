@@ -10,8 +10,10 @@ with job_log(snakemake):
 
     from allenrec.files import require_space, sha256
     from allenrec.library import open_library
-    from allenrec.recording import blocks, plan_recording, provenance, traces_size
+    from allenrec.plan import plan_recording, traces_size
+    from allenrec.recording import provenance
     from allenrec.settings import Recording as RecordingSettings
+    from allenrec.traces import block_length, blocks
     from allenrec.writers.mearec import write_mearec
 
     name, seed = snakemake.wildcards.recording, snakemake.params.seed
@@ -28,7 +30,7 @@ with job_log(snakemake):
         if settings.recordings.sync_rate is not None and len(plan.overlap_pairs):
             found = plan.overlap_pairs["sync_rate"]
             print(f"Synchrony of {len(found)} overlapping pairs: {found.min():.3f} to {found.max():.3f}")
-        pieces = tqdm(blocks(plan, snakemake.threads), total=-(-plan.n_samples // plan.block_length), unit="block")
+        pieces = tqdm(blocks(plan, snakemake.threads), total=-(-plan.n_samples // block_length(plan)), unit="block")
         clipped = write_mearec(snakemake.output[0], plan, pieces, library, settings, provenance=origin)
     if clipped.any():
         print(

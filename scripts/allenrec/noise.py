@@ -8,10 +8,8 @@ from scipy.spatial import distance_matrix
 
 from .far_neurons import FarNeurons
 from .filters import Filter, design_colour
-from .seeds import generator
+from .white_noise import white_noise
 
-#: White noise is drawn in blocks of so many samples, each at an address of its own
-BLOCK = 2**11
 #: Share of the variance that is a contact's own in any case, so that contacts at one place have a covariance as well
 OWN = 1e-9
 #: Rows and columns of the mixing matrix that the compiled product takes at once
@@ -86,24 +84,6 @@ def design_noise(address, signal, fs, positions, bandpass, far=None):
         scale = np.float32(ones)
     far = far and far.scaled(factor)
     return Noise(address, scale, mixing, colour, far, raw=raw * factor, filtered=filtered * factor)
-
-
-def white_noise(address, start, stop, scale):
-    """Return white normal noise of the samples from `start` to `stop`, float32 (stop - start, n_channels).
-
-    `address` are the seed and what the noise is for, `scale` (n_channels,) the standard deviations. Samples may be negative:
-    filters need some before the first one.
-    """
-    noise = np.empty((stop - start, len(scale)), dtype=np.float32)
-    for block in range(start // BLOCK, -(-stop // BLOCK)):
-        begin = block * BLOCK
-        first, last = max(start, begin), min(stop, begin + BLOCK)
-        numbers = generator(*address, block, bit_generator=np.random.SFC64)
-        numbers.standard_normal((first - begin, len(scale)), dtype=np.float32)
-        drawn = noise[first - start : last - start]
-        numbers.standard_normal(out=drawn, dtype=np.float32)
-        drawn *= scale
-    return noise
 
 
 def exponential_covariance(positions, half_distance):

@@ -15,6 +15,8 @@ import numpy as np
 
 #: What courses leave of a template, as a share of its largest singular value
 LEFT_OUT = 1e-6
+#: Samples before a template, in which interpolation rings, are silent if all together hold no more than this share of it
+SILENCE = 1e-5
 #: Courses that are added at once; templates of fewer have silent ones
 COURSES_AT_ONCE = 4
 
@@ -34,11 +36,12 @@ class PlacedTemplate:
 
 
 class PlacedTemplates(NamedTuple):
-    """Several of them in one array each: `courses` (n, n_phases, n_t, rank), `weights` (n, rank, n_channels), `silent` (n,),
-    and the `peak` that they share; those of fewer courses have silent ones."""
+    """Several of them in one array each: `courses` (n, n_phases, n_t, rank), `weights` (n, rank, n_channels), of which each has
+    the first `ranks` (n,); `silent` (n,), and the `peak` that they share."""
 
     courses: np.ndarray
     weights: np.ndarray
+    ranks: np.ndarray
     silent: np.ndarray
     peak: int
 
@@ -50,12 +53,12 @@ class PlacedTemplates(NamedTuple):
 
 def stacked(templates):
     """Return the `PlacedTemplates` of at least one `PlacedTemplate`."""
-    rank = max(len(template.weights) for template in templates)
-    missing = [rank - len(template.weights) for template in templates]
+    ranks = np.array([len(template.weights) for template in templates])
+    missing = ranks.max() - ranks
     courses = [np.pad(one.courses, ((0, 0), (0, 0), (0, n))) for one, n in zip(templates, missing, strict=True)]
     weights = [np.pad(one.weights, ((0, n), (0, 0))) for one, n in zip(templates, missing, strict=True)]
     silent = np.array([template.silent for template in templates])
-    return PlacedTemplates(np.array(courses), np.array(weights), silent, templates[0].peak)
+    return PlacedTemplates(np.array(courses), np.array(weights), ranks, silent, templates[0].peak)
 
 
 def split_ticks(ticks, n_phases):
@@ -168,15 +171,17 @@ def place_template(template, peak, fs_in, fs_out, *, n_phases, pad_len):
     courses = padded(courses.T, before, after).T
     peak_out, matrices = _interpolation_matrices(len(courses), peak + before, fs_out / fs_in, n_phases)
     courses = np.float32(matrices @ courses)
-    silent = _silent_samples(courses, weights)
-    courses[:, :silent] = 0  # less than what courses leave out
+    silent = min(_quiet_samples(courses, weights), int(peak_out - peak * fs_out / fs_in))
+    courses[:, :silent] = 0
     return PlacedTemplate(courses, np.float32(weights), peak_out, silent)
 
 
-def _silent_samples(courses, weights):
-    """How many samples of courses (n_phases, n_t, rank) times weights (rank, n_channels) there are before the template."""
-    size = np.sqrt(np.einsum("ptr,rs,pts->pt", courses, weights @ weights.T, courses, optimize=True).clip(0)).max(axis=0)
-    return int(np.argmax(size > 0.1 * LEFT_OUT * np.linalg.norm(size))) if size.any() else len(size)
+def _quiet_samples(courses, weights):
+    """How many samples at the beginning of courses (n_phases, n_t, rank) times weights (rank, n_channels) hold no more than
+    `SILENCE` allows."""
+    powers = np.einsum("ptr,rs,pts->pt", courses, weights @ weights.T, courses, optimize=True).clip(0).max(axis=0)
+    until = np.cumsum(powers)
+    return int(np.sum(until <= SILENCE**2 * until[-1]))
 
 
 def place_templates(templates, *arguments, threads=1, **named):
@@ -205,9 +210,9 @@ def add_spikes(traces, start, samples, phases, gains, stretches, which, template
     templates : PlacedTemplates
     """
     n, n_channels = traces.shape
-    _, n_phases, n_t, rank = templates.courses.shape
+    _, n_phases, n_t, largest = templates.courses.shape
     peak = templates.peak
-    scaled, between = np.empty((rank, n_channels), dtype=np.float32), np.zeros(rank, dtype=np.float32)
+    scaled, between = np.empty((largest, n_channels), dtype=np.float32), np.zeros(largest, dtype=np.float32)
     gain = np.empty(n_channels, dtype=np.float32)
     for spike in range(len(samples)):
         stretch = stretches[spike]
@@ -218,7 +223,7 @@ def add_spikes(traces, start, samples, phases, gains, stretches, which, template
         if last < 0 or first >= n:
             continue
         gain[:] = gains[spike]
-        courses, weights = templates.courses[which[spike]], templates.weights[which[spike]]
+        courses, weights, rank = templates.courses[which[spike]], templates.weights[which[spike]], templates.ranks[which[spike]]
         for r in range(rank):
             for channel in range(n_channels):
                 scaled[r, channel] = gain[channel] * weights[r, channel]
@@ -226,14 +231,14 @@ def add_spikes(traces, start, samples, phases, gains, stretches, which, template
         if stretch != 1:
             for k in range(low, high):
                 _read_between(courses, peak, (k - at) / stretch, between)
-                _add_row(traces[k], between, scaled)
+                _add_row(traces[k], between[:rank], scaled)
             continue
         course = courses[phases[spike]]
         low = max(low, first + templates.silent[which[spike]])
         for k in range(low, high - 1, 2):
-            _add_rows(traces[k : k + 2], course[k - first : k - first + 2], scaled)
+            _add_rows(traces[k : k + 2], course[k - first : k - first + 2, :rank], scaled)
         if low < high and (high - low) % 2:
-            _add_row(traces[high - 1], course[high - 1 - first], scaled)
+            _add_row(traces[high - 1], course[high - 1 - first, :rank], scaled)
 
 
 @numba.njit(cache=True, nogil=True)

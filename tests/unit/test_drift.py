@@ -13,10 +13,12 @@ from allenrec.drift import Drift, Movement, design_drift, fast_course, paths_of,
 from allenrec.errors import UserError
 from allenrec.library import library_from_arrays, read_library
 from allenrec.placement import split_ticks
+from allenrec.plan import plan_recording
 from allenrec.probes import load_probe
-from allenrec.recording import blocks, piece, plan_recording, read_recording, spikes_only
+from allenrec.recording import read_recording
 from allenrec.settings import Drift as DriftSettings
 from allenrec.settings import Recording
+from allenrec.traces import blocks, piece, spikes_only
 from allenrec.writers.mearec import write_mearec
 
 STEPS = np.arange(-30, 31, 2.0)  # µm

@@ -19,8 +19,10 @@ from allenrec.errors import UserError
 from allenrec.evaluation import COLUMNS, failed_table, read_table, run_sorters, similarity, summary, unit_table, write_table
 from allenrec.figures.evaluation import accuracy
 from allenrec.library import read_library
-from allenrec.recording import blocks, plan_recording, provenance, read_recording
+from allenrec.plan import plan_recording
+from allenrec.recording import provenance, read_recording
 from allenrec.settings import SORTERS, Recording, load_settings
+from allenrec.traces import blocks
 from allenrec.writers.mearec import write_mearec
 
 UNITS = {"n_exc": 3, "n_inh": 2}
@@ -35,7 +37,7 @@ def make(path, library, duration=10.0, noise=10.0, **trains):
     }
     settings = Recording.model_validate(settings)
     plan = plan_recording(library, settings, seed=0, name="test")
-    origin = provenance(settings.model_dump(mode="json"), seed=0, name="test", library_digest="0" * 64)
+    origin = provenance(settings.model_dump(mode="json"), seed=0, name="test", digests={"library": "0" * 64})
     path.parent.mkdir(parents=True, exist_ok=True)
     write_mearec(path, plan, blocks(plan), library, settings, provenance=origin)
     return path

@@ -18,8 +18,10 @@ from allenrec.cell_library import build_cell_library
 from allenrec.errors import UserError
 from allenrec.files import require_space
 from allenrec.library import read_library
-from allenrec.recording import blocks, plan_recording, provenance, read_recording, traces_size
+from allenrec.plan import plan_recording, traces_size
+from allenrec.recording import provenance, read_recording
 from allenrec.settings import Library, Recording
+from allenrec.traces import blocks
 from allenrec.writers.binary import write_binary
 from allenrec.writers.mearec import write_mearec
 from allenrec.writers.nwb import write_nwb

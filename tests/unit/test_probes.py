@@ -15,9 +15,11 @@ from allenrec.errors import UserError
 from allenrec.figures.probes import overview
 from allenrec.figures.style import save
 from allenrec.library import library_from_arrays, read_library
+from allenrec.plan import plan_recording
 from allenrec.probes import describe_probe, half_sizes, layout_from_text, layout_to_text, load_probe
-from allenrec.recording import blocks, plan_recording, read_recording
+from allenrec.recording import read_recording
 from allenrec.settings import Recording, load_settings, probe_names
+from allenrec.traces import blocks
 from allenrec.writers.mearec import write_mearec
 
 GRID = [[0.0, 0.0], [20.0, 0.0], [0.0, 31.0], [25.0, 40.0]]

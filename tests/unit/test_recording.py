@@ -14,8 +14,10 @@ from allenrec.errors import UserError
 from allenrec.features import FEATURES
 from allenrec.library import read_library
 from allenrec.modulation import burst_gains
-from allenrec.recording import blocks, plan_recording, read_recording, spikes_only
+from allenrec.plan import plan_recording
+from allenrec.recording import read_recording
 from allenrec.settings import Recording
+from allenrec.traces import block_length, blocks, spikes_only
 from allenrec.writers.mearec import write_mearec
 
 
@@ -173,7 +175,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_no_sample_depends_on_chunks_or_threads(kind, library, tmp_path, monkeypatch):
-    monkeypatch.setattr("allenrec.recording.BLOCK_VALUES", 2**20)  # several blocks in a short recording
+    monkeypatch.setattr("allenrec.traces.BLOCK_VALUES", 2**20)  # several blocks in a short recording
     contents = []
     for chunk, threads in ((0.3, 1), (1.7, 2), (100.0, 3)):
         path = tmp_path / f"{chunk}.h5"
@@ -281,14 +283,14 @@ def test_wider_spikes_are_as_deep_as_their_gain_says(library):
 
 def test_threads_stop_when_the_reader_does(library, monkeypatch):
     """No block is computed after the one that nobody took."""
-    monkeypatch.setattr("allenrec.recording.BLOCK_VALUES", 2**20)
+    monkeypatch.setattr("allenrec.traces.BLOCK_VALUES", 2**20)
     plan = plan_recording(library, settings(), seed=0, name="test")
     started = []
-    monkeypatch.setattr("allenrec.recording.piece", lambda plan, start, stop: started.append(start))
+    monkeypatch.setattr("allenrec.traces.piece", lambda plan, start, stop: started.append(start))
     taken = blocks(plan, 1)
     next(taken)
     taken.close()
-    assert len(started) <= 3 < plan.n_samples / plan.block_length
+    assert len(started) == 1 < plan.n_samples / block_length(plan)
 
 
 def test_another_unit_or_name_changes_what_it_should(library):

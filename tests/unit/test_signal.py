@@ -12,10 +12,11 @@ from allenrec.errors import UserError
 from allenrec.far_neurons import FarNeurons, select_far_neurons
 from allenrec.filters import design_colour, design_filter
 from allenrec.modulation import burst_gains, draw_gains
-from allenrec.noise import BLOCK, _mix, design_noise, exponential_covariance, mixing_matrix, white_noise
+from allenrec.noise import _mix, design_noise, exponential_covariance, mixing_matrix
 from allenrec.placement import PlacedTemplates, add_spikes
 from allenrec.probes import load_probe
 from allenrec.settings import RecordingSignal
+from allenrec.white_noise import BLOCK, _log, _sine_and_cosine, white_noise
 
 FS = 32000.0
 POSITIONS = np.stack([np.zeros(6), np.tile([0.0, 20.0], 3), np.repeat([0.0, 15.0, 30.0], 2)], axis=1)
@@ -89,6 +90,27 @@ def test_white_noise_is_white_and_normal():
         assert abs(np.corrcoef(drawn[:-lag, 0], drawn[lag:, 0])[0, 1]) < 5 / np.sqrt(n - lag)
     other = noise(seed=2).draw(0, BLOCK).astype(float)
     assert abs(np.corrcoef(drawn[:BLOCK, 0], other[:, 0])[0, 1]) < 5 / np.sqrt(BLOCK)
+
+
+def test_white_noise_is_normal_far_out_and_in_pairs():
+    """Numbers beyond limits are as many as expected; those of one draw, half a block apart, are independent."""
+    drawn = white_noise((3, "n"), 0, 8192 * BLOCK, np.ones(2, dtype=np.float32))
+    for limit in (3, 4, 4.5, 5):
+        expected = drawn.size * stats.norm.sf(limit)
+        for found in (np.sum(drawn > limit), np.sum(drawn < -limit)):
+            assert abs(found - expected) < 5 * np.sqrt(expected)
+    first, second = drawn.reshape(-1, 2, BLOCK // 2, 2).swapaxes(0, 1).reshape(2, -1).astype(float)
+    for one, other in ((first, second), (first**2 - 1, second**2 - 1), (first**2 - 1, second), (first**3, second)):
+        assert abs(np.mean(one * other)) < 5 * one.std() * other.std() / np.sqrt(len(one))
+
+
+def test_functions_of_white_noise_are_those_of_numpy():
+    shares = np.geomspace(1e-10, 1, 2000, dtype=np.float32)
+    logarithms = [_log(share) for share in shares]
+    np.testing.assert_allclose(logarithms, np.log(shares.astype(float)), rtol=2e-7, atol=1e-7)
+    angles = np.linspace(-np.pi / 4, np.pi / 4, 2001, dtype=np.float32)
+    found = np.array([_sine_and_cosine(angle) for angle in angles])
+    np.testing.assert_allclose(found, np.transpose([np.sin(angles), np.cos(angles)]), atol=2e-7)
 
 
 def test_no_block_of_noise_comes_twice_in_an_hour():
@@ -311,7 +333,7 @@ def placed_shape():
     weights = np.zeros((4, 2), dtype=np.float32)
     weights[0] = [1.0, -0.5]
     courses = (values[..., np.newaxis] * [1.0, 0, 0, 0]).astype(np.float32)
-    return PlacedTemplates(courses[np.newaxis], weights[np.newaxis], np.zeros(1, dtype=int), PEAK)
+    return PlacedTemplates(courses[np.newaxis], weights[np.newaxis], np.array([len(weights)]), np.zeros(1, dtype=int), PEAK)
 
 
 @pytest.mark.parametrize("stretch", [1.0, 1.0001, 1.37, 2.0])

@@ -11,9 +11,11 @@ from workflow.snake import clean_environment, copy_workflow, snakemake
 
 from allenrec.evaluation import read_table
 
+#: One cell is enough
 CHANGE = {
+    "cells": "config/one.tsv",
     "recordings": {
-        "demo": {"spiketrains": {"duration": 8.0}},
+        "demo": {"spiketrains": {"duration": 8.0, "n_exc": 3, "n_inh": 0}},
         "noise": {"library": "neuronexus", "spiketrains": {"duration": 2.0, "n_exc": 0, "n_inh": 0}},
     },
     "evaluation": {"sorters": ["simple", "kilosort3"], "parameters": {"simple": {"apply_preprocessing": True}}},
@@ -25,6 +27,7 @@ WITHOUT_SORTERS = "import sys; sys.modules['hdbscan'] = None; from snakemake.cli
 def test_two_recordings_two_sorters_of_which_one_is_not_installed(workflow):
     folder = workflow("evaluate")
     (folder / "change.yaml").write_text(yaml.safe_dump(CHANGE))
+    (folder / "config" / "one.tsv").write_text("model_id\tcell_type\n473863035\tspiny\n")
     arguments = ("evaluate", "--cores", "2", "--configfile", "change.yaml")
     result = snakemake(folder, *arguments)
     assert result.returncode == 0, result.stderr

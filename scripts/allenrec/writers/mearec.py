@@ -9,7 +9,7 @@ from ..converter import design_converter
 from ..hdf5 import COMPRESSION, hdf5_written_beside, write_dict, write_frame
 from ..placement import split_ticks
 from ..probes import layout_to_text
-from ..recording import BLOCK
+from ..traces import BLOCK
 
 #: MEArec refuses files that name no version or one before 1.5
 MEAREC_VERSION = "1.11.0"

@@ -1,0 +1,389 @@
+"""The plan of a recording: which units, when they fire, how large each spike is, how they drift, which noise.
+
+It holds all that is random about a recording but its noise; `allenrec.traces` computes any piece of the traces from it.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+
+from .drift import Drift, Paths, design_drift, paths_of, require_reach
+from .errors import UserError
+from .far_neurons import FarNeurons, select_far_neurons
+from .filters import Filter, design_filter
+from .given_trains import given_trains
+from .modulation import burst_gains, draw_gains
+from .noise import Noise, design_noise
+from .overlaps import OVERLAP_WINDOW, overlap_labels, spatial_overlaps, synchrony
+from .placement import PlacedTemplates, place_template, place_templates
+from .seeds import generator
+from .selection import Candidates, Limits, given_templates, select_templates
+from .spiketrains import draw_rate, draw_trains, rate_of
+from .synchrony import synchronise
+
+#: Templates along their paths that are held at most, but two of each unit in any case
+STEPS_HELD = 1024
+
+
+@dataclass(frozen=True)
+class Moving:
+    """Units that drift: `drift`; `paths` of their templates; `displacements`, for each unit those of its spikes (n_spikes,)
+    µm; `at_step`, a function from a unit and a step of its library to the `PlacedTemplate`."""
+
+    drift: Drift
+    paths: Paths
+    displacements: list
+    at_step: Callable
+
+    def templates(self, unit, near):
+        """Yield the templates between which some spikes of a unit lie, each with the share (n_spikes,) float32 that the spikes
+        have of it."""
+        steps = self.paths.steps(unit, self.displacements[unit][near])
+        for step in np.unique([np.floor(steps), np.ceil(steps)]).astype(int):
+            yield self.at_step(unit, self.paths.order[unit, step]), np.maximum(1 - np.abs(steps - step), 0).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything about a recording but its traces.
+
+    `fs` Hz; `n_samples`; `units`, a DataFrame with a row a unit; `ticks`, for each unit the times of its spikes (int64, in
+    ticks, `n_phases` a sample); `gains`, for each unit (n_spikes, 1 or n_channels); `stretches`, for each unit by what
+    factor its spikes are wider than the template (n_spikes,), or None; `placed`, their templates, None if there are none;
+    `unfiltered_templates` (n_units, n_t, n_channels) µV, the same at a sample, and `filtered_templates`, as the filter leaves
+    them; `template_ids`, their rows in the library, and `templates` (n_units, n_channels, n_t) as they are there, without
+    drift; `bursts`, for each unit the number of the burst that each spike was drawn in, or -1; `overlap_labels`, for each unit
+    whether spikes of others coincide (see `overlap_labels`); `overlap_pairs`, a DataFrame with a row a pair of units that
+    overlap in space: `unit_1`, `unit_2`, `sync_rate`; `filter` or None; `noise` or None; `moving`, units that drift, or None.
+    """
+
+    fs: float
+    n_samples: int
+    units: pd.DataFrame
+    ticks: list
+    gains: list
+    stretches: list
+    placed: PlacedTemplates | None
+    unfiltered_templates: np.ndarray
+    filtered_templates: np.ndarray
+    template_ids: np.ndarray
+    templates: np.ndarray
+    bursts: list
+    overlap_labels: list
+    overlap_pairs: pd.DataFrame
+    filter: Filter | None
+    noise: Noise | None
+    n_channels: int
+    n_phases: int
+    moving: Moving | None
+
+    @property
+    def ticks_per_second(self):
+        """Grid points a second, on which spikes lie."""
+        return self.fs * self.n_phases
+
+    @property
+    def peak(self):
+        """Sample of the spike in placed templates; of none, where it would be."""
+        return self.placed.peak if self.placed else 0
+
+
+def plan_recording(library, settings, *, seed, name, far_library=None, threads=1):
+    """Draw the units of a recording, their spikes and gains.
+
+    Parameters
+    ----------
+    library : Library
+    settings : allenrec.settings.Recording
+    seed : int
+    name : str
+        Of the recording; with the seed it is the address of all its random numbers.
+    far_library : Library or None
+        Where far neurons are from, if not from the library.
+    threads : int
+        Nothing depends on it but the time.
+
+    Raises
+    ------
+    UserError
+        If the library cannot supply the units, with what binds; or given spike trains do not fit.
+    """
+    signal = settings.recordings
+    address = (seed, "recording", name)
+    groups = [
+        ("excitatory", settings.cell_types.excitatory, settings.spiketrains.n_exc),
+        ("inhibitory", settings.cell_types.inhibitory, settings.spiketrains.n_inh),
+    ]
+    template_ids = _select(library, settings, groups, address)
+    fs_in = 1000 / library.dt
+    fs = signal.fs or fs_in
+    templates = library.at_centre(template_ids)
+    grid = {"n_phases": settings.templates.upsample, "pad_len": settings.templates.pad_len}
+    placed = place_templates(templates, library.peak_sample, fs_in, fs, **grid, threads=threads) if len(templates) else None
+    bandpass = design_filter(fs, signal.filter_cutoff, signal.filter_order, signal.filter_mode) if signal.filter else None
+    n_phases = settings.templates.upsample
+    n_samples = int(fs * settings.spiketrains.duration)
+    trains, overlaps = _draw_spikes(library, settings, groups, template_ids, n_samples, fs, n_phases, address)
+    ticks = [train.ticks for train in trains]
+    bursting = _bursting(signal, groups, address)
+    gains, stretches = [], []
+    for unit, key in enumerate(_unit_keys(groups)):
+        rng, times = generator(*address, "gain", *key), ticks[unit] * 1000 / (fs * n_phases)
+        modulated = _modulation(rng, times, library.templates.shape[-2], signal, bursts=unit in bursting)
+        gains.append(modulated[0])
+        stretches.append(modulated[1])
+    moving = None
+    if signal.drifting:
+        times = [train / (fs * n_phases) for train in ticks]
+        moving = _moving(library, settings, template_ids, times, fs, name, address)
+    silence = np.zeros((0, 0, library.templates.shape[-2]), dtype=np.float32)
+    unfiltered = placed.at_sample if placed else silence
+    filtered = _filtered(unfiltered, bandpass, threads)
+    far = _far_neurons(far_library or library, settings, fs, address) if signal.noise_mode == "far-neurons" else None
+    noise = design_noise((*address, "noise"), signal, fs, library.channel_positions, bandpass, far)
+    units = _unit_table(library, template_ids, groups, trains, settings, fs * n_phases).assign(
+        snr=_signal_to_noise(unfiltered, noise and noise.raw),
+        snr_filtered=_signal_to_noise(filtered, noise and noise.filtered),
+        bursting=[unit in bursting for unit in range(len(ticks))],
+    )
+    return Plan(
+        fs=fs,
+        n_samples=n_samples,
+        units=units,
+        ticks=ticks,
+        gains=gains,
+        stretches=stretches,
+        placed=placed,
+        unfiltered_templates=unfiltered,
+        filtered_templates=filtered,
+        template_ids=template_ids,
+        templates=templates,
+        bursts=[train.bursts for train in trains],
+        overlap_labels=overlap_labels(ticks, overlaps, round(OVERLAP_WINDOW * fs * n_phases)),
+        overlap_pairs=_overlap_pairs(ticks, overlaps, round(signal.sync_jitt / 1000 * fs * n_phases)),
+        filter=bandpass,
+        noise=noise,
+        n_channels=library.templates.shape[-2],
+        n_phases=n_phases,
+        moving=moving,
+    )
+
+
+def traces_size(library, settings):
+    """Return how many bytes the traces of a recording take, uncompressed."""
+    signal = settings.recordings
+    n_samples = int((signal.fs or 1000 / library.dt) * settings.spiketrains.duration)
+    return n_samples * len(library.channel_positions) * np.dtype(signal.dtype).itemsize
+
+
+def _select(library, settings, groups, address):
+    limits, signal = settings.templates, settings.recordings
+    if limits.template_ids is not None:
+        return given_templates(limits.template_ids, library.celltypes, groups)
+    paths = library.locations if library.drifting else library.locations[:, np.newaxis]
+    return select_templates(
+        generator(*address, "selection"),
+        Candidates(paths, library.positions, library.amplitudes, library.celltypes, library.at_centre),
+        groups,
+        Limits(
+            min_dist=limits.min_dist,
+            min_amp=limits.min_amp,
+            max_amp=limits.max_amp,
+            xlim=limits.xlim,
+            ylim=limits.ylim,
+            zlim=limits.zlim,
+            max_similarity=limits.max_similarity,
+            preferred_dir=signal.preferred_dir,
+            angle_tol=signal.angle_tol,
+            n_overlap_pairs=limits.n_overlap_pairs,
+            overlap_threshold=limits.overlap_threshold,
+        ),
+    )
+
+
+def _draw_spikes(library, settings, groups, template_ids, n_samples, fs, n_phases, address):
+    """The trains of all units, and which of these overlap in space (n_units, n_units)."""
+    trains, signal = settings.spiketrains, settings.recordings
+    # The last half sample is left out: a spike there would belong to a sample after the end.
+    grid = {"n_ticks": n_samples * n_phases - n_phases // 2, "ticks_per_second": fs * n_phases}
+    overlaps = spatial_overlaps(-library.at_centre(template_ids).min(axis=2), settings.templates.overlap_threshold)
+    if trains.file is not None:
+        return given_trains(trains.file, trains.file_units, trains.n_units, duration=trains.duration, **grid), overlaps
+    keys = _unit_keys(groups)
+    drawn = draw_trains(address, keys, library.celltypes[template_ids], trains, **grid)
+    if signal.sync_rate is not None:
+        drawn = synchronise(
+            address,
+            keys,
+            drawn,
+            overlaps,
+            sync_rate=signal.sync_rate,
+            jitter=round(signal.sync_jitt / 1000 * fs * n_phases),
+            ref_per=int(np.ceil(trains.ref_per / 1000 * fs * n_phases)),
+            first_tick=round(trains.t_start * fs * n_phases),
+            n_ticks=grid["n_ticks"],
+        )
+    return drawn, overlaps
+
+
+def _overlap_pairs(ticks, overlaps, jitter):
+    first, second = np.nonzero(np.triu(overlaps))
+    rates = [synchrony(ticks[a], ticks[b], jitter) for a, b in zip(first, second, strict=True)]
+    return pd.DataFrame({"unit_1": first, "unit_2": second, "sync_rate": np.array(rates, dtype=float)})
+
+
+def _unit_keys(groups):
+    return [(kind, index) for kind, _, count in groups for index in range(count)]
+
+
+def _bursting(signal, groups, address):
+    """The units that burst; which ones are chosen at random depends on the number of each, not on the others' numbers."""
+    if not signal.bursting:
+        return []
+    keys = _unit_keys(groups)
+    if signal.bursting_units is not None:
+        return signal.bursting_units
+    lots = [generator(*address, "bursting", *key).random() for key in keys]
+    return np.argsort(lots)[: len(keys) if signal.n_bursting is None else signal.n_bursting].tolist()
+
+
+def _modulation(rng, times, n_channels, signal, *, bursts):
+    """The gains of the spikes of a unit at times (n_spikes,) ms, and by what factor they are wider, or None."""
+    gains = draw_gains(rng, len(times), n_channels, modulation=signal.modulation, mrand=signal.mrand, sdrand=signal.sdrand)
+    if not bursts:
+        return gains, None
+    decay = burst_gains(
+        times,
+        exp_decay=signal.exp_decay,
+        n_burst_spikes=signal.n_burst_spikes,
+        max_burst_duration=signal.max_burst_duration,
+    )
+    return gains * np.float32(decay[:, np.newaxis]), 1 + signal.shape_widening * (1 - decay) if signal.shape_mod else None
+
+
+def _moving(library, settings, template_ids, times, fs, name, address):
+    """The units as they drift, with spikes at `times` (s)."""
+    signal, where = settings.recordings, f"recordings.{name}"
+    if not library.drifting:
+        raise UserError(
+            f"{where}: drifting needs a library whose templates drift (libraries.{settings.library}.drifting: true)"
+        )
+    direction = np.array(signal.preferred_dir) / np.linalg.norm(signal.preferred_dir)
+    paths = paths_of(library.locations[template_ids], library.centre, direction)
+    lots = [generator(*address, "drifting", unit).random() for unit in range(len(template_ids))]
+    drifts = np.argsort(np.argsort(lots)) < (len(lots) if signal.n_drifting is None else signal.n_drifting)
+    drift = design_drift(
+        (*address, "drift"),
+        signal.drift_dicts,
+        duration=settings.spiketrains.duration,
+        fs=signal.drift_fs,
+        depths=library.positions[template_ids] @ direction,
+        drifts=drifts,
+        reach=paths.reach,
+    )
+    require_reach(drift, paths, where)
+
+    @lru_cache(maxsize=max(STEPS_HELD, 2 * len(times)))
+    def at_step(unit, step):
+        return place_template(
+            library.templates[template_ids[unit], step],
+            library.peak_sample,
+            1000 / library.dt,
+            fs,
+            n_phases=settings.templates.upsample,
+            pad_len=settings.templates.pad_len,
+        )
+
+    return Moving(
+        drift=drift,
+        paths=paths,
+        displacements=[np.float32(drift.displacement(unit, some)) for unit, some in enumerate(times)],
+        at_step=at_step,
+    )
+
+
+def _far_neurons(library, settings, fs, address):
+    trains, signal = settings.spiketrains, settings.recordings
+    n_exc = round(signal.far_neurons_n * signal.far_neurons_exc_inh_ratio)
+    groups = [
+        ("excitatory", settings.cell_types.excitatory, n_exc),
+        ("inhibitory", settings.cell_types.inhibitory, signal.far_neurons_n - n_exc),
+    ]
+    rows = select_far_neurons(
+        generator(*address, "far selection"),
+        library.amplitudes,
+        library.celltypes,
+        groups,
+        min_amp=signal.far_neurons_min_amp,
+        max_amp=signal.far_neurons_max_amp,
+    )
+    rates = [
+        draw_rate(generator(*address, "far rate", *key), *rate_of(trains, key[0], library.celltypes[row]), trains.min_rate)
+        for key, row in zip(_unit_keys(groups), rows, strict=True)
+    ]
+    # Spikes of Poisson processes lie on samples as well as between them: one phase will do.
+    placed = place_templates(
+        library.at_centre(rows),
+        library.peak_sample,
+        1000 / library.dt,
+        fs,
+        n_phases=1,
+        pad_len=settings.templates.pad_len,
+    )
+    return FarNeurons((*address, "far spikes"), np.array(rates) / fs, placed.at_sample[:, np.newaxis], placed.peak)
+
+
+def _unit_table(library, template_ids, groups, trains, settings, ticks_per_second):
+    locations = library.positions[template_ids]
+    features = library.features.iloc[template_ids].reset_index(drop=True)
+    table = pd.DataFrame(
+        {
+            "cell_type": library.celltypes[template_ids],
+            "bintype": [kind[0].upper() for kind, _ in _unit_keys(groups)],
+            "model_id": library.model_ids[template_ids],
+            "template_id": template_ids,
+            "x": locations[:, 0],
+            "y": locations[:, 1],
+            "z": locations[:, 2],
+            "amplitude": features.pop("amplitude_uV"),
+            "peak_channel": features.pop("peak_contact"),
+        }
+    ).join(_train_table(trains, settings.spiketrains, ticks_per_second))
+    table = table.join(features)
+    known = [c for c in library.cells if c not in table and c not in ("n_templates", "n_candidates", "acceptance_rate")]
+    return table.merge(library.cells[["model_id", *known]], on="model_id", how="left", validate="many_to_one")
+
+
+def _train_table(trains, settings, ticks_per_second):
+    """What was asked of each train and what it is: a row a unit."""
+    refractory = [np.sum(np.diff(train.ticks) < settings.ref_per / 1000 * ticks_per_second) for train in trains]
+    n_spikes = np.array([len(train.ticks) for train in trains], dtype=np.int64)
+    return pd.DataFrame(
+        {
+            "process": np.array([train.process for train in trains], dtype=object),
+            "rate": np.array([train.rate for train in trains], dtype=float),
+            "rate_found": n_spikes / (settings.duration - settings.t_start),
+            "n_spikes": n_spikes,
+            "n_refractory_violations": np.array(refractory, dtype=np.int64),
+            "n_bursts": np.array([train.bursts.max(initial=-1) + 1 for train in trains], dtype=np.int64),
+        }
+    )
+
+
+def _filtered(waveforms, bandpass, threads):
+    """Waveforms (n_units, n_t, n_channels) as they are in the traces, in the same window."""
+    if bandpass is None:
+        return waveforms
+    with ThreadPoolExecutor(threads) as pool:
+        return np.array(list(pool.map(bandpass.window, waveforms)), dtype=np.float32).reshape(waveforms.shape)
+
+
+def _signal_to_noise(waveforms, noise):
+    """The largest deflection of each unit over the standard deviation (n_channels,) of the noise; infinite without noise."""
+    if noise is None:
+        return np.full(len(waveforms), np.inf)
+    return (np.abs(waveforms).max(axis=1) / noise).max(axis=1) if len(waveforms) else np.zeros(0)
