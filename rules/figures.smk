@@ -160,7 +160,7 @@ rule view_recording:
     """A recording in the browser: the viewer of its first minute, a page of its own, and the tables behind the figures."""
     input:
         recording="results/recordings/{recording}/recording.h5",
-        code=code("recording", "excerpt", "figures/viewer", "figures/captions/__init__"),
+        code=code("library", "recording", "excerpt", "figures/viewer", "figures/captions/__init__"),
         script_of_viewer="scripts/allenrec/figures/viewer.js",
         captions=assets("figures/captions/recordings"),
     output:

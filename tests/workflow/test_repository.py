@@ -47,9 +47,9 @@ def imports(path):
             yield from [module, *(f"{module}.{alias.name}" for alias in node.names)]
 
 
-def packages_of(script):
-    """The packages that a rule's script needs, its own modules followed."""
-    found, seen, queue = set(), set(), [script]
+def modules_of(*paths):
+    """Files of the library that these files import, and what they import in turn, themselves included."""
+    seen, queue = set(paths), list(paths)
     while queue:
         for name in imports(queue.pop()):
             base = ROOT / "scripts" / Path(*name.split("."))
@@ -57,10 +57,14 @@ def packages_of(script):
                 if path.is_file() and path not in seen:
                     seen.add(path)
                     queue.append(path)
-            top = name.split(".")[0]
-            if not (ROOT / "scripts" / top).is_dir() and not (ROOT / "scripts" / f"{top}.py").is_file():
-                found.add(top)
-    return found - sys.stdlib_module_names - {"pydantic_core"}  # a part of pydantic
+    return seen
+
+
+def packages_of(script):
+    """The packages that a rule's script needs, its own modules followed."""
+    names = {name.split(".")[0] for path in modules_of(script) for name in imports(path)}
+    ours = {path.stem for path in (ROOT / "scripts").iterdir()}
+    return names - ours - sys.stdlib_module_names - {"pydantic_core"}  # a part of pydantic
 
 
 def scripts_of_environments():
@@ -80,6 +84,33 @@ def test_conda_environments_hold_what_their_rules_import(environment, script):
     names = [requirement.split("==")[0].lower() for requirement in pip]
     known = {IMPORTED_AS.get(name, name) for name in names}
     assert packages_of(ROOT / "scripts" / f"{script}.py") - known == set()
+
+
+def scripts_with_code():
+    """Each rule's script, and the modules that the rule names as its code."""
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            script, code = (
+                re.search(r"^        \"\.\./scripts/(\w+)\.py", rule, re.MULTILINE),
+                re.search(r"code=code\((.*)\)", rule),
+            )
+            if script and code:
+                yield script[1], tuple(re.findall(r"[\w/]+", code[1]))
+
+
+#: Modules that change no result: settings are checked again in a job, and come as `params`
+WITHOUT_EFFECT = {"settings.py", "errors.py", "figures/__init__.py"}
+
+
+@pytest.mark.parametrize(("script", "code"), scripts_with_code())
+def test_rules_run_again_when_what_their_scripts_import_changes(script, code):
+    library = ROOT / "scripts" / "allenrec"
+    imported = modules_of(ROOT / "scripts" / f"{script}.py") - {
+        ROOT / "scripts" / f"{script}.py",
+        ROOT / "scripts" / "joblog.py",
+    }
+    named = modules_of(*(library / f"{module}.py" for module in code))
+    assert {str(path.relative_to(library)) for path in imported - named} - WITHOUT_EFFECT == set()
 
 
 @pytest.mark.parametrize("name", ["requirements-test", "requirements-cluster"])
