@@ -145,7 +145,7 @@ def test_a_run_in_which_everything_failed_has_a_report_that_says_so(tmp_path):
     assert "Cell 4711: no spikes (model 4711: <no> such model)" in page.text
     assert "Cell 12: no spikes" in page.text and "Library probe: not made" in page.text
     assert "Cell 99: left out of the libraries, no spikes (model 99: does not fire)" in page.text
-    assert page.text.count("model 99: does not fire") == 1
+    assert "does not fire) (" not in page.text  # once is enough
     assert "Cell 88: left out of the libraries, no spikes (it was killed)" in page.text
     assert "Recording demo: not made" in page.text and "seed 7" in page.text
     assert all(source.startswith("data:") for source in page.loaded)
