@@ -17,7 +17,7 @@ import harness
 import yaml
 
 #: What a checkout holds that a run needs
-PARTS = ("Snakefile", "rules", "scripts", "config", "profiles", "envs")
+PARTS = ("Snakefile", "CITATION.cff", "rules", "scripts", "config", "profiles", "envs")
 PROBES = ("Neuronexus-32", "Neuropixels-128", "Neuropixels-384")
 #: Stands in for every script: its files, and nothing else
 STUB = """\

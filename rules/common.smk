@@ -1,5 +1,7 @@
 # What all stages share: the validated configuration, the cell table, wildcards and helpers. No rules here.
 
+import functools
+import hashlib
 import os
 import re
 import sys
@@ -59,7 +61,8 @@ def block(settings):
 
 
 def code(*modules):
-    """Library modules that a job runs, and all that they import, as inputs: it runs again when their content changes."""
+    """A digest of library modules that a job runs, and of all that they import, for `params`: it runs again when their content
+    changes. As inputs they would be most of what the engine has to look after, for each job anew."""
     package = SCRIPTS / "allenrec"
     found, queue = set(), [package / f"{module}.py" for module in modules]
     while queue:
@@ -67,17 +70,28 @@ def code(*modules):
         if path not in found:
             found.add(path)
             queue += imported_modules(path)
-    return sorted(os.path.relpath(path) for path in found)
+    digest = hashlib.sha256()
+    for path in sorted(found):
+        digest.update(f"{path.relative_to(package)} {read_module(path)}".encode())
+    return digest.hexdigest()[:16]
 
 
+@functools.cache
+def read_module(path):
+    return path.read_text(encoding="utf-8")
+
+
+@functools.cache
 def imported_modules(path):
     """The modules of the library that one of them imports; all its imports are relative."""
-    for dots, module, names in re.findall(r"^\s*from (\.+)([\w.]*) import ([\w, ]+)", path.read_text(), re.MULTILINE):
+    found = []
+    for dots, module, names in re.findall(r"^\s*from (\.+)([\w.]*) import ([\w, ]+)", read_module(path), re.MULTILINE):
         folder = path.parents[len(dots) - 1]
         candidates = [module] if module else [name.strip() for name in names.split(",")]
         for candidate in candidates:
             target = folder.joinpath(*candidate.split("."))
-            yield target / "__init__.py" if target.is_dir() else target.with_suffix(".py")
+            found.append(target / "__init__.py" if target.is_dir() else target.with_suffix(".py"))
+    return found
 
 
 def assets(folder):

@@ -16,7 +16,6 @@ rule plot_cell:
     """A cell: its morphology, the accepted run, its spikes beside those of the recorded cell, and their currents."""
     input:
         currents=rules.simulate_spikes.output,
-        code=code("currents", "figures/cells", "figures/style", "figures/captions/__init__"),
         captions=assets("figures/captions/cells"),
     output:
         **figures_at("cells/{model}", "morphology", "soma_trace", "spike_counts", "spikes", "membrane_currents"),
@@ -32,6 +31,8 @@ rule plot_cell:
     resources:
         mem_mb=mem_mb(500),
         runtime=runtime(5),
+    params:
+        code=code("currents", "figures/cells", "figures/style", "figures/captions/__init__"),
     message:
         "Drawing model {wildcards.model}"
     script:
@@ -42,7 +43,6 @@ rule plot_library:
     """A library: amplitudes, shapes of waveforms, poses around the probe, templates on it, acceptance."""
     input:
         library=rules.concatenate_library.output.library,
-        code=code("library", "figures/libraries", "figures/style", "figures/captions/__init__"),
         captions=assets("figures/captions/libraries"),
     output:
         **figures_at("libraries/{library}", "amplitudes", "waveform_shapes", "poses", "templates", "acceptance"),
@@ -59,6 +59,7 @@ rule plot_library:
         mem_mb=mem_mb(2000),
         runtime=runtime(10),
     params:
+        code=code("library", "figures/libraries", "figures/style", "figures/captions/__init__"),
         min_amp=lambda wildcards: settings.libraries[wildcards.library].min_amp,
     message:
         "Drawing library {wildcards.library}"
@@ -70,7 +71,6 @@ rule plot_mean_eap:
     """A model on a probe: its mean extracellular action potential."""
     input:
         library=rules.compute_eaps.output,
-        code=code("library", "figures/libraries", "figures/style", "figures/captions/__init__"),
         captions=assets("figures/captions/libraries"),
     output:
         **figures_at("libraries/{library}/cells/{model}", "mean_eap"),
@@ -86,6 +86,8 @@ rule plot_mean_eap:
     resources:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
+    params:
+        code=code("library", "figures/libraries", "figures/style", "figures/captions/__init__"),
     message:
         "Drawing model {wildcards.model} on {wildcards.library}"
     script:
@@ -96,7 +98,6 @@ rule plot_recording:
     """A recording: its units and their spikes, a window of traces, spikes as they are in the traces, the noise between."""
     input:
         recording="results/recordings/{recording}/recording.h5",
-        code=code("recording", "figures/recordings", "figures/spikes", "figures/style", "figures/captions/__init__"),
         captions=assets("figures/captions/recordings"),
     output:
         **figures_at(
@@ -124,6 +125,8 @@ rule plot_recording:
     resources:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
+    params:
+        code=code("recording", "figures/recordings", "figures/spikes", "figures/style", "figures/captions/__init__"),
     message:
         "Drawing recording {wildcards.recording}"
     script:
@@ -134,7 +137,6 @@ rule plot_drift:
     """A recording whose units drift: how far each of them is from its place over time."""
     input:
         recording="results/recordings/{recording}/recording.h5",
-        code=code("recording", "figures/spikes", "figures/style", "figures/captions/__init__"),
         captions=assets("figures/captions/recordings"),
     output:
         **figures_at("recordings/{recording}", "drift"),
@@ -150,6 +152,8 @@ rule plot_drift:
     resources:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
+    params:
+        code=code("recording", "figures/spikes", "figures/style", "figures/captions/__init__"),
     message:
         "Drawing the drift of recording {wildcards.recording}"
     script:
@@ -160,7 +164,6 @@ rule view_recording:
     """A recording in the browser: the viewer of its first minute, a page of its own, and the tables behind the figures."""
     input:
         recording="results/recordings/{recording}/recording.h5",
-        code=code("library", "recording", "excerpt", "figures/viewer", "figures/captions/__init__"),
         script_of_viewer="scripts/allenrec/figures/viewer.js",
         captions=assets("figures/captions/recordings"),
     output:
@@ -188,6 +191,7 @@ rule view_recording:
         mem_mb=mem_mb(1500),
         runtime=runtime(10),
     params:
+        code=code("library", "recording", "excerpt", "figures/viewer", "figures/captions/__init__"),
         # Of the traces, in the page: about a byte each
         n_values=6_000_000,
     message:

@@ -13,7 +13,6 @@ rule compute_eaps:
         currents=rules.simulate_spikes.output,
         probe=probe_file,
         poses=poses_of_library,
-        code=code("currents", "cell_library", "tables"),
     output:
         ensure("results/libraries/{library}/cells/{model}.h5", non_empty=True),
     log:
@@ -29,6 +28,7 @@ rule compute_eaps:
         mem_mb=mem_mb(1000),
         runtime=runtime(15),
     params:
+        code=code("currents", "cell_library", "tables"),
         settings=library_settings,
         cell=lambda wildcards: cells[wildcards.model],
         cell_type_column=settings.cell_type_column,
@@ -43,7 +43,6 @@ rule concatenate_library:
     """All templates of a probe in one file, and a table of them."""
     input:
         cells=expand("results/libraries/{{library}}/cells/{model}.h5", model=cells),
-        code=code("library"),
     output:
         library=ensure("results/libraries/{library}/templates.h5", non_empty=True),
         table=ensure("results/libraries/{library}/templates.csv", non_empty=True),
@@ -60,6 +59,7 @@ rule concatenate_library:
         mem_mb=mem_mb(1000),
         runtime=runtime(30),
     params:
+        code=code("library"),
         exclude_flagged=settings.models.exclude_flagged,
         left_out=settings.models.leave_out,
     message:
