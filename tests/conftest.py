@@ -49,11 +49,17 @@ CONFIG = {
 
 @pytest.fixture(scope="session")
 def workflow(models_folder, mechanisms, tmp_path_factory):
-    """Make a folder with a small configuration, the models downloaded and compiled."""
+    """Make a folder with a small configuration, the models downloaded and compiled, and what numba compiled in the first one."""
+    made = []
 
     def make(name):
         folder = tmp_path_factory.mktemp(name)
-        copy_workflow(folder)
+        made.append(copy_workflow(folder))
+        for compiled in (made[0] / "scripts").rglob("*.nb[ic]"):
+            target = folder / compiled.relative_to(made[0])
+            if target != compiled:
+                target.parent.mkdir(exist_ok=True)
+                shutil.copy2(compiled, target)
         (folder / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
         shutil.copytree(mechanisms, folder / "results" / "mechanisms" / mechanisms.name)
         shutil.copytree(models_folder / "wheel", folder / "allen_models" / "wheel")
