@@ -66,8 +66,8 @@ def test_same_bytes_as_on_a_workstation_from_few_jobs(start, two_cells, referenc
     finished(start(folder), folder, reference)
     done = [job for job in jobs() if int(job["id"]) > last_job]
     assert {job["state"] for job in done} == {"COMPLETED"}
-    # A job for each model, one for each of the library, the recording and the table of cells
-    assert len(done) == 2 + 3
+    # A job for each model, one for each of the library, the recording, the table of cells and the report
+    assert len(done) == 2 + 4
     assert {job["node"] for job in done} == {"n1", "n2"}
     again = snakemake(folder, *ON_SLURM)
     assert again.returncode == 0 and "Nothing to be done" in again.stderr

@@ -113,6 +113,31 @@ def test_rules_run_again_when_what_their_scripts_import_changes(script, code):
     assert {str(path.relative_to(library)) for path in imported - named} - WITHOUT_EFFECT == set()
 
 
+def rules_with_resources():
+    """Each rule that has a benchmark, with the megabytes and minutes that it asks for; they are inherited by `use rule`."""
+    asked = {}
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        for rule in re.split(r"^(?=(?:use )?rule )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            used, name = re.match(r"(?:use rule (\w+) as )?(?:rule )?(\w+)", rule).groups()
+            if used:
+                asked[name] = asked[used]
+            elif "    benchmark:" in rule:
+                memory, minutes = re.search(r"mem_mb=mem_mb\((\d+)\)", rule), re.search(r"runtime=runtime\((\d+)", rule)
+                asked[name] = f"{memory[1]}, {minutes[1]}"
+    return asked
+
+
+def test_documentation_says_what_rules_ask_for():
+    """The table of docs/cluster.md has every rule that is measured, with its request as in rules/."""
+    text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    documented = {}
+    for line in text[text.index("## Resources") : text.index("## How it scales")].splitlines():
+        columns = [column.strip() for column in line.strip("|").split("|")]
+        if len(columns) == 5 and re.match(r"[a-z]+_?[a-z]", columns[0]) and columns[0] != "rule":
+            documented |= {re.sub(r" \(.*", "", name): columns[4] for name in columns[0].split(", ")}
+    assert documented == rules_with_resources()
+
+
 @pytest.mark.parametrize("name", ["requirements-test", "requirements-cluster"])
 def test_other_locks_have_the_versions_of_the_lock(name):
     others = locked_versions(ROOT / f"{name}.lock")
