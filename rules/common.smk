@@ -60,11 +60,19 @@ def block(settings):
     return settings.model_dump(mode="json")
 
 
-def code(*modules):
-    """A digest of library modules that a job runs, and of all that they import, for `params`: it runs again when their content
-    changes. As inputs they would be most of what the engine has to look after, for each job anew."""
+def code(*parts):
+    """A digest of what a job runs, for `params`: it runs again when the content changes. Parts are modules of the library, which
+    count with all that they import, and other files of it or folders of them, such as captions. As inputs they would be most
+    of what the engine has to look after, for each job anew."""
     package = SCRIPTS / "allenrec"
-    found, queue = set(), [package / f"{module}.py" for module in modules]
+    found, queue = set(), []
+    for path in (package / part for part in parts):
+        if path.is_dir():
+            found |= {file for file in path.iterdir() if file.is_file() and file.suffix != ".py"}
+        elif path.suffix:
+            found.add(path)
+        else:
+            queue.append(path.with_suffix(".py"))
     while queue:
         path = queue.pop()
         if path not in found:
@@ -72,12 +80,12 @@ def code(*modules):
             queue += imported_modules(path)
     digest = hashlib.sha256()
     for path in sorted(found):
-        digest.update(f"{path.relative_to(package)} {read_module(path)}".encode())
+        digest.update(f"{path.relative_to(package)} {content_of(path)}".encode())
     return digest.hexdigest()[:16]
 
 
 @functools.cache
-def read_module(path):
+def content_of(path):
     return path.read_text(encoding="utf-8")
 
 
@@ -85,19 +93,13 @@ def read_module(path):
 def imported_modules(path):
     """The modules of the library that one of them imports; all its imports are relative."""
     found = []
-    for dots, module, names in re.findall(r"^\s*from (\.+)([\w.]*) import ([\w, ]+)", read_module(path), re.MULTILINE):
+    for dots, module, names in re.findall(r"^\s*from (\.+)([\w.]*) import ([\w, ]+)", content_of(path), re.MULTILINE):
         folder = path.parents[len(dots) - 1]
         candidates = [module] if module else [name.strip() for name in names.split(",")]
         for candidate in candidates:
             target = folder.joinpath(*candidate.split("."))
             found.append(target / "__init__.py" if target.is_dir() else target.with_suffix(".py"))
     return found
-
-
-def assets(folder):
-    """Files of a folder of the library that are not Python, such as captions, as inputs."""
-    found = (SCRIPTS / "allenrec" / folder).iterdir()
-    return sorted(os.path.relpath(path) for path in found if path.is_file() and path.suffix != ".py")
 
 
 def figures_at(folder, *names):

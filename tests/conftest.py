@@ -49,7 +49,7 @@ CONFIG = {
 
 @pytest.fixture(scope="session")
 def workflow(models_folder, mechanisms, tmp_path_factory):
-    """Make a folder with a small configuration, the models downloaded and compiled, and what numba compiled in the first one."""
+    """Make a folder with a small configuration, models and mechanisms, and what numba compiled in the first such folder."""
     made = []
 
     def make(name):
