@@ -89,11 +89,16 @@ def test_job_over_its_memory_or_time_is_tried_again_with_more(start, two_cells, 
     folder = two_cells("limits")
     script = folder / "scripts" / "tabulate_cells.py"
     script.write_text(script.read_text() + "    import time\n\n    time.sleep(75)\n")
-    too_little = [f"{rule}:mem_mb=250*attempt" for rule in ("generate_recording", "plot_recording")]
+    # What is drawn side by side adds up: the job asks for 300 MB.
+    too_little = [
+        "generate_recording:mem_mb=300*attempt",
+        "plot_recording:mem_mb=150*attempt",
+        "view_recording:mem_mb=150*attempt",
+    ]
     process = start(folder, "--set-resources", *too_little, "tabulate_cells:runtime=attempt")
     finished(process, folder, reference)
     recording, table = attempts("recording", last_job), attempts("tabulate_cells", last_job)
-    assert [megabytes(job) for job in recording] == [250 * (k + 1) for k in range(len(recording))] and len(recording) > 1
+    assert [megabytes(job) for job in recording] == [300 * (k + 1) for k in range(len(recording))] and len(recording) > 1
     assert {job["state"] for job in recording[:-1]} <= {"FAILED", "OUT_OF_MEMORY"} and recording[-1]["state"] == "COMPLETED"
     assert [(job["state"], job["limit"]) for job in table] == [("TIMEOUT", "1:00"), ("COMPLETED", "2:00")]
 
