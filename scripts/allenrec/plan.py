@@ -127,7 +127,8 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
     bandpass = design_filter(fs, signal.filter_cutoff, signal.filter_order, signal.filter_mode) if signal.filter else None
     n_phases = settings.templates.upsample
     n_samples = int(fs * settings.spiketrains.duration)
-    trains, overlaps = _draw_spikes(library, settings, groups, template_ids, n_samples, fs, n_phases, address)
+    overlaps = spatial_overlaps(-templates.min(axis=2), settings.templates.overlap_threshold)
+    trains = _draw_spikes(library.celltypes[template_ids], settings, groups, overlaps, n_samples, fs, n_phases, address)
     ticks = [train.ticks for train in trains]
     bursting = _bursting(signal, groups, address)
     gains, stretches = [], []
@@ -205,16 +206,15 @@ def _select(library, settings, groups, address):
     )
 
 
-def _draw_spikes(library, settings, groups, template_ids, n_samples, fs, n_phases, address):
-    """The trains of all units, and which of these overlap in space (n_units, n_units)."""
+def _draw_spikes(celltypes, settings, groups, overlaps, n_samples, fs, n_phases, address):
+    """The trains of all units; `overlaps` (n_units, n_units), which of them are near each other."""
     trains, signal = settings.spiketrains, settings.recordings
     # The last half sample is left out: a spike there would belong to a sample after the end.
     grid = {"n_ticks": n_samples * n_phases - n_phases // 2, "ticks_per_second": fs * n_phases}
-    overlaps = spatial_overlaps(-library.at_centre(template_ids).min(axis=2), settings.templates.overlap_threshold)
     if trains.file is not None:
-        return given_trains(trains.file, trains.file_units, trains.n_units, duration=trains.duration, **grid), overlaps
+        return given_trains(trains.file, trains.file_units, trains.n_units, duration=trains.duration, **grid)
     keys = _unit_keys(groups)
-    drawn = draw_trains(address, keys, library.celltypes[template_ids], trains, **grid)
+    drawn = draw_trains(address, keys, celltypes, trains, **grid)
     if signal.sync_rate is not None:
         drawn = synchronise(
             address,
@@ -227,7 +227,7 @@ def _draw_spikes(library, settings, groups, template_ids, n_samples, fs, n_phase
             first_tick=round(trains.t_start * fs * n_phases),
             n_ticks=grid["n_ticks"],
         )
-    return drawn, overlaps
+    return drawn
 
 
 def _overlap_pairs(ticks, overlaps, jitter):
