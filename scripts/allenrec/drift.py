@@ -35,8 +35,16 @@ class Drift:
         """Return the displacement of a unit at any times (n,) s, µm."""
         return np.interp(times, self.times, self.of_unit(unit))
 
+    def displacements(self, units, times):
+        """Return the displacements of units (n,) at a time each (n,) s, µm."""
+        total = np.zeros(len(units))
+        for movement in self.movements:
+            for course, weights in zip(movement.courses.T, movement.weights, strict=True):
+                total += np.interp(times, self.times, course) * weights[units]
+        return total
 
-def design_drift(address, settings, *, duration, fs, depths, drifts, reach):
+
+def design_drift(address, settings, *, duration, fs, depths, drifts, reach, tissue=None):
     """Put the movements of a recording together.
 
     Parameters
@@ -54,6 +62,8 @@ def design_drift(address, settings, *, duration, fs, depths, drifts, reach):
         (n_units,) bool. Which of them drift at all.
     reach : float
         µm. How far all units can move both ways together: the range of a movement whose range is not given.
+    tissue : numpy.ndarray or None
+        µm. The depths over which a non-rigid movement changes, if not those of the units.
 
     Returns
     -------
@@ -66,7 +76,8 @@ def design_drift(address, settings, *, duration, fs, depths, drifts, reach):
             courses, weights = _from_file(movement.drift_file, times, depths)
         else:
             course = _course((*address, number), movement, times, duration, 2 * reach)
-            courses, weights = course[:, np.newaxis], _factors(movement, depths)[np.newaxis]
+            factors = _factors(movement, depths, depths if tissue is None else tissue)
+            courses, weights = course[:, np.newaxis], factors[np.newaxis]
         movements.append(Movement(_within(courses, times, movement), weights * drifts))
     return Drift(times, tuple(movements))
 
@@ -140,15 +151,15 @@ def random_walk(rng, times, deviation, limit):
     return limit - np.abs((free + limit) % (4 * limit) - 2 * limit)
 
 
-def _factors(movement, depths):
+def _factors(movement, depths, tissue):
     """How much of the movement each unit follows, (n_units,)."""
-    if movement.drift_mode_probe == "rigid" or not len(depths):
+    if movement.drift_mode_probe == "rigid" or not len(tissue):
         return np.ones(len(depths))
     if movement.non_rigid_gradient_mode == "step":
         boundary = movement.non_rigid_step_depth_boundary
         above, below = movement.non_rigid_step_factors
-        return np.where(depths > (depths.mean() if boundary is None else boundary), above, below)
-    height = (depths - depths.min()) / max(np.ptp(depths), 1e-9)
+        return np.where(depths > (tissue.mean() if boundary is None else boundary), above, below)
+    height = np.clip((depths - tissue.min()) / max(np.ptp(tissue), 1e-9), 0, 1)
     if movement.non_rigid_linear_direction > 0:
         height = 1 - height
     least = movement.non_rigid_linear_min_factor
@@ -242,6 +253,10 @@ class Paths:
     def reach(self):
         """µm: how far all of them can move both ways."""
         return float(min(-self.along[:, 0].max(), self.along[:, -1].min())) if len(self.along) else 0.0
+
+    def nearest(self, units, displacements):
+        """Return the steps of the paths of units (n,) that are nearest to a displacement each (n,) µm."""
+        return np.abs(self.along[units] - displacements[:, np.newaxis]).argmin(axis=1)
 
     def steps(self, unit, displacements):
         """Return where displacements (n,) µm lie between the steps of a unit's path, (n,), from 0 to n_steps - 1."""

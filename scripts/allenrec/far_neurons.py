@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from .errors import UserError
-from .placement import add_waveforms
+from .placement import PlacedTemplates, add_spikes
 from .seeds import generator
 
 #: Spikes are drawn in blocks of so many samples, each at an address of its own
@@ -18,58 +18,58 @@ BLOCK = 2**13
 class FarNeurons:
     """Neurons of which only the noise is wanted.
 
-    `address`; `rates` (n,), spikes a sample; `waveforms` (n, n_steps, n_t, n_channels) float32 µV with the spike at `peak`, at
-    each step of a drift, of which the middle one is the place without drift; `steps_at`, which step at given samples, or None
-    without drift.
+    `address`; `rates` (n,), spikes a sample; `templates`, `PlacedTemplates` of one phase: one of each neuron, or one of each
+    step of its path that it comes to; `at_rest` (n,), which of them is its template without drift; `moved`, which ones its
+    spikes have: a function from samples and neurons (n_spikes,), or None without drift.
     """
 
     address: tuple
     rates: np.ndarray
-    waveforms: np.ndarray
-    peak: int
-    steps_at: Callable | None = None
-
-    @property
-    def at_rest(self):
-        """(n, n_t, n_channels)"""
-        return self.waveforms[:, self.waveforms.shape[1] // 2]
+    templates: PlacedTemplates
+    at_rest: np.ndarray
+    moved: Callable | None = None
 
     def scaled(self, factor):
         """The same neurons, louder by a factor (n_channels,)."""
-        return replace(self, waveforms=self.waveforms * np.float32(factor))
+        return replace(self, templates=self.templates._replace(weights=self.templates.weights * np.float32(factor)))
+
+    def waveform(self, neuron):
+        """(n_t, n_channels) float32 µV, without drift."""
+        return self.templates.courses[self.at_rest[neuron], 0] @ self.templates.weights[self.at_rest[neuron]]
 
     @cached_property
     def mean(self):
         """(n_channels,) float32 µV; Campbell's theorem (1909, Proc Camb Phil Soc 15:117)."""
-        return np.einsum("u,utc->c", self.rates, self.at_rest).astype(np.float32)
+        total = sum(rate * self.waveform(neuron).sum(axis=0, dtype=float) for neuron, rate in enumerate(self.rates))
+        return total.astype(np.float32)
 
     def deviation(self, bandpass=None):
         """Standard deviation (n_channels,) µV of their sum, or of what a filter leaves of it; Campbell's theorem."""
-        variance = np.zeros(self.waveforms.shape[-1])
-        for rate, waveform in zip(self.rates, self.at_rest, strict=True):
-            waveform = bandpass.response(waveform)[0] if bandpass else waveform
+        variance = np.zeros(self.templates.weights.shape[-1])
+        for neuron, rate in enumerate(self.rates):
+            waveform = bandpass.response(self.waveform(neuron))[0] if bandpass else self.waveform(neuron)
             variance += rate * np.einsum("tc,tc->c", waveform, waveform, dtype=float)
         return np.sqrt(variance)
 
     def spikes(self, block):
-        """Return samples and neurons of the spikes in a block.
+        """Return samples and neurons of the spikes in a block, in the order of time.
 
         A number of spikes with a Poisson distribution, each at any sample and of any neuron, are as many Poisson processes.
         """
         rng = generator(*self.address, block)
         n = rng.poisson(self.rates.sum() * BLOCK)
         neurons = np.searchsorted(np.cumsum(self.rates)[:-1], self.rates.sum() * rng.random(n), side="right")
-        return block * BLOCK + rng.integers(BLOCK, size=n), neurons
+        return block * BLOCK + np.sort(rng.integers(BLOCK, size=n)), neurons
 
     def add_to(self, traces, start):
         """Add them to traces (n, n_channels) float32 µV whose first row is sample `start`; their mean is left out."""
-        _, n_steps, n_t, n_channels = self.waveforms.shape
-        waveforms = self.waveforms.reshape(-1, n_t, n_channels)
+        n_t = self.templates.courses.shape[2]
         traces -= self.mean
         for block in range((start - n_t) // BLOCK, (start + len(traces) + n_t) // BLOCK + 1):
             samples, neurons = self.spikes(block)
-            steps = self.steps_at(samples) if self.steps_at else n_steps // 2
-            add_waveforms(traces, start, samples, neurons * n_steps + steps, waveforms, self.peak)
+            which = self.moved(samples, neurons) if self.moved else self.at_rest[neurons]
+            gains, ones = np.ones((len(samples), 1), dtype=np.float32), np.ones(len(samples))
+            add_spikes(traces, start, samples, np.zeros_like(samples), gains, ones, which, self.templates)
 
 
 def select_far_neurons(rng, amplitudes, celltypes, wanted, *, min_amp, max_amp):

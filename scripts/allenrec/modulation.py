@@ -11,7 +11,7 @@ def draw_gains(rng, n_spikes, n_channels, *, modulation, mrand, sdrand):
     if modulation == "none":
         return np.ones((n_spikes, 1), dtype=np.float32)
     columns = n_channels if modulation == "electrode" else 1
-    return (mrand + sdrand * rng.standard_normal((n_spikes, columns))).astype(np.float32)
+    return np.float32(mrand) + np.float32(sdrand) * rng.standard_normal((n_spikes, columns), dtype=np.float32)
 
 
 def burst_starts(times, *, n_burst_spikes, max_burst_duration):

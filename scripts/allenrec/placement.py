@@ -8,6 +8,7 @@ waveforms they would fill gigabytes and have to be fetched from there for every 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 import numba
@@ -19,6 +20,8 @@ LEFT_OUT = 1e-6
 SILENCE = 1e-5
 #: Courses that are added at once; templates of fewer have silent ones
 COURSES_AT_ONCE = 4
+#: Templates that are placed at once
+TEMPLATES_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -184,10 +187,20 @@ def _quiet_samples(courses, weights):
     return int(np.sum(until <= SILENCE**2 * until[-1]))
 
 
-def place_templates(templates, *arguments, threads=1, **named):
-    """As `place_template`, for at least one template, (n, n_channels, n_t) µV; returns `PlacedTemplates`."""
+def place_templates(templates, peak, fs_in, fs_out, *, n_phases, pad_len, threads=1):
+    """As `place_template`, for an iterable of at least one template (n_channels, n_t) µV; returns `PlacedTemplates`.
+
+    Of a generator only some templates are held at once.
+    """
+
+    def place(template):
+        return place_template(template, peak, fs_in, fs_out, n_phases=n_phases, pad_len=pad_len)
+
+    placed, waiting = [], iter(templates)
     with ThreadPoolExecutor(threads) as pool:
-        return stacked(list(pool.map(lambda template: place_template(template, *arguments, **named), templates)))
+        while some := list(islice(waiting, TEMPLATES_AT_ONCE)):
+            placed += pool.map(place, some)
+    return stacked(placed)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -286,22 +299,3 @@ def _read_between(courses, peak, time, out):
     for r in range(rank):
         before, after = courses[left % n_phases, j, r], courses[(left - 1) % n_phases, later, r]
         out[r] = before + share * (after - before)
-
-
-@numba.njit(cache=True, nogil=True)
-def add_waveforms(traces, start, samples, which, waveforms, peak):
-    """Add waveforms (n_waveforms, n_t, n_channels) µV to a piece of the recording, in place, with the peak at a sample.
-
-    `samples`, `which` (n,): when, and which one; the rest as in `add_spikes`.
-    """
-    n, n_channels = traces.shape
-    n_t = waveforms.shape[1]
-    for spike in range(len(samples)):
-        first = samples[spike] - peak - start
-        low, high = max(0, -first), min(n_t, n - first)
-        if low >= high:
-            continue
-        rows, values = traces[first + low : first + high], waveforms[which[spike], low:high]
-        for k in range(high - low):
-            for channel in range(n_channels):
-                rows[k, channel] += values[k, channel]

@@ -6,7 +6,7 @@ It holds all that is random about a recording but its noise; `allenrec.traces` c
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -31,11 +31,13 @@ STEPS_HELD = 1024
 
 @dataclass(frozen=True)
 class Moving:
-    """Units that drift: `drift`; `paths` of their templates; `displacements`, for each unit those of its spikes (n_spikes,)
-    µm; `at_step`, a function from a unit and a step of its library to the `PlacedTemplate`."""
+    """Units that drift: `drift`; `paths` of their templates; `depths` (n_units,) µm, where they are along the axis of drift;
+    `displacements`, for each unit those of its spikes (n_spikes,) µm; `at_step`, a function from a unit and a step of its
+    library to the `PlacedTemplate`."""
 
     drift: Drift
     paths: Paths
+    depths: np.ndarray
     displacements: list
     at_step: Callable
 
@@ -127,7 +129,8 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
     bandpass = design_filter(fs, signal.filter_cutoff, signal.filter_order, signal.filter_mode) if signal.filter else None
     n_phases = settings.templates.upsample
     n_samples = int(fs * settings.spiketrains.duration)
-    trains, overlaps = _draw_spikes(library, settings, groups, template_ids, n_samples, fs, n_phases, address)
+    overlaps = spatial_overlaps(-templates.min(axis=2), settings.templates.overlap_threshold)
+    trains = _draw_spikes(library.celltypes[template_ids], settings, groups, overlaps, n_samples, fs, n_phases, address)
     ticks = [train.ticks for train in trains]
     bursting = _bursting(signal, groups, address)
     gains, stretches = [], []
@@ -143,7 +146,9 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
     silence = np.zeros((0, 0, library.templates.shape[-2]), dtype=np.float32)
     unfiltered = placed.at_sample if placed else silence
     filtered = _filtered(unfiltered, bandpass, threads)
-    far = _far_neurons(far_library or library, settings, fs, address) if signal.noise_mode == "far-neurons" else None
+    far = None
+    if signal.noise_mode == "far-neurons":
+        far = _far_neurons(far_library or library, settings, fs, address, moving, threads)
     noise = design_noise((*address, "noise"), signal, fs, library.channel_positions, bandpass, far)
     units = _unit_table(library, template_ids, groups, trains, settings, fs * n_phases).assign(
         snr=_signal_to_noise(unfiltered, noise and noise.raw),
@@ -205,16 +210,15 @@ def _select(library, settings, groups, address):
     )
 
 
-def _draw_spikes(library, settings, groups, template_ids, n_samples, fs, n_phases, address):
-    """The trains of all units, and which of these overlap in space (n_units, n_units)."""
+def _draw_spikes(celltypes, settings, groups, overlaps, n_samples, fs, n_phases, address):
+    """The trains of all units; `overlaps` (n_units, n_units), which of them are near each other."""
     trains, signal = settings.spiketrains, settings.recordings
     # The last half sample is left out: a spike there would belong to a sample after the end.
     grid = {"n_ticks": n_samples * n_phases - n_phases // 2, "ticks_per_second": fs * n_phases}
-    overlaps = spatial_overlaps(-library.at_centre(template_ids).min(axis=2), settings.templates.overlap_threshold)
     if trains.file is not None:
-        return given_trains(trains.file, trains.file_units, trains.n_units, duration=trains.duration, **grid), overlaps
+        return given_trains(trains.file, trains.file_units, trains.n_units, duration=trains.duration, **grid)
     keys = _unit_keys(groups)
-    drawn = draw_trains(address, keys, library.celltypes[template_ids], trains, **grid)
+    drawn = draw_trains(address, keys, celltypes, trains, **grid)
     if signal.sync_rate is not None:
         drawn = synchronise(
             address,
@@ -227,7 +231,7 @@ def _draw_spikes(library, settings, groups, template_ids, n_samples, fs, n_phase
             first_tick=round(trains.t_start * fs * n_phases),
             n_ticks=grid["n_ticks"],
         )
-    return drawn, overlaps
+    return drawn
 
 
 def _overlap_pairs(ticks, overlaps, jitter):
@@ -272,19 +276,12 @@ def _moving(library, settings, template_ids, times, fs, name, address):
         raise UserError(
             f"{where}: drifting needs a library whose templates drift (libraries.{settings.library}.drifting: true)"
         )
-    direction = np.array(signal.preferred_dir) / np.linalg.norm(signal.preferred_dir)
+    direction = _direction(signal)
     paths = paths_of(library.locations[template_ids], library.centre, direction)
     lots = [generator(*address, "drifting", unit).random() for unit in range(len(template_ids))]
     drifts = np.argsort(np.argsort(lots)) < (len(lots) if signal.n_drifting is None else signal.n_drifting)
-    drift = design_drift(
-        (*address, "drift"),
-        signal.drift_dicts,
-        duration=settings.spiketrains.duration,
-        fs=signal.drift_fs,
-        depths=library.positions[template_ids] @ direction,
-        drifts=drifts,
-        reach=paths.reach,
-    )
+    depths = library.positions[template_ids] @ direction
+    drift = _drift(settings, address, depths=depths, drifts=drifts, reach=paths.reach)
     require_reach(drift, paths, where)
 
     @lru_cache(maxsize=max(STEPS_HELD, 2 * len(times)))
@@ -301,12 +298,23 @@ def _moving(library, settings, template_ids, times, fs, name, address):
     return Moving(
         drift=drift,
         paths=paths,
+        depths=depths,
         displacements=[np.float32(drift.displacement(unit, some)) for unit, some in enumerate(times)],
         at_step=at_step,
     )
 
 
-def _far_neurons(library, settings, fs, address):
+def _direction(signal):
+    return np.array(signal.preferred_dir) / np.linalg.norm(signal.preferred_dir)
+
+
+def _drift(settings, address, **neurons):
+    signal, duration = settings.recordings, settings.spiketrains.duration
+    return design_drift((*address, "drift"), signal.drift_dicts, duration=duration, fs=signal.drift_fs, **neurons)
+
+
+def _far_neurons(library, settings, fs, address, moving, threads):
+    """Far neurons, which move with the units, `moving`, if there are such and the library drifts."""
     trains, signal = settings.spiketrains, settings.recordings
     n_exc = round(signal.far_neurons_n * signal.far_neurons_exc_inh_ratio)
     groups = [
@@ -325,16 +333,39 @@ def _far_neurons(library, settings, fs, address):
         draw_rate(generator(*address, "far rate", *key), *rate_of(trains, key[0], library.celltypes[row]), trains.min_rate)
         for key, row in zip(_unit_keys(groups), rows, strict=True)
     ]
+    address, rates = (*address, "far spikes"), np.array(rates) / fs
     # Spikes of Poisson processes lie on samples as well as between them: one phase will do.
-    placed = place_templates(
-        library.at_centre(rows),
-        library.peak_sample,
-        1000 / library.dt,
-        fs,
-        n_phases=1,
-        pad_len=settings.templates.pad_len,
-    )
-    return FarNeurons((*address, "far spikes"), np.array(rates) / fs, placed.at_sample[:, np.newaxis], placed.peak)
+    rate_and_pads = {"fs_out": fs, "n_phases": 1, "pad_len": settings.templates.pad_len, "threads": threads}
+    place = partial(place_templates, peak=library.peak_sample, fs_in=1000 / library.dt, **rate_and_pads)
+    if not (moving and library.drifting):
+        return FarNeurons(address, rates, place(library.at_centre(rows)), np.arange(len(rows)))
+    direction = _direction(signal)
+    paths = paths_of(library.locations[rows], library.centre, direction)
+    depths, everyone = library.positions[rows] @ direction, np.ones(len(rows), dtype=bool)
+    drift = _drift(settings, address[:-1], depths=depths, drifts=everyone, reach=moving.paths.reach, tissue=moving.depths)
+    return FarNeurons(address, rates, *_along_paths(library, rows, paths, drift, fs, place))
+
+
+def _along_paths(library, rows, paths, drift, fs, place):
+    """The placed templates of neurons (n,) at all steps of their paths that they come to; which of them are those without
+    drift (n,); and the function from samples and neurons to which ones they are. Beyond its path a neuron stays at its end."""
+    n = len(rows)
+    courses = [drift.of_unit(neuron) for neuron in range(n)]
+    ends = [np.array([0.0, course.min(), course.max()]) for course in courses]
+    steps = np.array([paths.nearest(np.full(3, neuron), ends[neuron]) for neuron in range(n)])
+    lowest, n_steps = steps.min(axis=1), np.ptp(steps, axis=1) + 1
+    begins = np.cumsum(n_steps) - n_steps - lowest
+
+    def templates():
+        for neuron, row in enumerate(rows):
+            for step in range(lowest[neuron], lowest[neuron] + n_steps[neuron]):
+                yield library.templates[row, paths.order[neuron, step]]
+
+    def moved(samples, neurons):
+        nearest = paths.nearest(neurons, drift.displacements(neurons, samples / fs))
+        return begins[neurons] + nearest
+
+    return place(templates()), begins + steps[:, 0], moved
 
 
 def _unit_table(library, template_ids, groups, trains, settings, ticks_per_second):

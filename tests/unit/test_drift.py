@@ -13,7 +13,7 @@ from allenrec.drift import Drift, Movement, design_drift, fast_course, paths_of,
 from allenrec.errors import UserError
 from allenrec.library import library_from_arrays, read_library
 from allenrec.placement import split_ticks
-from allenrec.plan import plan_recording
+from allenrec.plan import _far_neurons, plan_recording
 from allenrec.probes import load_probe
 from allenrec.recording import read_recording
 from allenrec.settings import Drift as DriftSettings
@@ -268,6 +268,38 @@ def test_rigid_drift_moves_all_units_alike(library, tmp_path):
         found = depths_of_spikes(traces, train[free], library.channel_positions)
         times = plan.ticks[unit][free] / plan.ticks_per_second
         np.testing.assert_allclose(found - plan.units["z"][unit], plan.moving.drift.displacement(0, times), atol=0.1)
+
+
+@pytest.mark.parametrize("probe_mode", ["rigid", "non-rigid"])
+def test_far_neurons_drift_with_the_units(library, probe_mode):
+    """Their spikes tell where they were, to the nearest step of a path, which is at most 1 µm off; beyond it they stay."""
+    movement = {"slow_drift_amplitude": 59.0, "slow_drift_velocity": 1200.0, "drift_mode_probe": probe_mode}
+    far = {"noise_level": 10.0, "noise_mode": "far-neurons", "far_neurons_n": 4, "far_neurons_max_amp": 1000.0}
+    chosen = settings(movement, **far)
+    plan = plan_recording(library, chosen, seed=0, name="test")
+    neurons = _far_neurons(library, chosen, plan.fs, (0, "recording", "test"), plan.moving, 1)  # not yet at noise_level
+    noise = np.zeros((plan.n_samples, plan.n_channels), dtype=np.float32)
+    neurons.add_to(noise, 0)
+    noise += neurons.mean
+    drawn = [neurons.spikes(block) for block in range(plan.n_samples // 2**13)]
+    samples, neurons = (np.concatenate(some) for some in zip(*drawn, strict=True))
+    free = alone(samples, [samples])
+    home = library.locations[:, 15, 2]
+    found = depths_of_spikes(noise, samples[free], library.channel_positions)
+    course = slow_course(samples[free] / plan.fs, 59.0, 20.0, "triangular")
+    lowest, highest = home[plan.template_ids].min(), home[plan.template_ids].max()
+    ends = np.interp(home, [lowest, highest], [1.0, 0.5]) if probe_mode == "non-rigid" else np.ones(len(home))
+    for neuron in range(4):
+        mine = neurons[free] == neuron
+        off = found[mine, np.newaxis] - course[mine, np.newaxis] * ends - home
+        assert mine.sum() > 5 and np.abs(off).max(axis=0).min() < 1.2
+
+
+def test_far_neurons_of_a_library_that_does_not_drift_stay(library, library_path):
+    far = {"noise_mode": "far-neurons", "far_neurons_n": 4, "far_neurons_max_amp": 1000.0}
+    still = read_library(library_path)
+    plan = plan_recording(library, settings(noise_level=10.0, **far), seed=0, name="test", far_library=still)
+    assert plan.noise.far.moved is None and plan.moving is not None
 
 
 def test_as_many_units_drift_as_asked_for_and_the_others_stay(library):

@@ -3,6 +3,8 @@
 Bounds are five standard errors, of a formula where there is one.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import signal, stats
@@ -13,7 +15,7 @@ from allenrec.far_neurons import FarNeurons, select_far_neurons
 from allenrec.filters import design_colour, design_filter
 from allenrec.modulation import burst_gains, draw_gains
 from allenrec.noise import _mix, design_noise, exponential_covariance, mixing_matrix
-from allenrec.placement import PlacedTemplates, add_spikes
+from allenrec.placement import COURSES_AT_ONCE, PlacedTemplates, add_spikes
 from allenrec.probes import load_probe
 from allenrec.settings import RecordingSignal
 from allenrec.white_noise import BLOCK, _log, _sine_and_cosine, white_noise
@@ -29,7 +31,18 @@ def far_neurons(n_steps=1):
     time = np.arange(64) / 32.0
     shape = (time**2 * np.exp(-4 * time) * np.cos(4 * time))[:, np.newaxis]
     waveforms = rng.normal(size=(40, 1, 1, 6)) * shape * np.linspace(1, 2, n_steps)[:, np.newaxis, np.newaxis]
-    return FarNeurons((0, "far"), rng.uniform(20, 80, 40) / FS, waveforms.astype(np.float32), 10)
+    return FarNeurons(
+        (0, "far"), rng.uniform(20, 80, 40) / FS, as_placed(waveforms, 10), n_steps * np.arange(40) + n_steps // 2
+    )
+
+
+def as_placed(waveforms, peak):
+    """Waveforms (..., n_t, n_channels) as they are: a course for each channel."""
+    courses = waveforms.reshape(-1, 1, *waveforms.shape[-2:]).astype(np.float32)
+    n, n_channels = len(courses), courses.shape[-1]
+    courses = np.pad(courses, ((0, 0), (0, 0), (0, 0), (0, -n_channels % COURSES_AT_ONCE)))
+    weights = np.tile(np.eye(courses.shape[-1], n_channels, dtype=np.float32), (n, 1, 1))
+    return PlacedTemplates(courses, weights, np.full(n, courses.shape[-1]), np.zeros(n, dtype=int), peak)
 
 
 def noise(seed=0, bandpass=None, **changes):
@@ -237,12 +250,13 @@ def test_far_neurons_are_the_sum_of_their_spikes():
     far = far_neurons()
     traces = np.zeros((30000, 6), dtype=np.float32)
     far.add_to(traces, -100)
-    expected = np.zeros((30000 + 400, 6)) - np.einsum("u,utc->c", far.rates, far.at_rest)
+    waveforms = far.templates.courses[:, 0, :, :6]
+    expected = np.zeros((30000 + 400, 6)) - np.einsum("u,utc->c", far.rates, waveforms)
     for block in range(-2, 6):
         for sample, neuron in zip(*far.spikes(block), strict=True):
-            first = sample - far.peak + 100 + 200
+            first = sample - far.templates.peak + 100 + 200
             if 0 <= first <= 30000 + 400 - 64:
-                expected[first : first + 64] += far.at_rest[neuron]
+                expected[first : first + 64] += waveforms[neuron]
     np.testing.assert_allclose(traces, expected[200:-200], atol=1e-6)
     assert np.abs(traces.mean(axis=0)).max() < 0.2 * traces.std()
 
@@ -252,7 +266,7 @@ def test_far_neurons_drift():
     far = far_neurons(n_steps=3)
     still, moved = np.zeros((2, 3 * 2**13, 6), dtype=np.float32)
     far.add_to(still, 0)
-    far = FarNeurons(far.address, far.rates, far.waveforms, far.peak, lambda samples: np.where(samples < 2**13, 0, 2))
+    far = replace(far, moved=lambda samples, neurons: 3 * neurons + np.where(samples < 2**13, 0, 2))
     far.add_to(moved, 0)
     still, moved = still + far.mean, moved + far.mean
     # The steps have the sizes 1, 1.5 and 2
@@ -262,7 +276,7 @@ def test_far_neurons_drift():
 
 def test_contact_that_no_far_neuron_reaches_has_white_noise():
     far = far_neurons()
-    far.waveforms[..., 2] = 0
+    far.templates.weights[..., 2] = 0
     mine = design_noise((0, "n"), RecordingSignal(noise_mode="far-neurons"), FS, POSITIONS, BANDPASS, far)
     assert mine.draw(0, 50000)[:, 2].std() == pytest.approx(10, rel=5 / np.sqrt(1e5))
 
