@@ -117,7 +117,8 @@ WRITING = {
 def test_full_disk_is_named_and_leaves_nothing_half_written(rule, damaged, finished):
     target, free = WRITING[rule]
     disk, made = damaged / target.split("/")[0], damaged / target
-    change_config(damaged, lambda config: config["recordings"]["demo"].update(format=["mearec", "binary", "zarr", "nwb"]))
+    if rule.startswith("export_"):
+        change_config(damaged, lambda config: config["recordings"]["demo"].update(format=["mearec", "binary", "zarr", "nwb"]))
     with small_disk(disk):
         remove_products(damaged, rule, target)
         with filled(disk, free):
