@@ -24,7 +24,8 @@ def failed_models(workflow):
 
 def finish_without_failed_models(workflow):
     """After a run that ended with errors: the same once more without the models that failed, so that all others have their
-    libraries. Not where the run was broken off, or is to stop at the first error. Returns whether it did so."""
+    libraries. Not where the run was broken off, is to stop at the first error, or was asked for files of such a model. Returns
+    whether it did so."""
     failed = {model: rule for model, rule in failed_models(workflow).items() if model in cells}
     broken_off = workflow.scheduler.running or workflow.dag.ready_jobs or not workflow.execution_settings.keep_going
     try:
@@ -33,7 +34,8 @@ def finish_without_failed_models(workflow):
     except OSError as error:  # a full disk, which may be why they failed
         print(f"error: {error}", file=sys.stderr)
         return False
-    if broken_off or not failed or len(failed) == len(cells):
+    asked_for_them = any(job.wildcards_dict.get("model") in failed for job in workflow.dag.targetjobs)
+    if broken_off or asked_for_them or not failed or len(failed) == len(cells):
         return False
     print(f"Going on without {len(failed)} of {len(cells)} models; results/left_out.csv says why.", file=sys.stderr, flush=True)
     without = os.path.abspath(".snakemake/without_failed_models.yaml")
