@@ -21,11 +21,11 @@ def _mounted(folder, *options):
 
 @contextmanager
 def small_disk(folder):
-    """Move a folder to a disk that is a little larger than its content."""
+    """Move a folder to a disk with room for its content and another 32 MiB."""
     content = folder.with_name(f"{folder.name}-content")
     shutil.copytree(folder, content, symlinks=True)
     size = sum(path.stat().st_size + 4096 for path in content.rglob("*"))
-    with _mounted(folder, "-t", "tmpfs", "-o", f"size={size + 2**23}", "tmpfs"):
+    with _mounted(folder, "-t", "tmpfs", "-o", f"size={size + 2**25}", "tmpfs"):
         shutil.copytree(content, folder, symlinks=True, dirs_exist_ok=True)
         yield
 
