@@ -132,7 +132,7 @@ def test_documentation_says_what_rules_ask_for():
     for line in text[text.index("## Resources") : text.index("## How it scales")].splitlines():
         columns = [column.strip() for column in line.strip("|").split("|")]
         if len(columns) == 5 and re.match(r"[a-z]+_?[a-z]", columns[0]) and columns[0] != "rule":
-            documented |= {re.sub(r" \(.*", "", name): columns[4] for name in columns[0].split(", ")}
+            documented |= dict.fromkeys(re.sub(r" \(.*\)", "", columns[0]).split(", "), columns[4])
     assert documented == rules_with_resources()
 
 
