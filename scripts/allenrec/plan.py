@@ -132,11 +132,11 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
     overlaps = spatial_overlaps(-templates.min(axis=2), settings.templates.overlap_threshold)
     trains = _draw_spikes(library.celltypes[template_ids], settings, groups, overlaps, n_samples, fs, n_phases, address)
     ticks = [train.ticks for train in trains]
-    bursting = _bursting(signal, groups, address)
+    bursting = _bursting(signal, _unit_keys(groups), address)
     gains, stretches = [], []
     for unit, key in enumerate(_unit_keys(groups)):
         rng, times = generator(*address, "gain", *key), ticks[unit] * 1000 / (fs * n_phases)
-        modulated = _modulation(rng, times, library.templates.shape[-2], signal, bursts=unit in bursting)
+        modulated = _modulation(rng, times, library.templates.shape[-2], signal, bursting.get(unit))
         gains.append(modulated[0])
         stretches.append(modulated[1])
     moving = None
@@ -178,11 +178,18 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
     )
 
 
-def traces_size(library, settings):
-    """Return how many bytes the traces of a recording take, uncompressed."""
+def recording_size(plan, settings):
+    """Return how many bytes the traces of a recording take, uncompressed, with waveforms and traces of units, if asked for."""
     signal = settings.recordings
-    n_samples = int((signal.fs or 1000 / library.dt) * settings.spiketrains.duration)
-    return n_samples * len(library.channel_positions) * np.dtype(signal.dtype).itemsize
+    width = np.dtype(signal.dtype).itemsize
+    size = plan.n_samples * plan.n_channels * width
+    if signal.spike_traces != "none":
+        size += plan.n_samples * len(plan.units) * 4
+    if signal.spike_traces == "all":
+        size += plan.n_samples * plan.n_channels * len(plan.units) * 4
+    if signal.extract_waveforms:
+        size += plan.units["n_spikes"].sum() * plan.n_channels * int(2.5e-3 * plan.fs) * width
+    return int(size)
 
 
 def _select(library, settings, groups, address):
@@ -244,28 +251,32 @@ def _unit_keys(groups):
     return [(kind, index) for kind, _, count in groups for index in range(count)]
 
 
-def _bursting(signal, groups, address):
-    """The units that burst; which ones are chosen at random depends on the number of each, not on the others' numbers."""
+def _bursting(signal, keys, address):
+    """Of each unit that bursts, how; which ones are chosen at random depends on the number of each, not on the others'."""
     if not signal.bursting:
-        return []
-    keys = _unit_keys(groups)
-    if signal.bursting_units is not None:
-        return signal.bursting_units
-    lots = [generator(*address, "bursting", *key).random() for key in keys]
-    return np.argsort(lots)[: len(keys) if signal.n_bursting is None else signal.n_bursting].tolist()
+        return {}
+    units = signal.bursting_units
+    if units is None:
+        lots = [generator(*address, "bursting", *key).random() for key in keys]
+        units = sorted(np.argsort(lots)[: len(keys) if signal.n_bursting is None else signal.n_bursting].tolist())
+    columns = {}
+    for name in ("exp_decay", "n_burst_spikes", "max_burst_duration"):
+        value = getattr(signal, name)
+        columns[name] = value if isinstance(value, list) else [value] * len(units)
+        if len(columns[name]) != len(units):
+            raise UserError(
+                f"recordings.{name}: {len(value)} values for {len(units)} bursting units; one each, or a single one"
+            )
+    return {unit: {name: values[k] for name, values in columns.items()} for k, unit in enumerate(units)}
 
 
-def _modulation(rng, times, n_channels, signal, *, bursts):
-    """The gains of the spikes of a unit at times (n_spikes,) ms, and by what factor they are wider, or None."""
+def _modulation(rng, times, n_channels, signal, bursts):
+    """The gains of the spikes of a unit at times (n_spikes,) ms, and by what factor they are wider, or None; `bursts` are the
+    parameters of `burst_gains`, or None."""
     gains = draw_gains(rng, len(times), n_channels, modulation=signal.modulation, mrand=signal.mrand, sdrand=signal.sdrand)
-    if not bursts:
+    if bursts is None:
         return gains, None
-    decay = burst_gains(
-        times,
-        exp_decay=signal.exp_decay,
-        n_burst_spikes=signal.n_burst_spikes,
-        max_burst_duration=signal.max_burst_duration,
-    )
+    decay = burst_gains(times, **bursts)
     return gains * np.float32(decay[:, np.newaxis]), 1 + signal.shape_widening * (1 - decay) if signal.shape_mod else None
 
 
