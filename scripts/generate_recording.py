@@ -10,7 +10,7 @@ with job_log(snakemake):
 
     from allenrec.files import require_space, sha256
     from allenrec.library import open_library
-    from allenrec.plan import plan_recording, traces_size
+    from allenrec.plan import plan_recording, recording_size
     from allenrec.recording import provenance
     from allenrec.settings import Recording as RecordingSettings
     from allenrec.traces import block_length, blocks
@@ -24,14 +24,17 @@ with job_log(snakemake):
     origin = provenance(snakemake.params.settings, seed=seed, name=name, digests=digests)
     far = open_library(snakemake.input.far_library) if snakemake.input.far_library else nullcontext()
     with open_library(snakemake.input.library) as library, far as far_library:
-        require_space(snakemake.output[0], traces_size(library, settings), at_most=settings.compression != "none")
         plan = plan_recording(library, settings, seed=seed, name=name, far_library=far_library, threads=snakemake.threads)
+        size, compressed = recording_size(plan, settings), settings.compression != "none"
+        require_space(snakemake.output[0], size, at_most=compressed or settings.recordings.spike_traces != "none")
         print(f"{len(plan.units)} units, {sum(plan.units['n_spikes'])} spikes")
         if settings.recordings.sync_rate is not None and len(plan.overlap_pairs):
             found = plan.overlap_pairs["sync_rate"]
             print(f"Synchrony of {len(found)} overlapping pairs: {found.min():.3f} to {found.max():.3f}")
         pieces = tqdm(blocks(plan, snakemake.threads), total=-(-plan.n_samples // block_length(plan)), unit="block")
-        clipped = write_mearec(snakemake.output[0], plan, pieces, library, settings, provenance=origin)
+        clipped = write_mearec(
+            snakemake.output[0], plan, pieces, library, settings, provenance=origin, threads=snakemake.threads
+        )
     if clipped.any():
         print(
             f"{clipped.sum()} samples on {np.count_nonzero(clipped)} channels exceed the range of the converter and are "

@@ -48,6 +48,10 @@ class PlacedTemplates(NamedTuple):
     silent: np.ndarray
     peak: int
 
+    def on(self, channels):
+        """The same templates on some channels."""
+        return self._replace(weights=np.ascontiguousarray(self.weights[..., channels]))
+
     @property
     def at_sample(self):
         """(n, n_t, n_channels) float32 µV: with the spike exactly at `peak`."""

@@ -114,37 +114,27 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
     UserError
         If the library cannot supply the units, with what binds; or given spike trains do not fit.
     """
-    signal = settings.recordings
+    signal, limits = settings.recordings, settings.templates
     address = (seed, "recording", name)
-    groups = [
-        ("excitatory", settings.cell_types.excitatory, settings.spiketrains.n_exc),
-        ("inhibitory", settings.cell_types.inhibitory, settings.spiketrains.n_inh),
-    ]
+    groups = _groups(settings.cell_types, settings.spiketrains.n_exc, settings.spiketrains.n_inh)
     template_ids = _select(library, settings, groups, address)
-    fs_in = 1000 / library.dt
+    templates, n_channels = library.at_centre(template_ids), len(library.channel_positions)
+    fs_in, n_phases = 1000 / library.dt, limits.upsample
     fs = signal.fs or fs_in
-    templates = library.at_centre(template_ids)
-    grid = {"n_phases": settings.templates.upsample, "pad_len": settings.templates.pad_len}
-    placed = place_templates(templates, library.peak_sample, fs_in, fs, **grid, threads=threads) if len(templates) else None
-    bandpass = design_filter(fs, signal.filter_cutoff, signal.filter_order, signal.filter_mode) if signal.filter else None
-    n_phases = settings.templates.upsample
     n_samples = int(fs * settings.spiketrains.duration)
-    overlaps = spatial_overlaps(-templates.min(axis=2), settings.templates.overlap_threshold)
+
+    overlaps = spatial_overlaps(-templates.min(axis=2), limits.overlap_threshold)
     trains = _draw_spikes(library.celltypes[template_ids], settings, groups, overlaps, n_samples, fs, n_phases, address)
     ticks = [train.ticks for train in trains]
-    bursting = _bursting(signal, groups, address)
-    gains, stretches = [], []
-    for unit, key in enumerate(_unit_keys(groups)):
-        rng, times = generator(*address, "gain", *key), ticks[unit] * 1000 / (fs * n_phases)
-        modulated = _modulation(rng, times, library.templates.shape[-2], signal, bursts=unit in bursting)
-        gains.append(modulated[0])
-        stretches.append(modulated[1])
-    moving = None
-    if signal.drifting:
-        times = [train / (fs * n_phases) for train in ticks]
-        moving = _moving(library, settings, template_ids, times, fs, name, address)
-    silence = np.zeros((0, 0, library.templates.shape[-2]), dtype=np.float32)
-    unfiltered = placed.at_sample if placed else silence
+    times = [train / (fs * n_phases) for train in ticks]
+    bursting = _bursting(signal, _unit_keys(groups), address)
+    gains, stretches = _modulation(signal, _unit_keys(groups), times, n_channels, bursting, address)
+    moving = _moving(library, settings, template_ids, times, fs, name, address) if signal.drifting else None
+
+    placing = {"n_phases": n_phases, "pad_len": limits.pad_len, "threads": threads}
+    placed = place_templates(templates, library.peak_sample, fs_in, fs, **placing) if len(templates) else None
+    unfiltered = placed.at_sample if placed else np.zeros((0, 0, n_channels), dtype=np.float32)
+    bandpass = design_filter(fs, signal.filter_cutoff, signal.filter_order, signal.filter_mode) if signal.filter else None
     filtered = _filtered(unfiltered, bandpass, threads)
     far = None
     if signal.noise_mode == "far-neurons":
@@ -172,17 +162,28 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
         overlap_pairs=_overlap_pairs(ticks, overlaps, round(signal.sync_jitt / 1000 * fs * n_phases)),
         filter=bandpass,
         noise=noise,
-        n_channels=library.templates.shape[-2],
+        n_channels=n_channels,
         n_phases=n_phases,
         moving=moving,
     )
 
 
-def traces_size(library, settings):
-    """Return how many bytes the traces of a recording take, uncompressed."""
+def recording_size(plan, settings):
+    """Return how many bytes the traces of a recording take, uncompressed, with waveforms and traces of units, if asked for."""
     signal = settings.recordings
-    n_samples = int((signal.fs or 1000 / library.dt) * settings.spiketrains.duration)
-    return n_samples * len(library.channel_positions) * np.dtype(signal.dtype).itemsize
+    width = np.dtype(signal.dtype).itemsize
+    size = plan.n_samples * plan.n_channels * width
+    if signal.spike_traces != "none":
+        size += plan.n_samples * len(plan.units) * 4
+    if signal.spike_traces == "all":
+        size += plan.n_samples * plan.n_channels * len(plan.units) * 4
+    if signal.extract_waveforms:
+        size += plan.units["n_spikes"].sum() * plan.n_channels * int(2.5e-3 * plan.fs) * width
+    return int(size)
+
+
+def _groups(cell_types, n_excitatory, n_inhibitory):
+    return [("excitatory", cell_types.excitatory, n_excitatory), ("inhibitory", cell_types.inhibitory, n_inhibitory)]
 
 
 def _select(library, settings, groups, address):
@@ -244,29 +245,38 @@ def _unit_keys(groups):
     return [(kind, index) for kind, _, count in groups for index in range(count)]
 
 
-def _bursting(signal, groups, address):
-    """The units that burst; which ones are chosen at random depends on the number of each, not on the others' numbers."""
+def _bursting(signal, keys, address):
+    """Of each unit that bursts, how; which ones are chosen at random depends on the number of each, not on the others'."""
     if not signal.bursting:
-        return []
-    keys = _unit_keys(groups)
-    if signal.bursting_units is not None:
-        return signal.bursting_units
-    lots = [generator(*address, "bursting", *key).random() for key in keys]
-    return np.argsort(lots)[: len(keys) if signal.n_bursting is None else signal.n_bursting].tolist()
+        return {}
+    units = signal.bursting_units
+    if units is None:
+        lots = [generator(*address, "bursting", *key).random() for key in keys]
+        units = sorted(np.argsort(lots)[: len(keys) if signal.n_bursting is None else signal.n_bursting].tolist())
+    columns = {}
+    for name in ("exp_decay", "n_burst_spikes", "max_burst_duration"):
+        value = getattr(signal, name)
+        columns[name] = value if isinstance(value, list) else [value] * len(units)
+        if len(columns[name]) != len(units):
+            raise UserError(
+                f"recordings.{name}: {len(value)} values for {len(units)} bursting units; one each, or a single one"
+            )
+    return {unit: {name: values[k] for name, values in columns.items()} for k, unit in enumerate(units)}
 
 
-def _modulation(rng, times, n_channels, signal, *, bursts):
-    """The gains of the spikes of a unit at times (n_spikes,) ms, and by what factor they are wider, or None."""
-    gains = draw_gains(rng, len(times), n_channels, modulation=signal.modulation, mrand=signal.mrand, sdrand=signal.sdrand)
-    if not bursts:
-        return gains, None
-    decay = burst_gains(
-        times,
-        exp_decay=signal.exp_decay,
-        n_burst_spikes=signal.n_burst_spikes,
-        max_burst_duration=signal.max_burst_duration,
-    )
-    return gains * np.float32(decay[:, np.newaxis]), 1 + signal.shape_widening * (1 - decay) if signal.shape_mod else None
+def _modulation(signal, keys, times, n_channels, bursting, address):
+    """Of each unit the gains of its spikes at `times` (s), and by what factor they are wider, or None."""
+    random = {"modulation": signal.modulation, "mrand": signal.mrand, "sdrand": signal.sdrand}
+    gains, stretches = [], []
+    for unit, key in enumerate(keys):
+        drawn, wider = draw_gains(generator(*address, "gain", *key), len(times[unit]), n_channels, **random), None
+        if unit in bursting:
+            decay = burst_gains(times[unit] * 1000, **bursting[unit])
+            drawn *= np.float32(decay[:, np.newaxis])
+            wider = 1 + signal.shape_widening * (1 - decay) if signal.shape_mod else None
+        gains.append(drawn)
+        stretches.append(wider)
+    return gains, stretches
 
 
 def _moving(library, settings, template_ids, times, fs, name, address):
@@ -317,10 +327,7 @@ def _far_neurons(library, settings, fs, address, moving, threads):
     """Far neurons, which move with the units, `moving`, if there are such and the library drifts."""
     trains, signal = settings.spiketrains, settings.recordings
     n_exc = round(signal.far_neurons_n * signal.far_neurons_exc_inh_ratio)
-    groups = [
-        ("excitatory", settings.cell_types.excitatory, n_exc),
-        ("inhibitory", settings.cell_types.inhibitory, signal.far_neurons_n - n_exc),
-    ]
+    groups = _groups(settings.cell_types, n_exc, signal.far_neurons_n - n_exc)
     rows = select_far_neurons(
         generator(*address, "far selection"),
         library.amplitudes,

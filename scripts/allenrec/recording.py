@@ -68,6 +68,28 @@ class Recording:
         return [self.file[f"spiketrains/{unit}/bursts"][()] for unit in range(len(self.units))]
 
     @property
+    def amplitudes(self):
+        """For each unit how deep its spikes are, each alone, (n_spikes,) µV, before the filter at its loudest channel."""
+        return [self.file[f"spiketrains/{unit}/amplitudes"][()] for unit in range(len(self.units))]
+
+    @property
+    def spike_traces(self):
+        """What each unit adds to its loudest channel, (n_samples, n_units) µV, read as it is sliced, or None."""
+        return self.file.get("spike_traces")
+
+    @property
+    def unit_traces(self):
+        """For each unit what it adds to all channels, (n_samples, n_channels) µV, read as it is sliced, or None."""
+        traces = self.file.get("unit_traces")
+        return traces and [traces[str(unit)] for unit in range(len(self.units))]
+
+    @property
+    def waveforms(self):
+        """For each unit its spikes in the recording, (n_spikes, n_channels, n_t) as they are stored, or None."""
+        trains = [self.file[f"spiketrains/{unit}"] for unit in range(len(self.units))]
+        return [train["waveforms"] for train in trains] if all("waveforms" in train for train in trains) else None
+
+    @property
     def duration(self):
         """s."""
         return len(self.traces) / self.sampling_frequency

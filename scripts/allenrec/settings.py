@@ -615,14 +615,22 @@ class RecordingSignal(Block):
     n_bursting: Annotated[int, Field(ge=0)] | None = Field(
         None, description="units. So many burst, chosen at random; `null`: all."
     )
-    exp_decay: Nonnegative = Field(0.2, description="Exponent of the decay in a burst.")
-    n_burst_spikes: PositiveInt = Field(10, description="spikes. Longest burst; the next spike begins another one.")
-    max_burst_duration: PositiveFloat = Field(100.0, description="ms. From the first to the last spike of a burst, at most.")
+    exp_decay: Nonnegative | list[Nonnegative] = Field(
+        0.2, description="Exponent of the decay in a burst. A list here and in the next two: of each bursting unit, in order."
+    )
+    n_burst_spikes: PositiveInt | list[PositiveInt] = Field(
+        10, description="spikes. Longest burst; the next spike begins another one."
+    )
+    max_burst_duration: PositiveFloat | list[PositiveFloat] = Field(
+        100.0, description="ms. From the first to the last spike of a burst, at most."
+    )
     shape_mod: bool = Field(False, description="Whether spikes that are smaller for bursting are wider as well.")
     shape_widening: Nonnegative = Field(
         1.0, description="A spike with the gain g is 1 + shape_widening (1 - g) times as wide as its template."
     )
-    drifting: bool = Field(False, description="Whether units drift; the library has to.")
+    drifting: bool = Field(
+        False, description="Whether units drift; the library has to. Far neurons drift with them if their library does."
+    )
     drift_dicts: list[Drift] = Field(
         [Drift()], min_length=1, description="Movements that are added up, each a block.", validate_default=True
     )
@@ -659,6 +667,15 @@ class RecordingSignal(Block):
     )
     lsb: PositiveInt | None = Field(
         None, description="counts. Samples are the nearest multiples of it, of two equally near ones the even; `null`: 1."
+    )
+    spike_traces: Literal["none", "peak", "all"] = Field(
+        "none",
+        description="Whether the file also has what each unit adds to the recording, filtered as it is: at the loudest channel "
+        "of the unit, or there and at all channels.",
+    )
+    extract_waveforms: bool = Field(
+        False,
+        description="Whether the file also has each spike as it is in the recording, from 0.5 ms before to 2 ms after it.",
     )
     chunk_duration: PositiveFloat = Field(10.0, description="s. The most that is written at once; no sample depends on it.")
 

@@ -17,20 +17,89 @@ def block_length(plan):
     return BLOCK * max(1, BLOCK_VALUES // (BLOCK * plan.n_channels))
 
 
+def piece(plan, start, stop):
+    """Return the recording from sample `start` to `stop`, float32 (stop - start, n_channels) µV.
+
+    The filter sees enough of what comes before and after, also beyond the ends of the recording, where there is noise and
+    the rest of spikes; so there are no seams between pieces and no transients at the ends.
+    """
+    first, last = _seen_by_filter(plan, start, stop)
+    traces = plan.noise.draw(first, last) if plan.noise else _silence(first, last, plan.n_channels)
+    _add_units(traces, first, plan, range(len(plan.ticks)))
+    return _filtered(traces, plan, start - first, stop - start)
+
+
 def spikes_only(plan, start, stop):
-    """Return the sum of all placed spikes from sample `start` to `stop`, float32 (stop - start, n_channels) µV."""
-    traces = np.zeros((stop - start, plan.n_channels), dtype=np.float32)
-    _add_units(traces, start, plan)
+    """Return the sum of all placed spikes from sample `start` to `stop`, unfiltered, float32 (stop - start, n_channels) µV."""
+    traces = _silence(start, stop, plan.n_channels)
+    _add_units(traces, start, plan, range(len(plan.ticks)))
     return traces
 
 
-def _add_units(traces, start, plan):
-    """Add all placed spikes to traces whose first row is sample `start`."""
+def unit_traces(plan, unit, start, stop):
+    """Return what a unit adds to the recording from sample `start` to `stop`, float32 (stop - start, n_channels) µV.
+
+    As the filter leaves it: the sum over all units, and the noise as the filter leaves that, are the recording, to rounding.
+    """
+    first, last = _seen_by_filter(plan, start, stop)
+    traces = _silence(first, last, plan.n_channels)
+    _add_units(traces, first, plan, [unit])
+    return _filtered(traces, plan, start - first, stop - start)
+
+
+def spike_traces(plan, start, stop):
+    """Return what each unit adds to its loudest channel, (stop - start, n_units) µV: the columns of its `unit_traces`."""
+    first, last = _seen_by_filter(plan, start, stop)
+    traces = _silence(first, last, len(plan.ticks))
+    for unit, channel in enumerate(plan.units["peak_channel"]):
+        alone = _silence(first, last, 1)
+        _add_units(alone, first, plan, [unit], [channel])
+        traces[:, unit] = alone[:, 0]
+    return _filtered(traces, plan, start - first, stop - start)
+
+
+def spike_amplitudes(plan, unit):
+    """Return how deep the spikes of a unit are, (n_spikes,) float32 µV below zero: each alone, before the filter, at the
+    loudest channel of the unit, wherever it has drifted."""
+    channel, gains = plan.units["peak_channel"][unit], plan.gains[unit]
+    phases = split_ticks(plan.ticks[unit], plan.n_phases)[1]
+    gains = gains[:, channel if gains.shape[1] > 1 else 0]
+    if not plan.moving:
+        waveforms = plan.placed.courses[unit] @ plan.placed.weights[unit][:, channel]
+        return -gains * waveforms.min(axis=1)[phases]
+    waveforms = np.zeros((len(phases), plan.placed.courses.shape[2]), dtype=np.float32)
+    for template, shares in plan.moving.templates(unit, slice(None)):
+        mine = shares > 0
+        waveforms[mine] += shares[mine, np.newaxis] * (template.courses @ template.weights[:, channel])[phases[mine]]
+    return -gains * waveforms.min(axis=1)
+
+
+def _silence(start, stop, n_channels):
+    return np.zeros((stop - start, n_channels), dtype=np.float32)
+
+
+def _seen_by_filter(plan, start, stop):
+    """The first sample, and the one after the last, of what is needed for a piece from `start` to `stop`."""
+    before, after = plan.filter.margins if plan.filter else (0, 0)
+    return start - before, stop + after
+
+
+def _filtered(traces, plan, begin, n):
+    """The `n` samples from row `begin` of traces, which are filtered in place."""
+    if plan.filter:
+        plan.filter.apply(traces)
+    return traces[begin : begin + n]
+
+
+def _add_units(traces, start, plan, units, channels=None):
+    """Add the placed spikes of units to traces whose first row is sample `start`; to all channels, or to a list of some."""
     spikes, along = [], []
-    for unit, ticks in enumerate(plan.ticks):
+    for unit in units:
         near = _near(plan, unit, start, start + len(traces))
-        samples, phases = split_ticks(ticks[near], plan.n_phases)
+        samples, phases = split_ticks(plan.ticks[unit][near], plan.n_phases)
         gains, stretches = plan.gains[unit][near], plan.stretches[unit]
+        if channels is not None and gains.shape[1] > 1:
+            gains = gains[:, channels]
         stretches = np.ones(len(samples)) if stretches is None else stretches[near]
         if not plan.moving:
             spikes.append((samples, phases, gains, stretches, np.full(len(samples), unit)))
@@ -45,6 +114,8 @@ def _add_units(traces, start, plan):
         return
     order = np.argsort(samples, kind="stable")
     templates = stacked(along) if plan.moving else plan.placed
+    if channels is not None:
+        templates = templates.on(channels)
     add_spikes(traces, start, samples[order], *(values[order] for values in others), templates)
 
 
@@ -55,23 +126,9 @@ def _near(plan, unit, start, stop):
     return slice(*np.searchsorted(plan.ticks[unit], np.array([start - reach, stop + reach]) * plan.n_phases))
 
 
-def piece(plan, start, stop):
-    """Return the recording from sample `start` to `stop`, float32 (stop - start, n_channels) µV.
-
-    The filter sees enough of what comes before and after, also beyond the ends of the recording, where there is noise and
-    the rest of spikes; so there are no seams between pieces and no transients at the ends.
-    """
-    before, after = plan.filter.margins if plan.filter else (0, 0)
-    first, last = start - before, stop + after
-    traces = plan.noise.draw(first, last) if plan.noise else np.zeros((last - first, plan.n_channels), dtype=np.float32)
-    _add_units(traces, first, plan)
-    if plan.filter:
-        plan.filter.apply(traces)
-    return traces[before : before + stop - start]
-
-
-def blocks(plan, threads=1):
-    """Yield the recording in blocks of fixed length and place, in order; as many are computed at once as there are threads.
+def blocks(plan, threads=1, compute=piece):
+    """Yield the recording in blocks of fixed length and place, in order, or what else `compute` makes of a plan from one
+    sample to another; as many are computed at once as there are threads.
 
     While a block is written, its thread rests: no more cores are busy than were asked for.
     """
@@ -80,7 +137,7 @@ def blocks(plan, threads=1):
     held = deque()
     try:
         for start in range(0, plan.n_samples, length):
-            held.append(pool.submit(piece, plan, start, min(start + length, plan.n_samples)))
+            held.append(pool.submit(compute, plan, start, min(start + length, plan.n_samples)))
             if len(held) == threads:
                 yield held.popleft().result()
         while held:

@@ -286,8 +286,7 @@ def test_threads_stop_when_the_reader_does(library, monkeypatch):
     monkeypatch.setattr("allenrec.traces.BLOCK_VALUES", 2**20)
     plan = plan_recording(library, settings(), seed=0, name="test")
     started = []
-    monkeypatch.setattr("allenrec.traces.piece", lambda plan, start, stop: started.append(start))
-    taken = blocks(plan, 1)
+    taken = blocks(plan, 1, lambda plan, start, stop: started.append(start))
     next(taken)
     taken.close()
     assert len(started) == 1 < plan.n_samples / block_length(plan)

@@ -4,30 +4,35 @@ import json
 
 import h5py
 import numpy as np
+from tqdm import tqdm
 
 from ..converter import design_converter
 from ..hdf5 import COMPRESSION, hdf5_written_beside, write_dict, write_frame
 from ..placement import split_ticks
 from ..probes import layout_to_text
-from ..traces import BLOCK
+from ..traces import BLOCK, block_length, blocks, spike_amplitudes, spike_traces, unit_traces
 
+#: ms before and after a spike of its waveform, MEArec's
+WAVEFORM_WINDOW = (0.5, 2.0)
 #: MEArec refuses files that name no version or one before 1.5
 MEAREC_VERSION = "1.11.0"
 
 
-def write_mearec(path, plan, blocks, library, settings, *, provenance):
+def write_mearec(path, plan, traces, library, settings, *, provenance, threads=1):
     """Write a recording, block by block, whole or not at all.
 
     Parameters
     ----------
     path : path
     plan : Plan
-    blocks : iterable of numpy.ndarray
+    traces : iterable of numpy.ndarray
         (n, n_channels) float32 µV, in order.
     library : Library
         Of which the units are.
     settings : allenrec.settings.Recording
     provenance : dict
+    threads : int
+        That compute what each unit adds, if `spike_traces` are asked for.
 
     Returns
     -------
@@ -48,7 +53,13 @@ def write_mearec(path, plan, blocks, library, settings, *, provenance):
         file["probe"] = layout_to_text(library.probe)
         for name, value in provenance.items():
             file.require_group("provenance").attrs[name] = json.dumps(value)
-        file["clipped_samples"] = _write_traces(file, plan, blocks, converter, settings)
+        file["clipped_samples"] = _write_traces(file, plan, traces, converter, settings)
+        if settings.recordings.spike_traces != "none":
+            _write_spike_traces(file, plan, threads)
+        if settings.recordings.spike_traces == "all":
+            _write_unit_traces(file, plan, threads)
+        if settings.recordings.extract_waveforms:
+            _write_waveforms(file, plan)
         return file["clipped_samples"][()]
 
 
@@ -124,6 +135,7 @@ def _write_train(group, plan, unit):
     group["t_stop"] = plan.n_samples / plan.fs
     group["samples"] = split_ticks(ticks, plan.n_phases)[0]
     group["gains"] = plan.gains[unit]
+    group["amplitudes"] = spike_amplitudes(plan, unit)
     group["bursts"] = plan.bursts[unit]
     if plan.stretches[unit] is not None:
         group["stretches"] = plan.stretches[unit]
@@ -145,18 +157,14 @@ def _write_train(group, plan, unit):
     )
 
 
-def _write_traces(file, plan, blocks, converter, settings):
+def _write_traces(file, plan, pieces, converter, settings):
     """Write the traces; return how many samples of each channel were clipped."""
     clipped = np.zeros(plan.n_channels, dtype=np.int64)
     at_once = max(1, int(settings.recordings.chunk_duration * plan.fs))
-    # Chunks of about a megabyte: a reader that wants a second of some channels reads little more than that. Blocks are whole
-    # numbers of them, so that each is compressed once.
-    rows = min(2 ** ((2**18 // plan.n_channels).bit_length() - 1), BLOCK, plan.n_samples)
-    shape, chunks = (plan.n_samples, plan.n_channels), (rows, plan.n_channels)
-    traces = file.create_dataset("recordings", shape, converter.dtype, chunks=chunks, **COMPRESSION[settings.compression])
+    traces = _create(file, "recordings", plan, plan.n_channels, converter.dtype, COMPRESSION[settings.compression])
     traces.attrs["gain_to_uV"] = converter.gain
     start = 0
-    for block in blocks:
+    for block in pieces:
         samples, beyond = converter.convert(block)
         clipped += beyond
         for first in range(0, len(samples), at_once):
@@ -164,3 +172,52 @@ def _write_traces(file, plan, blocks, converter, settings):
             traces[start : start + len(part)] = part
             start += len(part)
     return clipped
+
+
+def _create(file, name, plan, n_columns, dtype, compression):
+    # Chunks of about a megabyte: a reader that wants a second of some channels reads little more than that. Blocks are whole
+    # numbers of them, so that each is compressed once.
+    rows = min(2 ** ((2**18 // max(n_columns, 1)).bit_length() - 1), BLOCK, plan.n_samples)
+    shape, chunks = (plan.n_samples, n_columns), (rows, max(n_columns, 1))
+    return file.create_dataset(name, shape, dtype, chunks=chunks, **compression)
+
+
+def _write_spike_traces(file, plan, threads):
+    """What each unit adds to its loudest channel, in MEArec's layout."""
+    dataset = _create(file, "spike_traces", plan, len(plan.units), np.float32, COMPRESSION["gzip"])
+    start, n_blocks = 0, -(-plan.n_samples // block_length(plan))
+    for block in tqdm(blocks(plan, threads, spike_traces), total=n_blocks, desc="spike traces", unit="block"):
+        dataset[start : start + len(block)] = block
+        start += len(block)
+
+
+def _write_unit_traces(file, plan, threads):
+    """What each unit adds to all channels. Chunks in which it is silent are left out: readers find zeros there."""
+    for unit in tqdm(range(len(plan.units)), desc="traces of units", unit="unit"):
+        dataset = _create(file, f"unit_traces/{unit}", plan, plan.n_channels, np.float32, COMPRESSION["gzip"])
+        rows, start = dataset.chunks[0], 0
+        for block in blocks(plan, threads, lambda plan, start, stop, unit=unit: unit_traces(plan, unit, start, stop)):
+            for first in range(0, len(block), rows):
+                part = block[first : first + rows]
+                if part.any():
+                    dataset[start + first : start + first + len(part)] = part
+            start += len(block)
+
+
+def _write_waveforms(file, plan):
+    """Cut every spike out of the recording, (n_spikes, n_channels, n_t) as it is stored there; zero beyond its ends."""
+    traces, (before, after) = file["recordings"], (int(t * plan.fs / 1000) for t in WAVEFORM_WINDOW)
+    window, length = np.arange(-before, after), block_length(plan)
+    trains = [split_ticks(ticks, plan.n_phases)[0] for ticks in plan.ticks]
+    for unit, train in enumerate(trains):
+        shape = (len(train), plan.n_channels, len(window))
+        chunks = (min(len(train), max(1, 2**18 // (shape[1] * shape[2]))), *shape[1:]) if len(train) else None
+        file.create_dataset(f"spiketrains/{unit}/waveforms", shape, traces.dtype, chunks=chunks)
+    for start in tqdm(range(0, plan.n_samples, length), desc="waveforms", unit="block"):
+        low, high = max(0, start - before), min(plan.n_samples, start + length + after)
+        beyond = (low - start + before, start + length + after - high)
+        rows = np.pad(traces[low:high], (beyond, (0, 0)))
+        for unit, train in enumerate(trains):
+            first, last = np.searchsorted(train, [start, start + length])
+            spikes = train[first:last, np.newaxis] - start + before + window
+            file[f"spiketrains/{unit}/waveforms"][first:last] = rows[spikes].swapaxes(1, 2)

@@ -178,8 +178,12 @@ def _add_units(content, recording):
     rows = units.to_dict("records")
     # Volts, samples first
     means = 1e-6 * np.moveaxis(recording.filtered_templates, 1, 2).astype(float)
-    for row, times, mean in zip(rows, recording.spike_times, means, strict=True):
-        content.add_unit(spike_times=times, obs_intervals=[[0.0, recording.duration]], waveform_mean=mean, **row)
+    if len(units):
+        meaning = "µV below zero of each spike alone, before the filter, at the unit's loudest electrode"
+        content.add_unit_column(name="spike_amplitudes", description=meaning, index=True)
+    for row, times, mean, amplitudes in zip(rows, recording.spike_times, means, recording.amplitudes, strict=True):
+        row = row | {"spike_amplitudes": amplitudes, "waveform_mean": mean, "obs_intervals": [[0.0, recording.duration]]}
+        content.add_unit(spike_times=times, **row)
 
 
 def _number_objects(content):
