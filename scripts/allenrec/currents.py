@@ -70,7 +70,7 @@ def write_currents(path, attributes, result):
 def _storage(name, values):
     if name == "section":
         return {"dtype": h5py.string_dtype()}
-    if name == "imem":
+    if name == "imem" and len(values):  # a cell that does not fire has none
         return {"chunks": (1, *values.shape[1:]), "compression": "gzip", "compression_opts": 1, "shuffle": True}
     return {}
 

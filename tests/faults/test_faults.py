@@ -5,7 +5,6 @@ The quick ones are part of `make test`; `make test-faults` runs all.
 
 import csv
 import html
-import json
 import os
 import re
 import shutil
@@ -267,16 +266,6 @@ def fails_in_compiling(folder, bad):
         file.write("\nVERBATIM\nENDVERBATIM\n")
 
 
-def fails_in_simulating(folder, bad):
-    """No sodium channels: it never fires."""
-    fit = bad / "fit_parameters.json"
-    parameters = json.loads(fit.read_text())
-    for row in parameters["genome"]:
-        if row["name"].startswith("gbar_Na"):
-            row["value"] = "0.0"
-    fit.write_text(json.dumps(parameters))
-
-
 def fails_in_templates(folder, bad):
     """A cell type for which no number of templates is given."""
     change_config(folder, lambda config: config["libraries"]["neuronexus"].update(n={"spiny": 8, "aspiny": 8}))
@@ -285,7 +274,6 @@ def fails_in_templates(folder, bad):
 FAILURES = {
     "download_model": (fails_in_download, "reconstruction.swc is missing"),
     "compile_mechanisms": (fails_in_compiling, "Ih.mod is not one of the Allen Institute's mod files"),
-    "simulate_spikes": (fails_in_simulating, "4711"),
     "compute_eaps": (fails_in_templates, "no number for cell type 'odd'"),
 }
 
