@@ -1,10 +1,11 @@
-# make run: the default workflow. make test: the tests. Both build .venv from the lock files when it is missing or stale.
+# make run: the default workflow. make test: the tests. make cluster: what a Slurm cluster needs (docs/cluster.md). All build .venv
+# from the lock files when it is missing or stale.
 
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run evaluate test test-slow lint docs lock clean
+.PHONY: run evaluate test test-slow test-faults test-slurm cluster lint docs lock clean
 
 run: $(VENV)/run
 	snakemake
@@ -18,6 +19,19 @@ test: $(VENV)/test lint
 
 test-slow: $(VENV)/test
 	pytest -m slow
+
+test-faults: $(VENV)/test
+	pytest -m "" tests/faults
+
+# In an environment of its own: where Slurm's plugin is installed, it asks Slurm at every start of Snakemake. TESTS="-k same_bytes"
+# runs the first test only.
+test-slurm:
+	$(MAKE) VENV=.venv-cluster PYTEST_ARGUMENTS='$(TESTS)' .test-slurm
+
+.test-slurm: $(VENV)/test $(VENV)/cluster
+	pytest -m slurm tests/slurm $(PYTEST_ARGUMENTS)
+
+cluster: $(VENV)/cluster
 
 lint: $(VENV)/test
 	ruff check .
@@ -34,6 +48,9 @@ $(VENV)/run: requirements.lock
 	$(call install,$<)
 
 $(VENV)/test: requirements-test.lock
+	$(call install,$<)
+
+$(VENV)/cluster: requirements-cluster.lock
 	$(call install,$<)
 
 $(VENV)-evaluation/run: requirements-evaluation.lock
@@ -57,6 +74,8 @@ lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q requirements.in -o requirements.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements.lock \
 	  requirements-test.in -o requirements-test.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements.lock \
+	  requirements-cluster.in -o requirements-cluster.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements.lock \
 	  requirements-evaluation.in -o requirements-evaluation.lock
 

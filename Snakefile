@@ -9,7 +9,12 @@ min_version("9.19")
 configfile: "config/config.yaml"
 
 
+# Used with --sdm apptainer only; docs/cluster.md says how it is built.
+container: "envs/allenrec.sif"
+
+
 include: "rules/common.smk"
+include: "rules/failures.smk"
 include: "rules/cells.smk"
 include: "rules/models.smk"
 include: "rules/intracellular.smk"
@@ -32,10 +37,15 @@ rule all:
         rules.report.input,
 
 
+onstart:
+    check_writable()
+
+
 onsuccess:
+    note_left_out()
     if os.path.exists("results/report.html"):
         print("Done. Open results/report.html in a browser; README.md says what else there is in results/.")
 
 
 onerror:
-    report_what_is_there()
+    finish_without_failed_models(workflow) or report_what_is_there()

@@ -1,5 +1,7 @@
 # What all stages share: the validated configuration, the cell table, wildcards and helpers. No rules here.
 
+import functools
+import hashlib
 import os
 import re
 import sys
@@ -31,7 +33,9 @@ try:
         to_be_asked=to_be_asked or not workflow.is_main_process,
     )
     check_cell_type_column(rows, settings.cell_type_column)
-    cells = {row["model_id"]: row for row in rows}
+    cells = {row["model_id"]: row for row in rows if row["model_id"] not in settings.models.leave_out}
+    if rows and not cells:
+        raise UserError("config: models.leave_out: no model of the cell table is left")
     if "evaluate" in sys.argv[1:] and workflow.is_main_process and not workflow.deployment_settings.deployment_method:
         from allenrec.evaluation import sorters_python
 
@@ -56,32 +60,46 @@ def block(settings):
     return settings.model_dump(mode="json")
 
 
-def code(*modules):
-    """Library modules that a job runs, and all that they import, as inputs: it runs again when their content changes."""
+def code(*parts):
+    """A digest of what a job runs, for `params`: it runs again when the content changes. Parts are modules of the library, which
+    count with all that they import, and other files of it or folders of them, such as captions. As inputs they would be most
+    of what the engine has to look after, for each job anew."""
     package = SCRIPTS / "allenrec"
-    found, queue = set(), [package / f"{module}.py" for module in modules]
+    found, queue = set(), []
+    for path in (package / part for part in parts):
+        if path.is_dir():
+            found |= {file for file in path.iterdir() if file.is_file() and file.suffix != ".py"}
+        elif path.suffix:
+            found.add(path)
+        else:
+            queue.append(path.with_suffix(".py"))
     while queue:
         path = queue.pop()
         if path not in found:
             found.add(path)
             queue += imported_modules(path)
-    return sorted(os.path.relpath(path) for path in found)
+    digest = hashlib.sha256()
+    for path in sorted(found):
+        digest.update(f"{path.relative_to(package)} {content_of(path)}".encode())
+    return digest.hexdigest()[:16]
 
 
+@functools.cache
+def content_of(path):
+    return path.read_text(encoding="utf-8")
+
+
+@functools.cache
 def imported_modules(path):
     """The modules of the library that one of them imports; all its imports are relative."""
-    for dots, module, names in re.findall(r"^\s*from (\.+)([\w.]*) import ([\w, ]+)", path.read_text(), re.MULTILINE):
+    found = []
+    for dots, module, names in re.findall(r"^\s*from (\.+)([\w.]*) import ([\w, ]+)", content_of(path), re.MULTILINE):
         folder = path.parents[len(dots) - 1]
         candidates = [module] if module else [name.strip() for name in names.split(",")]
         for candidate in candidates:
             target = folder.joinpath(*candidate.split("."))
-            yield target / "__init__.py" if target.is_dir() else target.with_suffix(".py")
-
-
-def assets(folder):
-    """Files of a folder of the library that are not Python, such as captions, as inputs."""
-    found = (SCRIPTS / "allenrec" / folder).iterdir()
-    return sorted(os.path.relpath(path) for path in found if path.is_file() and path.suffix != ".py")
+            found.append(target / "__init__.py" if target.is_dir() else target.with_suffix(".py"))
+    return found
 
 
 def figures_at(folder, *names):
@@ -108,7 +126,7 @@ def asked_for():
         "models": list(cells),
         "libraries": list(settings.libraries),
         "recordings": list(settings.recordings),
-        "left_out": list(getattr(settings.models, "leave_out", ())),
+        "left_out": settings.models.leave_out,
     }
 
 

@@ -26,7 +26,6 @@ rule evaluate_sorter:
     """A sorter on all recordings, in one job: it compiles for longer than it sorts a short recording."""
     input:
         recordings=expand("results/recordings/{recording}/recording.h5", recording=settings.recordings),
-        code=code("evaluation", "sorting"),
         program=os.path.relpath(SCRIPTS / "run_sorter.py"),
     output:
         # A rule needs an output also where there are no recordings; nobody asks for this one.
@@ -42,6 +41,7 @@ rule evaluate_sorter:
         mem_mb=mem_mb(4000),
         runtime=runtime(60 * (len(settings.recordings) or 1)),
     params:
+        code=code("evaluation", "sorting"),
         parameters=lambda wildcards: settings.evaluation.parameters.get(wildcards.sorter, {}),
     message:
         "Sorting all recordings with {wildcards.sorter}"
@@ -55,7 +55,6 @@ rule summarise_evaluation:
         tables=expand(
             "results/evaluation/{recording}/{sorter}.csv", recording=settings.recordings, sorter=settings.evaluation.sorters
         ),
-        code=code("evaluation"),
     output:
         "results/evaluation/summary.csv",
     log:
@@ -69,6 +68,8 @@ rule summarise_evaluation:
     resources:
         mem_mb=mem_mb(500),
         runtime=runtime(5),
+    params:
+        code=code("evaluation"),
     message:
         "Summarising the evaluation"
     script:
@@ -79,7 +80,6 @@ rule plot_evaluation:
     """Accuracy against signal-to-noise ratio of the units of a recording, a panel a sorter."""
     input:
         tables=expand("results/evaluation/{{recording}}/{sorter}.csv", sorter=settings.evaluation.sorters),
-        code=code("evaluation", "figures/evaluation", "figures/style", "figures/captions/__init__"),
         caption=os.path.relpath(SCRIPTS / "allenrec" / "figures" / "captions" / "recordings" / "accuracy.rst"),
     output:
         accuracy=ensure("results/figures/recordings/{recording}/accuracy.png", non_empty=True),
@@ -94,6 +94,8 @@ rule plot_evaluation:
     resources:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
+    params:
+        code=code("evaluation", "figures/evaluation", "figures/style", "figures/captions/__init__"),
     message:
         "Drawing the accuracy of the sorted units of recording {wildcards.recording}"
     script:

@@ -16,20 +16,22 @@ rule plot_cell:
     """A cell: its morphology, the accepted run, its spikes beside those of the recorded cell, and their currents."""
     input:
         currents=rules.simulate_spikes.output,
-        code=code("currents", "figures/cells", "figures/style", "figures/captions/__init__"),
-        captions=assets("figures/captions/cells"),
     output:
         **figures_at("cells/{model}", "morphology", "soma_trace", "spike_counts", "spikes", "membrane_currents"),
     log:
-        "results/logs/plot_cell/{model}.log",
+        "results/logs/models/{model}/plot_cell.log",
     benchmark:
         "results/benchmarks/rules/plot_cell/{model}.tsv"
+    group:
+        "cell"
     conda:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb(1000),
-        runtime=runtime(10),
+        mem_mb=mem_mb(500),
+        runtime=runtime(5),
+    params:
+        code=code("currents", "figures/cells", "figures/style", "figures/captions/__init__", "figures/captions/cells"),
     message:
         "Drawing model {wildcards.model}"
     script:
@@ -40,14 +42,14 @@ rule plot_library:
     """A library: amplitudes, shapes of waveforms, poses around the probe, templates on it, acceptance."""
     input:
         library=rules.concatenate_library.output.library,
-        code=code("library", "figures/libraries", "figures/style", "figures/captions/__init__"),
-        captions=assets("figures/captions/libraries"),
     output:
         **figures_at("libraries/{library}", "amplitudes", "waveform_shapes", "poses", "templates", "acceptance"),
     log:
         "results/logs/plot_library/{library}.log",
     benchmark:
         "results/benchmarks/rules/plot_library/{library}.tsv"
+    group:
+        "library"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -55,6 +57,7 @@ rule plot_library:
         mem_mb=mem_mb(2000),
         runtime=runtime(10),
     params:
+        code=code("library", "figures/libraries", "figures/style", "figures/captions/__init__", "figures/captions/libraries"),
         min_amp=lambda wildcards: settings.libraries[wildcards.library].min_amp,
     message:
         "Drawing library {wildcards.library}"
@@ -66,20 +69,22 @@ rule plot_mean_eap:
     """A model on a probe: its mean extracellular action potential."""
     input:
         library=rules.compute_eaps.output,
-        code=code("library", "figures/libraries", "figures/style", "figures/captions/__init__"),
-        captions=assets("figures/captions/libraries"),
     output:
         **figures_at("libraries/{library}/cells/{model}", "mean_eap"),
     log:
-        "results/logs/plot_mean_eap/{library}/{model}.log",
+        "results/logs/models/{model}/plot_mean_eap/{library}.log",
     benchmark:
         "results/benchmarks/rules/plot_mean_eap/{library}/{model}.tsv"
+    group:
+        "cell"
     conda:
         "../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
+    params:
+        code=code("library", "figures/libraries", "figures/style", "figures/captions/__init__", "figures/captions/libraries"),
     message:
         "Drawing model {wildcards.model} on {wildcards.library}"
     script:
@@ -90,8 +95,6 @@ rule plot_recording:
     """A recording: its units and their spikes, a window of traces, spikes as they are in the traces, the noise between."""
     input:
         recording="results/recordings/{recording}/recording.h5",
-        code=code("recording", "figures/recordings", "figures/spikes", "figures/style", "figures/captions/__init__"),
-        captions=assets("figures/captions/recordings"),
     output:
         **figures_at(
             "recordings/{recording}",
@@ -110,12 +113,23 @@ rule plot_recording:
         "results/logs/plot_recording/{recording}.log",
     benchmark:
         "results/benchmarks/rules/plot_recording/{recording}.tsv"
+    group:
+        "recording"
     conda:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb(2000),
+        mem_mb=mem_mb(1000),
         runtime=runtime(10),
+    params:
+        code=code(
+            "recording",
+            "figures/recordings",
+            "figures/spikes",
+            "figures/style",
+            "figures/captions/__init__",
+            "figures/captions/recordings",
+        ),
     message:
         "Drawing recording {wildcards.recording}"
     script:
@@ -126,20 +140,22 @@ rule plot_drift:
     """A recording whose units drift: how far each of them is from its place over time."""
     input:
         recording="results/recordings/{recording}/recording.h5",
-        code=code("recording", "figures/spikes", "figures/style", "figures/captions/__init__"),
-        captions=assets("figures/captions/recordings"),
     output:
         **figures_at("recordings/{recording}", "drift"),
     log:
         "results/logs/plot_drift/{recording}.log",
     benchmark:
         "results/benchmarks/rules/plot_drift/{recording}.tsv"
+    group:
+        "recording"
     conda:
         "../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
+    params:
+        code=code("recording", "figures/spikes", "figures/style", "figures/captions/__init__", "figures/captions/recordings"),
     message:
         "Drawing the drift of recording {wildcards.recording}"
     script:
@@ -150,9 +166,6 @@ rule view_recording:
     """A recording in the browser: the viewer of its first minute, a page of its own, and the tables behind the figures."""
     input:
         recording="results/recordings/{recording}/recording.h5",
-        code=code("recording", "excerpt", "figures/viewer", "figures/captions/__init__"),
-        script_of_viewer="scripts/allenrec/figures/viewer.js",
-        captions=assets("figures/captions/recordings"),
     output:
         viewer=report(
             ensure("results/figures/recordings/{recording}/viewer.html", non_empty=True),
@@ -169,6 +182,8 @@ rule view_recording:
         "results/logs/view_recording/{recording}.log",
     benchmark:
         "results/benchmarks/rules/view_recording/{recording}.tsv"
+    group:
+        "recording"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -176,6 +191,15 @@ rule view_recording:
         mem_mb=mem_mb(1500),
         runtime=runtime(10),
     params:
+        code=code(
+            "library",
+            "recording",
+            "excerpt",
+            "figures/viewer",
+            "figures/captions/__init__",
+            "figures/captions/recordings",
+            "figures/viewer.js",
+        ),
         # Of the traces, in the page: about a byte each
         n_values=6_000_000,
     message:

@@ -13,20 +13,22 @@ rule simulate_spikes:
     input:
         model=rules.download_model.output,
         mechanisms=rules.compile_mechanisms.output,
-        code=code("intracellular", "cell", "currents", "models", "recorded", "tables"),
     output:
         ensure("results/intracellular/{model}.h5", non_empty=True),
     log:
-        "results/logs/simulate_spikes/{model}.log",
+        "results/logs/models/{model}/simulate_spikes.log",
     benchmark:
         "results/benchmarks/rules/simulate_spikes/{model}.tsv"
+    group:
+        "cell"
     conda:
         "../envs/simulation.yaml"
     threads: 1
     resources:
-        mem_mb=mem_mb(1500),
-        runtime=runtime(60),
+        mem_mb=mem_mb(1000),
+        runtime=runtime(15),
     params:
+        code=code("intracellular", "cell", "currents", "models", "recorded", "tables"),
         settings=block(settings.intracellular),
         axon=settings.models.axon,
         recorded_steps=settings.models.recorded_steps,
@@ -47,7 +49,6 @@ rule tabulate_cells:
     """A table of all cells: what is known of each, how its model fires, and what is wrong with it."""
     input:
         currents=expand("results/intracellular/{model}.h5", model=cells),
-        code=code("currents", "tables"),
     output:
         ensure("results/cells.csv", non_empty=True),
     log:
@@ -61,6 +62,7 @@ rule tabulate_cells:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
+        code=code("currents", "tables"),
         cells=list(cells.values()),
         cell_type_column=settings.cell_type_column,
     message:

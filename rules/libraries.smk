@@ -13,20 +13,22 @@ rule compute_eaps:
         currents=rules.simulate_spikes.output,
         probe=probe_file,
         poses=poses_of_library,
-        code=code("currents", "cell_library", "tables"),
     output:
         ensure("results/libraries/{library}/cells/{model}.h5", non_empty=True),
     log:
-        "results/logs/compute_eaps/{library}/{model}.log",
+        "results/logs/models/{model}/compute_eaps/{library}.log",
     benchmark:
         "results/benchmarks/rules/compute_eaps/{library}/{model}.tsv"
+    group:
+        "cell"
     conda:
         "../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=mem_mb(1000),
-        runtime=runtime(30),
+        runtime=runtime(15),
     params:
+        code=code("currents", "cell_library", "tables"),
         settings=library_settings,
         cell=lambda wildcards: cells[wildcards.model],
         cell_type_column=settings.cell_type_column,
@@ -41,7 +43,6 @@ rule concatenate_library:
     """All templates of a probe in one file, and a table of them."""
     input:
         cells=expand("results/libraries/{{library}}/cells/{model}.h5", model=cells),
-        code=code("library"),
     output:
         library=ensure("results/libraries/{library}/templates.h5", non_empty=True),
         table=ensure("results/libraries/{library}/templates.csv", non_empty=True),
@@ -49,6 +50,8 @@ rule concatenate_library:
         "results/logs/concatenate_library/{library}.log",
     benchmark:
         "results/benchmarks/rules/concatenate_library/{library}.tsv"
+    group:
+        "library"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -56,7 +59,9 @@ rule concatenate_library:
         mem_mb=mem_mb(1000),
         runtime=runtime(30),
     params:
+        code=code("library"),
         exclude_flagged=settings.models.exclude_flagged,
+        left_out=settings.models.leave_out,
     message:
         "Joining the templates of {wildcards.library}"
     script:

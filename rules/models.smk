@@ -9,8 +9,6 @@ rule models:
 
 rule save_config:
     """The merged configuration, defaults filled in, beside the results."""
-    input:
-        code=code("files"),
     output:
         ensure("results/config.yaml", non_empty=True),
     log:
@@ -25,6 +23,7 @@ rule save_config:
         mem_mb=mem_mb(500),
         runtime=runtime(5),
     params:
+        code=code("files"),
         settings=block(settings),
     message:
         "Saving the merged configuration"
@@ -36,11 +35,10 @@ rule download_model:
     """A model folder in the archive's layout, complete and checked."""
     input:
         files=model_files_of_a_person,
-        code=code("sources/__init__"),
     output:
         ensure("allen_models/neuronal_model_{model}/verified.json", non_empty=True),
     log:
-        "results/logs/download_model/{model}.log",
+        "results/logs/models/{model}/download_model.log",
     benchmark:
         "results/benchmarks/rules/download_model/{model}.tsv"
     localrule: True
@@ -53,6 +51,7 @@ rule download_model:
         mem_mb=mem_mb(500),
         runtime=runtime(30),
     params:
+        code=code("sources/__init__"),
         sources=settings.models.sources,
         options={"allen": settings.models.allen.model_dump(exclude={"parallel"})},
     message:
@@ -65,13 +64,13 @@ rule compile_mechanisms:
     """The mechanisms of a model, if they are known, compiled once for each distinct set; the output names the set."""
     input:
         model=rules.download_model.output,
-        code=code("mechanisms"),
     output:
         ensure("results/mechanisms/{model}.json", non_empty=True),
     log:
-        "results/logs/compile_mechanisms/{model}.log",
+        "results/logs/models/{model}/compile_mechanisms.log",
     benchmark:
         "results/benchmarks/rules/compile_mechanisms/{model}.tsv"
+    localrule: True
     conda:
         "../envs/simulation.yaml"
     threads: 1
@@ -79,6 +78,7 @@ rule compile_mechanisms:
         mem_mb=mem_mb(1000),
         runtime=runtime(15),
     params:
+        code=code("mechanisms"),
         known=settings.models.known_mechanisms,
         allow_unknown=settings.models.allow_unknown_mechanisms,
     message:

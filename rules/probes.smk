@@ -25,7 +25,6 @@ rule list_probes:
     """MEAutility's probes and those of the configuration: a table, and each of them drawn to scale."""
     input:
         files=[library.probe_file for library in settings.libraries.values() if library.probe_file],
-        code=code("probes", "figures/probes", "figures/style", "files"),
     output:
         table=ensure("results/probes.csv", non_empty=True),
         picture=ensure("results/figures/probes.png", non_empty=True),
@@ -42,6 +41,7 @@ rule list_probes:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
+        code=code("probes", "figures/probes", "figures/style", "files"),
         libraries=libraries_of_probes(),
     message:
         "Listing and drawing all probes"

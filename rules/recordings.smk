@@ -13,7 +13,6 @@ rule generate_recording:
         library=library_of_recording,
         far_library=library_of_far_neurons,
         trains=trains_of_recording,
-        code=code("library", "recording", "writers/mearec"),
     output:
         ensure("results/recordings/{recording}/recording.h5", non_empty=True),
     log:
@@ -22,13 +21,16 @@ rule generate_recording:
         "results/benchmarks/rules/generate_recording/{recording}.tsv"
     wildcard_constraints:
         recording=recordings_where(kept=True),
+    group:
+        "recording"
     conda:
         "../envs/analysis.yaml"
     threads: 4
     resources:
-        mem_mb=mem_mb(2000),
+        mem_mb=mem_mb(4000),
         runtime=runtime(60),
     params:
+        code=code("library", "plan", "recording", "traces", "writers/mearec"),
         settings=recording_settings,
         seed=settings.seed,
     message:
@@ -49,13 +51,14 @@ rule export_binary:
     """A recording as a folder of SpikeInterface."""
     input:
         recording="results/recordings/{recording}/recording.h5",
-        code=code("recording", "writers/binary"),
     output:
         directory("results/recordings/{recording}/binary"),
     log:
         "results/logs/export_binary/{recording}.log",
     benchmark:
         "results/benchmarks/rules/export_binary/{recording}.tsv"
+    group:
+        "recording"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -63,6 +66,7 @@ rule export_binary:
         mem_mb=mem_mb(1000),
         runtime=runtime(30),
     params:
+        code=code("recording", "writers/binary"),
         format="binary",
         options={},
     message:
@@ -74,7 +78,6 @@ rule export_binary:
 use rule export_binary as export_zarr with:
     input:
         recording="results/recordings/{recording}/recording.h5",
-        code=code("recording", "writers/zarr"),
     output:
         directory("results/recordings/{recording}/recording.zarr"),
     log:
@@ -82,6 +85,7 @@ use rule export_binary as export_zarr with:
     benchmark:
         "results/benchmarks/rules/export_zarr/{recording}.tsv"
     params:
+        code=code("recording", "writers/zarr"),
         format="zarr",
         options=lambda wildcards: {"compression": settings.recordings[wildcards.recording].zarr_compression},
     message:
@@ -91,7 +95,6 @@ use rule export_binary as export_zarr with:
 use rule export_binary as export_nwb with:
     input:
         recording="results/recordings/{recording}/recording.h5",
-        code=code("recording", "writers/nwb"),
     output:
         ensure("results/recordings/{recording}/recording.nwb", non_empty=True),
     log:
@@ -99,6 +102,7 @@ use rule export_binary as export_nwb with:
     benchmark:
         "results/benchmarks/rules/export_nwb/{recording}.tsv"
     params:
+        code=code("recording", "writers/nwb"),
         format="nwb",
         options=lambda wildcards: {"compression": settings.recordings[wildcards.recording].compression},
     message:

@@ -15,8 +15,6 @@ rule write_report:
         "results/cells.csv",
         config="results/config.yaml",
         citations="CITATION.cff",
-        code=code("report/page", "figures/style"),
-        page=assets("report"),
     output:
         ensure("results/report.html", non_empty=True),
     log:
@@ -30,6 +28,7 @@ rule write_report:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
+        code=code("report/page", "figures/style", "report"),
         asked=asked_for(),
         so_far=REPORT_SO_FAR,
     message:

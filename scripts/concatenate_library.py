@@ -9,4 +9,6 @@ with job_log(snakemake):
         snakemake.input.cells, snakemake.output.library, exclude_flagged=snakemake.params.exclude_flagged
     )
     print(outcome)
+    for model in snakemake.params.left_out:
+        print(f"model {model}: left out (models.leave_out)")
     write_table(snakemake.output.table, template_table(snakemake.output.library))

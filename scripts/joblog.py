@@ -31,8 +31,16 @@ def job_log(snakemake):
         try:
             yield terminal
         except (UserError, OSError) as error:  # a mistake, or a fault of the world such as a full disk
-            print(f"error: {error}", file=sys.stderr)
+            _last_words(f"error: {error}", terminal)
             sys.exit(1)
         except Exception:
             traceback.print_exc()
             sys.exit(1)
+
+
+def _last_words(text, terminal):
+    """Put them into the log or, where the disk is so full that not even that works, on the terminal."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        print(text, file=terminal, flush=True)

@@ -1,7 +1,11 @@
-"""Real models and their compiled mechanisms, fetched and built once a session."""
+"""Real models and their compiled mechanisms, fetched and built once a session; a small workflow, and its results."""
+
+import shutil
 
 import pytest
+import yaml
 from support import ROOT, WHEEL_MODELS
+from workflow.snake import copy_workflow, snakemake
 
 from allenrec.mechanisms import compile_mechanisms
 from allenrec.sources import fetch_model
@@ -28,4 +32,46 @@ def shared_data():
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the shared data folder is not beside the repository")
+    return folder
+
+
+CONFIG = {
+    "libraries": {"neuronexus": {"probe": "Neuronexus-32", "n": 8}},
+    "recordings": {
+        "demo": {
+            "library": "neuronexus",
+            "spiketrains": {"duration": 3.0, "n_exc": 2, "n_inh": 1},
+            "templates": {"min_dist": 10.0},
+        }
+    },
+}
+
+
+@pytest.fixture(scope="session")
+def workflow(models_folder, mechanisms, tmp_path_factory):
+    """Make a folder with a small configuration, models and mechanisms, and what numba compiled in the first such folder."""
+    made = []
+
+    def make(name):
+        folder = tmp_path_factory.mktemp(name)
+        made.append(copy_workflow(folder))
+        for compiled in (made[0] / "scripts").rglob("*.nb[ic]"):
+            target = folder / compiled.relative_to(made[0])
+            if target != compiled:
+                target.parent.mkdir(exist_ok=True)
+                shutil.copy2(compiled, target)
+        (folder / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+        shutil.copytree(mechanisms, folder / "results" / "mechanisms" / mechanisms.name)
+        shutil.copytree(models_folder / "wheel", folder / "allen_models" / "wheel")
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished(workflow):
+    """Such a folder with all its results, made on one core. Not to be changed."""
+    folder = workflow("one_core")
+    result = snakemake(folder, "--cores", "1")
+    assert result.returncode == 0, result.stderr
     return folder

@@ -8,9 +8,23 @@ import h5py
 import numpy as np
 
 from .errors import UserError
-from .files import written_beside
+from .hdf5 import check_shapes, hdf5_written_beside
 
 GROUPS = ("segments", "spikes", "trace", "search", "recorded")
+#: Datasets and their axes
+SHAPES = {
+    "segments/start": "segments 3",
+    "segments/end": "segments 3",
+    "segments/diameter": "segments",
+    "segments/section": "segments",
+    "spikes/imem": "spikes segments samples",
+    "spikes/vmem": "spikes samples",
+    "spikes/times": "spikes",
+    "trace/vmem": "times",
+    "trace/time": "times",
+    "search/amplitude": "runs",
+    "search/n_spikes": "runs",
+}
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,7 @@ def write_currents(path, attributes, result):
 
     `attributes` are scalars, strings, or dicts (stored as JSON); `result` is what `simulate_spikes` returns.
     """
-    with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5_written_beside(path) as file:
         for name, value in attributes.items():
             file.attrs[name] = json.dumps(value) if isinstance(value, dict) else value
         for group in GROUPS:
@@ -56,7 +70,7 @@ def write_currents(path, attributes, result):
 def _storage(name, values):
     if name == "section":
         return {"dtype": h5py.string_dtype()}
-    if name == "imem":
+    if name == "imem" and len(values):  # a cell that does not fire has none
         return {"chunks": (1, *values.shape[1:]), "compression": "gzip", "compression_opts": 1, "shuffle": True}
     return {}
 
@@ -71,6 +85,7 @@ def read_currents(path):
     """
     try:
         with h5py.File(path, "r") as file:
+            check_shapes(file, SHAPES)
             return Currents(
                 attributes={k: _attribute(v) for k, v in file.attrs.items()},
                 start=file["segments/start"][()],

@@ -1,8 +1,13 @@
 """Dictionaries and tables in HDF5: dictionaries as MEArec keeps them (its `save_dict_to_hdf5`), tables a dataset a column."""
 
+import io
+from contextlib import contextmanager
+
 import h5py
 import numpy as np
 import pandas as pd
+
+from .files import written_beside
 
 TEXT = h5py.string_dtype()
 #: Compressions of datasets by name
@@ -11,6 +16,52 @@ COMPRESSION = {
     "lzf": {"compression": "lzf", "shuffle": True},
     "gzip": {"compression": "gzip", "compression_opts": 4, "shuffle": True},
 }
+
+
+@contextmanager
+def hdf5_written_beside(path):
+    """Yield an open HDF5 file that appears under its name when the block ends well; see `allenrec.files.written_beside`."""
+    with written_beside(path) as temporary, open(temporary, "w+b", buffering=0) as raw:
+        target = _Forgiving(raw)
+        try:
+            with h5py.File(target, "w") as file:
+                yield file
+        finally:
+            if target.fault is not None:
+                raise target.fault
+
+
+class _Forgiving(io.RawIOBase):
+    """A file that keeps the first fault of the system for later: HDF5 crashes when it cannot write, to a full disk for example,
+    what it has to write as it closes a file."""
+
+    def __init__(self, raw):
+        self.raw, self.fault = raw, None
+
+    def write(self, data):
+        try:
+            view = memoryview(data).cast("B")
+            while len(view):
+                view = view[self.raw.write(view) :]
+        except OSError as error:
+            self.fault = self.fault or error
+        return len(data)
+
+    def readinto(self, buffer):
+        return self.raw.readinto(buffer)
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        return self.raw.seek(offset, whence)
+
+    def tell(self):
+        return self.raw.tell()
+
+    def truncate(self, size=None):
+        try:
+            return self.raw.truncate(size)
+        except OSError as error:
+            self.fault = self.fault or error
+            return size
 
 
 def write_frame(parent, name, frame):
@@ -68,3 +119,33 @@ def _value(dataset):
     if isinstance(value, np.ndarray):
         return value.astype(str) if value.dtype.kind == "S" else value
     return value.item()
+
+
+def check_shapes(group, expected):
+    """Check that datasets are there and that their shapes fit together.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    expected : dict
+        Dataset name to the names of its axes, as in "spikes segments samples". An axis has the same length wherever it
+        stands; an axis named by a number has that length.
+
+    Raises
+    ------
+    KeyError
+        If a dataset is missing.
+    OSError
+        If one has another shape.
+    """
+    lengths = {}
+    for name, axes in expected.items():
+        shape = getattr(group[name], "shape", None)
+        if shape is None:
+            raise OSError(f"{name} is a group")
+        axes = axes.split()
+        if len(shape) == len(axes):
+            for axis, length in zip(axes, shape, strict=True):
+                lengths.setdefault(axis, int(axis) if axis.isdigit() else length)
+        if len(shape) != len(axes) or any(lengths[axis] != length for axis, length in zip(axes, shape, strict=True)):
+            raise OSError(f"{name} has the shape {shape}, which does not fit the rest")

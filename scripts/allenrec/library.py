@@ -14,7 +14,7 @@ import probeinterface
 from .errors import UserError
 from .features import FEATURES, waveform_features
 from .files import written_beside
-from .hdf5 import TEXT, read_dict, read_frame, read_values, write_dict, write_frame
+from .hdf5 import TEXT, check_shapes, hdf5_written_beside, read_dict, read_frame, read_values, write_dict, write_frame
 from .poses import Poses
 from .probes import layout_from_text, layout_to_text
 
@@ -22,6 +22,15 @@ from .probes import layout_from_text, layout_to_text
 PER_TEMPLATE = ("templates", "locations", "rotations", "celltypes", "model_ids", "spike_indices", "candidates")
 #: The same with the features, each a dataset
 ROWS = (*PER_TEMPLATE, *(f"features/{name}" for name in FEATURES))
+#: Axes of all datasets; the templates and locations of cells that drift have another one
+SHAPES = {
+    "templates": "templates contacts samples",
+    "locations": "templates 3",
+    "rotations": "templates 3",
+    "channel_positions": "contacts 3",
+}
+SHAPES = dict.fromkeys(ROWS, "templates") | SHAPES
+DRIFTING_SHAPES = SHAPES | {"templates": "templates steps contacts samples", "locations": "templates steps 3"}
 #: How much of the templates is held while they are written or joined, bytes
 BYTES_AT_ONCE = 8 * 2**20
 
@@ -119,7 +128,7 @@ def write_library(path, templates, rows, cells, *, shape, probe, params, provena
     params = params | ({"drifting": True, "drift_centre": centre, "drift_steps": shape[1]} if drifting else {"drifting": False})
     # Of no templates, so that there are columns in any case
     features = [waveform_features(np.zeros((0, probe.n_contacts, n_t), np.float32), probe.positions, params["dt"])]
-    with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5_written_beside(path) as file:
         dataset = _create(file, "templates", shape, np.dtype(np.float32))
         for first, block in _in_blocks(templates):
             dataset[first : first + len(block)] = block
@@ -291,7 +300,7 @@ def concatenate_libraries(paths, path, *, exclude_flagged=False):
         | {"digests": {part["cells"]["model_id"][0]: part["provenance"]["digests"] for part in parts}},
     }
     row = 0
-    with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5_written_beside(path) as file:
         for part_path, shape in zip(paths, shapes, strict=True):
             for name, start, block in _blocks(part_path):
                 if name not in file:
@@ -336,8 +345,11 @@ def _reading(path):
             missing = [name for name in (*ROWS, "info/params", "cells", "channel_positions", "probe") if name not in file]
             if missing:
                 raise OSError(f"no {missing[0]}")
+            check_shapes(file, DRIFTING_SHAPES if len(getattr(file["templates"], "shape", ())) == 4 else SHAPES)
             yield file
     except (OSError, KeyError) as error:
+        if getattr(error, "filename", None) not in (None, str(path)):
+            raise  # of another file, such as one that is being written meanwhile
         raise UserError(f"{path} is not a sound template file ({error}); delete it and run again") from None
 
 

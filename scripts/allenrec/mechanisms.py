@@ -170,7 +170,8 @@ def compile_mechanisms(modfiles, root):
     -------
     pathlib.Path
         `root/<digest>`, absolute: the mod files, the library that NEURON loads, and `build.json`, which says with what
-        it was built. Another NEURON version, environment or kind of machine builds it anew.
+        it was built. Another NEURON version, environment or kind of machine builds it anew, as does a library that
+        is not the one that was built.
 
     Raises
     ------
@@ -183,13 +184,14 @@ def compile_mechanisms(modfiles, root):
     build = {"neuron": version("neuron"), "environment": sys.prefix, "machine": platform.machine()}
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / ".lock"):
-        if _build_record(folder) != build or not _library(folder).is_file():
+        if not _library(folder).is_file() or _build_record(folder) != build | {"sha256": sha256(_library(folder))}:
             with folder_built_beside(folder) as temporary:
                 for path in mod_files(modfiles):
                     (temporary / path.name).write_bytes(_normalised(path))
                 _run_nrnivmodl(temporary, modfiles)
                 _strip(temporary)
-                (temporary / BUILD_RECORD).write_text(json.dumps(build) + "\n", encoding="utf-8")
+                record = build | {"sha256": sha256(_library(temporary))}
+                (temporary / BUILD_RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")
     return folder
 
 

@@ -11,8 +11,11 @@ import probeinterface
 
 from .converter import Microvolts
 from .errors import UserError
-from .hdf5 import read_dict, read_frame, read_values
+from .hdf5 import check_shapes, read_dict, read_frame, read_values
 from .probes import layout_from_text
+
+#: Axes of what every recording file must have
+SHAPES = {"recordings": "samples channels", "channel_positions": "channels 3", "template_ids": "units"}
 
 
 def provenance(settings, *, seed, name, digests):
@@ -117,6 +120,7 @@ def read_recording(path):
     file = None
     try:
         file = h5py.File(path, "r")
+        check_shapes(file, SHAPES)
         trains = [file["spiketrains"][str(i)] for i in range(len(file["spiketrains"]))]
         samples = file["recordings"]
         gain = float(samples.attrs["gain_to_uV"])

@@ -104,8 +104,9 @@ def grown(source, path, n, n_contacts):
     """A copy of a cell's file with more templates and contacts; they hold zeros and take no room on the disk."""
     with h5py.File(source) as old, h5py.File(path, "w") as file:
         for name in old:
-            if name not in PER_TEMPLATE and name != "features":
+            if name not in PER_TEMPLATE and name not in ("features", "channel_positions"):
                 old.copy(name, file)
+        file["channel_positions"] = np.zeros((n_contacts, 3))
         for name in ROWS:
             rows = np.resize(old[name][()], n) if old[name].ndim == 1 else np.zeros((n, *old[name].shape[1:]))
             if name == "templates":

@@ -135,13 +135,18 @@ def test_a_run_in_which_everything_failed_has_a_report_that_says_so(tmp_path):
     other.write_text("error: model 99: does not fire\n")
     (results / "config.yaml").write_text(yaml.safe_dump({"seed": 7, "cells": {"table": "config/cells.tsv"}}))
     asked = {"models": ["4711", "12"], "libraries": ["probe"], "recordings": ["demo"]}
-    asked["left_out"] = ["99"]
+    asked["left_out"] = ["99", "88"]
+    (results / "left_out.csv").write_text(
+        "model_id,rule,why\n99,simulate_spikes,model 99: does not fire\n88,simulate_spikes,it was killed\n"
+    )
     where = {"results": results, "models_folder": tmp_path, "citation_file": ROOT / "CITATION.cff"}
     write_report(results / "report.html", **where, **asked)
     page = Page((results / "report.html").read_text(encoding="utf-8"))
     assert "Cell 4711: no spikes (model 4711: <no> such model)" in page.text
     assert "Cell 12: no spikes" in page.text and "Library probe: not made" in page.text
     assert "Cell 99: left out of the libraries, no spikes (model 99: does not fire)" in page.text
+    assert "does not fire) (" not in page.text  # once is enough
+    assert "Cell 88: left out of the libraries, no spikes (it was killed)" in page.text
     assert "Recording demo: not made" in page.text and "seed 7" in page.text
     assert all(source.startswith("data:") for source in page.loaded)
     assert list(results.glob(".*part*")) == []

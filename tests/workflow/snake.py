@@ -1,6 +1,7 @@
 """Run the workflow as a person does: the real `snakemake`, in a folder of its own."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from support import ROOT
 
 #: What a checkout holds that a run needs
 PARTS = ("Snakefile", "rules", "scripts", "config", "profiles", "envs", "allen_models/README.md", "CITATION.cff")
+
+#: Results that are data or pictures
+DATASETS = ("**/*.h5", "**/*.csv", "**/*.png", "config.yaml")
 
 #: Settings of the session that runs the tests, which must not reach the runs
 OF_THE_SESSION = ("PYTEST", "PYTHON", "SNAKEMAKE", "NRN", "NEURON", "CONDA", "VIRTUAL_ENV", "COVERAGE")
@@ -43,3 +47,24 @@ def clean_environment():
     own = Path(sys.executable).parent
     folders = [folder for folder in os.get_exec_path() if folder and Path(folder) != own]
     return environment | {"PATH": os.pathsep.join(folders)}
+
+
+def datasets(folder):
+    """The content of every result that is data or a picture."""
+    results = folder / "results"
+    return {str(p.relative_to(results)): p.read_bytes() for glob in DATASETS for p in results.glob(glob)}
+
+
+def assert_equal_datasets(folder, reference):
+    """The same results in both, to the last byte."""
+    ours, theirs = datasets(folder), datasets(reference)
+    assert ours.keys() == theirs.keys()
+    assert [name for name in theirs if ours[name] != theirs[name]] == []
+
+
+def jobs_of_dry_run(folder, *arguments):
+    """The rules that a dry run would run."""
+    result = snakemake(folder, "-n", *arguments)
+    assert result.returncode == 0, result.stderr
+    # The table of job counts; it is printed at the beginning and at the end.
+    return set(re.findall(r"^(\w+) +[0-9]+$", result.stdout + result.stderr, re.MULTILINE)) - {"all", "total"}

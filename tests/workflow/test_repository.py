@@ -1,7 +1,9 @@
 """Things in the repository that must agree with each other."""
 
+import ast
 import re
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -29,10 +31,116 @@ def test_conda_environments_hold_the_versions_of_the_lock(path):
         assert version in locked[name.split("[")[0].lower()], requirement
 
 
-def test_the_lock_of_the_tests_has_the_versions_of_the_lock():
-    tests = locked_versions(ROOT / "requirements-test.lock")
-    for name, versions in locked_versions(ROOT / "requirements.lock").items():
-        assert tests[name] == versions
+#: What a package is imported as, where that is not its name
+IMPORTED_AS = {"pyyaml": "yaml", "lfpy": "LFPy", "meautility": "MEAutility"}
+
+
+def imports(path):
+    """What a Python file imports: names of modules, those of the library with their dots."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = ".".join(path.relative_to(ROOT / "scripts").parts[: -node.level]) if node.level else ""
+            module = ".".join(filter(None, (package, node.module)))
+            yield from [module, *(f"{module}.{alias.name}" for alias in node.names)]
+
+
+def modules_of(*paths):
+    """Files of the library that these files import, and what they import in turn, themselves included."""
+    seen, queue = set(paths), list(paths)
+    while queue:
+        for name in imports(queue.pop()):
+            base = ROOT / "scripts" / Path(*name.split("."))
+            for path in (base.with_suffix(".py"), base / "__init__.py"):
+                if path.is_file() and path not in seen:
+                    seen.add(path)
+                    queue.append(path)
+    return seen
+
+
+def packages_of(script):
+    """The packages that a rule's script needs, its own modules followed."""
+    names = {name.split(".")[0] for path in modules_of(script) for name in imports(path)}
+    ours = {path.stem for path in (ROOT / "scripts").iterdir()}
+    return names - ours - sys.stdlib_module_names - {"pydantic_core"}  # a part of pydantic
+
+
+def scripts_of_environments():
+    """Each rule's environment and script."""
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        text = path.read_text(encoding="utf-8")
+        for rule in re.split(r"^rule ", text, flags=re.MULTILINE)[1:]:
+            environment, script = re.search(r"envs/(\w+)\.yaml", rule), re.search(r"scripts/(\w+)\.py", rule)
+            if environment and script:
+                yield environment[1], script[1]
+
+
+@pytest.mark.parametrize(("environment", "script"), scripts_of_environments())
+def test_conda_environments_hold_what_their_rules_import(environment, script):
+    dependencies = yaml.safe_load((ROOT / "envs" / f"{environment}.yaml").read_text())["dependencies"]
+    (pip,) = [part["pip"] for part in dependencies if isinstance(part, dict)]
+    names = [requirement.split("==")[0].lower() for requirement in pip]
+    known = {IMPORTED_AS.get(name, name) for name in names}
+    assert packages_of(ROOT / "scripts" / f"{script}.py") - known == set()
+
+
+def scripts_with_code():
+    """Each rule's script, and the modules that the rule names as its code."""
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            script, code = (
+                re.search(r"^        \"\.\./scripts/(\w+)\.py", rule, re.MULTILINE),
+                re.search(r"code=code\((.*?)\)", rule, re.DOTALL),
+            )
+            if script and code:
+                yield script[1], tuple(re.findall(r"[\w/.]+", code[1]))
+
+
+#: Modules that change no result: settings are checked again in a job, and come as `params`
+WITHOUT_EFFECT = {"settings.py", "errors.py", "figures/__init__.py"}
+
+
+@pytest.mark.parametrize(("script", "code"), scripts_with_code())
+def test_rules_run_again_when_what_their_scripts_import_changes(script, code):
+    library = ROOT / "scripts" / "allenrec"
+    imported = {path for path in modules_of(ROOT / "scripts" / f"{script}.py") if path.is_relative_to(library)}
+    # Parts of another kind are folders and files that are not Python.
+    named = modules_of(*(path for part in code if (path := library / f"{part}.py").exists()))
+    assert {str(path.relative_to(library)) for path in imported - named} - WITHOUT_EFFECT == set()
+
+
+def rules_with_resources():
+    """Each rule that has a benchmark, with the megabytes and minutes that it asks for; they are inherited by `use rule`."""
+    asked = {}
+    for path in sorted((ROOT / "rules").glob("*.smk")):
+        for rule in re.split(r"^(?=(?:use )?rule )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            used, name = re.match(r"(?:use rule (\w+) as )?(?:rule )?(\w+)", rule).groups()
+            if used:
+                asked[name] = asked[used]
+            elif "    benchmark:" in rule:
+                memory, minutes = re.search(r"mem_mb=mem_mb\((\d+)\)", rule), re.search(r"runtime=runtime\((\d+)", rule)
+                asked[name] = f"{memory[1]}, {minutes[1]}"
+    return asked
+
+
+def test_documentation_says_what_rules_ask_for():
+    """The table of docs/cluster.md has every rule that is measured, with its request as in rules/."""
+    text = (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+    documented = {}
+    for line in text[text.index("## Resources") : text.index("## How it scales")].splitlines():
+        columns = [column.strip() for column in line.strip("|").split("|")]
+        if len(columns) == 5 and re.match(r"[a-z]+_?[a-z]", columns[0]) and columns[0] != "rule":
+            documented |= dict.fromkeys(re.sub(r" \(.*\)", "", columns[0]).split(", "), columns[4])
+    assert documented == rules_with_resources()
+
+
+@pytest.mark.parametrize("name", ["requirements-test", "requirements-cluster"])
+def test_other_locks_have_the_versions_of_the_lock(name):
+    others = locked_versions(ROOT / f"{name}.lock")
+    for package, versions in locked_versions(ROOT / "requirements.lock").items():
+        assert others[package] == versions
 
 
 def test_the_lock_of_the_sorters_has_the_versions_of_the_lock():
@@ -44,7 +152,7 @@ def test_the_lock_of_the_sorters_has_the_versions_of_the_lock():
         assert sorters[name] == common[name], name
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-test", "requirements-evaluation"])
+@pytest.mark.parametrize("name", ["requirements", "requirements-test", "requirements-evaluation", "requirements-cluster"])
 def test_locks_name_no_host_and_have_hashes(name):
     text = (ROOT / f"{name}.lock").read_text()
     assert "://" not in text

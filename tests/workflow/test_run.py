@@ -15,15 +15,7 @@ import pytest
 import spikeinterface
 import yaml
 from support import ROOT
-from workflow.snake import snakemake
-
-DATASETS = ("**/*.h5", "**/*.csv", "**/*.png", "config.yaml")
-
-
-def datasets(folder):
-    """The content of every result that is data or a picture."""
-    results = folder / "results"
-    return {str(p.relative_to(results)): p.read_bytes() for glob in DATASETS for p in results.glob(glob)}
+from workflow.snake import assert_equal_datasets, jobs_of_dry_run, snakemake
 
 
 def test_everything_that_was_asked_for_is_there(finished):
@@ -42,7 +34,7 @@ def test_everything_that_was_asked_for_is_there(finished):
     ):
         assert (results / path).stat().st_size > 0
     assert (finished / "allen_models" / "neuronal_model_473863510" / "model_metadata.json").exists()
-    assert "8 of 8 templates" in (results / "logs" / "compute_eaps" / "neuronexus" / "473863510.log").read_text()
+    assert "8 of 8 templates" in (results / "logs" / "models" / "473863510" / "compute_eaps" / "neuronexus.log").read_text()
     # One compilation for all models: the one that was there.
     assert len([p for p in (results / "mechanisms").iterdir() if p.is_dir()]) == 1
 
@@ -81,82 +73,6 @@ def test_killed_and_resumed_run_gives_the_same_bytes(moment, finished, workflow)
     assert result.returncode == 0, result.stderr
     assert_equal_datasets(folder, finished)
     assert not list((folder / "results").rglob(".*part*"))
-
-
-def assert_equal_datasets(folder, reference):
-    ours, theirs = datasets(folder), datasets(reference)
-    assert ours.keys() == theirs.keys()
-    assert [name for name in theirs if ours[name] != theirs[name]] == []
-
-
-def jobs_of_dry_run(folder, *arguments):
-    """The rules that a dry run would run."""
-    result = snakemake(folder, "-n", *arguments)
-    assert result.returncode == 0, result.stderr
-    # The table of job counts; it is printed at the beginning and at the end.
-    return set(re.findall(r"^(\w+) +[0-9]+$", result.stdout + result.stderr, re.MULTILINE)) - {"all", "total"}
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"seed": 0}, set()),
-        (
-            {"recordings": {"demo": {"recordings": {"noise_level": 5.0}}}},
-            {"save_config", "generate_recording", "plot_recording", "view_recording", "write_report"},
-        ),
-        (
-            {"recordings": {"demo": {"format": ["mearec", "nwb", "zarr"]}}},
-            {"save_config", "export_nwb", "export_zarr", "write_report"},
-        ),
-        (
-            {"libraries": {"neuronexus": {"min_amp": 31.0}}},
-            {
-                "save_config",
-                "compute_eaps",
-                "concatenate_library",
-                "generate_recording",
-                "plot_library",
-                "plot_mean_eap",
-                "plot_recording",
-                "view_recording",
-                "write_report",
-            },
-        ),
-        (
-            {"models": {"exclude_flagged": True}},
-            {
-                "save_config",
-                "concatenate_library",
-                "generate_recording",
-                "plot_library",
-                "plot_recording",
-                "view_recording",
-                "write_report",
-            },
-        ),
-        (
-            {"intracellular": {"sim_time": 0.9}},
-            {
-                "save_config",
-                "simulate_spikes",
-                "tabulate_cells",
-                "compute_eaps",
-                "concatenate_library",
-                "generate_recording",
-                "plot_cell",
-                "plot_library",
-                "plot_mean_eap",
-                "plot_recording",
-                "view_recording",
-                "write_report",
-            },
-        ),
-    ],
-)
-def test_changed_value_runs_what_depends_on_it_and_nothing_else(change, expected, finished, tmp_path):
-    (tmp_path / "change.yaml").write_text(yaml.safe_dump(change))
-    assert jobs_of_dry_run(finished, "--configfile", str(tmp_path / "change.yaml")) == expected
 
 
 def test_other_formats_without_the_file_that_they_are_written_from(finished, tmp_path):
@@ -271,4 +187,7 @@ def test_one_bad_model_does_not_take_the_others_down(workflow):
     assert "error: model 4711:" in result.stderr and "reconstruction.swc is missing" in result.stderr
     assert "Traceback" not in result.stderr
     assert len(list((folder / "results" / "libraries" / "neuronexus" / "cells").glob("*.h5"))) == 3
+    # The library of the others, and who is not in it
+    assert (folder / "results" / "libraries" / "neuronexus" / "templates.h5").stat().st_size
+    assert "4711,download_model,model 4711:" in (folder / "results" / "left_out.csv").read_text()
     assert (bad / "fit_parameters.json").exists()

@@ -1,5 +1,6 @@
 """What the report says, gathered from the files of a run. What a failed job did not leave is named, never an error."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -91,9 +92,22 @@ def cell_rows(results, models, libraries, left_out=()):
     """
     results = Path(results)
     rows = [_cell_row(results, model, libraries) for model in (*models, *left_out)]
+    reasons = _reasons_of_left_out(results)
     for row in rows[len(models) :]:
         row["missing"] = "left out of the libraries" + (f", {row['missing']}" if row["missing"] else "")
+        reason = reasons.get(row["model_id"], "")
+        if reason not in row["missing"]:
+            row["missing"] += f" ({reason})"
     return rows
+
+
+def _reasons_of_left_out(results):
+    """Why models failed that a run then went on without, by their ids; `left_out.csv` is there where one did."""
+    try:
+        with open(results / "left_out.csv", encoding="utf-8", newline="") as file:
+            return {row["model_id"]: row["why"] for row in csv.DictReader(file)}
+    except OSError:
+        return {}
 
 
 def _cell_row(results, model, libraries):

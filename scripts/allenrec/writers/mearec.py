@@ -7,8 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..converter import design_converter
-from ..files import written_beside
-from ..hdf5 import COMPRESSION, write_dict, write_frame
+from ..hdf5 import COMPRESSION, hdf5_written_beside, write_dict, write_frame
 from ..placement import split_ticks
 from ..probes import layout_to_text
 from ..traces import BLOCK, block_length, blocks, spike_amplitudes, spike_traces, unit_traces
@@ -41,7 +40,7 @@ def write_mearec(path, plan, traces, library, settings, *, provenance, threads=1
         (n_channels,) how many samples of each channel were clipped, because they exceeded the range of integers.
     """
     converter = design_converter(settings.recordings, plan.unfiltered_templates)
-    with written_beside(path) as temporary, h5py.File(temporary, "w") as file:
+    with hdf5_written_beside(path) as file:
         file.attrs["mearec_version"] = MEAREC_VERSION
         _write_info(file, plan, library, settings)
         _write_units(file, plan, library)

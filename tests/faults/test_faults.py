@@ -1,0 +1,340 @@
+"""A bad day: killed runs, full and read-only disks, damaged files, models that fail, two runs at once.
+
+The quick ones are part of `make test`; `make test-faults` runs all.
+"""
+
+import csv
+import html
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import pytest
+import yaml
+from faults.disks import filled, read_only, small_disk
+from support import ROOT
+from workflow.snake import assert_equal_datasets, clean_environment, jobs_of_dry_run, snakemake
+
+MODELS = ("473863510", "473863035", "472912177")
+LIBRARY = "results/libraries/neuronexus"
+
+
+def begin(folder, *arguments, cores=2):
+    """Start Snakemake in a process group of its own."""
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments]
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def left_overs(folder):
+    """Half-written files and folders."""
+    return [path for part in ("results", "allen_models") for path in (folder / part).rglob(".*part*")]
+
+
+def first_error(result):
+    """The line that says what went wrong."""
+    return next(line.strip() for line in result.stderr.splitlines() if line.strip().startswith("error: "))
+
+
+# Killed
+
+
+@pytest.fixture(scope="session")
+def seconds(workflow):
+    """How long an undisturbed run takes here."""
+    start = time.monotonic()
+    assert begin(workflow("timed")).wait(600) == 0
+    return time.monotonic() - start
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("moment", range(20))
+def test_run_killed_at_any_moment_is_finished_with_the_same_bytes(moment, seconds, finished, workflow):
+    folder = workflow(f"killed_{moment}")
+    process = begin(folder)
+    time.sleep(seconds * (moment + 0.5) / 20)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert snakemake(folder, "--unlock").returncode == 0
+    result = snakemake(folder, "--cores", "2")
+    assert result.returncode == 0, result.stderr
+    assert_equal_datasets(folder, finished)
+    assert left_overs(folder) == []
+
+
+@pytest.mark.faults
+def test_second_run_in_the_same_folder_stops_and_breaks_nothing(finished, workflow):
+    folder = workflow("two_runs")
+    process = begin(folder)
+    deadline = time.monotonic() + 60
+    while not list((folder / ".snakemake" / "locks").glob("*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    second = snakemake(folder, "--cores", "2")
+    assert process.poll() is None, "the first run was over before the second began"
+    assert second.returncode != 0 and "Directory cannot be locked" in second.stderr
+    assert process.wait(600) == 0
+    assert_equal_datasets(folder, finished)
+
+
+# Disks
+
+#: What is made by each rule that writes, and how many bytes are free on its disk when it begins
+WRITING = {
+    "save_config": ("results/config.yaml", 0),
+    "download_model": (f"allen_models/neuronal_model_{MODELS[0]}/verified.json", 8192),
+    "compile_mechanisms": (f"results/mechanisms/{MODELS[0]}.json", 8192),
+    "simulate_spikes": (f"results/intracellular/{MODELS[0]}.h5", 8192),
+    "tabulate_cells": ("results/cells.csv", 0),
+    "compute_eaps": (f"{LIBRARY}/cells/{MODELS[0]}.h5", 8192),
+    "concatenate_library": (f"{LIBRARY}/templates.h5", 8192),
+    "generate_recording": ("results/recordings/demo/recording.h5", 8192),
+    "plot_cell": (f"results/figures/cells/{MODELS[0]}/spikes.png", 8192),
+    "plot_library": ("results/figures/libraries/neuronexus/poses.png", 8192),
+    "plot_mean_eap": (f"results/figures/{LIBRARY[8:]}/cells/{MODELS[0]}/mean_eap.png", 8192),
+    "plot_recording": ("results/figures/recordings/demo/traces.png", 8192),
+    "view_recording": ("results/figures/recordings/demo/viewer.html", 8192),
+    "write_report": ("results/report.html", 8192),
+    "export_binary": ("results/recordings/demo/binary", 8192),
+    "export_zarr": ("results/recordings/demo/recording.zarr", 8192),
+    "export_nwb": ("results/recordings/demo/recording.nwb", 8192),
+}
+
+
+@pytest.mark.parametrize(
+    "rule", [rule if rule == "concatenate_library" else pytest.param(rule, marks=pytest.mark.faults) for rule in WRITING]
+)
+def test_full_disk_is_named_and_leaves_nothing_half_written(rule, damaged, finished):
+    target, free = WRITING[rule]
+    disk, made = damaged / target.split("/")[0], damaged / target
+    if rule.startswith("export_"):
+        change_config(damaged, lambda config: config["recordings"]["demo"].update(format=["mearec", "binary", "zarr", "nwb"]))
+    with small_disk(disk):
+        remove_products(damaged, rule, target)
+        with filled(disk, free):
+            result = snakemake(damaged, "--cores", "1", target)
+            # Uncompressed, it is known beforehand how much a recording will take.
+            known = rule in ("generate_recording", "export_binary", "export_nwb")
+            expected = "make room" if known else "No space left on device"
+            assert result.returncode == 1 and expected in result.stderr
+            assert "Traceback" not in result.stderr
+            assert not made.exists() and left_overs(damaged) == []
+        result = snakemake(damaged, "--cores", "1", target)
+        assert result.returncode == 0, result.stderr
+        if (finished / target).suffix in (".h5", ".csv", ".png", ".yaml"):
+            assert made.read_bytes() == (finished / target).read_bytes()
+        assert made.exists()
+
+
+@pytest.mark.faults
+def test_disk_that_fills_amid_a_recording_leaves_nothing_half_written(damaged):
+    """How much a compressed recording takes is not known beforehand, so it is begun."""
+    change_config(damaged, lambda config: config["recordings"]["demo"].update(compression="gzip"))
+    recording = damaged / "results" / "recordings" / "demo" / "recording.h5"
+    with small_disk(damaged / "results"):
+        recording.unlink()
+        with filled(damaged / "results", 3 * 2**20):
+            result = snakemake(damaged, "--cores", "2", "recordings")
+            assert result.returncode == 1 and "Traceback" not in result.stderr
+            assert first_error(result).endswith("No space left on device: 'results/recordings/demo/recording.h5'")
+            assert not recording.exists() and left_overs(damaged) == []
+        result = snakemake(damaged, "--cores", "2", "recordings")
+        assert result.returncode == 0, result.stderr
+        assert recording.stat().st_size > 3 * 2**20
+
+
+def remove_products(folder, rule, target):
+    """Remove what a rule made, with its log, as if it had never run."""
+    made = folder / target
+    if not made.exists():
+        return
+    if rule == "download_model":
+        shutil.rmtree(made.parent)
+    elif rule == "compile_mechanisms":
+        for path in (folder / "results" / "mechanisms").iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    elif made.suffix == ".png":
+        shutil.rmtree(made.parent)
+    else:
+        made.unlink()
+    for log in (folder / "results" / "logs").rglob("*.log"):
+        if rule in (log.parent.name, log.parents[1].name, log.stem):
+            log.unlink()
+
+
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [
+        (
+            ("cells.csv", "report.html"),
+            r"^error: .*/results: no permission to write there, or a file system that is read-only$",
+        ),
+        # What is there, but must be made anew, is Snakemake's own to say.
+        (("cells.csv",), r"Write-protected output files for rule write_report:\n +output: results/report.html"),
+    ],
+)
+def test_read_only_folder_is_named_before_anything_runs(missing, expected, damaged):
+    for name in missing:
+        (damaged / "results" / name).unlink()
+    with read_only(damaged / "results"):
+        result = snakemake(damaged, "--cores", "1")
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    assert re.search(expected, result.stderr, re.MULTILINE) and "Finished job" not in result.stderr
+    assert snakemake(damaged, "--cores", "1").returncode == 0
+
+
+# Damaged files
+
+
+def truncate(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def reshape(path):
+    """Take the last row from a dataset of an HDF5 file."""
+    with h5py.File(path, "r+") as file:
+        name = next(name for name in ("segments/diameter", "rotations", "channel_positions") if name in file)
+        values = file[name][:-1]
+        del file[name]
+        file[name] = values
+
+
+def zero(path):
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+INTERMEDIATE = (
+    f"results/intracellular/{MODELS[0]}.h5",
+    f"{LIBRARY}/cells/{MODELS[0]}.h5",
+    f"{LIBRARY}/templates.h5",
+    "results/recordings/demo/recording.h5",
+)
+DAMAGES = [(path, damage) for path in INTERMEDIATE for damage in (truncate, reshape, zero)]
+
+
+@pytest.mark.parametrize(
+    ("path", "damage"), [pytest.param(*case, marks=[pytest.mark.faults] if case != DAMAGES[1] else []) for case in DAMAGES]
+)
+def test_damaged_file_is_named_and_never_used(path, damage, damaged, finished):
+    damage(damaged / path)
+    result = snakemake(damaged, "--cores", "2")
+    assert result.returncode == 1
+    assert path in first_error(result) and "delete it and run again" in first_error(result)
+    assert "Traceback" not in result.stderr
+    (damaged / path).unlink()
+    result = snakemake(damaged, "--cores", "2")
+    assert result.returncode == 0, result.stderr
+    assert_equal_datasets(damaged, finished)
+
+
+@pytest.mark.faults
+def test_damaged_mechanisms_are_compiled_anew(damaged, finished):
+    (library,) = (damaged / "results" / "mechanisms").rglob("libnrnmech.so")
+    truncate(library)
+    (damaged / "results" / "intracellular" / f"{MODELS[0]}.h5").unlink()
+    result = snakemake(damaged, "--cores", "2")
+    assert result.returncode == 0, result.stderr
+    assert_equal_datasets(damaged, finished)
+
+
+# Models that fail
+
+
+def change_config(folder, change):
+    path = folder / "config" / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    change(config)
+    path.write_text(yaml.safe_dump(config))
+
+
+def fails_in_download(folder, bad):
+    (bad / "reconstruction.swc").unlink()
+
+
+def fails_in_compiling(folder, bad):
+    with open(bad / "modfiles" / "Ih.mod", "a") as file:
+        file.write("\nVERBATIM\nENDVERBATIM\n")
+
+
+def fails_in_templates(folder, bad):
+    """A cell type for which no number of templates is given."""
+    change_config(folder, lambda config: config["libraries"]["neuronexus"].update(n={"spiny": 8, "aspiny": 8}))
+
+
+FAILURES = {
+    "download_model": (fails_in_download, "reconstruction.swc is missing"),
+    "compile_mechanisms": (fails_in_compiling, "Ih.mod is not one of the Allen Institute's mod files"),
+    "compute_eaps": (fails_in_templates, "no number for cell type 'odd'"),
+}
+
+
+@pytest.mark.parametrize(
+    "rule", [rule if rule == "compile_mechanisms" else pytest.param(rule, marks=pytest.mark.faults) for rule in FAILURES]
+)
+def test_library_of_the_others_where_a_model_fails(rule, damaged, finished):
+    fail, why = FAILURES[rule]
+    models = damaged / "allen_models"
+    bad = models / "neuronal_model_4711"
+    shutil.copytree(models / f"neuronal_model_{MODELS[0]}", bad)
+    for record in ("verified.json", "model_metadata.json"):
+        (bad / record).unlink()
+    with open(damaged / "config" / "cells.tsv", "a") as file:
+        file.write("4711\t\todd\n")
+    fail(damaged, bad)
+    for path in (damaged / LIBRARY).glob("templates.*"):
+        path.unlink()
+    result = snakemake(damaged, "--cores", "2")
+    assert result.returncode == 1 and why in result.stderr and "Traceback" not in result.stderr
+    assert not (damaged / "results" / "report_so_far.html").exists()
+    with open(damaged / "results" / "left_out.csv") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["model_id"], row["rule"]) == ("4711", rule) and why in row["why"]
+    # The same library as without that model.
+    for path in (f"{LIBRARY}/templates.csv", f"{LIBRARY}/templates.h5", "results/recordings/demo/recording.h5"):
+        if rule != "compute_eaps":
+            assert (damaged / path).read_bytes() == (finished / path).read_bytes()
+        assert (damaged / path).exists()
+    log = (damaged / "results" / "logs" / "concatenate_library" / "neuronexus.log").read_text()
+    assert "model 4711: left out (models.leave_out)" in log
+    report = text_of_page(damaged / "results" / "report.html")
+    assert "4711" in report and why in report
+
+
+def text_of_page(path):
+    """The words of an HTML file."""
+    return html.unescape(re.sub(r"<[^>]+>", " ", path.read_text(encoding="utf-8")))
+
+
+# What runs again
+
+
+def table_of_reruns():
+    """The rows of the table in docs/faults.md: a change of the configuration, and the rules that run again."""
+    rows = []
+    for line in (ROOT / "docs" / "faults.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 2 and cells[0].startswith("`") and ": " in cells[0]:
+            rows.append((cells[0].strip("`"), set(cells[1].replace(",", " ").split())))
+    return rows
+
+
+@pytest.mark.parametrize(("change", "expected"), table_of_reruns(), ids=lambda value: value if isinstance(value, str) else "")
+def test_changed_value_runs_what_depends_on_it_and_nothing_else(change, expected, finished, tmp_path):
+    keys, value = change.split(": ", 1)
+    content = yaml.safe_load(value)
+    for key in reversed(keys.split(".")):
+        content = {key: content}
+    (tmp_path / "change.yaml").write_text(yaml.safe_dump(content))
+    assert jobs_of_dry_run(finished, "--configfile", str(tmp_path / "change.yaml")) == expected - {"nothing"} | (
+        {"save_config", "write_report"} if expected != {"nothing"} else set()
+    )
