@@ -20,15 +20,28 @@ COMPRESSION = {
 
 @contextmanager
 def hdf5_written_beside(path):
-    """Yield an open HDF5 file that appears under its name when the block ends well; see `allenrec.files.written_beside`."""
+    """Yield an open `NewFile` that appears under its name when the block ends well; see `allenrec.files.written_beside`.
+
+    Raises
+    ------
+    OSError
+        That of the system, where the file could not be written.
+    """
     with written_beside(path) as temporary, open(temporary, "w+b", buffering=0) as raw:
         target = _Forgiving(raw)
         try:
-            with h5py.File(target, "w") as file:
+            with NewFile(target) as file:
                 yield file
         finally:
-            if target.fault is not None:
-                raise target.fault
+            target.raise_fault()
+
+
+class NewFile(h5py.File):
+    """An HDF5 file that is being written; call `raise_fault` now and then, lest hours of work go to a full disk."""
+
+    def __init__(self, target):
+        super().__init__(target, "w")
+        self.raise_fault = target.raise_fault
 
 
 class _Forgiving(io.RawIOBase):
@@ -46,6 +59,10 @@ class _Forgiving(io.RawIOBase):
         except OSError as error:
             self.fault = self.fault or error
         return len(data)
+
+    def raise_fault(self):
+        if self.fault is not None:
+            raise self.fault
 
     def readinto(self, buffer):
         return self.raw.readinto(buffer)

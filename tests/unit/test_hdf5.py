@@ -78,6 +78,15 @@ print(json.dumps(error))
 """
 
 
+def test_long_work_may_stop_when_the_disk_is_full(tmp_path):
+    asking = LIMITED.replace(
+        'compression="gzip")', 'compression="gzip")\n            file.flush()\n            file.raise_fault()'
+    )
+    asking = asking.replace("fault.filename]", "k]")
+    number, stopped_at = run_python(asking, tmp_path / "a.h5", 2000)
+    assert number == errno.EFBIG and stopped_at < 3  # 16 kB each
+
+
 @pytest.mark.parametrize("size", [500, 5000])
 def test_file_that_cannot_be_written_is_one_fault_and_no_crash(size, tmp_path):
     """Files may not grow beyond 20 kB here, which is like a full disk and needs no root."""

@@ -171,6 +171,7 @@ def _write_traces(file, plan, pieces, converter, settings):
             part = samples[first : first + at_once]
             traces[start : start + len(part)] = part
             start += len(part)
+        file.raise_fault()
     return clipped
 
 
@@ -189,6 +190,7 @@ def _write_spike_traces(file, plan, threads):
     for block in tqdm(blocks(plan, threads, spike_traces), total=n_blocks, desc="spike traces", unit="block"):
         dataset[start : start + len(block)] = block
         start += len(block)
+        file.raise_fault()
 
 
 def _write_unit_traces(file, plan, threads):
@@ -202,6 +204,7 @@ def _write_unit_traces(file, plan, threads):
                 if part.any():
                     dataset[start + first : start + first + len(part)] = part
             start += len(block)
+            file.raise_fault()
 
 
 def _write_waveforms(file, plan):
@@ -221,3 +224,4 @@ def _write_waveforms(file, plan):
             first, last = np.searchsorted(train, [start, start + length])
             spikes = train[first:last, np.newaxis] - start + before + window
             file[f"spiketrains/{unit}/waveforms"][first:last] = rows[spikes].swapaxes(1, 2)
+        file.raise_fault()
