@@ -28,6 +28,7 @@ rule list_probes:
     output:
         table=ensure("results/probes.csv", non_empty=True),
         picture=ensure("results/figures/probes.png", non_empty=True),
+        caption=ensure("results/figures/probes.txt", non_empty=True),
     log:
         "results/logs/list_probes.log",
     benchmark:
@@ -41,7 +42,7 @@ rule list_probes:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
-        code=code("probes", "figures/probes", "figures/style", "files"),
+        code=code("probes", "figures/probes", "figures/style", "figures/captions/__init__", "figures/captions/probes", "files"),
         libraries=libraries_of_probes(),
     message:
         "Listing and drawing all probes"

@@ -5,6 +5,7 @@ from joblog import job_log
 with job_log(snakemake):
     import pandas as pd
 
+    from allenrec.figures.captions import caption
     from allenrec.figures.probes import overview
     from allenrec.figures.style import save
     from allenrec.files import written_beside
@@ -15,4 +16,4 @@ with job_log(snakemake):
     table = pd.DataFrame([describe_probe(probe) | {"libraries": libraries[name]} for name, probe in probes.items()])
     with written_beside(snakemake.output.table) as temporary:
         table.to_csv(temporary, index=False, float_format="%g")
-    save(overview(list(probes.values()), libraries), snakemake.output.picture)
+    save(overview(list(probes.values()), libraries), snakemake.output.picture, caption("probes", "probes"))

@@ -22,7 +22,7 @@ STAGES = {
     "Other formats written": ("export_",),
     "Spike sorters run": ("evaluate_",),
     "Figures drawn": ("plot_", "view_"),
-    "Tables and settings": ("tabulate_", "save_", "list_", "query"),
+    "Tables and settings": ("tabulate_", "save_", "list_", "summarise_", "query"),
 }
 #: Its time is known when it is written, and no sooner
 ITSELF = "write_report"

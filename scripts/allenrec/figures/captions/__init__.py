@@ -6,5 +6,5 @@ FOLDER = Path(__file__).parent
 
 
 def caption(kind, name):
-    """Return the caption of a figure; `kind` is cells, libraries or recordings."""
+    """Return the caption of a figure; `kind` is cells, libraries, recordings or probes."""
     return (FOLDER / kind / f"{name}.rst").read_text(encoding="utf-8").strip()
