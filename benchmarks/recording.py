@@ -38,7 +38,8 @@ def settings_of(n_units, duration):
     return {
         "spiketrains": {"duration": duration, "n_exc": n_units - n_inh, "n_inh": n_inh},
         "cell_types": {"excitatory": ["PC"], "inhibitory": ["BC"]},
-        "templates": {"min_dist": 5.0, "upsample": 8},
+        # MEArec's limits (50 and 500 uV) would leave a handful of the basket cell's templates
+        "templates": {"min_dist": 5.0, "min_amp": 30.0, "max_amp": 500.0, "upsample": 8},
         "recordings": {"modulation": "electrode", "noise_level": 10.0},
     }
 
