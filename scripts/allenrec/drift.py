@@ -157,7 +157,7 @@ def _factors(movement, depths, tissue):
         return np.ones(len(depths))
     if movement.non_rigid_gradient_mode == "step":
         boundary = movement.non_rigid_step_depth_boundary
-        above, below = movement.non_rigid_step_factors
+        above, below = movement.non_rigid_step_factors or (1.0, 0.0)
         return np.where(depths > (tissue.mean() if boundary is None else boundary), above, below)
     height = np.clip((depths - tissue.min()) / max(np.ptp(tissue), 1e-9), 0, 1)
     if movement.non_rigid_linear_direction > 0:

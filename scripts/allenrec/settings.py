@@ -543,8 +543,8 @@ class Drift(Block):
         0.5, description="Linear: how much of the drift the unit at the other end follows."
     )
     non_rigid_step_depth_boundary: float | None = Field(None, description="µm. Step: the boundary; `null`: the mean depth.")
-    non_rigid_step_factors: Annotated[tuple[float, float], Field(strict=False)] = Field(
-        (1.0, 0.0), description="Step: how much of the drift units above and below the boundary follow."
+    non_rigid_step_factors: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
+        None, description="Step: how much of the drift units above and below the boundary follow; `null`: all and nothing."
     )
 
     @model_validator(mode="after")
@@ -564,6 +564,11 @@ class Drift(Block):
 
 
 class RecordingSignal(Block):
+    # Keys of a movement may stand here, for editors as well.
+    model_config = ConfigDict(
+        json_schema_extra=lambda schema: schema["properties"].update(Drift.model_json_schema()["properties"])
+    )
+
     fs: PositiveFloat | None = Field(None, description="Hz. Sampling rate; `null`: that of the library.")
     noise_mode: Literal["uncorrelated", "distance-correlated", "far-neurons"] = Field(
         "uncorrelated", description="Kind of noise: independent at each contact, alike at near ones, or of many quiet neurons."
@@ -632,7 +637,11 @@ class RecordingSignal(Block):
         False, description="Whether units drift; the library has to. Far neurons drift with them if their library does."
     )
     drift_dicts: list[Drift] = Field(
-        [Drift()], min_length=1, description="Movements that are added up, each a block.", validate_default=True
+        [Drift()],
+        min_length=1,
+        description="Movements that are added up, each a block. The keys of a single one may stand beside `drifting`, as "
+        "MEArec's do.",
+        validate_default=True,
     )
     drift_fs: PositiveFloat = Field(100.0, description="Hz. Of the times at which displacements are known, and stored.")
     n_drifting: Annotated[int, Field(ge=0)] | None = Field(
@@ -678,6 +687,16 @@ class RecordingSignal(Block):
         description="Whether the file also has each spike as it is in the recording, from 0.5 ms before to 2 ms after it.",
     )
     chunk_duration: PositiveFloat = Field(10.0, description="s. The most that is written at once; no sample depends on it.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _single_movement(cls, value):
+        """Keys of a movement that stand here are the only one."""
+        if not isinstance(value, dict) or "drift_dicts" in value:
+            return value
+        movement = {key: value[key] for key in value if key in Drift.model_fields}
+        others = {key: value[key] for key in value if key not in movement}
+        return others | {"drift_dicts": [movement]} if movement else value
 
     @model_validator(mode="after")
     def _check(self):
@@ -793,7 +812,10 @@ MEAREC_KEYS = {
     "det_thresh": "MEArec does not use it either; `min_amp` is the threshold",
     "seed": "one `seed` at the top level serves everything",
     "overlap": "every spike has its label in the file",
-    **dict.fromkeys(Drift.model_fields, "it stands in a block of the list `recordings.drift_dicts`"),
+    "n_jitters": "each spike is placed where its time says, on a grid of `upsample` points a sample",
+    **dict.fromkeys(("smooth_percent", "smooth_strength"), "ends of templates fade over `pad_len`, the spike is left as it is"),
+    "shape_stretch": "`shape_widening` says how much wider smaller spikes are",
+    **dict.fromkeys(Drift.model_fields, "it stands in a block of the list `drift_dicts`, or without one"),
     **dict.fromkeys(("seeds", "n_jobs", "recompile"), "nothing depends on it; see `seed` and `snakemake --cores`"),
 }
 
@@ -1022,9 +1044,11 @@ def _path(fault):
 
 
 def _inner(block, part):
-    """What stands in a block at a key: a block, a dict of blocks, or None for a value."""
+    """What stands in a block at a key: a block, a dict of blocks, or None for a value; in a list of blocks, such a block."""
     if get_origin(block) is dict:
         return get_args(block)[1]
+    if isinstance(part, int):
+        return block
     field = block.model_fields.get(part) if isinstance(part, str) else None
     return block_in(field.annotation) if field else None
 

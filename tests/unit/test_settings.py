@@ -520,6 +520,34 @@ BAD_LIBRARIES = {
 }
 
 
+def test_keys_of_a_movement_may_stand_as_mearecs_do():
+    keys = {"drift_mode_speed": "fast", "fast_drift_period": 7.0, "non_rigid_step_factors": None}
+
+    def movements(signal):
+        settings = load_settings({**BASE, "recordings": {"rec": {"library": "lib", "recordings": {"sdrand": 0.1} | signal}}})
+        return settings.recordings["rec"].recordings.drift_dicts
+
+    assert movements(keys) == movements({"drift_dicts": [keys]})
+    assert movements(keys)[0].fast_drift_period == 7
+
+
+@pytest.mark.parametrize(
+    ("signal", "expected"),
+    [
+        (
+            {"drift_dicts": [{}], "slow_drift_velocity": 5.0},
+            "slow_drift_velocity: MEArec's key, but not one here: it stands in",
+        ),
+        ({"slow_drift_velocity": -5.0}, "drift_dicts.0.slow_drift_velocity: -5.0 must be"),
+        ({"overlap": True}, "overlap: MEArec's key, but not one here: every spike has its label"),
+        ({"shape_stretch": 30.0}, "shape_stretch: MEArec's key, but not one here: `shape_widening`"),
+    ],
+)
+def test_keys_of_mearecs_recordings_that_cannot_stand_are_answered(signal, expected):
+    text = message({**BASE, "recordings": {"rec": {"library": "lib", "recordings": signal}}})
+    assert text.startswith(f"config: recordings.rec.recordings.{expected}") and "\n" not in text
+
+
 @pytest.mark.parametrize("name", BAD_LIBRARIES)
 def test_library_that_cannot_be_is_named(name):
     change, expected = BAD_LIBRARIES[name]
