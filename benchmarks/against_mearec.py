@@ -49,7 +49,7 @@ def our_recording(library, path, blocks, seed):
     """Make a recording; return the units that it has and the seconds from file to file, compiled before."""
     from allenrec.library import open_library
     from allenrec.plan import plan_recording
-    from allenrec.settings import Recording
+    from allenrec.settings.recordings import Recording
     from allenrec.traces import blocks as pieces
     from allenrec.writers.mearec import write_mearec
 

@@ -35,7 +35,7 @@ def save_currents(folder, mechanisms, path):
     from allenrec.cell import load_cell
     from allenrec.currents import write_currents
     from allenrec.intracellular import simulate_spikes
-    from allenrec.settings import Intracellular
+    from allenrec.settings.models import Intracellular
 
     settings = Intracellular().model_dump()
     cell = load_cell(folder, mechanisms, dt=settings.pop("dt"))
@@ -107,7 +107,7 @@ def probe_once(name, ncontacts):
 
 def cell_beside(path, probe, threads=1):
     """Return a cell beside a probe with the default settings, the contacts, the settings, and how many spikes there are."""
-    from allenrec.settings import Library
+    from allenrec.settings.libraries import Library
     from allenrec.templates import CellOnProbe, spike_currents
 
     settings, currents = Library(probe=probe, ncontacts=NCONTACTS), read_once(path)

@@ -24,7 +24,7 @@ def our_stage(folder, mechanisms):
     from allenrec.currents import write_currents
     from allenrec.intracellular import simulate_spikes
     from allenrec.models import input_digests
-    from allenrec.settings import Intracellular
+    from allenrec.settings.models import Intracellular
 
     settings = Intracellular().model_dump()
     with tempfile.TemporaryDirectory() as temporary:
@@ -49,7 +49,7 @@ def plain_run(folder, mechanisms, amplitude):
 
     from allenrec.cell import load_cell
     from allenrec.intracellular import RECOVERY
-    from allenrec.settings import Intracellular
+    from allenrec.settings.models import Intracellular
 
     settings = Intracellular()
     duration = 1000.0 * settings.sim_time

@@ -80,7 +80,7 @@ def cell_job(currents, path, n):
     """Build the library of one cell on 384 contacts; return seconds and the peak memory of the process, GB."""
     from allenrec.cell_library import build_cell_library
     from allenrec.currents import read_currents
-    from allenrec.settings import Library
+    from allenrec.settings.libraries import Library
 
     cell = {"model_id": "473863510", "cell_type": "spiny"}
     begin = time.perf_counter()

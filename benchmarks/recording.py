@@ -61,7 +61,7 @@ def build_library(probe, folders, mechanisms, path):
 def _build_cell(currents, model_id, cell_type, probe, path):
     from allenrec.cell_library import build_cell_library
     from allenrec.currents import read_currents
-    from allenrec.settings import Library
+    from allenrec.settings.libraries import Library
 
     found = read_currents(currents)
     found.attributes.update(model_id=model_id, digests={}, versions={})
@@ -82,7 +82,7 @@ def our_recording(library, n_units, duration, threads, folder):
 def _write_ours(library, n_units, duration, threads, path):
     from allenrec.library import open_library
     from allenrec.plan import plan_recording
-    from allenrec.settings import Recording
+    from allenrec.settings.recordings import Recording
     from allenrec.traces import blocks
     from allenrec.writers.mearec import write_mearec
 

@@ -1,5 +1,6 @@
 # What all stages share: the validated configuration, the cell table, wildcards and helpers. No rules here.
 
+import ast
 import functools
 import hashlib
 import os
@@ -16,7 +17,8 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.env
 
 from allenrec.errors import UserError
 from allenrec.query import answered_cells
-from allenrec.settings import load_settings, probe_names
+from allenrec.settings import load_settings
+from allenrec.settings.libraries import probe_names
 from allenrec.tables import check_cell_type_column
 
 #: Whether the target is the question itself, which may have no answer yet; the engine does not know its targets this early.
@@ -93,10 +95,10 @@ def content_of(path):
 def imported_modules(path):
     """The modules of the library that one of them imports; all its imports are relative."""
     found = []
-    for dots, module, names in re.findall(r"^\s*from (\.+)([\w.]*) import ([\w, ]+)", content_of(path), re.MULTILINE):
-        folder = path.parents[len(dots) - 1]
-        candidates = [module] if module else [name.strip() for name in names.split(",")]
-        for candidate in candidates:
+    relative = [node for node in ast.walk(ast.parse(content_of(path))) if isinstance(node, ast.ImportFrom) and node.level]
+    for node in relative:
+        folder = path.parents[node.level - 1]
+        for candidate in [node.module] if node.module else [name.name for name in node.names]:
             target = folder.joinpath(*candidate.split("."))
             found.append(target / "__init__.py" if target.is_dir() else target.with_suffix(".py"))
     return found

@@ -10,7 +10,7 @@ with job_log(snakemake):
     from allenrec.currents import read_currents
     from allenrec.library import poses_of
     from allenrec.poses import read_poses
-    from allenrec.settings import Library as LibrarySettings
+    from allenrec.settings.libraries import Library as LibrarySettings
     from allenrec.tables import describe_cell
 
     name, settings = snakemake.wildcards.library, LibrarySettings.model_validate(snakemake.params.settings)

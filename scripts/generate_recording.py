@@ -12,7 +12,7 @@ with job_log(snakemake):
     from allenrec.library import open_library
     from allenrec.plan import plan_recording, recording_size
     from allenrec.recording import provenance
-    from allenrec.settings import Recording as RecordingSettings
+    from allenrec.settings.recordings import Recording as RecordingSettings
     from allenrec.traces import block_length, blocks
     from allenrec.writers.mearec import write_mearec
 

@@ -6,7 +6,7 @@ from support import WHEEL_MODELS, run_python
 from allenrec.cell_library import build_cell_library
 from allenrec.currents import read_currents
 from allenrec.library import concatenate_libraries
-from allenrec.settings import Library
+from allenrec.settings.libraries import Library
 
 LIBRARY_CELLS = {"473863510": "spiny", "473863035": "spiny", "472912177": "aspiny"}
 
@@ -14,7 +14,7 @@ SIMULATE = """
 from allenrec.cell import load_cell
 from allenrec.currents import write_currents
 from allenrec.intracellular import simulate_spikes
-from allenrec.settings import Intracellular
+from allenrec.settings.models import Intracellular
 folder, mechanisms, path = sys.argv[1:]
 settings = Intracellular().model_dump()
 cell = load_cell(folder, mechanisms, dt=settings.pop("dt"))

@@ -67,7 +67,7 @@ import json
 import neuron, numpy as np
 from allenrec.cell import load_cell
 from allenrec.intracellular import simulate_spikes
-from allenrec.settings import Intracellular
+from allenrec.settings.models import Intracellular
 settings = Intracellular().model_dump()
 cell = load_cell(sys.argv[1], sys.argv[2], dt=settings.pop("dt"))
 result = simulate_spikes(cell, **settings)

@@ -10,7 +10,7 @@ from allenrec.library import concatenate_libraries, library_from_arrays, open_li
 from allenrec.poses import Poses, place, read_poses
 from allenrec.probes import load_probe
 from allenrec.sampling import share_behind
-from allenrec.settings import Library
+from allenrec.settings.libraries import Library
 from allenrec.templates import aligned, eap, spike_currents
 
 MODEL = "473863510"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from allenrec.converter import Microvolts, design_converter
-from allenrec.settings import RecordingSignal
+from allenrec.settings.recordings import RecordingSignal
 
 TEMPLATES = np.array([[[10.0, -200.0], [50.0, 0.0]]])
 

@@ -16,8 +16,8 @@ from allenrec.placement import split_ticks
 from allenrec.plan import _far_neurons, plan_recording
 from allenrec.probes import load_probe
 from allenrec.recording import read_recording
-from allenrec.settings import Drift as DriftSettings
-from allenrec.settings import Recording
+from allenrec.settings.recordings import Drift as DriftSettings
+from allenrec.settings.recordings import Recording
 from allenrec.traces import blocks, piece, spikes_only
 from allenrec.writers.mearec import write_mearec
 

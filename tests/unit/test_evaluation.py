@@ -21,7 +21,9 @@ from allenrec.figures.evaluation import accuracy
 from allenrec.library import read_library
 from allenrec.plan import plan_recording
 from allenrec.recording import provenance, read_recording
-from allenrec.settings import SORTERS, Recording, load_settings
+from allenrec.settings import load_settings
+from allenrec.settings.evaluation import SORTERS
+from allenrec.settings.recordings import Recording
 from allenrec.traces import blocks
 from allenrec.writers.mearec import write_mearec
 

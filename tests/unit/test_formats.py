@@ -20,7 +20,8 @@ from allenrec.files import require_space
 from allenrec.library import read_library
 from allenrec.plan import plan_recording
 from allenrec.recording import provenance, read_recording
-from allenrec.settings import Library, Recording
+from allenrec.settings.libraries import Library
+from allenrec.settings.recordings import Recording
 from allenrec.traces import blocks
 from allenrec.writers.binary import write_binary
 from allenrec.writers.mearec import write_mearec

@@ -8,7 +8,7 @@ from allenrec.errors import UserError
 from allenrec.library import read_library
 from allenrec.plan import plan_recording
 from allenrec.recording import read_recording
-from allenrec.settings import Recording
+from allenrec.settings.recordings import Recording
 from allenrec.similarity import largest_similarity
 from allenrec.traces import blocks
 from allenrec.writers.mearec import write_mearec

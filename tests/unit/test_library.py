@@ -20,7 +20,7 @@ from allenrec.library import (
     template_table,
     write_table,
 )
-from allenrec.settings import Library
+from allenrec.settings.libraries import Library
 
 
 def test_mearec_loads_the_library_and_makes_a_recording_of_it(library_path):

@@ -18,7 +18,9 @@ from allenrec.library import library_from_arrays, read_library
 from allenrec.plan import plan_recording
 from allenrec.probes import describe_probe, half_sizes, layout_from_text, layout_to_text, load_probe
 from allenrec.recording import read_recording
-from allenrec.settings import Recording, load_settings, probe_names
+from allenrec.settings import load_settings
+from allenrec.settings.libraries import probe_names
+from allenrec.settings.recordings import Recording
 from allenrec.traces import blocks
 from allenrec.writers.mearec import write_mearec
 

@@ -16,7 +16,7 @@ from allenrec.library import read_library
 from allenrec.modulation import burst_gains
 from allenrec.plan import plan_recording
 from allenrec.recording import read_recording
-from allenrec.settings import Recording
+from allenrec.settings.recordings import Recording
 from allenrec.traces import block_length, blocks, spikes_only
 from allenrec.writers.mearec import write_mearec
 

@@ -12,7 +12,10 @@ import yaml
 from support import ROOT
 
 from allenrec.errors import UserError
-from allenrec.settings import Block, Library, Recording, Settings, load_settings, probe_names
+from allenrec.settings import Settings, load_settings
+from allenrec.settings.block import Block
+from allenrec.settings.libraries import Library, probe_names
+from allenrec.settings.recordings import Recording
 
 BASE = {"libraries": {"lib": {"probe": "Neuronexus-32"}}, "recordings": {"rec": {"library": "lib"}}}
 LIB, TRAINS, TYPES = "libraries/lib/", "recordings/rec/spiketrains/", "recordings/rec/cell_types/"

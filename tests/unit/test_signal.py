@@ -17,7 +17,7 @@ from allenrec.modulation import burst_gains, draw_gains
 from allenrec.noise import _mix, design_noise, exponential_covariance, mixing_matrix
 from allenrec.placement import COURSES_AT_ONCE, PlacedTemplates, add_spikes
 from allenrec.probes import load_probe
-from allenrec.settings import RecordingSignal
+from allenrec.settings.recordings import RecordingSignal
 from allenrec.white_noise import BLOCK, _log, _sine_and_cosine, white_noise
 
 FS = 32000.0
@@ -181,7 +181,7 @@ BITS = """
 import hashlib, json
 import numpy as np
 from allenrec.noise import design_noise
-from allenrec.settings import RecordingSignal
+from allenrec.settings.recordings import RecordingSignal
 positions = np.random.default_rng(0).uniform(0, 400, (500, 3))
 chosen = RecordingSignal(noise_mode="distance-correlated", noise_color=True)
 print(json.dumps(hashlib.sha256(design_noise((0, "n"), chosen, 32000.0, positions, None).draw(-5, 3000).tobytes()).hexdigest()))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from allenrec.settings import SpikeTrains
+from allenrec.settings.recordings import SpikeTrains
 from allenrec.spiketrains import Process, draw_rate, draw_train, draw_trains, rate_factor
 
 TICKS = 32000 * 32

@@ -10,7 +10,7 @@ from allenrec.errors import UserError
 from allenrec.library import read_library
 from allenrec.plan import plan_recording, recording_size
 from allenrec.recording import read_recording
-from allenrec.settings import Recording
+from allenrec.settings.recordings import Recording
 from allenrec.traces import blocks, piece, spike_amplitudes, spikes_only
 from allenrec.writers.mearec import write_mearec
 

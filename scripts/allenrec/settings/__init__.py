@@ -1,0 +1,70 @@
+"""The configuration: every key with its type, range, default, unit and meaning, and what must hold between keys.
+
+`config/schema.json` and the tables of `config/README.md` are made from these modules (`make docs`). Keys keep MEArec's names
+where the meaning is the same.
+"""
+
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from ..errors import UserError
+from .between import check_evaluation, check_library, check_recording
+from .block import Block
+from .evaluation import Evaluation
+from .faults import explain
+from .libraries import Library
+from .models import Cells, Intracellular, Models
+from .recordings import Recording
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+
+
+class Settings(Block):
+    cells: Cells = Field(
+        Cells(query=None, table="config/cells.tsv"),
+        description="Path of the cell table, from the working directory (`config/cells.tsv`); or a block with a `query`.",
+        json_schema_extra=lambda schema: schema.update(anyOf=[{"type": "string"}, {"$ref": schema.pop("$ref")}]),
+    )
+    cell_type_column: str = Field(
+        "cell_type",
+        description="Column, of the cell table or the metadata, that names the cell types. Where `cell_type` is empty, it is "
+        "the dendrite type.",
+    )
+    models: Models = Field(Models(), description="Where models come from and how they are loaded.")
+    intracellular: Intracellular = Field(Intracellular(), description="Spikes of each model.")
+    libraries: dict[Name, Library] = Field(
+        min_length=1, description="Template libraries by name: one probe and its sampling each."
+    )
+    recordings: dict[Name, Recording] = Field({}, description="Recordings by name.")
+    evaluation: Evaluation = Field(Evaluation(), description="What `snakemake evaluate` does.")
+    seed: int = Field(0, ge=0, description="Every random number comes from this one and its own address.")
+
+
+def load_settings(config):
+    """Validate a configuration and fill in its defaults.
+
+    Parameters
+    ----------
+    config : dict
+        As Snakemake merges it from files and command line.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    UserError
+        One line that names the key, the value and what is allowed.
+    """
+    try:
+        settings = Settings.model_validate(dict(config))
+    except ValidationError as error:
+        raise UserError(f"config: {explain(error.errors(), Settings)}") from None
+    for name, library in settings.libraries.items():
+        check_library(f"libraries.{name}", library, settings.libraries)
+    for name, recording in settings.recordings.items():
+        check_recording(f"recordings.{name}", recording, settings)
+    check_evaluation(settings.evaluation)
+    return settings

@@ -1,0 +1,28 @@
+"""Spike sorters."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, PositiveInt
+
+from .block import Block
+
+Names = Annotated[list[str], Field(min_length=1)]
+#: The sorters that SpikeInterface can run, if they are installed
+SORTERS = (
+    *("combinato", "dartsort", "hdsort", "herdingspikes", "ironclust", "kilosort", "kilosort2", "kilosort2_5", "kilosort3"),
+    *("kilosort4", "lupin", "mountainsort4", "mountainsort5", "pykilosort", "rtsort", "simple", "spykingcircus"),
+    *("spykingcircus2", "tridesclous", "tridesclous2", "waveclus", "waveclus_snippets", "yass"),
+)
+
+
+class Evaluation(Block):
+    sorters: Names = Field(
+        ["spykingcircus2"],
+        description="Sorters of SpikeInterface that `snakemake evaluate` runs, by SpikeInterface's names.",
+    )
+    parameters: dict[str, dict[str, Any]] = Field(
+        {}, description="Parameters of sorters by the sorter's name, as `run_sorter` takes them; the others have its defaults."
+    )
+    n_jobs: PositiveInt = Field(
+        1, description="Processes of a sorter. Each compiles for itself, which only long or large recordings are worth."
+    )

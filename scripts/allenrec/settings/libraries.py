@@ -1,0 +1,159 @@
+"""Template libraries: probes, poses, and the field of a cell."""
+
+import importlib.util
+import math
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from .block import Block, Nonnegative, Pair, PositivePair
+
+#: Endings of files with a probe: MEAutility's format, and probeinterface's
+PROBE_FILES = (".yaml", ".yml", ".json")
+
+
+def probe_names():
+    """Return the names of MEAutility's probes, without importing it: the Snakefile asks at every start."""
+    package = importlib.util.find_spec("MEAutility").submodule_search_locations[0]
+    return sorted(path.stem for path in Path(package, "electrodes").glob("*.y*ml"))
+
+
+class Bins(Block):
+    of: Literal["amplitude", "distance"] = Field(
+        description="What is binned: the amplitude, µV, or the distance from the soma to the nearest contact, µm."
+    )
+    edges: Annotated[list[Nonnegative], Field(min_length=3)] = Field(description="µV or µm. Edges of the bins, increasing.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        self.require(all(low < high for low, high in pairwise(self.edges)), "edges", "must increase")
+        return self
+
+
+class DriftGrid(Block):
+    x: Pair | None = Field(None, description="µm. Lowest and highest displacement along x.")
+    y: Pair | None = Field(None, description="µm. Along y.")
+    z: Pair | None = Field(None, description="µm. Along z, the axis of the probe. One of the three is given.")
+    step: PositiveFloat = Field(2.0, description="µm. Between displacements, which are whole multiples of it.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        axes = [axis for axis in "xyz" if getattr(self, axis) is not None]
+        if len(axes) != 1:
+            raise ValueError(f"x, y, z: one of them must be given, not {' and '.join(axes) or 'none'}")
+        low, high = getattr(self, axes[0])
+        self.require(low <= 0 <= high and high - low >= self.step, axes[0], "must hold 0 and be a step long or longer")
+        return self
+
+
+class Library(Block):
+    probe: str = Field(
+        description="Name of a MEAutility probe; a file, `.yaml` of MEAutility or `.json` of probeinterface; or "
+        "`manufacturer/probe` of probeinterface's library."
+    )
+    n: PositiveInt | Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(
+        50, description="templates. For each cell model; or for each model of a cell type, such as `{spiny: 100, aspiny: 50}`."
+    )
+    rot: Literal["norot", "xrot", "yrot", "zrot", "3drot", "physrot"] = Field(
+        "3drot",
+        description="Rotation of a cell: none; uniform about one axis; uniform over all rotations; or `physrot`, the apical "
+        "dendrite along the probe towards larger z, with `tilt`, and any turn about itself (cells without one: as `3drot`).",
+    )
+    tilt: Annotated[float, Field(ge=0, le=math.pi)] = Field(
+        0.26, description="rad. With `physrot`, how far the apical dendrite may lean from the axis of the probe."
+    )
+    xlim: Pair | None = Field((10.0, 80.0), description="µm. Soma positions, x: distance from the plane of the probe.")
+    ylim: Pair | None = Field(None, description="µm. Soma positions, y; `null`: contacts and `overhang`.")
+    zlim: Pair | None = Field(None, description="µm. Soma positions, z (along the shank); `null` as for y.")
+    overhang: Nonnegative = Field(30.0, description="µm. How far positions reach beyond the contacts where a limit is null.")
+    offset: float = Field(0.0, description="µm. Added to x of all soma positions: away from the plane of the probe.")
+    min_distance: Nonnegative = Field(0.0, description="µm. Least distance from the soma to the centre of any contact.")
+    max_behind: Annotated[float, Field(ge=0, le=1)] = Field(
+        1.0,
+        description="Largest share of a cell's membrane behind the plane of the contacts. What is behind acts as if it were "
+        "mirrored at the plane: its distances to the contacts are the same.",
+    )
+    x_distr: Literal["uniform", "beta"] = Field("uniform", description="Distribution of x within `xlim`.")
+    beta_distr_params: PositivePair = Field((1.5, 5.0), description="Parameters of the beta distribution of x.")
+    min_amp: Nonnegative = Field(30.0, description="µV. Least negative peak, over all contacts, of an accepted template.")
+    bins: Bins | None = Field(None, description="Fill `n` evenly over bins, for libraries that are not all barely loud enough.")
+    spike: Literal["random", "mean"] = Field(
+        "random", description="Whose currents make a template: those of a stored spike, drawn for each pose, or their mean."
+    )
+    check_eap_shape: bool = Field(True, description="Reject a pose whose positive peak exceeds the negative one.")
+    ncontacts: PositiveInt = Field(10, le=1000, description="points. On each contact; the potential is averaged over them.")
+    max_iterations: PositiveInt = Field(1000, description="poses. A cell is given up after `n` times so many candidates.")
+    on_shortfall: Literal["take", "fail"] = Field(
+        "take", description="When a cell gives fewer than `n` templates: take what there is, or fail."
+    )
+    sigma: PositiveFloat | Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat], Field(strict=False)] = Field(
+        0.3, description="S/m. Conductivity of the tissue; three values for x, y, z."
+    )
+    source: Literal["line", "point", "root_as_point"] = Field(
+        "line", description="Each segment as a line, as a point, or as a line but the soma as a point."
+    )
+    image_factor: Literal["auto"] | Annotated[float, Field(ge=1, le=2)] = Field(
+        "auto",
+        description="Method of images: 2 on an insulating plane, 1 in open tissue; `auto`: 1 for wires of MEAutility, else 2.",
+    )
+
+    poses_from: str | None = Field(
+        None, description="Another library: its poses, spikes and paths are taken, so that the same neurons are seen."
+    )
+    poses: str | None = Field(
+        None,
+        description="Path of a table of poses to take, comma-separated, with columns of `templates.csv`: `x_um`, `y_um`, "
+        "`z_um`, `rotation_x_rad`, `rotation_y_rad`, `rotation_z_rad`, `spike_index` and, if not for every model, `model_id`.",
+    )
+    drifting: bool = Field(False, description="Compute each template at several steps along a path, for drifting recordings.")
+    drift_steps: PositiveInt = Field(31, ge=3, description="steps. Along a path, ends included; odd, the pose is the middle.")
+    min_drift: Nonnegative = Field(30.0, description="µm. Shortest path.")
+    max_drift: PositiveFloat = Field(100.0, description="µm. Longest path.")
+    drift_xlim: Pair = Field((-10.0, 10.0), description="µm. From the first to the last step of a path, x.")
+    drift_ylim: Pair = Field((-10.0, 10.0), description="µm. As `drift_xlim`, y.")
+    drift_zlim: Pair = Field((30.0, 80.0), description="µm. As `drift_xlim`, z.")
+    check_for_drift_amp: bool = Field(False, description="Both ends of a path must be loud enough, too.")
+    drift_within_bounds: bool = Field(False, description="Both ends of a path must lie within the limits of positions.")
+    drift_grid: DriftGrid | None = Field(
+        None, description="Instead of a path for each template, the same displacements for all, for rigid motion."
+    )
+
+    @property
+    def probe_file(self):
+        """The file that the probe is in, or None where it has a name."""
+        return self.probe if self.probe.lower().endswith(PROBE_FILES) else None
+
+    @model_validator(mode="after")
+    def _check(self):
+        self.require_ordered("xlim", "ylim", "zlim")
+        for key in ("drift_xlim", "drift_ylim", "drift_zlim"):
+            self.require(getattr(self, key)[0] <= getattr(self, key)[1], key, "must be [lowest, highest]")
+        self.require(self.drift_steps % 2 == 1, "drift_steps", "must be odd: the pose is the middle of the path")
+        self.require(self.min_drift <= self.max_drift, "min_drift", f"must not exceed max_drift, {self.max_drift:g}")
+        longest = math.dist((0, 0, 0), [max(map(abs, pair)) for pair in (self.drift_xlim, self.drift_ylim, self.drift_zlim)])
+        self.require(
+            longest >= self.min_drift, "min_drift", f"is longer than any path within drift_xlim to drift_zlim, {longest:g}"
+        )
+        self.require(self.drifting or self.drift_grid is None, "drifting", "must be true where there is a drift_grid")
+        if self.bins and self.bins.of == "amplitude":
+            self.require(
+                self.bins.edges[0] >= self.min_amp,
+                "min_amp",
+                f"must not exceed the first of bins.edges, {self.bins.edges[0]:g}",
+            )
+        given = "poses_from" if self.poses_from is not None else "poses" if self.poses is not None else None
+        if given:
+            others = SAMPLING_KEYS | {"poses_from", "poses"} - {given}
+            useless = sorted(key for key in others if getattr(self, key) != type(self).model_fields[key].default)
+            self.require(not useless, given, f"gives the poses, so {', '.join(useless)} cannot be met; leave it out")
+        return self
+
+
+#: Keys of a library that say which poses are drawn and kept
+SAMPLING_KEYS = {
+    *"n rot tilt xlim ylim zlim overhang offset min_distance max_behind x_distr beta_distr_params".split(),
+    *"min_amp bins check_eap_shape max_iterations on_shortfall".split(),
+    *"min_drift max_drift drift_xlim drift_ylim drift_zlim check_for_drift_amp drift_within_bounds".split(),
+}
