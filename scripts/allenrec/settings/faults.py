@@ -28,13 +28,13 @@ def explain(faults, whole):
     """Return the first of pydantic's faults in `whole`, a block, in words: the key as it stands in the file, the value, and
     what is allowed."""
     # A key with alternatives (a number, or a list) has a fault for each; one in an element of the list says most.
-    paths = [_path(fault, whole) for fault in faults]
-    path = max((path for path in paths if path[: len(paths[0])] == paths[0]), key=len)
-    faults = [
-        fault for fault, mine in zip(faults, paths, strict=True) if len(mine) == len(path) and mine[: len(paths[0])] == paths[0]
-    ]
+    located = [(_path(fault, whole), fault) for fault in faults]
+    shortest = located[0][0]
+    located = [(path, fault) for path, fault in located if path[: len(shortest)] == shortest]
+    longest = max((path for path, _ in located), key=len)
+    faults = [fault for path, fault in located if len(path) == len(longest)]
     first = faults[0]
-    key, kind, value = _key(_path(first, whole)), first["type"], first["input"]
+    key, kind, value = _key(longest), first["type"], first["input"]
     if kind in ("extra_forbidden", "invalid_key"):
         allowed = _allowed_keys(first["loc"][:-1], whole)
         name = str(first["loc"][-1])
