@@ -24,9 +24,12 @@ with job_log(snakemake):
     origin = provenance(snakemake.params.settings, seed=seed, name=name, digests=digests)
     far = open_library(snakemake.input.far_library) if snakemake.input.far_library else nullcontext()
     with open_library(snakemake.input.library) as library, far as far_library:
+        compressed = settings.compression != "none" or settings.recordings.spike_traces != "none"
+        require_space(snakemake.output[0], recording_size(library, settings), at_most=compressed)
         plan = plan_recording(library, settings, seed=seed, name=name, far_library=far_library, threads=snakemake.threads)
-        size, compressed = recording_size(plan, settings), settings.compression != "none"
-        require_space(snakemake.output[0], size, at_most=compressed or settings.recordings.spike_traces != "none")
+        if settings.recordings.extract_waveforms:
+            size = recording_size(library, settings, sum(plan.units["n_spikes"]))
+            require_space(snakemake.output[0], size, at_most=compressed)
         print(f"{len(plan.units)} units, {sum(plan.units['n_spikes'])} spikes")
         if settings.recordings.sync_rate is not None and len(plan.overlap_pairs):
             found = plan.overlap_pairs["sync_rate"]

@@ -7,6 +7,7 @@ With `intracellular`, one of the two modules that touch NEURON. The recipes are 
 
 import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 # Read by NEURON when it is imported: no warning about a missing display from every job.
@@ -27,6 +28,18 @@ SEGMENT_LENGTH = 40.0  # µm
 TRUNCATION_DISTANCE = 60.0
 
 
+@contextmanager
+def neuron_in_words():
+    """What NEURON refuses to run, a `UserError`; of a function, as a decorator."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "hoc" not in str(error):
+            raise
+        raise UserError(f"NEURON stops: {str(error).removeprefix('hocobj_call error: ')}") from None
+
+
+@neuron_in_words()
 def load_cell(model_folder, mechanisms, *, dt=2**-5, tstop=1000.0, axon="auto"):
     """Build the cell that the Allen Institute fitted.
 
@@ -54,7 +67,7 @@ def load_cell(model_folder, mechanisms, *, dt=2**-5, tstop=1000.0, axon="auto"):
     Raises
     ------
     UserError
-        If the folder is not a sound model, or the mechanisms cannot be loaded.
+        If the folder is not a sound model, or NEURON cannot load or run the mechanisms.
     """
     model = read_model(model_folder)
     treatment = axon_treatment(model, axon)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import neuron
 import numpy as np
 
+from .cell import neuron_in_words
 from .errors import UserError
 from .recorded import DOES_NOT_FIRE
 
@@ -227,6 +228,7 @@ def record_windows(cell, response, *, delay, duration, cut_out):
     }
 
 
+@neuron_in_words()
 def compare_with_recorded(cell, steps, *, threshold):
     """Run the step currents that the real cell was given.
 
@@ -255,6 +257,7 @@ def compare_with_recorded(cell, steps, *, threshold):
     return spikes, at_rest
 
 
+@neuron_in_words()
 def simulate_spikes(
     cell, *, sim_time, delay, target_spikes, cut_out, threshold, start_amplitude, max_runs, progress=lambda response: None
 ):
@@ -287,7 +290,7 @@ def simulate_spikes(
     Raises
     ------
     UserError
-        If no spike leaves room for its window.
+        If no spike leaves room for its window, or NEURON stops.
     """
     duration = 1000.0 * sim_time - delay
     cell.tstop = delay + duration + RECOVERY

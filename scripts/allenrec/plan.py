@@ -120,8 +120,7 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
     template_ids = _select(library, settings, groups, address)
     templates, n_channels = library.at_centre(template_ids), len(library.channel_positions)
     fs_in, n_phases = 1000 / library.dt, limits.upsample
-    fs = signal.fs or fs_in
-    n_samples = int(fs * settings.spiketrains.duration)
+    fs, n_samples = _sampling(library, settings)
 
     overlaps = spatial_overlaps(-templates.min(axis=2), limits.overlap_threshold)
     trains = _draw_spikes(library.celltypes[template_ids], settings, groups, overlaps, n_samples, fs, n_phases, address)
@@ -168,18 +167,26 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
     )
 
 
-def recording_size(plan, settings):
-    """Return how many bytes the traces of a recording take, uncompressed, with waveforms and traces of units, if asked for."""
-    signal = settings.recordings
+def recording_size(library, settings, n_spikes=0):
+    """Return how many bytes the traces of a recording take, uncompressed, with those of units, if asked for, and the waveforms
+    of so many spikes."""
+    signal, n_channels, n_units = settings.recordings, len(library.channel_positions), settings.spiketrains.n_units
+    fs, n_samples = _sampling(library, settings)
     width = np.dtype(signal.dtype).itemsize
-    size = plan.n_samples * plan.n_channels * width
+    size = n_samples * n_channels * width
     if signal.spike_traces != "none":
-        size += plan.n_samples * len(plan.units) * 4
+        size += n_samples * n_units * 4
     if signal.spike_traces == "all":
-        size += plan.n_samples * plan.n_channels * len(plan.units) * 4
+        size += n_samples * n_channels * n_units * 4
     if signal.extract_waveforms:
-        size += plan.units["n_spikes"].sum() * plan.n_channels * int(2.5e-3 * plan.fs) * width
-    return int(size)
+        size += int(n_spikes) * n_channels * int(2.5e-3 * fs) * width
+    return size
+
+
+def _sampling(library, settings):
+    """The sampling rate, Hz, and the number of samples."""
+    fs = settings.recordings.fs or 1000 / library.dt
+    return fs, int(fs * settings.spiketrains.duration)
 
 
 def _groups(cell_types, n_excitatory, n_inhibitory):

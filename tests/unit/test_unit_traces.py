@@ -51,13 +51,13 @@ def test_traces_of_units_and_noise_are_the_recording(written):
         np.testing.assert_allclose(recording.spike_traces[()], on_peak, atol=1e-4)
 
 
-def test_size_that_was_foretold_holds_what_is_written(written):
+def test_size_that_was_foretold_holds_what_is_written(written, library):
     path, plan, chosen = written
+    n_spikes = sum(map(len, plan.ticks))
     with read_recording(path) as recording:
         stored = [recording.samples, recording.spike_traces, *recording.unit_traces, *recording.waveforms]
-        assert recording_size(plan, chosen) == sum(dataset.size * dataset.dtype.itemsize for dataset in stored)
-    plain = settings()
-    assert recording_size(plan, plain) == plan.n_samples * plan.n_channels * 4
+        assert recording_size(library, chosen, n_spikes) == sum(dataset.size * dataset.dtype.itemsize for dataset in stored)
+    assert recording_size(library, settings(), n_spikes) == plan.n_samples * plan.n_channels * 4
 
 
 def test_mearec_reads_waveforms_and_spike_traces(written):
