@@ -1,17 +1,53 @@
 """Modulation: how much each spike is louder or quieter, and wider, than its template."""
 
+from functools import lru_cache
+
 import numpy as np
 
+from .white_noise import white_noise
 
-def draw_gains(rng, n_spikes, n_channels, *, modulation, mrand, sdrand):
-    """Return the gain of each spike, float32 (n_spikes, 1), or (n_spikes, n_channels) for "electrode".
+#: Spikes whose gains are drawn together
+SPIKES_AT_ONCE = 64
 
-    "none": 1; "template": one normal number a spike; "electrode": one a spike and channel, independent, as in MEArec.
+
+def draw_gains(address, decay, n_channels, *, modulation, mrand, sdrand):
+    """Return the gain of each spike, float32 (n_spikes, 1), or `GainsOfChannels` for "electrode".
+
+    "none": 1; "template": one normal number a spike; "electrode": one a spike and channel, independent, as in MEArec; each
+    times `decay` (n_spikes,).
     """
+    decay = np.float32(decay)[:, np.newaxis]
     if modulation == "none":
-        return np.ones((n_spikes, 1), dtype=np.float32)
-    columns = n_channels if modulation == "electrode" else 1
-    return np.float32(mrand) + np.float32(sdrand) * rng.standard_normal((n_spikes, columns), dtype=np.float32)
+        return decay
+    if modulation == "template":
+        return GainsOfChannels(address, decay, 1, mrand, sdrand)[:]
+    return GainsOfChannels(address, decay, n_channels, mrand, sdrand)
+
+
+class GainsOfChannels:
+    """Gains of the spikes of a unit at each channel, (n_spikes, n_channels), drawn when rows of them are asked for: those of an
+    hour would fill gigabytes."""
+
+    def __init__(self, address, decay, n_channels, mrand, sdrand):
+        self.shape = len(decay), n_channels
+        self._decay, self._mean = decay, np.float32(mrand)
+        scale = np.full(n_channels, sdrand, dtype=np.float32)
+
+        @lru_cache(maxsize=2)
+        def some(number):
+            """Those of the spikes from `number * SPIKES_AT_ONCE` on, without their mean."""
+            begin = number * SPIKES_AT_ONCE
+            return white_noise(address, begin, begin + SPIKES_AT_ONCE, scale, block=SPIKES_AT_ONCE)
+
+        self._some = some
+
+    def __getitem__(self, rows):
+        """Of a slice of the spikes, float32 (n, n_channels)."""
+        start, stop, _ = rows.indices(len(self._decay))
+        numbers = range(start // SPIKES_AT_ONCE, -(-stop // SPIKES_AT_ONCE))
+        drawn = np.concatenate([np.zeros((0, self.shape[1]), np.float32), *map(self._some, numbers)])
+        begin = start % SPIKES_AT_ONCE
+        return self._decay[start:stop] * (self._mean + drawn[begin : begin + stop - start])
 
 
 def burst_starts(times, *, n_burst_spikes, max_burst_duration):

@@ -54,9 +54,9 @@ class Plan:
     """Everything about a recording but its traces.
 
     `fs` Hz; `n_samples`; `units`, a DataFrame with a row a unit; `ticks`, for each unit the times of its spikes (int64, in
-    ticks, `n_phases` a sample); `gains`, for each unit (n_spikes, 1 or n_channels); `stretches`, for each unit by what
-    factor its spikes are wider than the template (n_spikes,), or None; `placed`, their templates, None if there are none;
-    `unfiltered_templates` (n_units, n_t, n_channels) µV, the same at a sample, and `filtered_templates`, as the filter leaves
+    ticks, `n_phases` a sample); `gains`, for each unit (n_spikes, 1 or n_channels), of which slices can be had;
+    `stretches`, for each unit by what factor its spikes are wider than the template (n_spikes,), or None; `placed`, their
+    templates, None if there are none; `unfiltered_templates` (n_units, n_t, n_channels) µV, the same at a sample, and `filtered_templates`, as the filter leaves
     them; `template_ids`, their rows in the library, and `templates` (n_units, n_channels, n_t) as they are there, without
     drift; `bursts`, for each unit the number of the burst that each spike was drawn in, or -1; `overlap_labels`, for each unit
     whether spikes of others coincide (see `overlap_labels`); `overlap_pairs`, a DataFrame with a row a pair of units that
@@ -276,13 +276,10 @@ def _modulation(signal, keys, times, n_channels, bursting, address):
     random = {"modulation": signal.modulation, "mrand": signal.mrand, "sdrand": signal.sdrand}
     gains, stretches = [], []
     for unit, key in enumerate(keys):
-        drawn, wider = draw_gains(generator(*address, "gain", *key), len(times[unit]), n_channels, **random), None
-        if unit in bursting:
-            decay = burst_gains(times[unit] * 1000, **bursting[unit])
-            drawn *= np.float32(decay[:, np.newaxis])
-            wider = 1 + signal.shape_widening * (1 - decay) if signal.shape_mod else None
-        gains.append(drawn)
-        stretches.append(wider)
+        decay = burst_gains(times[unit] * 1000, **bursting[unit]) if unit in bursting else np.ones(len(times[unit]))
+        gains.append(draw_gains((*address, "gain", *key), decay, n_channels, **random))
+        wider = unit in bursting and signal.shape_mod
+        stretches.append(1 + signal.shape_widening * (1 - decay) if wider else None)
     return gains, stretches
 
 

@@ -61,7 +61,7 @@ def spike_traces(plan, start, stop):
 def spike_amplitudes(plan, unit):
     """Return how deep the spikes of a unit are, (n_spikes,) float32 µV below zero: each alone, before the filter, at the
     loudest channel of the unit, wherever it has drifted."""
-    channel, gains = plan.units["peak_channel"][unit], plan.gains[unit]
+    channel, gains = plan.units["peak_channel"][unit], plan.gains[unit][:]
     phases = split_ticks(plan.ticks[unit], plan.n_phases)[1]
     gains = gains[:, channel if gains.shape[1] > 1 else 0]
     if not plan.moving:

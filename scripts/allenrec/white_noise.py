@@ -10,7 +10,7 @@ import numpy as np
 
 from .seeds import generator
 
-#: Drawn in blocks of so many samples, each at an address of its own
+#: Samples that are drawn together, each such block at an address of its own
 BLOCK = 2**11
 
 _STEP = np.float32(2.0**-32)
@@ -19,7 +19,7 @@ _SQRT_HALF_BITS = np.float32(np.sqrt(0.5)).view(np.int32)
 _EIGHTH_TURN = np.float32(np.pi / 4 / 2**31)
 
 
-def white_noise(address, start, stop, scale):
+def white_noise(address, start, stop, scale, block=BLOCK):
     """Return white normal noise of the samples from `start` to `stop`, float32 (stop - start, n_channels).
 
     Parameters
@@ -30,15 +30,17 @@ def white_noise(address, start, stop, scale):
         Samples may be negative: filters need some before the first one.
     scale : numpy.ndarray
         (n_channels,) float32, the standard deviations.
+    block : int
+        Samples that are drawn together, an even number; with another one the noise is another.
     """
     noise = np.empty((stop - start, len(scale)), dtype=np.float32)
-    for block in range(start // BLOCK, -(-stop // BLOCK)):
-        begin = block * BLOCK
-        first, last = max(start, begin), min(stop, begin + BLOCK)
+    for number in range(start // block, -(-stop // block)):
+        begin = number * block
+        first, last = max(start, begin), min(stop, begin + block)
         part = noise[first - start : last - start]
-        whole = part if len(part) == BLOCK else np.empty((BLOCK, len(scale)), dtype=np.float32)
-        bits = generator(*address, block, bit_generator=np.random.SFC64).bit_generator.random_raw(whole.size // 2)
-        _box_muller(bits.reshape(BLOCK // 2, -1), scale, whole[: BLOCK // 2], whole[BLOCK // 2 :])
+        whole = part if len(part) == block else np.empty((block, len(scale)), dtype=np.float32)
+        bits = generator(*address, number, bit_generator=np.random.SFC64).bit_generator.random_raw(whole.size // 2)
+        _box_muller(bits.reshape(block // 2, -1), scale, whole[: block // 2], whole[block // 2 :])
         if whole is not part:
             part[:] = whole[first - begin : last - begin]
     return noise

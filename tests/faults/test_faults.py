@@ -105,6 +105,7 @@ WRITING = {
     "plot_recording": ("results/figures/recordings/demo/traces.png", 8192),
     "view_recording": ("results/figures/recordings/demo/viewer.html", 8192),
     "write_report": ("results/report.html", 8192),
+    "list_probes": ("results/probes.csv", 0),
     "export_binary": ("results/recordings/demo/binary", 8192),
     "export_zarr": ("results/recordings/demo/recording.zarr", 8192),
     "export_nwb": ("results/recordings/demo/recording.nwb", 8192),

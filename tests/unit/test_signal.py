@@ -293,13 +293,26 @@ def test_far_neurons_are_chosen_by_type_and_amplitude():
 
 
 def test_gains():
-    rng = np.random.default_rng(0)
-    assert (draw_gains(rng, 5, 4, modulation="none", mrand=2.0, sdrand=1.0) == 1).all()
-    template = draw_gains(rng, 10000, 4, modulation="template", mrand=1.0, sdrand=0.05)
+    decay, address = np.ones(10000), (0, "gains")
+    assert (draw_gains(address, decay, 4, modulation="none", mrand=2.0, sdrand=1.0) == 1).all()
+    template = draw_gains(address, decay, 4, modulation="template", mrand=1.0, sdrand=0.05)
     assert template.shape == (10000, 1)
     assert stats.kstest(template[:, 0], stats.norm(1, 0.05).cdf).pvalue > 1e-4
-    electrode = draw_gains(rng, 10000, 4, modulation="electrode", mrand=1.0, sdrand=0.05)
+    electrode = draw_gains(address, decay, 4, modulation="electrode", mrand=1.0, sdrand=0.05)[:]
+    assert stats.kstest(electrode.ravel(), stats.norm(1, 0.05).cdf).pvalue > 1e-4
     assert np.abs(np.corrcoef(electrode.T) - np.eye(4)).max() < 0.05
+    halved = draw_gains(address, decay / 2, 4, modulation="electrode", mrand=1.0, sdrand=0.05)[:]
+    assert np.array_equal(halved, electrode / 2)
+
+
+@pytest.mark.parametrize("some", [slice(0, 0), slice(0, 1), slice(63, 65), slice(100, 257), slice(990, 1000), slice(None)])
+def test_gains_of_some_spikes_are_those_of_all(some):
+    def drawn(n_spikes):
+        return draw_gains((0, "gains"), np.ones(n_spikes), 3, modulation="electrode", mrand=1.0, sdrand=0.05)
+
+    assert np.array_equal(drawn(1000)[some], drawn(1000)[:][some])
+    assert np.array_equal(drawn(1001)[some][:900], drawn(1000)[some][:900])  # one spike more changes none
+    assert drawn(0)[some].shape == (0, 3)
 
 
 BURST = {"exp_decay": 0.2, "n_burst_spikes": 10, "max_burst_duration": 100.0}

@@ -123,7 +123,7 @@ def test_bursting_units_have_parameters_of_their_own(library):
     for unit, decay, count, duration in ((4, 0.1, 3, 50.0), (1, 0.5, 10, 100.0)):
         single = settings(bursting_units=[unit], exp_decay=decay, n_burst_spikes=count, max_burst_duration=duration)
         alone = plan_recording(library, single, seed=0, name="test")
-        assert np.array_equal(plan.gains[unit], alone.gains[unit])
+        assert np.array_equal(plan.gains[unit][:], alone.gains[unit][:])
         assert np.array_equal(plan.stretches[unit], alone.stretches[unit])
     with pytest.raises(UserError, match=r"recordings.exp_decay: 2 values for 5 bursting units"):
         plan_recording(library, settings(exp_decay=[0.1, 0.5]), seed=0, name="test")

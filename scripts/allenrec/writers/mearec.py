@@ -134,7 +134,7 @@ def _write_train(group, plan, unit):
     group["times"] = ticks / plan.ticks_per_second
     group["t_stop"] = plan.n_samples / plan.fs
     group["samples"] = split_ticks(ticks, plan.n_phases)[0]
-    group["gains"] = plan.gains[unit]
+    group["gains"] = plan.gains[unit][:]
     group["amplitudes"] = spike_amplitudes(plan, unit)
     group["bursts"] = plan.bursts[unit]
     if plan.stretches[unit] is not None:
