@@ -1,6 +1,7 @@
 """Dictionaries and tables in HDF5: dictionaries as MEArec keeps them (its `save_dict_to_hdf5`), tables a dataset a column."""
 
 import io
+import os
 from contextlib import contextmanager
 
 import h5py
@@ -10,6 +11,8 @@ import pandas as pd
 from .files import written_beside
 
 TEXT = h5py.string_dtype()
+#: Bytes of a file that is being written which stay in memory
+KEPT = 2**26
 #: Compressions of datasets by name
 COMPRESSION = {
     "none": {},
@@ -46,10 +49,14 @@ class NewFile(h5py.File):
 
 class _Forgiving(io.RawIOBase):
     """A file that keeps the first fault of the system for later: HDF5 crashes when it cannot write, to a full disk for example,
-    what it has to write as it closes a file."""
+    what it has to write as it closes a file.
+
+    What is on the disk is soon dropped from memory, where the system can do so. It would keep all of an hour's 180 GB as long
+    as any memory is free, and filling memory anew takes longer than the disk, on virtual machines several times as long.
+    """
 
     def __init__(self, raw):
-        self.raw, self.fault = raw, None
+        self.raw, self.fault, self.kept = raw, None, 0
 
     def write(self, data):
         try:
@@ -58,6 +65,10 @@ class _Forgiving(io.RawIOBase):
                 view = view[self.raw.write(view) :]
         except OSError as error:
             self.fault = self.fault or error
+        self.kept += len(data)
+        if self.kept >= KEPT and hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self.raw.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            self.kept = 0
         return len(data)
 
     def raise_fault(self):

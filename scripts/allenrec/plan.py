@@ -56,11 +56,12 @@ class Plan:
     `fs` Hz; `n_samples`; `units`, a DataFrame with a row a unit; `ticks`, for each unit the times of its spikes (int64, in
     ticks, `n_phases` a sample); `gains`, for each unit (n_spikes, 1 or n_channels), of which slices can be had;
     `stretches`, for each unit by what factor its spikes are wider than the template (n_spikes,), or None; `placed`, their
-    templates, None if there are none; `unfiltered_templates` (n_units, n_t, n_channels) µV, the same at a sample, and `filtered_templates`, as the filter leaves
-    them; `template_ids`, their rows in the library, and `templates` (n_units, n_channels, n_t) as they are there, without
-    drift; `bursts`, for each unit the number of the burst that each spike was drawn in, or -1; `overlap_labels`, for each unit
-    whether spikes of others coincide (see `overlap_labels`); `overlap_pairs`, a DataFrame with a row a pair of units that
-    overlap in space: `unit_1`, `unit_2`, `sync_rate`; `filter` or None; `noise` or None; `moving`, units that drift, or None.
+    templates, None if there are none; `unfiltered_templates` (n_units, n_t, n_channels) µV, the same at a sample, and
+    `filtered_templates`, as the filter leaves them; `template_ids`, their rows in the library, and `templates` (n_units,
+    n_channels, n_t) as they are there, without drift; `bursts`, for each unit the number of the burst that each spike was drawn
+    in, or -1; `overlap_labels`, for each unit whether spikes of others coincide (see `overlap_labels`); `overlap_pairs`, a
+    DataFrame with a row a pair of units that overlap in space: `unit_1`, `unit_2`, `sync_rate`; `filter` or None; `noise` or
+    None; `moving`, units that drift, or None.
     """
 
     fs: float
