@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from .errors import UserError
-from .placement import PlacedTemplates, add_spikes
+from .placement import PlacedTemplates, add_spikes, waveforms_of
 from .seeds import generator
 
 #: Spikes are drawn in blocks of so many samples, each at an address of its own
@@ -35,7 +35,7 @@ class FarNeurons:
 
     def waveform(self, neuron):
         """(n_t, n_channels) float32 µV, without drift."""
-        return self.templates.courses[self.at_rest[neuron], 0] @ self.templates.weights[self.at_rest[neuron]]
+        return waveforms_of(self.templates.courses[self.at_rest[neuron], 0], self.templates.weights[self.at_rest[neuron]])
 
     @cached_property
     def mean(self):

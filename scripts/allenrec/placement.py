@@ -2,22 +2,29 @@
 
 A template on hundreds of contacts is the sum of a dozen courses in time, each with a weight a contact, to the rounding of
 float32. So a spike is a product of two small matrices: all phases of all units stay in the cache of the processor, where as
-waveforms they would fill gigabytes and have to be fetched from there for every spike.
+waveforms they would fill gigabytes and have to be fetched from there for every spike. The slow end of a spike needs fewer
+courses than its trough, so that time is cut into windows, each with courses of its own.
 """
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 import numba
 import numpy as np
 
+from .seeds import generator
+
 #: What courses leave of a template, as a share of its largest singular value
 LEFT_OUT = 1e-6
+#: Random directions in which courses are looked for: more than a template has of them, as a rule
+DIRECTIONS = 32
 #: Samples before a template, in which interpolation rings, are silent if all together hold no more than this share of it
 SILENCE = 1e-5
+#: Windows of equal length, each with courses of its own
+WINDOWS = 6
 #: Courses that are added at once; templates of fewer have silent ones
 COURSES_AT_ONCE = 4
 #: Templates that are placed at once
@@ -26,21 +33,23 @@ TEMPLATES_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class PlacedTemplate:
-    """A template at all phases: at phase k, `courses[k] @ weights`.
+    """A template at all phases: `waveforms_of(courses, weights)`.
 
-    `courses` (n_phases, n_t, rank) float32 µV; `weights` (rank, n_channels) float32; phase k holds the spike `split_shift(k,
-    n_phases)` samples after the sample `peak`. The first `silent` samples are zero.
+    `courses` (n_phases, n_t, rank) float32 µV; `weights` (n_windows, rank, n_channels) float32, of which each window has the
+    first `ranks` (n_windows,); phase k holds the spike `split_shift(k, n_phases)` samples after the sample `peak`. The first
+    `silent` samples are zero.
     """
 
     courses: np.ndarray
     weights: np.ndarray
+    ranks: np.ndarray
     peak: int
     silent: int
 
 
 class PlacedTemplates(NamedTuple):
-    """Several of them in one array each: `courses` (n, n_phases, n_t, rank), `weights` (n, rank, n_channels), of which each has
-    the first `ranks` (n,); `silent` (n,), and the `peak` that they share."""
+    """Several of them in one array each: `courses` (n, n_phases, n_t, rank), `weights` (n, n_windows, rank, n_channels),
+    `ranks` (n, n_windows), `silent` (n,), and the `peak` that they share."""
 
     courses: np.ndarray
     weights: np.ndarray
@@ -54,16 +63,37 @@ class PlacedTemplates(NamedTuple):
 
     @property
     def at_sample(self):
-        """(n, n_t, n_channels) float32 µV: with the spike exactly at `peak`."""
-        return self.courses[:, self.courses.shape[1] // 2] @ self.weights
+        """For each template the courses (n_t, rank) with the spike exactly at `peak`, and the weights."""
+        return list(zip(self.courses[:, self.courses.shape[1] // 2], self.weights, strict=True))
+
+
+def waveforms_of(courses, weights):
+    """Return the waveforms (..., n_t, n_channels) that courses (..., n_t, rank) and weights (n_windows, rank, n_channels) of a
+    template stand for."""
+    edges = pairwise(_edges(courses.shape[-2], len(weights)))
+    parts = [courses[..., begin:end, :] @ of_window for (begin, end), of_window in zip(edges, weights, strict=True)]
+    return np.concatenate(parts, axis=-2)
+
+
+def filtered_waveforms(courses, weights, bandpass):
+    """Return the waveforms of a template as a filter leaves them, in the same window: its few courses are filtered."""
+    edges = _edges(len(courses), len(weights))
+    apart = np.zeros((len(courses), weights.shape[0], weights.shape[1]), dtype=courses.dtype)
+    for window, (begin, end) in enumerate(pairwise(edges)):
+        apart[begin:end, window] = courses[begin:end]
+    return bandpass.window(apart.reshape(len(courses), -1)) @ weights.reshape(-1, weights.shape[2])
+
+
+def _edges(n_t, n_windows):
+    return [window * n_t // n_windows for window in range(n_windows + 1)]
 
 
 def stacked(templates):
     """Return the `PlacedTemplates` of at least one `PlacedTemplate`."""
-    ranks = np.array([len(template.weights) for template in templates])
-    missing = ranks.max() - ranks
+    ranks = np.array([template.ranks for template in templates])
+    missing = ranks.max() - ranks.max(axis=1)
     courses = [np.pad(one.courses, ((0, 0), (0, 0), (0, n))) for one, n in zip(templates, missing, strict=True)]
-    weights = [np.pad(one.weights, ((0, n), (0, 0))) for one, n in zip(templates, missing, strict=True)]
+    weights = [np.pad(one.weights, ((0, 0), (0, n), (0, 0))) for one, n in zip(templates, missing, strict=True)]
     silent = np.array([template.silent for template in templates])
     return PlacedTemplates(np.array(courses), np.array(weights), ranks, silent, templates[0].peak)
 
@@ -127,30 +157,73 @@ def interpolation_matrix(n, peak, ratio, shift, peak_out, n_out):
 
 
 @lru_cache(maxsize=1)
-def _interpolation_matrices(n, peak, ratio, n_phases):
-    """The sample of the spike in the output, and the matrices (n_phases, n_out, n) of all phases."""
+def _interpolation_matrices(n, peak, ratio, n_phases, before):
+    """The sample of the spike in the output, and the matrices (n_phases, n_out, n - before) of all phases, without the columns
+    for which the input is zero."""
     peak_out = round(peak * ratio)
     n_out = peak_out + int((n - peak) * ratio)
     shifts = [split_shift(phase, n_phases) for phase in range(n_phases)]
-    return peak_out, np.array([interpolation_matrix(n, peak, ratio, shift, peak_out, n_out) for shift in shifts])
+    return peak_out, np.array([interpolation_matrix(n, peak, ratio, shift, peak_out, n_out)[:, before:] for shift in shifts])
 
 
 def few_courses(template):
     """Write a template (n_channels, n_t) as courses (n_t, rank) in time, each with weights (rank, n_channels).
 
-    By its singular vectors, from the eigenvectors of the smaller of its two products with itself; `courses @ weights` differs
-    from it by at most `LEFT_OUT` times its largest singular value, all values together (root of the sum of squares).
+    By its singular vectors, of which `courses @ weights` leaves out at most `LEFT_OUT` times the largest singular value, all
+    values together (root of the sum of squares). They are looked for in the space of its products with a few random
+    directions (Halko, Martinsson and Tropp 2011, SIAM Rev 53:217), and where that leaves more, in the space of all channels.
+    The weights are orthonormal.
     """
     template = np.asarray(template, dtype=float)
-    transposed = template if len(template) < template.shape[1] else template.T
-    powers, vectors = np.linalg.eigh(transposed @ transposed.T)
-    left = np.cumsum(np.maximum(powers, 0))
-    vectors = vectors[:, left > LEFT_OUT**2 * left[-1]]
-    silent = -vectors.shape[1] % COURSES_AT_ONCE
-    vectors = np.pad(vectors, ((0, 0), (0, silent)))
-    if transposed is template:
-        return template.T @ vectors, vectors.T
-    return vectors, vectors.T @ template.T
+    n_channels, n_t = template.shape
+    if n_channels > DIRECTIONS:
+        basis = np.linalg.qr(template @ _directions(n_t))[0]
+        found = _singular_vectors(template, basis)
+        if found:
+            return found
+    return _singular_vectors(template, np.eye(n_channels))
+
+
+def _singular_vectors(template, basis):
+    """Courses and weights within the space of a basis (n_channels, n), or None where that is not enough."""
+    courses = template.T @ basis
+    powers, vectors = np.linalg.eigh(courses.T @ courses)
+    bound = LEFT_OUT**2 * powers[-1]
+    outside = max((template**2).sum() - (courses**2).sum(), 0) if basis.shape[0] > basis.shape[1] else 0
+    if outside > bound:
+        return None
+    vectors = vectors[:, outside + np.cumsum(powers.clip(0)) > bound]
+    return courses @ vectors, (basis @ vectors).T
+
+
+@lru_cache(maxsize=2)
+def _directions(n_t):
+    return generator(0, "directions").standard_normal((n_t, DIRECTIONS))
+
+
+def _in_windows(courses, weights):
+    """Courses (n_phases, n_t, rank) with orthonormal weights (rank, n_channels) as a template's: courses (n_phases, n_t, rank),
+    weights (n_windows, rank, n_channels) and ranks (n_windows,).
+
+    In each window they are the singular vectors of that part of the template, of all phases; the windows together leave out no
+    more than `LEFT_OUT` allows.
+    """
+    n_phases, n_t, rank = courses.shape
+    edges = _edges(n_t, WINDOWS)
+    parts = [courses[:, begin:end].reshape(-1, rank) for begin, end in pairwise(edges)]
+    products = np.array([part.T @ part for part in parts])
+    bound = LEFT_OUT**2 / WINDOWS * np.linalg.eigvalsh(products.sum(axis=0)).max(initial=0)
+    rank += -rank % COURSES_AT_ONCE
+    found, mixed = np.zeros((n_phases, n_t, rank)), np.zeros((WINDOWS, rank, weights.shape[1]))
+    ranks = np.zeros(WINDOWS, dtype=np.int64)
+    for window, (begin, end) in enumerate(pairwise(edges)):
+        powers, vectors = np.linalg.eigh(products[window])
+        vectors = vectors[:, np.cumsum(powers.clip(0)) > bound]
+        n = vectors.shape[1]
+        found[:, begin:end, :n] = (parts[window] @ vectors).reshape(n_phases, end - begin, n)
+        mixed[window, :n] = vectors.T @ weights
+        ranks[window] = n + -n % COURSES_AT_ONCE
+    return found[..., : ranks.max()], mixed[:, : ranks.max()], ranks
 
 
 def place_template(template, peak, fs_in, fs_out, *, n_phases, pad_len):
@@ -176,17 +249,18 @@ def place_template(template, peak, fs_in, fs_out, *, n_phases, pad_len):
     before, after = (max(round(t * fs_in / 1000), 1) for t in pad_len)
     courses, weights = few_courses(template)
     courses = padded(courses.T, before, after).T
-    peak_out, matrices = _interpolation_matrices(len(courses), peak + before, fs_out / fs_in, n_phases)
-    courses = np.float32(matrices @ courses)
-    silent = min(_quiet_samples(courses, weights), int(peak_out - peak * fs_out / fs_in))
+    peak_out, matrices = _interpolation_matrices(len(courses), peak + before, fs_out / fs_in, n_phases, before)
+    courses = matrices @ courses[before:]
+    silent = min(_quiet_samples(courses), int(peak_out - peak * fs_out / fs_in))
     courses[:, :silent] = 0
-    return PlacedTemplate(courses, np.float32(weights), peak_out, silent)
+    courses, weights, ranks = _in_windows(courses, weights)
+    return PlacedTemplate(np.float32(courses), np.float32(weights), ranks, peak_out, silent)
 
 
-def _quiet_samples(courses, weights):
-    """How many samples at the beginning of courses (n_phases, n_t, rank) times weights (rank, n_channels) hold no more than
+def _quiet_samples(courses):
+    """How many samples at the beginning of courses (n_phases, n_t, rank), whose weights are orthonormal, hold no more than
     `SILENCE` allows."""
-    powers = np.einsum("ptr,rs,pts->pt", courses, weights @ weights.T, courses, optimize=True).clip(0).max(axis=0)
+    powers = (courses**2).sum(axis=2).max(axis=0)
     until = np.cumsum(powers)
     return int(np.sum(until <= SILENCE**2 * until[-1]))
 
@@ -228,11 +302,11 @@ def add_spikes(traces, start, samples, phases, gains, stretches, which, template
     """
     n, n_channels = traces.shape
     _, n_phases, n_t, largest = templates.courses.shape
-    peak = templates.peak
-    scaled, between = np.empty((largest, n_channels), dtype=np.float32), np.zeros(largest, dtype=np.float32)
+    peak, n_windows = templates.peak, templates.weights.shape[1]
+    scaled = np.empty((n_windows, largest, n_channels), dtype=np.float32)
     gain = np.empty(n_channels, dtype=np.float32)
     for spike in range(len(samples)):
-        stretch = stretches[spike]
+        stretch, template = stretches[spike], which[spike]
         at = samples[spike] - start + (phases[spike] - n_phases // 2) / n_phases
         first, last = samples[spike] - start - peak, samples[spike] - start - peak + n_t - 1
         if stretch != 1:
@@ -240,22 +314,56 @@ def add_spikes(traces, start, samples, phases, gains, stretches, which, template
         if last < 0 or first >= n:
             continue
         gain[:] = gains[spike]
-        courses, weights, rank = templates.courses[which[spike]], templates.weights[which[spike]], templates.ranks[which[spike]]
-        for r in range(rank):
-            for channel in range(n_channels):
-                scaled[r, channel] = gain[channel] * weights[r, channel]
-        low, high = max(0, first), min(n, last + 1)
-        if stretch != 1:
-            for k in range(low, high):
-                _read_between(courses, peak, (k - at) / stretch, between)
-                _add_row(traces[k], between[:rank], scaled)
-            continue
-        course = courses[phases[spike]]
-        low = max(low, first + templates.silent[which[spike]])
+        courses, weights, ranks = templates.courses[template], templates.weights[template], templates.ranks[template]
+        for window in range(n_windows):
+            for r in range(ranks[window]):
+                for channel in range(n_channels):
+                    scaled[window, r, channel] = gain[channel] * weights[window, r, channel]
+        if stretch == 1:
+            _add_placed(traces, first, courses[phases[spike]], scaled, ranks, templates.silent[template])
+        else:
+            _add_stretched(traces[max(0, first) : last + 1], at - max(0, first), stretch, courses, scaled, ranks, peak)
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_placed(traces, first, course, scaled, ranks, silent):
+    """Add a spike whose courses (n_t, rank) begin at row `first`."""
+    n_windows, n_t = len(ranks), len(course)
+    for window in range(n_windows):
+        begin, end = window * n_t // n_windows, (window + 1) * n_t // n_windows
+        low, high = max(0, first + max(begin, silent)), min(len(traces), first + end)
+        rank = ranks[window]
         for k in range(low, high - 1, 2):
-            _add_rows(traces[k : k + 2], course[k - first : k - first + 2, :rank], scaled)
+            _add_rows(traces[k : k + 2], course[k - first : k - first + 2, :rank], scaled[window])
         if low < high and (high - low) % 2:
-            _add_row(traces[high - 1], course[high - 1 - first, :rank], scaled)
+            _add_row(traces[high - 1], course[high - 1 - first, :rank], scaled[window])
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_stretched(traces, at, stretch, courses, scaled, ranks, peak):
+    """Add a spike that is slower than its courses (n_phases, n_t, rank), whose peak is at `at` rows.
+
+    The phases together are the courses at `n_phases` points a sample, and between these waveforms are straight lines.
+    """
+    n_phases, n_t, rank = courses.shape
+    n_windows = len(ranks)
+    before, after = np.empty(rank, dtype=np.float32), np.empty(rank, dtype=np.float32)
+    for k in range(len(traces)):
+        point = (k - at) / stretch * n_phases
+        # Sample j of phase p is the point (j - peak) * n_phases - (p - n_phases // 2).
+        left = n_phases // 2 - int(np.floor(point))
+        j, next_j = peak - left // n_phases, peak - (left - 1) // n_phases
+        if j < 0 or next_j >= n_t:
+            continue
+        share = np.float32(point - np.floor(point))
+        before[:] = (np.float32(1) - share) * courses[left % n_phases, j]
+        after[:] = share * courses[(left - 1) % n_phases, next_j]
+        window, next_window = ((j + 1) * n_windows - 1) // n_t, ((next_j + 1) * n_windows - 1) // n_t
+        if window == next_window:
+            before += after
+        else:
+            _add_row(traces[k], after[: ranks[next_window]], scaled[next_window])
+        _add_row(traces[k], before[: ranks[window]], scaled[window])
 
 
 @numba.njit(cache=True, nogil=True)
@@ -283,23 +391,3 @@ def _add_row(row, course, scaled):
         w0, w1, w2, w3 = scaled[r], scaled[r + 1], scaled[r + 2], scaled[r + 3]
         for channel in range(len(row)):
             row[channel] += (c0 * w0[channel] + c1 * w1[channel]) + (c2 * w2[channel] + c3 * w3[channel])
-
-
-@numba.njit(cache=True, nogil=True)
-def _read_between(courses, peak, time, out):
-    """Courses (rank,) at a time in samples from the peak, into `out`; zero outside.
-
-    The phases together are the courses at `n_phases` points a sample, and between these they are a straight line.
-    """
-    n_phases, n_t, rank = courses.shape
-    point = time * n_phases
-    # Sample j of phase p is the point (j - peak) * n_phases - (p - n_phases // 2).
-    left = n_phases // 2 - int(np.floor(point))
-    j, later = peak - left // n_phases, peak - (left - 1) // n_phases
-    out[:] = 0
-    if j < 0 or later >= n_t:
-        return
-    share = np.float32(point - np.floor(point))
-    for r in range(rank):
-        before, after = courses[left % n_phases, j, r], courses[(left - 1) % n_phases, later, r]
-        out[r] = before + share * (after - before)

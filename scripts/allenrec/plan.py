@@ -19,7 +19,7 @@ from .given_trains import given_trains
 from .modulation import burst_gains, draw_gains
 from .noise import Noise, design_noise
 from .overlaps import OVERLAP_WINDOW, overlap_labels, spatial_overlaps, synchrony
-from .placement import PlacedTemplates, place_template, place_templates
+from .placement import PlacedTemplates, filtered_waveforms, place_template, place_templates, waveforms_of
 from .seeds import generator
 from .selection import Candidates, Limits, given_templates, select_templates
 from .spiketrains import draw_rate, draw_trains, rate_of
@@ -133,9 +133,11 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
 
     placing = {"n_phases": n_phases, "pad_len": limits.pad_len, "threads": threads}
     placed = place_templates(templates, library.peak_sample, fs_in, fs, **placing) if len(templates) else None
-    unfiltered = placed.at_sample if placed else np.zeros((0, 0, n_channels), dtype=np.float32)
+    unfiltered = _templates(placed, waveforms_of, n_channels, threads)
     bandpass = design_filter(fs, signal.filter_cutoff, signal.filter_order, signal.filter_mode) if signal.filter else None
-    filtered = _filtered(unfiltered, bandpass, threads)
+    filtered = (
+        _templates(placed, partial(filtered_waveforms, bandpass=bandpass), n_channels, threads) if bandpass else unfiltered
+    )
     far = None
     if signal.noise_mode == "far-neurons":
         far = _far_neurons(far_library or library, settings, fs, address, moving, threads)
@@ -417,12 +419,12 @@ def _train_table(trains, settings, ticks_per_second):
     )
 
 
-def _filtered(waveforms, bandpass, threads):
-    """Waveforms (n_units, n_t, n_channels) as they are in the traces, in the same window."""
-    if bandpass is None:
-        return waveforms
+def _templates(placed, waveforms, n_channels, threads):
+    """What a function makes of the courses and weights of each unit, (n_units, n_t, n_channels) float32."""
+    if not placed:
+        return np.zeros((0, 0, n_channels), dtype=np.float32)
     with ThreadPoolExecutor(threads) as pool:
-        return np.array(list(pool.map(bandpass.window, waveforms)), dtype=np.float32).reshape(waveforms.shape)
+        return np.array(list(pool.map(waveforms, *zip(*placed.at_sample, strict=True))), dtype=np.float32)
 
 
 def _signal_to_noise(waveforms, noise):

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .placement import add_spikes, split_ticks, stacked
+from .placement import add_spikes, split_ticks, stacked, waveforms_of
 
 #: Pieces of the traces are computed in blocks of so many samples, or, of few channels, a multiple of it with about so many
 #: values, whatever is written at once
@@ -65,12 +65,13 @@ def spike_amplitudes(plan, unit):
     phases = split_ticks(plan.ticks[unit], plan.n_phases)[1]
     gains = gains[:, channel if gains.shape[1] > 1 else 0]
     if not plan.moving:
-        waveforms = plan.placed.courses[unit] @ plan.placed.weights[unit][:, channel]
+        waveforms = waveforms_of(plan.placed.courses[unit], plan.placed.weights[unit][..., [channel]])[..., 0]
         return -gains * waveforms.min(axis=1)[phases]
     waveforms = np.zeros((len(phases), plan.placed.courses.shape[2]), dtype=np.float32)
     for template, shares in plan.moving.templates(unit, slice(None)):
         mine = shares > 0
-        waveforms[mine] += shares[mine, np.newaxis] * (template.courses @ template.weights[:, channel])[phases[mine]]
+        of_step = waveforms_of(template.courses, template.weights[..., [channel]])[..., 0]
+        waveforms[mine] += shares[mine, np.newaxis] * of_step[phases[mine]]
     return -gains * waveforms.min(axis=1)
 
 

@@ -14,6 +14,7 @@ from allenrec.errors import UserError
 from allenrec.features import FEATURES
 from allenrec.library import read_library
 from allenrec.modulation import burst_gains
+from allenrec.placement import waveforms_of
 from allenrec.plan import plan_recording
 from allenrec.recording import read_recording
 from allenrec.settings.recordings import Recording
@@ -139,7 +140,7 @@ def test_noise_free_trace_equals_the_placed_templates_exactly(library):
     """The same sum from the placed templates, in double precision: float32 rounding is all that differs."""
     plan = plan_recording(library, settings(recordings=QUIET), seed=0, name="test")
     expected = np.zeros((plan.n_samples + 2000, 32))
-    placed = plan.placed.courses.astype(float) @ plan.placed.weights[:, np.newaxis]
+    placed = map(waveforms_of, plan.placed.courses.astype(float), plan.placed.weights)
     for ticks, gains, waveforms in zip(plan.ticks, plan.gains, placed, strict=True):
         for tick, gain in zip(ticks, gains, strict=True):
             sample, phase = divmod(tick + 8, 16)

@@ -41,8 +41,8 @@ def as_placed(waveforms, peak):
     courses = waveforms.reshape(-1, 1, *waveforms.shape[-2:]).astype(np.float32)
     n, n_channels = len(courses), courses.shape[-1]
     courses = np.pad(courses, ((0, 0), (0, 0), (0, 0), (0, -n_channels % COURSES_AT_ONCE)))
-    weights = np.tile(np.eye(courses.shape[-1], n_channels, dtype=np.float32), (n, 1, 1))
-    return PlacedTemplates(courses, weights, np.full(n, courses.shape[-1]), np.zeros(n, dtype=int), peak)
+    weights = np.tile(np.eye(courses.shape[-1], n_channels, dtype=np.float32), (n, 1, 1, 1))
+    return PlacedTemplates(courses, weights, np.full((n, 1), courses.shape[-1]), np.zeros(n, dtype=int), peak)
 
 
 def noise(seed=0, bandpass=None, **changes):
@@ -357,10 +357,10 @@ def spike_shape(time):
 def placed_shape():
     shifts = (np.arange(N_PHASES) - N_PHASES // 2)[:, np.newaxis] / N_PHASES
     values = spike_shape(np.arange(N_T) - PEAK - shifts)
-    weights = np.zeros((4, 2), dtype=np.float32)
-    weights[0] = [1.0, -0.5]
+    weights = np.zeros((1, 3, 4, 2), dtype=np.float32)
+    weights[:, :, 0] = [1.0, -0.5]
     courses = (values[..., np.newaxis] * [1.0, 0, 0, 0]).astype(np.float32)
-    return PlacedTemplates(courses[np.newaxis], weights[np.newaxis], np.array([len(weights)]), np.zeros(1, dtype=int), PEAK)
+    return PlacedTemplates(courses[np.newaxis], weights, np.full((1, 3), 4), np.zeros(1, dtype=int), PEAK)
 
 
 @pytest.mark.parametrize("stretch", [1.0, 1.0001, 1.37, 2.0])
