@@ -1,7 +1,7 @@
 """Runs in MEArec's environment: one recording, generated and saved. Started by `recording.py`.
 
-The only argument is JSON: `library` (a template file), `folder` (where to write), and the blocks of MEArec's parameters.
-Prints JSON on its last line.
+The only argument is JSON: `library` (a template file), `folder` (where to write), `n_jobs`, and the blocks of MEArec's
+parameters. Prints JSON on its last line.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ def main():
     params["seeds"] = dict.fromkeys(("spiketrains", "templates", "convolution", "noise"), 0)
     with contextlib.redirect_stdout(sys.stderr):
         begin = time.perf_counter()
-        recording = MEArec.gen_recordings(params=params, templates=job["library"], n_jobs=2, verbose=False)
+        recording = MEArec.gen_recordings(params=params, templates=job["library"], n_jobs=job["n_jobs"], verbose=False)
         MEArec.save_recording_generator(recording, Path(job["folder"], "recording.h5"))
         seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9

@@ -1,9 +1,10 @@
 """Recordings: whole ones, written to disk, against MEArec and against SpikeInterface's generator; bare rates; memory.
 
 One library of three models serves both us and MEArec; the same numbers of units, rates, modulation, noise and filter.
-Ours: open the library, plan, compute on two threads, write. MEArec: `gen_recordings` with two jobs and
-`save_recording_generator`. SpikeInterface: `generate_ground_truth_recording`, saved as binary with two jobs; it has templates
-of its own, white noise, and no filter. Imports and compilation are in none of them.
+Ours: open the library, plan, compute on two threads, write. MEArec: `gen_recordings`, as it comes, which is one job, and with
+two jobs, of which each filters what the other has filtered already, and `save_recording_generator`. SpikeInterface:
+`generate_ground_truth_recording`, saved as binary with two jobs; it has templates of its own, white noise, and no filter.
+Imports and compilation are in none of them.
 
 Limits: 8 times MEArec on 32 channels; on 384, 30 times MEArec, 6 times real time, and twice SpikeInterface; two threads 1.7
 times one; on one thread, a channel-sample at most 1.5 times what drawing, filtering and writing it takes, each alone; peak
@@ -154,9 +155,9 @@ def measure(probe, n_units, library, python, *, duration, repeats, against_meare
         with tempfile.TemporaryDirectory() as folder:
             return harness.fresh(our_recording, library, n_units, duration, threads, folder)
 
-    def mearec():
+    def mearec(n_jobs):
         with tempfile.TemporaryDirectory() as folder:
-            job = {"library": library, "folder": folder} | settings_of(n_units, duration)
+            job = {"library": library, "folder": folder, "n_jobs": n_jobs} | settings_of(n_units, duration)
             return harness.run_peer(python, "mearec_recording.py", job)
 
     def spikeinterface():
@@ -168,9 +169,9 @@ def measure(probe, n_units, library, python, *, duration, repeats, against_meare
 
     print(case, flush=True)
     rows = []
-    if against_mearec:
-        pairs = harness.paired(lambda: seconds(allenrec()), lambda: seconds(mearec()), against_mearec)
-        rows.append(harness.time_row(case, pairs, peer_name="MEArec 1.11.0, 2 jobs", unit="s", limit_ratio=LIMITS[probe]))
+    for n_jobs, name in ((0, "MEArec 1.11.0"), (2, "MEArec 1.11.0, 2 jobs")) if against_mearec else ():
+        pairs = harness.paired(lambda: seconds(allenrec()), lambda jobs=n_jobs: seconds(mearec(jobs)), against_mearec)
+        rows.append(harness.time_row(case, pairs, peer_name=name, unit="s", limit_ratio=LIMITS[probe]))
     if n_channels == 384:
         pairs = harness.paired(lambda: seconds(allenrec()), spikeinterface, repeats)
         name = "SpikeInterface, 2 jobs, no filter"
