@@ -214,8 +214,7 @@ def compilation_row(path, temporary):
         seconds = harness.fresh(our_sampling, path, "Neuronexus-32", 1, 0)["first_call"]
     finally:
         del os.environ["NUMBA_CACHE_DIR"]
-    row = dict.fromkeys(("peer", "peer_name", "ratio", "limit", "limit_ratio"))
-    return {"case": "first call in a new checkout", "ours": seconds, "unit": "s"} | row
+    return harness.own_row("first call in a new checkout", seconds, "s", None)
 
 
 def measure(model_id, folder, mechanisms, python, size):

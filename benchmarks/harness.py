@@ -121,6 +121,13 @@ def time_row(case, pairs, *, peer_name, unit, limit_ratio):
     }
 
 
+def own_row(case, value, unit, limit):
+    """A row without a peer: a figure, and the largest that it may be or None."""
+    if limit is not None:
+        return time_row(case, [(value, limit)], peer_name="the most that is asked for", unit=unit, limit_ratio=1)
+    return {"case": case, "ours": value, "unit": unit} | dict.fromkeys(("peer", "peer_name", "ratio", "limit", "limit_ratio"))
+
+
 def median_row(case, rows):
     """The row that sums up others: the medians of their figures."""
     figures = {key: statistics.median(row[key] for row in rows) for key in ("ours", "peer", "ratio")}

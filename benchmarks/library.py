@@ -105,14 +105,6 @@ def peak_gb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
-def own_row(case, value, unit, limit):
-    """A row without a peer: a figure and the largest that it may be."""
-    return {"case": case, "ours": value, "peer": None, "peer_name": None, "unit": unit, "ratio": None} | {
-        "limit": limit,
-        "limit_ratio": None,
-    }
-
-
 def large_rows(folder, mechanisms, quick):
     """The rows of memory and of joining."""
     n, n_models = (100, 10) if quick else (1000, 300)
@@ -121,14 +113,17 @@ def large_rows(folder, mechanisms, quick):
         harness.fresh(eap.save_currents, folder, mechanisms, currents)
         seconds, memory = harness.fresh(cell_job, currents, Path(temporary, "cell.h5"), n)
         case = f"one cell, Neuropixels-384, n = {n}"
-        rows = [own_row(f"{case}: peak memory", memory, "GB", LIMIT_CELL_GB), own_row(f"{case}: time", seconds, "s", None)]
+        rows = [
+            harness.own_row(f"{case}: peak memory", memory, "GB", LIMIT_CELL_GB),
+            harness.own_row(f"{case}: time", seconds, "s", None),
+        ]
         harness.fresh(cell_job, currents, part, 100)
         seconds, memory = harness.fresh(joining_job, part, temporary, n_models)
         case = f"joining {n_models} models x 100 templates x 384 contacts"
         return [
             *rows,
-            own_row(f"{case}: peak memory", memory, "GB", LIMIT_JOIN_GB),
-            own_row(f"{case}: time", seconds, "s", None),
+            harness.own_row(f"{case}: peak memory", memory, "GB", LIMIT_JOIN_GB),
+            harness.own_row(f"{case}: time", seconds, "s", None),
         ]
 
 
