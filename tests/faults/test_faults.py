@@ -132,7 +132,7 @@ def test_full_disk_is_named_and_leaves_nothing_half_written(rule, damaged, finis
             assert not made.exists() and left_overs(damaged) == []
         result = snakemake(damaged, "--cores", "1", target)
         assert result.returncode == 0, result.stderr
-        if (finished / target).suffix in (".h5", ".csv", ".png", ".yaml"):
+        if target.endswith((".h5", ".csv", ".png", ".yaml")) and (finished / target).exists():  # not all rules are of every run
             assert made.read_bytes() == (finished / target).read_bytes()
         assert made.exists()
 
