@@ -8,9 +8,10 @@ import pandas as pd
 
 from .errors import UserError
 from .library import write_library
+from .parallel import in_order
 from .poses import draw_path, draw_poses, grid_displacements, position_limits, upright_axis
 from .probes import load_probe
-from .sampling import Sampled, bins_of, distances, in_order, sample_templates, share_behind
+from .sampling import Sampled, bins_of, distances, sample_templates, share_behind
 from .templates import CellOnProbe, spike_currents
 
 PACKAGES = ("numpy", "numba", "scipy", "h5py", "MEAutility", "probeinterface")

@@ -131,7 +131,7 @@ def _given_train(where, times, duration, n_ticks, ticks_per_second):
             spike = np.flatnonzero(wrong)[0]
             raise UserError(f"{where}: spike {spike + 1}: {times[spike]:.10g} s {what}")
     ticks = np.minimum(np.round(times * ticks_per_second).astype(np.int64), n_ticks - 1)
-    return Train(ticks, np.full(len(ticks), -1), len(ticks) / duration, "given")
+    return Train(ticks, np.full(len(ticks), -1, dtype=np.int32), len(ticks) / duration, "given")
 
 
 def _listed(names, most=10):

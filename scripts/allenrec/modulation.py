@@ -16,7 +16,7 @@ def draw_gains(address, decay, n_channels, *, modulation, mrand, sdrand):
     "none": 1; "template": one normal number a spike; "electrode": one a spike and channel, independent, as in MEArec; each
     times `decay` (n_spikes,).
     """
-    decay = np.float32(decay)[:, np.newaxis]
+    decay = np.asarray(decay, dtype=np.float32)[:, np.newaxis]
     if modulation == "none":
         return decay
     if modulation == "template":

@@ -8,6 +8,7 @@ from scipy.spatial import distance_matrix
 
 from .far_neurons import FarNeurons
 from .filters import Filter, design_colour
+from .memory import new_rows
 from .white_noise import white_noise
 
 #: Share of the variance that is a contact's own in any case, so that contacts at one place have a covariance as well
@@ -33,13 +34,13 @@ class Noise:
     raw: np.ndarray
     filtered: np.ndarray
 
-    def draw(self, start, stop):
-        """Return the noise of the samples from `start` to `stop`, float32 (stop - start, n_channels) µV.
+    def draw(self, start, stop, rows=new_rows):
+        """Return the noise of the samples from `start` to `stop`, float32 (stop - start, n_channels) µV, in memory of `rows`.
 
         Coloured noise is the same for another piece up to `filters.RESIDUE`, all other noise to the bit.
         """
         before = self.colour.margins[0] if self.colour else 0
-        noise = white_noise(self.address, start - before, stop, self.scale)
+        noise = white_noise(self.address, start - before, stop, self.scale, rows=rows)
         if self.mixing is not None:
             _mix(noise, self.mixing)
         if self.colour:

@@ -29,8 +29,12 @@ def spatial_overlaps(troughs, threshold):
 
 def coincident(ticks, others, window):
     """Return for each spike whether another train has one at most `window` before or after it; both trains increase."""
+    return _n_coincident(ticks, others, window) > 0
+
+
+def _n_coincident(ticks, others, window):
     first = np.searchsorted(others, ticks - window, side="left")
-    return np.searchsorted(others, ticks + window, side="right") > first
+    return np.searchsorted(others, ticks + window, side="right") - first
 
 
 def synchrony(ticks, others, window):
@@ -53,30 +57,17 @@ def overlap_labels(trains, overlaps, window):
     window : int
         Ticks.
     """
-    labels = []
-    for unit, (ticks, any_near) in enumerate(zip(trains, _near_any_other(trains, window), strict=True)):
+    everyone, labels = _together(trains), []
+    for unit, ticks in enumerate(trains):
+        any_near = _n_coincident(ticks, everyone, window) > _n_coincident(ticks, ticks, window)
         label = np.where(any_near, b"TO", b"NO").astype("S3")
-        partners = [trains[other] for other in np.flatnonzero(overlaps[unit])]
-        if partners:
-            label[coincident(ticks, np.sort(np.concatenate(partners), kind="stable"), window)] = b"STO"
+        label[coincident(ticks, _together([trains[other] for other in np.flatnonzero(overlaps[unit])]), window)] = b"STO"
         labels.append(label)
     return labels
 
 
-def _near_any_other(trains, window):
-    """For each unit, which of its spikes have one of another unit within a window."""
-    lengths = [len(ticks) for ticks in trains]
-    if not sum(lengths):
-        return [np.zeros(0, dtype=bool)] * len(trains)
-    ticks, units = np.concatenate(trains), np.repeat(np.arange(len(trains)), lengths)
-    order = np.argsort(ticks, kind="stable")
-    ticks, units = ticks[order], units[order]
-    # Between spikes of others stand runs of spikes of one unit; before and after such a run is the nearest of another one.
-    starts = np.flatnonzero(np.diff(units, prepend=-1))
-    stops = np.append(starts[1:], len(ticks))
-    sizes, far = stops - starts, window + 1
-    before = np.repeat(np.concatenate((ticks[:1] - far, ticks[starts[1:] - 1])), sizes)
-    after = np.repeat(np.concatenate((ticks[stops[:-1]], ticks[-1:] + far)), sizes)
-    near = np.empty(len(ticks), dtype=bool)
-    near[order] = (ticks - before <= window) | (after - ticks <= window)
-    return np.split(near, np.cumsum(lengths)[:-1])
+def _together(trains):
+    """The spikes of several units as one train."""
+    ticks = np.concatenate([np.zeros(0, dtype=np.int64), *trains])
+    ticks.sort(kind="stable")
+    return ticks

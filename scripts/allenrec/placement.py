@@ -6,15 +6,15 @@ waveforms they would fill gigabytes and have to be fetched from there for every 
 courses than its trough, so that time is cut into windows, each with courses of its own.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import NamedTuple
 
 import numba
 import numpy as np
 
+from .parallel import in_order
 from .seeds import generator
 
 #: What courses leave of a template, as a share of its largest singular value
@@ -27,8 +27,6 @@ SILENCE = 1e-5
 WINDOWS = 6
 #: Courses that are added at once; templates of fewer have silent ones
 COURSES_AT_ONCE = 4
-#: Templates that are placed at once
-TEMPLATES_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -274,11 +272,7 @@ def place_templates(templates, peak, fs_in, fs_out, *, n_phases, pad_len, thread
     def place(template):
         return place_template(template, peak, fs_in, fs_out, n_phases=n_phases, pad_len=pad_len)
 
-    placed, waiting = [], iter(templates)
-    with ThreadPoolExecutor(threads) as pool:
-        while some := list(islice(waiting, TEMPLATES_AT_ONCE)):
-            placed += pool.map(place, some)
-    return stacked(placed)
+    return stacked(list(in_order(place, templates, threads)))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -4,7 +4,6 @@ It holds all that is random about a recording but its noise; `allenrec.traces` c
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -19,6 +18,7 @@ from .given_trains import given_trains
 from .modulation import burst_gains, draw_gains
 from .noise import Noise, design_noise
 from .overlaps import OVERLAP_WINDOW, overlap_labels, spatial_overlaps, synchrony
+from .parallel import in_order
 from .placement import PlacedTemplates, filtered_waveforms, place_template, place_templates, waveforms_of
 from .seeds import generator
 from .selection import Candidates, Limits, given_templates, select_templates
@@ -126,10 +126,9 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
     overlaps = spatial_overlaps(-templates.min(axis=2), limits.overlap_threshold)
     trains = _draw_spikes(library.celltypes[template_ids], settings, groups, overlaps, n_samples, fs, n_phases, address)
     ticks = [train.ticks for train in trains]
-    times = [train / (fs * n_phases) for train in ticks]
     bursting = _bursting(signal, _unit_keys(groups), address)
-    gains, stretches = _modulation(signal, _unit_keys(groups), times, n_channels, bursting, address)
-    moving = _moving(library, settings, template_ids, times, fs, name, address) if signal.drifting else None
+    gains, stretches = _modulation(signal, _unit_keys(groups), ticks, fs * n_phases, n_channels, bursting, address)
+    moving = _moving(library, settings, template_ids, ticks, fs, name, address) if signal.drifting else None
 
     placing = {"n_phases": n_phases, "pad_len": limits.pad_len, "threads": threads}
     placed = place_templates(templates, library.peak_sample, fs_in, fs, **placing) if len(templates) else None
@@ -274,26 +273,28 @@ def _bursting(signal, keys, address):
     return {unit: {name: values[k] for name, values in columns.items()} for k, unit in enumerate(units)}
 
 
-def _modulation(signal, keys, times, n_channels, bursting, address):
-    """Of each unit the gains of its spikes at `times` (s), and by what factor they are wider, or None."""
+def _modulation(signal, keys, ticks, ticks_per_second, n_channels, bursting, address):
+    """Of each unit the gains of its spikes, and by what factor they are wider, or None."""
     random = {"modulation": signal.modulation, "mrand": signal.mrand, "sdrand": signal.sdrand}
     gains, stretches = [], []
     for unit, key in enumerate(keys):
-        decay = burst_gains(times[unit] * 1000, **bursting[unit]) if unit in bursting else np.ones(len(times[unit]))
+        decay = np.broadcast_to(np.float32(1), len(ticks[unit]))
+        if unit in bursting:
+            decay = burst_gains(ticks[unit] * (1000 / ticks_per_second), **bursting[unit])
         gains.append(draw_gains((*address, "gain", *key), decay, n_channels, **random))
         wider = unit in bursting and signal.shape_mod
         stretches.append(1 + signal.shape_widening * (1 - decay) if wider else None)
     return gains, stretches
 
 
-def _moving(library, settings, template_ids, times, fs, name, address):
-    """The units as they drift, with spikes at `times` (s)."""
+def _moving(library, settings, template_ids, ticks, fs, name, address):
+    """The units as they drift, with their spikes."""
     signal, where = settings.recordings, f"recordings.{name}"
     if not library.drifting:
         raise UserError(
             f"{where}: drifting needs a library whose templates drift (libraries.{settings.library}.drifting: true)"
         )
-    direction = _direction(signal)
+    direction, ticks_per_second = _direction(signal), fs * settings.templates.upsample
     paths = paths_of(library.locations[template_ids], library.centre, direction)
     lots = [generator(*address, "drifting", unit).random() for unit in range(len(template_ids))]
     drifts = np.argsort(np.argsort(lots)) < (len(lots) if signal.n_drifting is None else signal.n_drifting)
@@ -301,7 +302,7 @@ def _moving(library, settings, template_ids, times, fs, name, address):
     drift = _drift(settings, address, depths=depths, drifts=drifts, reach=paths.reach)
     require_reach(drift, paths, where)
 
-    @lru_cache(maxsize=max(STEPS_HELD, 2 * len(times)))
+    @lru_cache(maxsize=max(STEPS_HELD, 2 * len(ticks)))
     def at_step(unit, step):
         return place_template(
             library.templates[template_ids[unit], step],
@@ -316,7 +317,7 @@ def _moving(library, settings, template_ids, times, fs, name, address):
         drift=drift,
         paths=paths,
         depths=depths,
-        displacements=[np.float32(drift.displacement(unit, some)) for unit, some in enumerate(times)],
+        displacements=[np.float32(drift.displacement(unit, some / ticks_per_second)) for unit, some in enumerate(ticks)],
         at_step=at_step,
     )
 
@@ -423,8 +424,7 @@ def _templates(placed, waveforms, n_channels, threads):
     """What a function makes of the courses and weights of each unit, (n_units, n_t, n_channels) float32."""
     if not placed:
         return np.zeros((0, 0, n_channels), dtype=np.float32)
-    with ThreadPoolExecutor(threads) as pool:
-        return np.array(list(pool.map(waveforms, *zip(*placed.at_sample, strict=True))), dtype=np.float32)
+    return np.array(list(in_order(lambda of_unit: waveforms(*of_unit), placed.at_sample, threads)), dtype=np.float32)
 
 
 def _signal_to_noise(waveforms, noise):

@@ -1,32 +1,13 @@
 """Sampling: poses are tried until there are enough whose templates are accepted."""
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 
 import numpy as np
 
+from .parallel import in_order
 from .poses import BLOCK, Poses, turns
-
-
-def in_order(function, items, threads):
-    """Yield `function(item)` for each item, in order; other threads work a little ahead when there are several.
-
-    The items may be endless. Work that is not asked for any more is given up.
-    """
-    if threads == 1:
-        yield from map(function, items)
-        return
-    pool, items = ThreadPoolExecutor(threads), iter(items)
-    try:
-        pending = deque(pool.submit(function, item) for item in islice(items, 2 * threads))
-        while pending:
-            yield pending.popleft().result()
-            pending.extend(pool.submit(function, item) for item in islice(items, 1))
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)

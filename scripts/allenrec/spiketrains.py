@@ -77,7 +77,7 @@ class Process:
 class Train:
     """The spikes of one unit.
 
-    `ticks`, (n_spikes,) int64, increasing: their times; `bursts`, (n_spikes,) int64: the number of the burst that each is in,
+    `ticks`, (n_spikes,) int64, increasing: their times; `bursts`, (n_spikes,) int32: the number of the burst that each is in,
     from 0, or -1; `rate`, Hz, what was asked for; `process`, its name.
     """
 
@@ -163,7 +163,7 @@ def _walk(dead, free, hazard, step, start):
 
 def _numbered(bursts):
     """Bursts numbered from 0 in their order, single spikes -1."""
-    numbers = np.full(len(bursts), -1, dtype=np.int64)
+    numbers = np.full(len(bursts), -1, dtype=np.int32)
     inside = bursts >= 0
     numbers[inside] = np.unique(bursts[inside], return_inverse=True)[1]
     return numbers

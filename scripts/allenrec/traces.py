@@ -1,10 +1,9 @@
 """The traces of a recording, computed from its plan: any piece alone, or block by block by several threads."""
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
+from .memory import ReusedRows, new_rows
+from .parallel import in_order
 from .placement import add_spikes, split_ticks, stacked, waveforms_of
 
 #: Pieces of the traces are computed in blocks of so many samples, or, of few channels, a multiple of it with about so many
@@ -17,66 +16,69 @@ def block_length(plan):
     return BLOCK * max(1, BLOCK_VALUES // (BLOCK * plan.n_channels))
 
 
-def piece(plan, start, stop):
-    """Return the recording from sample `start` to `stop`, float32 (stop - start, n_channels) µV.
+def piece(plan, start, stop, rows=new_rows):
+    """Return the recording from sample `start` to `stop`, float32 (stop - start, n_channels) µV, in memory of `rows`.
 
     The filter sees enough of what comes before and after, also beyond the ends of the recording, where there is noise and
     the rest of spikes; so there are no seams between pieces and no transients at the ends.
     """
     first, last = _seen_by_filter(plan, start, stop)
-    traces = plan.noise.draw(first, last) if plan.noise else _silence(first, last, plan.n_channels)
+    traces = plan.noise.draw(first, last, rows) if plan.noise else _silence(last - first, plan.n_channels, rows)
     _add_units(traces, first, plan, range(len(plan.ticks)))
     return _filtered(traces, plan, start - first, stop - start)
 
 
 def spikes_only(plan, start, stop):
     """Return the sum of all placed spikes from sample `start` to `stop`, unfiltered, float32 (stop - start, n_channels) µV."""
-    traces = _silence(start, stop, plan.n_channels)
+    traces = _silence(stop - start, plan.n_channels, new_rows)
     _add_units(traces, start, plan, range(len(plan.ticks)))
     return traces
 
 
-def unit_traces(plan, unit, start, stop):
-    """Return what a unit adds to the recording from sample `start` to `stop`, float32 (stop - start, n_channels) µV.
+def unit_traces(plan, start, stop, rows=new_rows, *, unit):
+    """Return what a unit adds to the recording from sample `start` to `stop`, float32 (stop - start, n_channels) µV, in memory
+    of `rows`.
 
     As the filter leaves it: the sum over all units, and the noise as the filter leaves that, are the recording, to rounding.
     """
     first, last = _seen_by_filter(plan, start, stop)
-    traces = _silence(first, last, plan.n_channels)
+    traces = _silence(last - first, plan.n_channels, rows)
     _add_units(traces, first, plan, [unit])
     return _filtered(traces, plan, start - first, stop - start)
 
 
-def spike_traces(plan, start, stop):
+def spike_traces(plan, start, stop, rows=new_rows):
     """Return what each unit adds to its loudest channel, (stop - start, n_units) µV: the columns of its `unit_traces`."""
     first, last = _seen_by_filter(plan, start, stop)
-    traces = _silence(first, last, len(plan.ticks))
+    traces = rows(last - first, len(plan.ticks))
     for unit, channel in enumerate(plan.units["peak_channel"]):
-        alone = _silence(first, last, 1)
+        alone = _silence(last - first, 1, new_rows)
         _add_units(alone, first, plan, [unit], [channel])
         traces[:, unit] = alone[:, 0]
     return _filtered(traces, plan, start - first, stop - start)
 
 
-def spike_amplitudes(plan, unit):
-    """Return how deep the spikes of a unit are, (n_spikes,) float32 µV below zero: each alone, before the filter, at the
-    loudest channel of the unit, wherever it has drifted."""
-    channel, gains = plan.units["peak_channel"][unit], plan.gains[unit][:]
-    phases = split_ticks(plan.ticks[unit], plan.n_phases)[1]
+def spike_amplitudes(plan, unit, spikes, gains):
+    """Return how deep the spikes of a unit are, a slice of them with its gains, (n,) float32 µV below zero: each alone, before
+    the filter, at the loudest channel of the unit, wherever it has drifted."""
+    channel = plan.units["peak_channel"][unit]
     gains = gains[:, channel if gains.shape[1] > 1 else 0]
+    phases = split_ticks(plan.ticks[unit][spikes], plan.n_phases)[1]
     if not plan.moving:
         waveforms = waveforms_of(plan.placed.courses[unit], plan.placed.weights[unit][..., [channel]])[..., 0]
         return -gains * waveforms.min(axis=1)[phases]
     waveforms = np.zeros((len(phases), plan.placed.courses.shape[2]), dtype=np.float32)
-    for template, shares in plan.moving.templates(unit, slice(None)):
+    for template, shares in plan.moving.templates(unit, spikes):
         mine = shares > 0
         of_step = waveforms_of(template.courses, template.weights[..., [channel]])[..., 0]
         waveforms[mine] += shares[mine, np.newaxis] * of_step[phases[mine]]
     return -gains * waveforms.min(axis=1)
 
 
-def _silence(start, stop, n_channels):
-    return np.zeros((stop - start, n_channels), dtype=np.float32)
+def _silence(n, n_channels, rows):
+    traces = rows(n, n_channels)
+    traces[:] = 0
+    return traces
 
 
 def _seen_by_filter(plan, start, stop):
@@ -129,19 +131,15 @@ def _near(plan, unit, start, stop):
 
 def blocks(plan, threads=1, compute=piece):
     """Yield the recording in blocks of fixed length and place, in order, or what else `compute` makes of a plan from one
-    sample to another; as many are computed at once as there are threads.
+    sample to another; as many are computed at once as there are threads. A block is lost when the next one is asked for.
 
     While a block is written, its thread rests: no more cores are busy than were asked for.
     """
     length = block_length(plan)
-    pool = ThreadPoolExecutor(threads)
-    held = deque()
-    try:
-        for start in range(0, plan.n_samples, length):
-            held.append(pool.submit(compute, plan, start, min(start + length, plan.n_samples)))
-            if len(held) == threads:
-                yield held.popleft().result()
-        while held:
-            yield held.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    memory = [ReusedRows() for _ in range(threads)]
+
+    def block(number):
+        start = number * length
+        return compute(plan, start, min(start + length, plan.n_samples), memory[number % threads])
+
+    return in_order(block, range(-(-plan.n_samples // length)), threads, at_once=threads)

@@ -8,6 +8,7 @@ polynomials, and no two operations are made one, so that every processor gives t
 import numba
 import numpy as np
 
+from .memory import new_rows
 from .seeds import generator
 
 #: Samples that are drawn together, each such block at an address of its own
@@ -19,7 +20,7 @@ _SQRT_HALF_BITS = np.float32(np.sqrt(0.5)).view(np.int32)
 _EIGHTH_TURN = np.float32(np.pi / 4 / 2**31)
 
 
-def white_noise(address, start, stop, scale, block=BLOCK):
+def white_noise(address, start, stop, scale, block=BLOCK, rows=new_rows):
     """Return white normal noise of the samples from `start` to `stop`, float32 (stop - start, n_channels).
 
     Parameters
@@ -32,8 +33,10 @@ def white_noise(address, start, stop, scale, block=BLOCK):
         (n_channels,) float32, the standard deviations.
     block : int
         Samples that are drawn together, an even number; with another one the noise is another.
+    rows : callable
+        Where the noise is put, as `allenrec.memory.new_rows`.
     """
-    noise = np.empty((stop - start, len(scale)), dtype=np.float32)
+    noise = rows(stop - start, len(scale))
     for number in range(start // block, -(-stop // block)):
         begin = number * block
         first, last = max(start, begin), min(stop, begin + block)

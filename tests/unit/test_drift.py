@@ -311,8 +311,11 @@ def test_as_many_units_drift_as_asked_for_and_the_others_stay(library):
 def test_pieces_of_a_drifting_recording_do_not_depend_on_where_they_begin(library):
     chosen = settings({"drift_mode_speed": "random-walk"}, noise_level=5.0, filter=True, modulation="electrode", duration=8.0)
     plan = plan_recording(library, chosen, seed=0, name="test")
-    whole = np.concatenate(list(blocks(plan)))
-    assert hashlib.sha256(whole).digest() == hashlib.sha256(np.concatenate(list(blocks(plan, threads=3)))).digest()
+    whole = np.concatenate([block.copy() for block in blocks(plan)])
+    assert (
+        hashlib.sha256(whole).digest()
+        == hashlib.sha256(np.concatenate([block.copy() for block in blocks(plan, threads=3)])).digest()
+    )
     np.testing.assert_allclose(piece(plan, 70_000, 75_000), whole[70_000:75_000], atol=1e-3)
 
 

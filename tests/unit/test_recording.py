@@ -146,7 +146,7 @@ def test_noise_free_trace_equals_the_placed_templates_exactly(library):
             sample, phase = divmod(tick + 8, 16)
             first = sample - plan.peak + 1000
             expected[first : first + waveforms.shape[1]] += gain * waveforms[phase]
-    traces = np.concatenate(list(blocks(plan)))
+    traces = np.concatenate([block.copy() for block in blocks(plan)])
     bound = 4 * np.finfo(np.float32).eps * np.abs(expected).max()
     assert np.abs(traces - expected[1000 : 1000 + plan.n_samples]).max() < bound
 
@@ -191,9 +191,9 @@ def test_filter_has_no_seams(library):
     raw = plan_recording(library, settings(recordings={"filter": False}), seed=0, name="test")
     filtered = plan_recording(library, settings(), seed=0, name="test")
     sections = signal.butter(3, (300, 6000), btype="bandpass", fs=32000, output="sos")
-    whole = np.concatenate(list(blocks(raw))).astype(float)
+    whole = np.concatenate([block.copy() for block in blocks(raw)]).astype(float)
     expected = signal.sosfiltfilt(sections, whole, axis=0)
-    ours = np.concatenate(list(blocks(filtered)))
+    ours = np.concatenate([block.copy() for block in blocks(filtered)])
     assert np.abs(ours - expected)[3000:-3000].max() < 1e-3
     assert ours[:50].std() == pytest.approx(ours[3000:-3000].std(), rel=0.3)  # no transient at the start
 
@@ -209,7 +209,7 @@ def test_noise_has_its_level_in_the_recording(kind, at, library):
     plan = plan_recording(
         library, settings(spiketrains={"n_exc": 0, "n_inh": 0, "duration": 100.0}, recordings=chosen), seed=0, name="test"
     )
-    found = np.concatenate(list(blocks(plan, 2))).std(axis=0, dtype=float)
+    found = np.concatenate([block.copy() for block in blocks(plan, 2)]).std(axis=0, dtype=float)
     np.testing.assert_allclose(found, plan.noise.filtered, rtol=0.05)
     assert getattr(plan.noise, at) == pytest.approx(8.0)
     plan = plan_recording(library, settings(recordings=chosen), seed=0, name="test")
@@ -287,7 +287,7 @@ def test_threads_stop_when_the_reader_does(library, monkeypatch):
     monkeypatch.setattr("allenrec.traces.BLOCK_VALUES", 2**20)
     plan = plan_recording(library, settings(), seed=0, name="test")
     started = []
-    taken = blocks(plan, 1, lambda plan, start, stop: started.append(start))
+    taken = blocks(plan, 1, lambda plan, start, stop, rows: started.append(start))
     next(taken)
     taken.close()
     assert len(started) == 1 < plan.n_samples / block_length(plan)

@@ -8,9 +8,10 @@ from scipy import stats
 
 from allenrec.extracellular import transfer_matrix
 from allenrec.loudness import EVERYWHERE, loud_region, touches
+from allenrec.parallel import in_order
 from allenrec.poses import draw_poses, grid_displacements, place, position_limits
 from allenrec.probes import load_probe
-from allenrec.sampling import in_order, sample_templates
+from allenrec.sampling import sample_templates
 from allenrec.templates import CellOnProbe, aligned, drawdown, eap, is_accepted, spike_currents
 
 #: Share of candidates above 30 µV and of valid shape, Neuronexus-32, x 10 to 80 µm, 3drot: measured independently

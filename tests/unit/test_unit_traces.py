@@ -103,7 +103,7 @@ def test_amplitudes_are_the_troughs_of_lonely_spikes(library):
         lonely &= (ticks > 500 * 16) & (ticks < (plan.n_samples - 500) * 16)
         samples, channel = np.rint(ticks[lonely] / 16).astype(int), plan.units["peak_channel"][unit]
         found = -np.array([traces[sample - 30 : sample + 30, channel].min() for sample in samples])
-        np.testing.assert_allclose(spike_amplitudes(plan, unit)[lonely], found, rtol=0.01)
+        np.testing.assert_allclose(spike_amplitudes(plan, unit, slice(None), plan.gains[unit][:])[lonely], found, rtol=0.01)
         n_lonely += lonely.sum()
     assert n_lonely > 20
 
@@ -112,7 +112,10 @@ def test_amplitudes_are_in_the_file(written):
     path, plan, _ = written
     with read_recording(path) as recording:
         for unit, amplitudes in enumerate(recording.amplitudes):
-            assert np.array_equal(amplitudes, spike_amplitudes(plan, unit)) and amplitudes.shape == plan.ticks[unit].shape
+            assert (
+                np.array_equal(amplitudes, spike_amplitudes(plan, unit, slice(None), plan.gains[unit][:]))
+                and amplitudes.shape == plan.ticks[unit].shape
+            )
             share = amplitudes / recording.units["amplitude"][unit]
             assert 0.2 < share.min() and share.max() < 1.3  # bursts lessen them
 

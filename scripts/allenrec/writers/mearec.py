@@ -1,6 +1,7 @@
 """The MEArec layout, readable by MEArec, Neo and SpikeInterface, with extras of ours."""
 
 import json
+from functools import partial
 
 import h5py
 import numpy as np
@@ -8,12 +9,15 @@ from tqdm import tqdm
 
 from ..converter import design_converter
 from ..hdf5 import COMPRESSION, hdf5_written_beside, write_dict, write_frame
+from ..parallel import in_order
 from ..placement import split_ticks
 from ..probes import layout_to_text
 from ..traces import BLOCK, block_length, blocks, spike_amplitudes, spike_traces, unit_traces
 
 #: ms before and after a spike of its waveform, MEArec's
 WAVEFORM_WINDOW = (0.5, 2.0)
+#: Spikes whose gains and amplitudes are computed and written at once
+SPIKES_AT_ONCE = 1024
 #: MEArec refuses files that name no version or one before 1.5
 MEAREC_VERSION = "1.11.0"
 
@@ -32,7 +36,7 @@ def write_mearec(path, plan, traces, library, settings, *, provenance, threads=1
     settings : allenrec.settings.Recording
     provenance : dict
     threads : int
-        That compute what each unit adds, if `spike_traces` are asked for.
+        That compute gains and amplitudes of spikes and, if `spike_traces` are asked for, what each unit adds.
 
     Returns
     -------
@@ -46,9 +50,7 @@ def write_mearec(path, plan, traces, library, settings, *, provenance, threads=1
         _write_units(file, plan, library)
         if plan.moving:
             _write_drift(file, plan.moving)
-        for unit in range(len(plan.units)):
-            _write_train(file.create_group(f"spiketrains/{unit}"), plan, unit)
-        file.require_group("spiketrains")
+        _write_trains(file.create_group("spiketrains"), plan, threads)
         file["channel_positions"] = library.channel_positions
         file["probe"] = layout_to_text(library.probe)
         for name, value in provenance.items():
@@ -128,14 +130,31 @@ def _write_drift(file, moving):
             )
 
 
+def _write_trains(group, plan, threads):
+    for unit in range(len(plan.units)):
+        _write_train(group.create_group(str(unit)), plan, unit)
+
+    def compute(some):
+        unit, spikes = some
+        gains = plan.gains[unit][spikes]
+        return unit, spikes, gains, spike_amplitudes(plan, unit, spikes, gains)
+
+    begins = [(unit, begin) for unit, ticks in enumerate(plan.ticks) for begin in range(0, len(ticks), SPIKES_AT_ONCE)]
+    some = ((unit, slice(begin, begin + SPIKES_AT_ONCE)) for unit, begin in begins)
+    for unit, spikes, gains, amplitudes in in_order(compute, some, threads):
+        group[f"{unit}/gains"][spikes] = gains
+        group[f"{unit}/amplitudes"][spikes] = amplitudes
+
+
 def _write_train(group, plan, unit):
+    """All of a train but what is computed for each spike, which has its place."""
     row = plan.units.iloc[unit]
     ticks = plan.ticks[unit]
     group["times"] = ticks / plan.ticks_per_second
     group["t_stop"] = plan.n_samples / plan.fs
     group["samples"] = split_ticks(ticks, plan.n_phases)[0]
-    group["gains"] = plan.gains[unit][:]
-    group["amplitudes"] = spike_amplitudes(plan, unit)
+    group.create_dataset("gains", plan.gains[unit].shape, np.float32)
+    group.create_dataset("amplitudes", (len(ticks),), np.float32)
     group["bursts"] = plan.bursts[unit]
     if plan.stretches[unit] is not None:
         group["stretches"] = plan.stretches[unit]
@@ -160,17 +179,15 @@ def _write_train(group, plan, unit):
 def _write_traces(file, plan, pieces, converter, settings):
     """Write the traces; return how many samples of each channel were clipped."""
     clipped = np.zeros(plan.n_channels, dtype=np.int64)
-    at_once = max(1, int(settings.recordings.chunk_duration * plan.fs))
     traces = _create(file, "recordings", plan, plan.n_channels, converter.dtype, COMPRESSION[settings.compression])
     traces.attrs["gain_to_uV"] = converter.gain
-    start = 0
+    at_once, start = min(traces.chunks[0], max(1, int(settings.recordings.chunk_duration * plan.fs))), 0
     for block in pieces:
-        samples, beyond = converter.convert(block)
-        clipped += beyond
-        for first in range(0, len(samples), at_once):
-            part = samples[first : first + at_once]
-            traces[start : start + len(part)] = part
-            start += len(part)
+        for first in range(0, len(block), at_once):
+            samples, beyond = converter.convert(block[first : first + at_once])
+            clipped += beyond
+            traces[start : start + len(samples)] = samples
+            start += len(samples)
         file.raise_fault()
     return clipped
 
@@ -198,7 +215,7 @@ def _write_unit_traces(file, plan, threads):
     for unit in tqdm(range(len(plan.units)), desc="traces of units", unit="unit"):
         dataset = _create(file, f"unit_traces/{unit}", plan, plan.n_channels, np.float32, COMPRESSION["gzip"])
         rows, start = dataset.chunks[0], 0
-        for block in blocks(plan, threads, lambda plan, start, stop, unit=unit: unit_traces(plan, unit, start, stop)):
+        for block in blocks(plan, threads, partial(unit_traces, unit=unit)):
             for first in range(0, len(block), rows):
                 part = block[first : first + rows]
                 if part.any():
