@@ -5,7 +5,7 @@ from support import WHEEL_MODELS, run_python
 
 from allenrec.cell_library import build_cell_library
 from allenrec.currents import read_currents
-from allenrec.library import concatenate_libraries
+from allenrec.library import concatenate_libraries, read_library
 from allenrec.settings.libraries import Library
 
 LIBRARY_CELLS = {"473863510": "spiny", "473863035": "spiny", "472912177": "aspiny"}
@@ -50,3 +50,9 @@ def library_path(currents, tmp_path_factory):
         build_cell_library(paths[-1], currents[model], cell, settings, name="test", seed=0)
     concatenate_libraries(paths, folder / "templates.h5")
     return folder / "templates.h5"
+
+
+@pytest.fixture(scope="session")
+def library(library_path):
+    """The same, read."""
+    return read_library(library_path)

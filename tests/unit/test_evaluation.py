@@ -18,7 +18,6 @@ from allenrec import evaluation, sorting
 from allenrec.errors import UserError
 from allenrec.evaluation import COLUMNS, failed_table, read_table, run_sorters, similarity, summary, unit_table, write_table
 from allenrec.figures.evaluation import accuracy
-from allenrec.library import read_library
 from allenrec.plan import plan_recording
 from allenrec.recording import provenance, read_recording
 from allenrec.settings import load_settings
@@ -43,11 +42,6 @@ def make(path, library, duration=10.0, noise=10.0, **trains):
     path.parent.mkdir(parents=True, exist_ok=True)
     write_mearec(path, plan, blocks(plan), library, settings, provenance=origin)
     return path
-
-
-@pytest.fixture(scope="module")
-def library(library_path):
-    return read_library(library_path)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from scipy.signal import resample_poly
 from spikeinterface.metrics.template import metrics as spikeinterface_metrics
 
 from allenrec.features import FEATURES, SEEN, waveform_features
-from allenrec.library import read_library
 
 DT = 2**-5
 TIMES = np.arange(224) * DT
@@ -173,9 +172,8 @@ def spikeinterface_features(waveform):
     }
 
 
-def test_real_templates_have_the_features_that_spikeinterface_finds(library_path):
+def test_real_templates_have_the_features_that_spikeinterface_finds(library):
     """Its times are multiples of a tenth of a sample, 3 µs, and its interpolation ripples, which moves flat peaks."""
-    library = read_library(library_path)
     ours = library.features
     waveforms = library.templates[np.arange(len(ours)), ours["peak_contact"]]
     theirs = pd.DataFrame([spikeinterface_features(waveform) for waveform in waveforms])
@@ -185,9 +183,8 @@ def test_real_templates_have_the_features_that_spikeinterface_finds(library_path
         np.testing.assert_allclose(ours[name], theirs[name], rtol=slack)
 
 
-def test_fast_spiking_cells_have_narrow_waveforms(library_path):
+def test_fast_spiking_cells_have_narrow_waveforms(library):
     """The Pvalb cell against the pyramidal ones, by what such cells are told by."""
-    library = read_library(library_path)
     aspiny = library.celltypes == "aspiny"
     narrow, wide = library.features[aspiny], library.features[~aspiny]
     assert narrow["trough_to_peak_ms"].between(0.2, 1.0).all() and (wide["trough_to_peak_ms"] > 1.0).all()

@@ -46,11 +46,6 @@ def make(path, library, **changed):
     return plan, clipped
 
 
-@pytest.fixture(scope="module")
-def library(library_path):
-    return read_library(library_path)
-
-
 @pytest.fixture(scope="module", params=["float32", "int16"])
 def written(request, library, tmp_path_factory):
     """A recording, open, and the folder where it is in all formats."""

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from allenrec.errors import UserError
-from allenrec.library import read_library
 from allenrec.plan import plan_recording
 from allenrec.recording import read_recording
 from allenrec.settings.recordings import Recording
@@ -23,11 +22,6 @@ def settings(trains=(), templates=(), signal=()):
             "recordings": {"noise_level": 0.0, "filter": False} | dict(signal),
         }
     )
-
-
-@pytest.fixture(scope="module")
-def library(library_path):
-    return read_library(library_path)
 
 
 def planned(library, **changes):

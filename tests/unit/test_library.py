@@ -44,8 +44,7 @@ def test_mearec_loads_the_library_and_makes_a_recording_of_it(library_path):
     assert len(recording.spiketrains) == 3
 
 
-def test_library_says_where_each_template_comes_from(library_path, currents):
-    library = read_library(library_path)
+def test_library_says_where_each_template_comes_from(library, currents):
     assert library.templates.dtype == np.float32 and library.templates.shape == (120, 32, 224)
     assert list(library.model_ids[[0, 40, 119]]) == ["473863510", "473863035", "472912177"]
     assert (library.candidates >= 1).all()

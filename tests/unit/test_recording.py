@@ -12,7 +12,6 @@ from scipy import signal
 
 from allenrec.errors import UserError
 from allenrec.features import FEATURES
-from allenrec.library import read_library
 from allenrec.modulation import burst_gains
 from allenrec.placement import waveforms_of
 from allenrec.plan import plan_recording
@@ -36,11 +35,6 @@ def make(path, library, chosen, name="test", seed=0, threads=1):
     plan = plan_recording(library, chosen, seed=seed, name=name)
     write_mearec(path, plan, blocks(plan, threads), library, chosen, provenance={"config": {}})
     return plan
-
-
-@pytest.fixture(scope="module")
-def library(library_path):
-    return read_library(library_path)
 
 
 @pytest.fixture(scope="module")

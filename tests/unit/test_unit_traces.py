@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from allenrec.errors import UserError
-from allenrec.library import read_library
 from allenrec.plan import plan_recording, recording_size
 from allenrec.recording import read_recording
 from allenrec.settings.recordings import Recording
@@ -24,11 +23,6 @@ def settings(**signal):
             "recordings": {"modulation": "electrode", "bursting": True, "shape_mod": True} | signal,
         }
     )
-
-
-@pytest.fixture(scope="module")
-def library(library_path):
-    return read_library(library_path)
 
 
 @pytest.fixture(scope="module")

@@ -116,13 +116,13 @@ class SpikeTrains(Block):
             )
         n_asked = f"must have a value for each of the {self.n_units} units that n_exc and n_inh ask for"
         self.require(listed is None or len(listed) == self.n_units, "rates", n_asked)
-        slowest = min(self._means(), default=self.min_rate)
+        slowest = min((mean for mean, _ in self._given_rates()), default=self.min_rate)
         self.require(slowest >= self.min_rate, "rates", f"must be min_rate, {self.min_rate:g} Hz, or more")
 
-    def _means(self):
-        """Of the rates that are given."""
+    def _given_rates(self):
+        """Mean and standard deviation of each of `rates`."""
         given = self.rates.values() if isinstance(self.rates, dict) else self.rates or []
-        return [rate[0] if isinstance(rate, tuple) else rate for rate in given]
+        return [rate if isinstance(rate, tuple) else (rate, 0.0) for rate in given]
 
     def _check_room(self):
         """Whether intervals have room for the refractory period."""
@@ -139,8 +139,7 @@ class SpikeTrains(Block):
         if dead > self.ref_per:
             room += f" and bursts with intervals of {self.burst_interval:g} ms"
         drawn = [("f_exc", self.f_exc, self.st_exc), ("f_inh", self.f_inh, self.st_inh)]
-        given = self.rates.values() if isinstance(self.rates, dict) else self.rates or []
-        for key, mean, spread in [*drawn, *(("rates", *(r if isinstance(r, tuple) else (r, 0.0))) for r in given)]:
+        for key, mean, spread in [*drawn, *(("rates", *rate) for rate in self._given_rates())]:
             # Five standard deviations are never drawn in practice; at half the dead time a unit still looks like one.
             fastest = max(mean + 5 * spread, self.min_rate)
             self.require(fastest * dead < 900, key, f"gives rates up to {fastest:g} Hz, which {room}")
