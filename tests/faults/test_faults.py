@@ -242,8 +242,9 @@ def test_damaged_file_is_named_and_never_used(path, damage, damaged, finished):
 def test_damaged_mechanisms_are_compiled_anew(damaged, finished):
     (library,) = (damaged / "results" / "mechanisms").rglob("libnrnmech.so")
     truncate(library)
-    (damaged / "results" / "intracellular" / f"{MODELS[0]}.h5").unlink()
-    result = snakemake(damaged, "--cores", "2")
+    simulated = f"results/intracellular/{MODELS[0]}.h5"
+    (damaged / simulated).unlink()
+    result = snakemake(damaged, "--cores", "2", simulated)
     assert result.returncode == 0, result.stderr
     assert_equal_datasets(damaged, finished)
 
