@@ -95,7 +95,7 @@ def _write_ours(library, n_units, duration, threads, path, changes=None):
     settings = Recording.model_validate(asked)
     with open_library(library) as opened:
         plan = plan_recording(opened, settings, seed=0, name="benchmark", threads=threads)
-        write_mearec(path, plan, blocks(plan, threads), opened, settings, provenance={"config": {}})
+        write_mearec(path, plan, blocks(plan, threads), opened, settings, provenance={"config": {}}, threads=threads)
     return plan
 
 
