@@ -13,7 +13,7 @@ with job_log(snakemake):
     from allenrec.plan import plan_recording, recording_size
     from allenrec.recording import provenance
     from allenrec.settings.recordings import Recording as RecordingSettings
-    from allenrec.traces import block_length, blocks
+    from allenrec.traces import blocks, n_blocks
     from allenrec.writers.mearec import write_mearec
 
     name, seed = snakemake.wildcards.recording, snakemake.params.seed
@@ -34,7 +34,7 @@ with job_log(snakemake):
         if settings.recordings.sync_rate is not None and len(plan.overlap_pairs):
             found = plan.overlap_pairs["sync_rate"]
             print(f"Synchrony of {len(found)} overlapping pairs: {found.min():.3f} to {found.max():.3f}")
-        pieces = tqdm(blocks(plan, snakemake.threads), total=-(-plan.n_samples // block_length(plan)), unit="block")
+        pieces = tqdm(blocks(plan, snakemake.threads), total=n_blocks(plan), unit="block")
         clipped = write_mearec(
             snakemake.output[0], plan, pieces, library, settings, provenance=origin, threads=snakemake.threads
         )

@@ -34,9 +34,8 @@ class GainsOfChannels:
         scale = np.full(n_channels, sdrand, dtype=np.float32)
 
         @lru_cache(maxsize=2)
-        def some(number):
-            """Those of the spikes from `number * SPIKES_AT_ONCE` on, without their mean."""
-            begin = number * SPIKES_AT_ONCE
+        def some(begin):
+            """Those of so many spikes from `begin` on, without their mean."""
             return white_noise(address, begin, begin + SPIKES_AT_ONCE, scale, block=SPIKES_AT_ONCE)
 
         self._some = some
@@ -44,10 +43,12 @@ class GainsOfChannels:
     def __getitem__(self, rows):
         """Of a slice of the spikes, float32 (n, n_channels)."""
         start, stop, _ = rows.indices(len(self._decay))
-        numbers = range(start // SPIKES_AT_ONCE, -(-stop // SPIKES_AT_ONCE))
-        drawn = np.concatenate([np.zeros((0, self.shape[1]), np.float32), *map(self._some, numbers)])
-        begin = start % SPIKES_AT_ONCE
-        return self._decay[start:stop] * (self._mean + drawn[begin : begin + stop - start])
+        gains = np.empty((stop - start, self.shape[1]), dtype=np.float32)
+        for begin in range(start - start % SPIKES_AT_ONCE, stop, SPIKES_AT_ONCE):
+            first, last = max(start, begin), min(stop, begin + SPIKES_AT_ONCE)
+            drawn = self._some(begin)[first - begin : last - begin]
+            gains[first - start : last - start] = self._decay[first:last] * (self._mean + drawn)
+        return gains
 
 
 def burst_starts(times, *, n_burst_spikes, max_burst_duration):

@@ -3,6 +3,7 @@
 It holds all that is random about a recording but its noise; `allenrec.traces` computes any piece of the traces from it.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -56,7 +57,7 @@ class Plan:
     `fs` Hz; `n_samples`; `units`, a DataFrame with a row a unit; `ticks`, for each unit the times of its spikes (int64, in
     ticks, `n_phases` a sample); `gains`, for each unit (n_spikes, 1 or n_channels), of which slices can be had;
     `stretches`, for each unit by what factor its spikes are wider than the template (n_spikes,), or None; `placed`, their
-    templates, None if there are none; `unfiltered_templates` (n_units, n_t, n_channels) µV, the same at a sample, and
+    templates, None if there are none; `unfiltered_templates` (n_units, n_channels, n_t) µV, the same at a sample, and
     `filtered_templates`, as the filter leaves them; `template_ids`, their rows in the library, and `templates` (n_units,
     n_channels, n_t) as they are there, without drift; `bursts`, for each unit the number of the burst that each spike was drawn
     in, or -1; `overlap_labels`, for each unit whether spikes of others coincide (see `overlap_labels`); `overlap_pairs`, a
@@ -421,14 +422,23 @@ def _train_table(trains, settings, ticks_per_second):
 
 
 def _templates(placed, waveforms, n_channels, threads):
-    """What a function makes of the courses and weights of each unit, (n_units, n_t, n_channels) float32."""
+    """What a function makes of the courses and weights of each unit, (n_units, n_channels, n_t) float32."""
     if not placed:
-        return np.zeros((0, 0, n_channels), dtype=np.float32)
-    return np.array(list(in_order(lambda of_unit: waveforms(*of_unit), placed.at_sample, threads)), dtype=np.float32)
+        return np.zeros((0, n_channels, 0), dtype=np.float32)
+    n_units, _, n_t, _ = placed.courses.shape
+    templates = np.empty((n_units, n_channels, n_t), dtype=np.float32)
+
+    def fill(unit):
+        templates[unit] = waveforms(*placed.at_sample[unit]).T
+
+    deque(in_order(fill, range(n_units), threads), maxlen=0)
+    return templates
 
 
 def _signal_to_noise(waveforms, noise):
     """The largest deflection of each unit over the standard deviation (n_channels,) of the noise; infinite without noise."""
     if noise is None:
         return np.full(len(waveforms), np.inf)
-    return (np.abs(waveforms).max(axis=1) / noise).max(axis=1) if len(waveforms) else np.zeros(0)
+    if not len(waveforms):
+        return np.zeros(0)
+    return (np.maximum(waveforms.max(axis=2), -waveforms.min(axis=2)) / noise).max(axis=1)

@@ -16,6 +16,11 @@ def block_length(plan):
     return BLOCK * max(1, BLOCK_VALUES // (BLOCK * plan.n_channels))
 
 
+def n_blocks(plan):
+    """Return how many of them there are."""
+    return -(-plan.n_samples // block_length(plan))
+
+
 def piece(plan, start, stop, rows=new_rows):
     """Return the recording from sample `start` to `stop`, float32 (stop - start, n_channels) µV, in memory of `rows`.
 
@@ -142,4 +147,4 @@ def blocks(plan, threads=1, compute=piece):
         start = number * length
         return compute(plan, start, min(start + length, plan.n_samples), memory[number % threads])
 
-    return in_order(block, range(-(-plan.n_samples // length)), threads, at_once=threads)
+    return in_order(block, range(n_blocks(plan)), threads, at_once=threads)

@@ -13,6 +13,8 @@ from .seeds import generator
 
 #: Samples that are drawn together, each such block at an address of its own
 BLOCK = 2**11
+#: Random numbers of 64 bits that are drawn at once: few, so that they stay in the cache until they are used
+BITS = 2**15
 
 _STEP = np.float32(2.0**-32)
 _LOG_2 = np.float32(np.log(2))
@@ -36,14 +38,17 @@ def white_noise(address, start, stop, scale, block=BLOCK, rows=new_rows):
     rows : callable
         Where the noise is put, as `allenrec.memory.new_rows`.
     """
-    noise = rows(stop - start, len(scale))
+    noise, rows_at_once = rows(stop - start, len(scale)), max(1, BITS // len(scale))
     for number in range(start // block, -(-stop // block)):
         begin = number * block
         first, last = max(start, begin), min(stop, begin + block)
         part = noise[first - start : last - start]
         whole = part if len(part) == block else np.empty((block, len(scale)), dtype=np.float32)
-        bits = generator(*address, number, bit_generator=np.random.SFC64).bit_generator.random_raw(whole.size // 2)
-        _box_muller(bits.reshape(block // 2, -1), scale, whole[: block // 2], whole[block // 2 :])
+        source = generator(*address, number, bit_generator=np.random.SFC64).bit_generator
+        halves = whole[: block // 2], whole[block // 2 :]
+        for row in range(0, block // 2, rows_at_once):
+            one, other = (half[row : row + rows_at_once] for half in halves)
+            _box_muller(source.random_raw(one.size).reshape(one.shape), scale, one, other)
         if whole is not part:
             part[:] = whole[first - begin : last - begin]
     return noise

@@ -207,7 +207,7 @@ def test_noise_has_its_level_in_the_recording(kind, at, library):
     np.testing.assert_allclose(found, plan.noise.filtered, rtol=0.05)
     assert getattr(plan.noise, at) == pytest.approx(8.0)
     plan = plan_recording(library, settings(recordings=chosen), seed=0, name="test")
-    loudest = np.abs(plan.filtered_templates).max(axis=1) / plan.noise.filtered
+    loudest = np.abs(plan.filtered_templates).max(axis=2) / plan.noise.filtered
     np.testing.assert_allclose(plan.units["snr_filtered"], loudest.max(axis=1), rtol=1e-6)
 
 
@@ -263,7 +263,7 @@ def test_wider_spikes_are_as_deep_as_their_gain_says(library):
     )
     traces = spikes_only(plan, 0, plan.n_samples)
     channel, amplitude = plan.units["peak_channel"][0], plan.units["amplitude"][0]
-    template = plan.unfiltered_templates[0, :, channel]
+    template = plan.unfiltered_templates[0, channel]
     samples, gaps = np.round(plan.ticks[0] / 16).astype(int), np.diff(plan.ticks[0] / 16, append=np.inf)
     lonely = (gaps > 1000) & (np.diff(plan.ticks[0] / 16, prepend=-np.inf) > 1000) & (samples > 500)
     lonely &= samples < plan.n_samples - 500

@@ -1,7 +1,9 @@
 """The MEArec layout, readable by MEArec, Neo and SpikeInterface, with extras of ours."""
 
 import json
+from collections import deque
 from functools import partial
+from itertools import islice
 
 import h5py
 import numpy as np
@@ -9,10 +11,9 @@ from tqdm import tqdm
 
 from ..converter import design_converter
 from ..hdf5 import COMPRESSION, hdf5_written_beside, write_dict, write_frame
-from ..parallel import in_order
 from ..placement import split_ticks
 from ..probes import layout_to_text
-from ..traces import BLOCK, block_length, blocks, spike_amplitudes, spike_traces, unit_traces
+from ..traces import BLOCK, block_length, blocks, n_blocks, spike_amplitudes, spike_traces, unit_traces
 
 #: ms before and after a spike of its waveform, MEArec's
 WAVEFORM_WINDOW = (0.5, 2.0)
@@ -36,7 +37,7 @@ def write_mearec(path, plan, traces, library, settings, *, provenance, threads=1
     settings : allenrec.settings.Recording
     provenance : dict
     threads : int
-        That compute gains and amplitudes of spikes and, if `spike_traces` are asked for, what each unit adds.
+        That compute what each unit adds, if `spike_traces` are asked for.
 
     Returns
     -------
@@ -50,12 +51,12 @@ def write_mearec(path, plan, traces, library, settings, *, provenance, threads=1
         _write_units(file, plan, library)
         if plan.moving:
             _write_drift(file, plan.moving)
-        _write_trains(file.create_group("spiketrains"), plan, threads)
+        trains = _write_trains(file.create_group("spiketrains"), plan)
         file["channel_positions"] = library.channel_positions
         file["probe"] = layout_to_text(library.probe)
         for name, value in provenance.items():
             file.require_group("provenance").attrs[name] = json.dumps(value)
-        file["clipped_samples"] = _write_traces(file, plan, traces, converter, settings)
+        file["clipped_samples"] = _write_traces(file, plan, traces, converter, settings, trains)
         if settings.recordings.spike_traces != "none":
             _write_spike_traces(file, plan, threads)
         if settings.recordings.spike_traces == "all":
@@ -90,11 +91,10 @@ def _write_info(file, plan, library, settings):
 
 def _write_units(file, plan, library):
     rows = plan.template_ids
-    placed = np.moveaxis(plan.unfiltered_templates, 1, 2)
     # MEArec's templates have an axis for jitters; here are the unshifted ones.
-    file["templates"] = placed[:, np.newaxis]
+    file["templates"] = plan.unfiltered_templates[:, np.newaxis]
     file["templates"].attrs["peak"] = plan.peak
-    file["filtered_templates"] = np.moveaxis(plan.filtered_templates, 1, 2)
+    file["filtered_templates"] = plan.filtered_templates
     file["original_templates"] = plan.templates
     file["template_locations"] = (library.locations if plan.moving else library.positions)[rows]
     file["template_rotations"] = library.rotations[rows]
@@ -130,31 +130,25 @@ def _write_drift(file, moving):
             )
 
 
-def _write_trains(group, plan, threads):
+def _write_trains(group, plan):
+    """Write the trains, and yield after each of them."""
     for unit in range(len(plan.units)):
         _write_train(group.create_group(str(unit)), plan, unit)
-
-    def compute(some):
-        unit, spikes = some
-        gains = plan.gains[unit][spikes]
-        return unit, spikes, gains, spike_amplitudes(plan, unit, spikes, gains)
-
-    begins = [(unit, begin) for unit, ticks in enumerate(plan.ticks) for begin in range(0, len(ticks), SPIKES_AT_ONCE)]
-    some = ((unit, slice(begin, begin + SPIKES_AT_ONCE)) for unit, begin in begins)
-    for unit, spikes, gains, amplitudes in in_order(compute, some, threads):
-        group[f"{unit}/gains"][spikes] = gains
-        group[f"{unit}/amplitudes"][spikes] = amplitudes
+        yield unit
 
 
 def _write_train(group, plan, unit):
-    """All of a train but what is computed for each spike, which has its place."""
     row = plan.units.iloc[unit]
     ticks = plan.ticks[unit]
     group["times"] = ticks / plan.ticks_per_second
     group["t_stop"] = plan.n_samples / plan.fs
     group["samples"] = split_ticks(ticks, plan.n_phases)[0]
-    group.create_dataset("gains", plan.gains[unit].shape, np.float32)
-    group.create_dataset("amplitudes", (len(ticks),), np.float32)
+    all_gains = group.create_dataset("gains", plan.gains[unit].shape, np.float32)
+    amplitudes = group.create_dataset("amplitudes", (len(ticks),), np.float32)
+    for begin in range(0, len(ticks), SPIKES_AT_ONCE):
+        spikes = slice(begin, begin + SPIKES_AT_ONCE)
+        all_gains[spikes] = gains = plan.gains[unit][spikes]
+        amplitudes[spikes] = spike_amplitudes(plan, unit, spikes, gains)
     group["bursts"] = plan.bursts[unit]
     if plan.stretches[unit] is not None:
         group["stretches"] = plan.stretches[unit]
@@ -176,20 +170,32 @@ def _write_train(group, plan, unit):
     )
 
 
-def _write_traces(file, plan, pieces, converter, settings):
-    """Write the traces; return how many samples of each channel were clipped."""
+def _write_traces(file, plan, pieces, converter, settings, trains):
+    """Write the traces, and a share of the trains after each block, while other threads compute the next ones; return how many
+    samples of each channel were clipped."""
     clipped = np.zeros(plan.n_channels, dtype=np.int64)
     traces = _create(file, "recordings", plan, plan.n_channels, converter.dtype, COMPRESSION[settings.compression])
     traces.attrs["gain_to_uV"] = converter.gain
     at_once, start = min(traces.chunks[0], max(1, int(settings.recordings.chunk_duration * plan.fs))), 0
+    trains_a_block = -(-len(plan.units) // max(n_blocks(plan), 1))
     for block in pieces:
         for first in range(0, len(block), at_once):
             samples, beyond = converter.convert(block[first : first + at_once])
             clipped += beyond
-            traces[start : start + len(samples)] = samples
+            _write_rows(traces, start, samples)
             start += len(samples)
+        deque(islice(trains, trains_a_block), maxlen=0)
         file.raise_fault()
+    deque(trains, maxlen=0)
     return clipped
+
+
+def _write_rows(dataset, start, rows):
+    """Write rows into a dataset; a chunk that is stored as it is, without the copy in HDF5's own memory."""
+    if rows.shape == dataset.chunks and start % len(rows) == 0 and dataset.compression is None:
+        dataset.id.write_direct_chunk((start, 0), rows)
+    else:
+        dataset[start : start + len(rows)] = rows
 
 
 def _create(file, name, plan, n_columns, dtype, compression):
@@ -203,8 +209,8 @@ def _create(file, name, plan, n_columns, dtype, compression):
 def _write_spike_traces(file, plan, threads):
     """What each unit adds to its loudest channel, in MEArec's layout."""
     dataset = _create(file, "spike_traces", plan, len(plan.units), np.float32, COMPRESSION["gzip"])
-    start, n_blocks = 0, -(-plan.n_samples // block_length(plan))
-    for block in tqdm(blocks(plan, threads, spike_traces), total=n_blocks, desc="spike traces", unit="block"):
+    start = 0
+    for block in tqdm(blocks(plan, threads, spike_traces), total=n_blocks(plan), desc="spike traces", unit="block"):
         dataset[start : start + len(block)] = block
         start += len(block)
         file.raise_fault()
