@@ -7,13 +7,15 @@ two jobs, of which each filters what the other has filtered already, and `save_r
 Imports and compilation are in none of them.
 
 Limits: 8 times MEArec on 32 channels; on 384, 30 times MEArec, 6 times real time, and twice SpikeInterface; two threads 1.7
-times one; on one thread, a channel-sample at most 1.5 times what drawing, filtering and writing it takes, each alone; peak
-memory below 1.5 GB, and the same for 10 minutes as for one within 10 %. With `--hour`, for an hour as well.
+times one (beside it, how much they gain on filtering and copying alone); on one thread, a channel-sample at most 1.5 times
+what drawing, filtering and writing it takes, each alone; peak memory below 1.5 GB, and the same for 10 minutes as for one
+within 10 %. With `--hour`, for an hour as well.
 """
 
 import argparse
 import os
 import resource
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -151,6 +153,28 @@ def bare_rates(n_channels, folder, repeats):
     return rates
 
 
+def bare_threads(n_channels, repeats):
+    """Return how much faster two threads filter, and copy, a block each than one thread both: what the memory allows."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy as np
+
+    from allenrec.filters import design_filter
+
+    bandpass = design_filter(32000, (300.0, 6000.0), 3, "filtfilt")
+    ours, theirs = (np.ones((2, BLOCK_SAMPLES, n_channels), dtype=np.float32) for _ in range(2))
+    gains = {}
+    for name, work in (("filter", lambda k: bandpass.apply(ours[k])), ("copy", lambda k: np.copyto(theirs[k], ours[k]))):
+        seconds = {1: [], 2: []}
+        for threads in (1, 1, 2) * repeats:
+            with ThreadPoolExecutor(threads) as pool:
+                begin = time.perf_counter()
+                list(pool.map(work, (0, 1)))
+                seconds[threads].append(time.perf_counter() - begin)
+        gains[name] = statistics.median(seconds[1]) / statistics.median(seconds[2])
+    return gains
+
+
 def measure(probe, n_units, library, python, *, duration, repeats, against_mearec):
     """The rows of one case."""
     case = f"{probe}, {n_units} units, {duration:g} s"
@@ -185,7 +209,9 @@ def measure(probe, n_units, library, python, *, duration, repeats, against_meare
         rows.append(harness.time_row(case, pairs, peer_name="real time", unit="s", limit_ratio=LIMIT_REAL_TIME))
     one = [allenrec(1) for _ in range(repeats)]
     pairs = [(seconds(allenrec(2)), seconds(single)) for single in one]
-    rows.append(harness.time_row(f"two threads: {case}", pairs, peer_name="one thread", unit="s", limit_ratio=LIMIT_THREADS))
+    bare = harness.fresh(bare_threads, n_channels, 9)
+    name = "one thread; bare gains: " + ", ".join(f"{what} {gain:.2f}" for what, gain in bare.items())
+    rows.append(harness.time_row(f"two threads: {case}", pairs, peer_name=name, unit="s", limit_ratio=LIMIT_THREADS))
     with tempfile.TemporaryDirectory() as folder:
         bare = harness.fresh(bare_rates, n_channels, folder, 5)
     pairs = [(1e9 * single["seconds"] / single["values"], sum(bare.values())) for single in one]
