@@ -70,20 +70,6 @@ def n_jobs(folder):
     return int(next(line.split()[1] for line in lines if line.startswith("total")))
 
 
-def row(case, value, unit, limit=None):
-    ratio = None if limit is None else limit / value
-    return dict(
-        case=case,
-        ours=value,
-        peer=None,
-        peer_name=None,
-        unit=unit,
-        ratio=ratio,
-        limit=limit,
-        limit_ratio=None if limit is None else 1,
-    )
-
-
 def dry_run(n_cells):
     """Rows of a table with so many cells, none computed yet."""
     with tempfile.TemporaryDirectory() as name:
@@ -93,10 +79,10 @@ def dry_run(n_cells):
         case = f"{n_cells} cells x {len(PROBES)} probes, {n_jobs(folder)} jobs"
     limit = LIMIT if n_cells == 1000 else None
     return [
-        row(f"{case}: DAG", known, "s", limit),
-        row(f"{case}: dry run", seconds, "s"),
-        row(f"{case}: processor time of it", processor, "s"),
-        row(f"{case}: peak memory of it", memory, "GB"),
+        harness.own_row(f"{case}: DAG", known, "s", limit),
+        harness.own_row(f"{case}: dry run", seconds, "s", None),
+        harness.own_row(f"{case}: processor time of it", processor, "s", None),
+        harness.own_row(f"{case}: peak memory of it", memory, "GB", None),
     ]
 
 
@@ -111,11 +97,11 @@ def empty_run(n_cells):
         logs = max(len(files) for _, _, files in os.walk(folder / "results"))
     case = f"{n_cells} cells x {len(PROBES)} probes, jobs that do nothing"
     return [
-        row(f"{case}: jobs a second", jobs / seconds, "1/s"),
-        row(f"{case}: processor time a job", processor / jobs, "s"),
-        row(f"{case}: peak memory", memory, "GB"),
-        row(f"{case}: second run, nothing to do", again, "s"),
-        row(f"{case}: most files in a folder", logs, "files"),
+        harness.own_row(f"{case}: jobs a second", jobs / seconds, "1/s", None),
+        harness.own_row(f"{case}: processor time a job", processor / jobs, "s", None),
+        harness.own_row(f"{case}: peak memory", memory, "GB", None),
+        harness.own_row(f"{case}: second run, nothing to do", again, "s", None),
+        harness.own_row(f"{case}: most files in a folder", logs, "files", None),
     ]
 
 
