@@ -8,7 +8,7 @@ courses than its trough, so that time is cut into windows, each with courses of 
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 from typing import NamedTuple
 
 import numba
@@ -27,6 +27,8 @@ SILENCE = 1e-5
 WINDOWS = 6
 #: Courses that are added at once; templates of fewer have silent ones
 COURSES_AT_ONCE = 4
+#: Templates that are interpolated at once: the matrices of all phases are larger than the cache
+PLACED_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -89,11 +91,14 @@ def _edges(n_t, n_windows):
 def stacked(templates):
     """Return the `PlacedTemplates` of at least one `PlacedTemplate`."""
     ranks = np.array([template.ranks for template in templates])
-    missing = ranks.max() - ranks.max(axis=1)
-    courses = [np.pad(one.courses, ((0, 0), (0, 0), (0, n))) for one, n in zip(templates, missing, strict=True)]
-    weights = [np.pad(one.weights, ((0, 0), (0, n), (0, 0))) for one, n in zip(templates, missing, strict=True)]
+    (n_phases, n_t, _), (n_windows, _, n_channels) = templates[0].courses.shape, templates[0].weights.shape
+    courses = np.zeros((len(templates), n_phases, n_t, ranks.max()), dtype=np.float32)
+    weights = np.zeros((len(templates), n_windows, ranks.max(), n_channels), dtype=np.float32)
+    for k, template in enumerate(templates):
+        rank = template.ranks.max()
+        courses[k, ..., :rank], weights[k, :, :rank] = template.courses, template.weights
     silent = np.array([template.silent for template in templates])
-    return PlacedTemplates(np.array(courses), np.array(weights), ranks, silent, templates[0].peak)
+    return PlacedTemplates(courses, weights, ranks, silent, templates[0].peak)
 
 
 def split_ticks(ticks, n_phases):
@@ -187,10 +192,10 @@ def _singular_vectors(template, basis):
     courses = template.T @ basis
     powers, vectors = np.linalg.eigh(courses.T @ courses)
     bound = LEFT_OUT**2 * powers[-1]
-    outside = max((template**2).sum() - (courses**2).sum(), 0) if basis.shape[0] > basis.shape[1] else 0
+    outside = max(np.vdot(template, template) - powers.sum(), 0) if basis.shape[0] > basis.shape[1] else 0
     if outside > bound:
         return None
-    vectors = vectors[:, outside + np.cumsum(powers.clip(0)) > bound]
+    vectors = vectors[:, outside + np.cumsum(powers.clip(0)) >= bound]
     return courses @ vectors, (basis @ vectors).T
 
 
@@ -200,28 +205,28 @@ def _directions(n_t):
 
 
 def _in_windows(courses, weights):
-    """Courses (n_phases, n_t, rank) with orthonormal weights (rank, n_channels) as a template's: courses (n_phases, n_t, rank),
-    weights (n_windows, rank, n_channels) and ranks (n_windows,).
+    """Courses (n_phases, n_t, rank) with orthonormal weights (rank, n_channels) as a template's: courses (n_phases, n_t, rank)
+    and weights (n_windows, rank, n_channels), float32, and ranks (n_windows,).
 
     In each window they are the singular vectors of that part of the template, of all phases; the windows together leave out no
     more than `LEFT_OUT` allows.
     """
     n_phases, n_t, rank = courses.shape
-    edges = _edges(n_t, WINDOWS)
-    parts = [courses[:, begin:end].reshape(-1, rank) for begin, end in pairwise(edges)]
+    windows = list(pairwise(_edges(n_t, WINDOWS)))
+    parts = [courses[:, begin:end].reshape(-1, rank) for begin, end in windows]
     products = np.array([part.T @ part for part in parts])
     bound = LEFT_OUT**2 / WINDOWS * np.linalg.eigvalsh(products.sum(axis=0)).max(initial=0)
-    rank += -rank % COURSES_AT_ONCE
-    found, mixed = np.zeros((n_phases, n_t, rank)), np.zeros((WINDOWS, rank, weights.shape[1]))
-    ranks = np.zeros(WINDOWS, dtype=np.int64)
-    for window, (begin, end) in enumerate(pairwise(edges)):
-        powers, vectors = np.linalg.eigh(products[window])
-        vectors = vectors[:, np.cumsum(powers.clip(0)) > bound]
-        n = vectors.shape[1]
-        found[:, begin:end, :n] = (parts[window] @ vectors).reshape(n_phases, end - begin, n)
-        mixed[window, :n] = vectors.T @ weights
-        ranks[window] = n + -n % COURSES_AT_ONCE
-    return found[..., : ranks.max()], mixed[:, : ranks.max()], ranks
+    powers, vectors = np.linalg.eigh(products)
+    needed = np.cumsum(powers.clip(0), axis=1) > bound
+    ranks = needed.sum(axis=1)
+    ranks += -ranks % COURSES_AT_ONCE
+    # Largest first, and silent ones for what is not needed
+    vectors = np.where(needed[:, np.newaxis], vectors, 0)[..., ::-1]
+    vectors = np.pad(vectors, ((0, 0), (0, 0), (0, COURSES_AT_ONCE)))[..., : ranks.max()]
+    found = np.empty((n_phases, n_t, ranks.max()), dtype=np.float32)
+    for (begin, end), part, mixture in zip(windows, parts, vectors, strict=True):
+        found[:, begin:end] = (part @ mixture).reshape(n_phases, end - begin, -1)
+    return found, np.float32(vectors.swapaxes(1, 2) @ weights), ranks
 
 
 def place_template(template, peak, fs_in, fs_out, *, n_phases, pad_len):
@@ -244,21 +249,34 @@ def place_template(template, peak, fs_in, fs_out, *, n_phases, pad_len):
     -------
     PlacedTemplate
     """
+    return _place([template], peak, fs_in, fs_out, n_phases, pad_len)[0]
+
+
+def _place(templates, peak, fs_in, fs_out, n_phases, pad_len):
+    """A few templates, each as `place_template` does it."""
     before, after = (max(round(t * fs_in / 1000), 1) for t in pad_len)
-    courses, weights = few_courses(template)
-    courses = padded(courses.T, before, after).T
-    peak_out, matrices = _interpolation_matrices(len(courses), peak + before, fs_out / fs_in, n_phases, before)
-    courses = matrices @ courses[before:]
-    silent = min(_quiet_samples(courses), int(peak_out - peak * fs_out / fs_in))
+    courses, weights = zip(*map(few_courses, templates), strict=True)
+    ends = np.cumsum([len(some) for some in weights])
+    together = padded(np.concatenate(courses, axis=1).T, before, after).T
+    peak_out, matrices = _interpolation_matrices(len(together), peak + before, fs_out / fs_in, n_phases, before)
+    earliest = int(peak_out - peak * fs_out / fs_in)
+    placed = np.split(matrices @ together[before:], ends[:-1], axis=2)
+    return [_placed(*parts, peak_out, earliest) for parts in zip(placed, weights, strict=True)]
+
+
+def _placed(courses, weights, peak, earliest):
+    """The template of courses (n_phases, n_t, rank) and orthonormal weights (rank, n_channels), which rings before the sample
+    `earliest`."""
+    silent = min(_quiet_samples(courses), earliest)
     courses[:, :silent] = 0
     courses, weights, ranks = _in_windows(courses, weights)
-    return PlacedTemplate(np.float32(courses), np.float32(weights), ranks, peak_out, silent)
+    return PlacedTemplate(courses, weights, ranks, peak, silent)
 
 
 def _quiet_samples(courses):
     """How many samples at the beginning of courses (n_phases, n_t, rank), whose weights are orthonormal, hold no more than
     `SILENCE` allows."""
-    powers = (courses**2).sum(axis=2).max(axis=0)
+    powers = np.einsum("ptr,ptr->pt", courses, courses).max(axis=0)
     until = np.cumsum(powers)
     return int(np.sum(until <= SILENCE**2 * until[-1]))
 
@@ -269,10 +287,12 @@ def place_templates(templates, peak, fs_in, fs_out, *, n_phases, pad_len, thread
     Of a generator only some templates are held at once.
     """
 
-    def place(template):
-        return place_template(template, peak, fs_in, fs_out, n_phases=n_phases, pad_len=pad_len)
+    def place(some):
+        return _place(some, peak, fs_in, fs_out, n_phases, pad_len)
 
-    return stacked(list(in_order(place, templates, threads)))
+    templates = iter(templates)
+    in_groups = iter(lambda: list(islice(templates, PLACED_AT_ONCE)), [])
+    return stacked(list(chain.from_iterable(in_order(place, in_groups, threads))))
 
 
 @numba.njit(cache=True, nogil=True)

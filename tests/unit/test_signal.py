@@ -17,6 +17,7 @@ from allenrec.modulation import burst_gains, draw_gains
 from allenrec.noise import _mix, design_noise, exponential_covariance, mixing_matrix
 from allenrec.placement import COURSES_AT_ONCE, PlacedTemplates, add_spikes
 from allenrec.probes import load_probe
+from allenrec.seeds import generator
 from allenrec.settings.recordings import RecordingSignal
 from allenrec.white_noise import BLOCK, _log, _sine_and_cosine, white_noise
 
@@ -115,6 +116,21 @@ def test_white_noise_is_normal_far_out_and_in_pairs():
     first, second = drawn.reshape(-1, 2, BLOCK // 2, 2).swapaxes(0, 1).reshape(2, -1).astype(float)
     for one, other in ((first, second), (first**2 - 1, second**2 - 1), (first**2 - 1, second), (first**3, second)):
         assert abs(np.mean(one * other)) < 5 * one.std() * other.std() / np.sqrt(len(one))
+
+
+def test_random_bits_of_a_channel_are_those_of_numpy():
+    """The normal numbers by NumPy's functions, from NumPy's generator, begun where that of the channel begins."""
+    drawn = white_noise((3, "n"), 5 * BLOCK, 6 * BLOCK, np.ones(3, dtype=np.float32))
+    states = generator(3, "n", 5, bit_generator=np.random.SFC64).bit_generator.random_raw((3, 3))
+    for channel in range(3):
+        source = np.random.SFC64()
+        source.state = source.state | {"state": {"state": np.array([*states[:, channel], 1], dtype=np.uint64)}}
+        bits = source.random_raw(BLOCK // 2)
+        radius = np.sqrt(-2 * np.log(((bits >> 32) + 0.5) / 2**32))
+        angle = np.pi / 4 + np.pi / 4 * ((bits << 2) & 0xFFFFFFFF).astype(np.uint32).view(np.int32) / 2**31
+        signs = [1 - 2.0 * (bits >> bit & 1) for bit in (31, 30)]
+        expected = np.concatenate([radius * signs[0] * np.sin(angle), radius * signs[1] * np.cos(angle)])
+        np.testing.assert_allclose(drawn[:, channel], expected, atol=1e-5)
 
 
 def test_functions_of_white_noise_are_those_of_numpy():

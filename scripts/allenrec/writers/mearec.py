@@ -48,15 +48,14 @@ def write_mearec(path, plan, traces, library, settings, *, provenance, threads=1
     with hdf5_written_beside(path) as file:
         file.attrs["mearec_version"] = MEAREC_VERSION
         _write_info(file, plan, library, settings)
-        _write_units(file, plan, library)
         if plan.moving:
             _write_drift(file, plan.moving)
-        trains = _write_trains(file.create_group("spiketrains"), plan)
         file["channel_positions"] = library.channel_positions
         file["probe"] = layout_to_text(library.probe)
         for name, value in provenance.items():
             file.require_group("provenance").attrs[name] = json.dumps(value)
-        file["clipped_samples"] = _write_traces(file, plan, traces, converter, settings, trains)
+        units = _write_units(file, plan, library)
+        file["clipped_samples"] = _write_traces(file, plan, traces, converter, settings, units)
         if settings.recordings.spike_traces != "none":
             _write_spike_traces(file, plan, threads)
         if settings.recordings.spike_traces == "all":
@@ -90,12 +89,24 @@ def _write_info(file, plan, library, settings):
 
 
 def _write_units(file, plan, library):
-    rows = plan.template_ids
+    """Write the units, and yield after the templates and the train of each."""
+    _write_tables(file, plan, library)
+    n_units, *shape = plan.unfiltered_templates.shape
     # MEArec's templates have an axis for jitters; here are the unshifted ones.
-    file["templates"] = plan.unfiltered_templates[:, np.newaxis]
-    file["templates"].attrs["peak"] = plan.peak
-    file["filtered_templates"] = plan.filtered_templates
-    file["original_templates"] = plan.templates
+    templates = file.create_dataset("templates", (n_units, 1, *shape), np.float32)
+    templates.attrs["peak"] = plan.peak
+    filtered = file.create_dataset("filtered_templates", (n_units, *shape), np.float32)
+    original = file.create_dataset("original_templates", plan.templates.shape, np.float32)
+    trains = file.create_group("spiketrains")
+    for unit in range(n_units):
+        templates[unit, 0], filtered[unit] = plan.unfiltered_templates[unit], plan.filtered_templates[unit]
+        original[unit] = plan.templates[unit]
+        _write_train(trains.create_group(str(unit)), plan, unit)
+        yield unit
+
+
+def _write_tables(file, plan, library):
+    rows = plan.template_ids
     file["template_locations"] = (library.locations if plan.moving else library.positions)[rows]
     file["template_rotations"] = library.rotations[rows]
     file.create_dataset("template_celltypes", data=library.celltypes[rows].astype(object), dtype=h5py.string_dtype())
@@ -128,13 +139,6 @@ def _write_drift(file, moving):
                     "drift_steps": steps,
                 },
             )
-
-
-def _write_trains(group, plan):
-    """Write the trains, and yield after each of them."""
-    for unit in range(len(plan.units)):
-        _write_train(group.create_group(str(unit)), plan, unit)
-        yield unit
 
 
 def _write_train(group, plan, unit):
@@ -170,23 +174,23 @@ def _write_train(group, plan, unit):
     )
 
 
-def _write_traces(file, plan, pieces, converter, settings, trains):
-    """Write the traces, and a share of the trains after each block, while other threads compute the next ones; return how many
+def _write_traces(file, plan, pieces, converter, settings, units):
+    """Write the traces, and a share of the units after each block, while other threads compute the next ones; return how many
     samples of each channel were clipped."""
     clipped = np.zeros(plan.n_channels, dtype=np.int64)
     traces = _create(file, "recordings", plan, plan.n_channels, converter.dtype, COMPRESSION[settings.compression])
     traces.attrs["gain_to_uV"] = converter.gain
     at_once, start = min(traces.chunks[0], max(1, int(settings.recordings.chunk_duration * plan.fs))), 0
-    trains_a_block = -(-len(plan.units) // max(n_blocks(plan), 1))
+    units_a_block = -(-len(plan.units) // max(n_blocks(plan), 1))
     for block in pieces:
         for first in range(0, len(block), at_once):
             samples, beyond = converter.convert(block[first : first + at_once])
             clipped += beyond
             _write_rows(traces, start, samples)
             start += len(samples)
-        deque(islice(trains, trains_a_block), maxlen=0)
+        deque(islice(units, units_a_block), maxlen=0)
         file.raise_fault()
-    deque(trains, maxlen=0)
+    deque(units, maxlen=0)
     return clipped
 
 
