@@ -17,8 +17,7 @@ def in_order(function, items, threads, at_once=None):
     threads : int
         How many compute; of one, nothing is computed before it is asked for.
     at_once : int, optional
-        How many items are being computed or wait to be taken; twice as many as threads. With as many as threads, one of them
-        rests while a result is used, and no result but that one is held when the next item is begun.
+        How many items are being computed, wait to be taken or are in use; twice as many as threads.
     """
     if threads == 1:
         yield from map(function, items)

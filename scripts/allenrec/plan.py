@@ -120,9 +120,10 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
     address = (seed, "recording", name)
     groups = _groups(settings.cell_types, settings.spiketrains.n_exc, settings.spiketrains.n_inh)
     template_ids = _select(library, settings, groups, address)
-    templates, n_channels = library.at_centre(template_ids), len(library.channel_positions)
-    fs_in, n_phases = 1000 / library.dt, limits.upsample
+    n_channels, n_phases = len(library.channel_positions), limits.upsample
     fs, n_samples = _sampling(library, settings)
+    placing = {"n_phases": n_phases, "pad_len": limits.pad_len, "threads": threads}
+    templates, placed = _read_and_placed(library, template_ids, fs, **placing)
 
     overlaps = spatial_overlaps(-templates.min(axis=2), limits.overlap_threshold)
     trains = _draw_spikes(library.celltypes[template_ids], settings, groups, overlaps, n_samples, fs, n_phases, address)
@@ -131,8 +132,6 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
     gains, stretches = _modulation(signal, _unit_keys(groups), ticks, fs * n_phases, n_channels, bursting, address)
     moving = _moving(library, settings, template_ids, ticks, fs, name, address) if signal.drifting else None
 
-    placing = {"n_phases": n_phases, "pad_len": limits.pad_len, "threads": threads}
-    placed = place_templates(templates, library.peak_sample, fs_in, fs, **placing) if len(templates) else None
     unfiltered = _templates(placed, waveforms_of, n_channels, threads)
     bandpass = design_filter(fs, signal.filter_cutoff, signal.filter_order, signal.filter_mode) if signal.filter else None
     filtered = (
@@ -219,6 +218,21 @@ def _select(library, settings, groups, address):
             overlap_threshold=limits.overlap_threshold,
         ),
     )
+
+
+def _read_and_placed(library, template_ids, fs, **placing):
+    """The templates (n_units, n_channels, n_t) of units without drift and, placed while the next ones are read, the
+    `PlacedTemplates`, or None of no units."""
+    templates = np.empty((len(template_ids), *library.templates.shape[-2:]), dtype=np.float32)
+    if not len(templates):
+        return templates, None
+
+    def read():
+        for unit, row in enumerate(template_ids):
+            templates[unit] = library.at_centre([row])[0]
+            yield templates[unit]
+
+    return templates, place_templates(read(), library.peak_sample, 1000 / library.dt, fs, **placing)
 
 
 def _draw_spikes(celltypes, settings, groups, overlaps, n_samples, fs, n_phases, address):

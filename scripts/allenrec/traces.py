@@ -138,13 +138,13 @@ def blocks(plan, threads=1, compute=piece):
     """Yield the recording in blocks of fixed length and place, in order, or what else `compute` makes of a plan from one
     sample to another; as many are computed at once as there are threads. A block is lost when the next one is asked for.
 
-    While a block is written, its thread rests: no more cores are busy than were asked for.
+    All threads go on while a block is written, for who writes waits for the system now and then.
     """
     length = block_length(plan)
-    memory = [ReusedRows() for _ in range(threads)]
+    memory = [ReusedRows() for _ in range(threads + 1)]
 
     def block(number):
         start = number * length
-        return compute(plan, start, min(start + length, plan.n_samples), memory[number % threads])
+        return compute(plan, start, min(start + length, plan.n_samples), memory[number % len(memory)])
 
-    return in_order(block, range(n_blocks(plan)), threads, at_once=threads)
+    return in_order(block, range(n_blocks(plan)), threads, at_once=len(memory))
