@@ -47,11 +47,11 @@ def blocks_of(size):
 
 def our_recording(library, path, blocks, seed):
     """Make a recording; return the units that it has and the seconds from file to file, compiled before."""
-    from allenrec.library import open_library
-    from allenrec.plan import plan_recording
+    from allenrec.libraries.library_file import open_library
+    from allenrec.recordings.formats.mearec import write_mearec
+    from allenrec.recordings.plan import plan_recording
+    from allenrec.recordings.traces.blocks import blocks as pieces
     from allenrec.settings.recordings import Recording
-    from allenrec.traces import blocks as pieces
-    from allenrec.writers.mearec import write_mearec
 
     settings = Recording.model_validate({"library": "neuronexus", **blocks})
     for _ in range(2):  # the first one compiles, or reads what was compiled

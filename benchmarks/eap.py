@@ -32,9 +32,9 @@ PEER = "MEArec 1.11.0, calc_extracellular"
 
 def save_currents(folder, mechanisms, path):
     """Simulate a model with the default settings and write its intracellular file; return its number of segments."""
-    from allenrec.cell import load_cell
-    from allenrec.currents import write_currents
-    from allenrec.intracellular import simulate_spikes
+    from allenrec.intracellular.cell import load_cell
+    from allenrec.intracellular.intracellular_file import write_currents
+    from allenrec.intracellular.simulation import simulate_spikes
     from allenrec.settings.models import Intracellular
 
     settings = Intracellular().model_dump()
@@ -47,7 +47,7 @@ def save_for_mearec(path, folder, model_name):
     """Write the spikes of an intracellular file as MEArec stores them: float64, found by the model's name."""
     import numpy as np
 
-    from allenrec.currents import read_currents
+    from allenrec.intracellular.intracellular_file import read_currents
 
     currents = read_currents(path)
     folder.mkdir()
@@ -60,8 +60,8 @@ def our_sampling(path, probe, candidates, seed, threads=1, repeats=1):
 
     `seconds_per_candidate` has a list for each number of threads up to `threads`, taken in turn.
     """
-    from allenrec.poses import draw_poses, position_limits
-    from allenrec.sampling import sample_templates
+    from allenrec.libraries.poses import draw_poses, position_limits
+    from allenrec.libraries.sampling import sample_templates
 
     def sample(n, threads=1):
         """Return the seconds a pose, over n poses: n templates from at most one pose each is what stops it there."""
@@ -92,7 +92,7 @@ def our_sampling(path, probe, candidates, seed, threads=1, repeats=1):
 @functools.cache
 def read_once(path):
     """The intracellular file; reading it is not part of the work."""
-    from allenrec.currents import read_currents
+    from allenrec.intracellular.intracellular_file import read_currents
 
     return read_currents(path)
 
@@ -107,8 +107,8 @@ def probe_once(name, ncontacts):
 
 def cell_beside(path, probe, threads=1):
     """Return a cell beside a probe with the default settings, the contacts, the settings, and how many spikes there are."""
+    from allenrec.libraries.eap import CellOnProbe, spike_currents
     from allenrec.settings.libraries import Library
-    from allenrec.templates import CellOnProbe, spike_currents
 
     settings, currents = Library(probe=probe, ncontacts=NCONTACTS), read_once(path)
     probe = probe_once(settings.probe, settings.ncontacts)
@@ -167,7 +167,7 @@ def kernel_seconds(repeats):
     """Return pairs of seconds an evaluation: the kernel's, and those of two roots and the share of a logarithm."""
     import numpy as np
 
-    from allenrec.extracellular import contact_transfer_matrix
+    from allenrec.libraries.forward_model import contact_transfer_matrix
 
     n_contacts, n_seg, turns = 384, 325, 20
     rng = np.random.default_rng(0)

@@ -37,14 +37,14 @@ os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
 
 def fetch_models(model_ids):
     """Return the folders of models by id, fetched from the bmtk wheel when they are not there yet."""
-    from allenrec.sources import fetch_model
+    from allenrec.models.sources import fetch_model
 
     return {m: fetch_model(m, WORK / "models", ["local", "bmtk"]) for m in model_ids}
 
 
 def compile_for(folders):
     """Compile the mechanisms of model folders with this environment's NEURON; return the compiled folders by model."""
-    from allenrec.mechanisms import compile_mechanisms
+    from allenrec.models.mechanisms import compile_mechanisms
 
     return {m: compile_mechanisms(folder / "modfiles", WORK / "mechanisms") for m, folder in folders.items()}
 

@@ -20,10 +20,10 @@ LIMIT_RATIO = 1 / 2.5
 def our_stage(folder, mechanisms):
     """Return the seconds of the stage with its default settings, and its amplitude (nA) and number of runs."""
     # NEURON is imported in the processes that simulate, never in the one that starts them.
-    from allenrec.cell import load_cell
-    from allenrec.currents import write_currents
-    from allenrec.intracellular import simulate_spikes
-    from allenrec.models import input_digests
+    from allenrec.intracellular.cell import load_cell
+    from allenrec.intracellular.intracellular_file import write_currents
+    from allenrec.intracellular.simulation import simulate_spikes
+    from allenrec.models.archive import input_digests
     from allenrec.settings.models import Intracellular
 
     settings = Intracellular().model_dump()
@@ -47,8 +47,8 @@ def plain_run(folder, mechanisms, amplitude):
     """Return the seconds of one LFPy run at an amplitude (nA) with the currents of all segments at all times."""
     import neuron
 
-    from allenrec.cell import load_cell
-    from allenrec.intracellular import RECOVERY
+    from allenrec.intracellular.cell import load_cell
+    from allenrec.intracellular.simulation import RECOVERY
     from allenrec.settings.models import Intracellular
 
     settings = Intracellular()

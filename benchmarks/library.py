@@ -27,8 +27,8 @@ def our_drifting(path, probe, n, seed):
     """Return the seconds a potential, over `n` drifting templates and the candidates that they took."""
     import numpy as np
 
-    from allenrec.poses import draw_path, draw_poses, position_limits
-    from allenrec.sampling import sample_templates
+    from allenrec.libraries.poses import draw_path, draw_poses, position_limits
+    from allenrec.libraries.sampling import sample_templates
 
     def drift(n):
         begin = time.perf_counter()
@@ -78,8 +78,8 @@ def drifting_row(model_id, folder, mechanisms, python, *, ours, peer, repeats):
 
 def cell_job(currents, path, n):
     """Build the library of one cell on 384 contacts; return seconds and the peak memory of the process, GB."""
-    from allenrec.cell_library import build_cell_library
-    from allenrec.currents import read_currents
+    from allenrec.intracellular.intracellular_file import read_currents
+    from allenrec.libraries.build import build_cell_library
     from allenrec.settings.libraries import Library
 
     cell = {"model_id": "473863510", "cell_type": "spiny"}
@@ -92,7 +92,7 @@ def cell_job(currents, path, n):
 
 def joining_job(part, folder, n_models):
     """Join a file with itself many times, under other names; return seconds and the peak memory of the process, GB."""
-    from allenrec.library import concatenate_libraries, template_table, write_table
+    from allenrec.libraries.library_file import concatenate_libraries, template_table, write_table
 
     begin = time.perf_counter()
     concatenate_libraries([part] * n_models, Path(folder, "templates.h5"))

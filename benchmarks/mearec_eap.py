@@ -20,8 +20,8 @@ from MEArec import simulate_cells
 def main():
     job = json.loads(sys.argv[1])
     sys.path.insert(0, job["scripts"])
-    from allenrec.cell import load_cell
-    from allenrec.mechanisms import compile_mechanisms
+    from allenrec.intracellular.cell import load_cell
+    from allenrec.models.mechanisms import compile_mechanisms
 
     # Compiled by this environment's NEURON: a compiled library names the installation that it belongs to.
     mechanisms = compile_mechanisms(Path(job["folder"], "modfiles"), job["mechanisms"])

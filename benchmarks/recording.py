@@ -51,7 +51,7 @@ def settings_of(n_units, duration):
 
 def build_library(probe, folders, mechanisms, path):
     """Write a library of three models."""
-    from allenrec.library import concatenate_libraries
+    from allenrec.libraries.library_file import concatenate_libraries
 
     with tempfile.TemporaryDirectory() as temporary:
         parts = []
@@ -64,8 +64,8 @@ def build_library(probe, folders, mechanisms, path):
 
 
 def _build_cell(currents, model_id, cell_type, probe, path):
-    from allenrec.cell_library import build_cell_library
-    from allenrec.currents import read_currents
+    from allenrec.intracellular.intracellular_file import read_currents
+    from allenrec.libraries.build import build_cell_library
     from allenrec.settings.libraries import Library
 
     found = read_currents(currents)
@@ -85,11 +85,11 @@ def our_recording(library, n_units, duration, threads, folder, changes=None):
 
 
 def _write_ours(library, n_units, duration, threads, path, changes=None):
-    from allenrec.library import open_library
-    from allenrec.plan import plan_recording
+    from allenrec.libraries.library_file import open_library
+    from allenrec.recordings.formats.mearec import write_mearec
+    from allenrec.recordings.plan import plan_recording
+    from allenrec.recordings.traces.blocks import blocks
     from allenrec.settings.recordings import Recording
-    from allenrec.traces import blocks
-    from allenrec.writers.mearec import write_mearec
 
     asked = {"library": "benchmark"} | settings_of(n_units, duration)
     for block, values in (changes or {}).items():
@@ -125,7 +125,7 @@ def bare_rates(n_channels, folder, repeats):
     """Return the nanoseconds a value that drawing, filtering and writing take, each alone and on one thread."""
     import numpy as np
 
-    from allenrec.filters import design_filter
+    from allenrec.recordings.traces.filters import design_filter
 
     rng, bandpass = np.random.Generator(np.random.SFC64(0)), design_filter(32000, (300.0, 6000.0), 3, "filtfilt")
     before, after = bandpass.margins
@@ -159,7 +159,7 @@ def bare_threads(n_channels, repeats):
 
     import numpy as np
 
-    from allenrec.filters import design_filter
+    from allenrec.recordings.traces.filters import design_filter
 
     bandpass = design_filter(32000, (300.0, 6000.0), 3, "filtfilt")
     ours, theirs = (np.ones((2, BLOCK_SAMPLES, n_channels), dtype=np.float32) for _ in range(2))

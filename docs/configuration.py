@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from pydantic_core import PydanticUndefined  # noqa: E402
 
 from allenrec.settings import Settings  # noqa: E402
-from allenrec.settings.block import block_in  # noqa: E402
+from allenrec.settings.base import block_in  # noqa: E402
 
 #: Words that a description may begin with
 UNITS = set("s ms µm µV mV nA Hz S/m spikes runs templates steps points poses units bits counts".split())

@@ -20,4 +20,4 @@ rule query:
     message:
         "Asking the Allen site for cells"
     script:
-        "../scripts/query.py"
+        "../scripts/cells/query.py"

@@ -1,25 +1,23 @@
 # What all stages share: the validated configuration, the cell table, wildcards and helpers. No rules here.
 
-import ast
-import functools
-import hashlib
 import os
 import re
 import sys
 import time
 from pathlib import Path
 
-SCRIPTS = Path(workflow.basedir) / "scripts"
+SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 # nrnivmodl and pip of this environment are found also where it is not activated, in remote jobs too.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
 
-from allenrec.errors import UserError
-from allenrec.query import answered_cells
+from allenrec.common.code_digest import code_digest
+from allenrec.common.errors import UserError
+from allenrec.cells.query import answered_cells
 from allenrec.settings import load_settings
 from allenrec.settings.libraries import probe_names
-from allenrec.tables import check_cell_type_column
+from allenrec.cells.table import check_cell_type_column
 
 #: Whether the target is the question itself, which may have no answer yet; the engine does not know its targets this early.
 to_be_asked = "query" in sys.argv[1:]
@@ -39,7 +37,7 @@ try:
     if rows and not cells:
         raise UserError("config: models.leave_out: no model of the cell table is left")
     if "evaluate" in sys.argv[1:] and workflow.is_main_process and not workflow.deployment_settings.deployment_method:
-        from allenrec.evaluation import sorters_python
+        from allenrec.evaluation.tables import sorters_python
 
         sorters_python()  # says how to install them, before anything is simulated
 except UserError as error:
@@ -62,46 +60,9 @@ def block(settings):
     return settings.model_dump(mode="json")
 
 
-def code(*parts):
-    """A digest of what a job runs, for `params`: it runs again when the content changes. Parts are modules of the library, which
-    count with all that they import, and other files of it or folders of them, such as captions. As inputs they would be most
-    of what the engine has to look after, for each job anew."""
-    package = SCRIPTS / "allenrec"
-    found, queue = set(), []
-    for path in (package / part for part in parts):
-        if path.is_dir():
-            found |= {file for file in path.iterdir() if file.is_file() and file.suffix != ".py"}
-        elif path.suffix:
-            found.add(path)
-        else:
-            queue.append(path.with_suffix(".py"))
-    while queue:
-        path = queue.pop()
-        if path not in found:
-            found.add(path)
-            queue += imported_modules(path)
-    digest = hashlib.sha256()
-    for path in sorted(found):
-        digest.update(f"{path.relative_to(package)} {content_of(path)}".encode())
-    return digest.hexdigest()[:16]
-
-
-@functools.cache
-def content_of(path):
-    return path.read_text(encoding="utf-8")
-
-
-@functools.cache
-def imported_modules(path):
-    """The modules of the library that one of them imports; all its imports are relative."""
-    found = []
-    relative = [node for node in ast.walk(ast.parse(content_of(path))) if isinstance(node, ast.ImportFrom) and node.level]
-    for node in relative:
-        folder = path.parents[node.level - 1]
-        for candidate in [node.module] if node.module else [name.name for name in node.names]:
-            target = folder.joinpath(*candidate.split("."))
-            found.append(target / "__init__.py" if target.is_dir() else target.with_suffix(".py"))
-    return found
+def code(script, *modules):
+    """A digest of what a job runs, for `params`: the job runs again when its code changes (see `code_digest`)."""
+    return code_digest(SCRIPTS, script, *modules)
 
 
 def figures_at(folder, *names):
@@ -164,7 +125,7 @@ def runtime(base):
 
 def model_files_of_a_person(wildcards):
     """Files that a person put into a model folder; they are checked again when they change."""
-    from allenrec.sources import files_of_a_person
+    from allenrec.models.sources import files_of_a_person
 
     return [str(path) for path in files_of_a_person(f"allen_models/neuronal_model_{wildcards.model}")]
 

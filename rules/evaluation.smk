@@ -19,14 +19,14 @@ rule evaluate:
     message:
         "The summary is in {input.table}; results/evaluation/ has a table of the units of each recording"
     script:
-        "../scripts/evaluate.py"
+        "../scripts/evaluation/evaluate.py"
 
 
 rule evaluate_sorter:
     """A sorter on all recordings, in one job: it compiles for longer than it sorts a short recording."""
     input:
         recordings=expand("results/recordings/{recording}/recording.h5", recording=settings.recordings),
-        program=os.path.relpath(SCRIPTS / "run_sorter.py"),
+        program=os.path.relpath(SCRIPTS / "evaluation" / "run_sorter.py"),
     output:
         # A rule needs an output also where there are no recordings; nobody asks for this one.
         expand("results/evaluation/{recording}/{{sorter}}.csv", recording=settings.recordings or ["none"]),
@@ -41,12 +41,12 @@ rule evaluate_sorter:
         mem_mb=mem_mb(4000),
         runtime=runtime(60 * (len(settings.recordings) or 1)),
     params:
-        code=code("evaluation", "sorting"),
+        code=code("evaluation/evaluate_sorter.py", "allenrec.evaluation.sorting"),
         parameters=lambda wildcards: settings.evaluation.parameters.get(wildcards.sorter, {}),
     message:
         "Sorting all recordings with {wildcards.sorter}"
     script:
-        "../scripts/evaluate_sorter.py"
+        "../scripts/evaluation/evaluate_sorter.py"
 
 
 rule summarise_evaluation:
@@ -69,11 +69,11 @@ rule summarise_evaluation:
         mem_mb=mem_mb(500),
         runtime=runtime(5),
     params:
-        code=code("evaluation"),
+        code=code("evaluation/summarise_evaluation.py"),
     message:
         "Summarising the evaluation"
     script:
-        "../scripts/summarise_evaluation.py"
+        "../scripts/evaluation/summarise_evaluation.py"
 
 
 rule plot_evaluation:
@@ -95,8 +95,8 @@ rule plot_evaluation:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
-        code=code("evaluation", "figures/evaluation", "figures/style", "figures/captions/__init__"),
+        code=code("figures/plot_evaluation.py"),
     message:
         "Drawing the accuracy of the sorted units of recording {wildcards.recording}"
     script:
-        "../scripts/plot_evaluation.py"
+        "../scripts/figures/plot_evaluation.py"

@@ -5,7 +5,7 @@ import subprocess
 
 import yaml
 
-from allenrec.files import written_beside
+from allenrec.common.files import written_beside
 
 #: Rules that a library needs of each model
 STAGES = ("download_model", "compile_mechanisms", "simulate_spikes", "compute_eaps")

@@ -31,11 +31,11 @@ rule plot_cell:
         mem_mb=mem_mb(500),
         runtime=runtime(5),
     params:
-        code=code("currents", "figures/cells", "figures/style", "figures/captions/__init__", "figures/captions/cells"),
+        code=code("figures/plot_cell.py"),
     message:
         "Drawing model {wildcards.model}"
     script:
-        "../scripts/plot_cell.py"
+        "../scripts/figures/plot_cell.py"
 
 
 rule plot_library:
@@ -57,12 +57,12 @@ rule plot_library:
         mem_mb=mem_mb(2000),
         runtime=runtime(10),
     params:
-        code=code("library", "figures/libraries", "figures/style", "figures/captions/__init__", "figures/captions/libraries"),
+        code=code("figures/plot_library.py"),
         min_amp=lambda wildcards: settings.libraries[wildcards.library].min_amp,
     message:
         "Drawing library {wildcards.library}"
     script:
-        "../scripts/plot_library.py"
+        "../scripts/figures/plot_library.py"
 
 
 rule plot_mean_eap:
@@ -84,11 +84,11 @@ rule plot_mean_eap:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
-        code=code("library", "figures/libraries", "figures/style", "figures/captions/__init__", "figures/captions/libraries"),
+        code=code("figures/plot_mean_eap.py"),
     message:
         "Drawing model {wildcards.model} on {wildcards.library}"
     script:
-        "../scripts/plot_mean_eap.py"
+        "../scripts/figures/plot_mean_eap.py"
 
 
 rule plot_recording:
@@ -122,18 +122,11 @@ rule plot_recording:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
-        code=code(
-            "recording",
-            "figures/recordings",
-            "figures/spikes",
-            "figures/style",
-            "figures/captions/__init__",
-            "figures/captions/recordings",
-        ),
+        code=code("figures/plot_recording.py"),
     message:
         "Drawing recording {wildcards.recording}"
     script:
-        "../scripts/plot_recording.py"
+        "../scripts/figures/plot_recording.py"
 
 
 rule plot_drift:
@@ -155,11 +148,11 @@ rule plot_drift:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
-        code=code("recording", "figures/spikes", "figures/style", "figures/captions/__init__", "figures/captions/recordings"),
+        code=code("figures/plot_drift.py"),
     message:
         "Drawing the drift of recording {wildcards.recording}"
     script:
-        "../scripts/plot_drift.py"
+        "../scripts/figures/plot_drift.py"
 
 
 rule view_recording:
@@ -191,18 +184,10 @@ rule view_recording:
         mem_mb=mem_mb(1500),
         runtime=runtime(10),
     params:
-        code=code(
-            "library",
-            "recording",
-            "excerpt",
-            "figures/viewer",
-            "figures/captions/__init__",
-            "figures/captions/recordings",
-            "figures/viewer.js",
-        ),
+        code=code("figures/view_recording.py"),
         # Of the traces, in the page: about a byte each
         n_values=6_000_000,
     message:
         "Making the viewer of recording {wildcards.recording}"
     script:
-        "../scripts/view_recording.py"
+        "../scripts/figures/view_recording.py"

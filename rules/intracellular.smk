@@ -28,7 +28,7 @@ rule simulate_spikes:
         mem_mb=mem_mb(1000),
         runtime=runtime(15),
     params:
-        code=code("intracellular", "cell", "currents", "models", "recorded", "tables"),
+        code=code("intracellular/simulate_spikes.py"),
         settings=block(settings.intracellular),
         axon=settings.models.axon,
         recorded_steps=settings.models.recorded_steps,
@@ -42,7 +42,7 @@ rule simulate_spikes:
     message:
         "Simulating spikes of model {wildcards.model}"
     script:
-        "../scripts/simulate_spikes.py"
+        "../scripts/intracellular/simulate_spikes.py"
 
 
 rule tabulate_cells:
@@ -62,10 +62,10 @@ rule tabulate_cells:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
-        code=code("currents", "tables"),
+        code=code("cells/tabulate_cells.py"),
         cells=list(cells.values()),
         cell_type_column=settings.cell_type_column,
     message:
         "Tabulating the cells"
     script:
-        "../scripts/tabulate_cells.py"
+        "../scripts/cells/tabulate_cells.py"

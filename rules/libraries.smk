@@ -28,7 +28,7 @@ rule compute_eaps:
         mem_mb=mem_mb(1000),
         runtime=runtime(15),
     params:
-        code=code("currents", "cell_library", "tables"),
+        code=code("libraries/compute_eaps.py"),
         settings=library_settings,
         cell=lambda wildcards: cells[wildcards.model],
         cell_type_column=settings.cell_type_column,
@@ -36,7 +36,7 @@ rule compute_eaps:
     message:
         "Computing templates of model {wildcards.model} for {wildcards.library}"
     script:
-        "../scripts/compute_eaps.py"
+        "../scripts/libraries/compute_eaps.py"
 
 
 rule concatenate_library:
@@ -59,10 +59,10 @@ rule concatenate_library:
         mem_mb=mem_mb(1000),
         runtime=runtime(30),
     params:
-        code=code("library"),
+        code=code("libraries/concatenate_library.py"),
         exclude_flagged=settings.models.exclude_flagged,
         left_out=settings.models.leave_out,
     message:
         "Joining the templates of {wildcards.library}"
     script:
-        "../scripts/concatenate_library.py"
+        "../scripts/libraries/concatenate_library.py"

@@ -23,12 +23,12 @@ rule save_config:
         mem_mb=mem_mb(500),
         runtime=runtime(5),
     params:
-        code=code("files"),
+        code=code("settings/save_config.py"),
         settings=block(settings),
     message:
         "Saving the merged configuration"
     script:
-        "../scripts/save_config.py"
+        "../scripts/settings/save_config.py"
 
 
 rule download_model:
@@ -51,13 +51,13 @@ rule download_model:
         mem_mb=mem_mb(500),
         runtime=runtime(30),
     params:
-        code=code("sources/__init__"),
+        code=code("models/download_model.py"),
         sources=settings.models.sources,
         options={"allen": settings.models.allen.model_dump(exclude={"parallel"})},
     message:
         "Fetching and checking model {wildcards.model}"
     script:
-        "../scripts/download_model.py"
+        "../scripts/models/download_model.py"
 
 
 rule compile_mechanisms:
@@ -78,10 +78,10 @@ rule compile_mechanisms:
         mem_mb=mem_mb(1000),
         runtime=runtime(15),
     params:
-        code=code("mechanisms"),
+        code=code("models/compile_mechanisms.py"),
         known=settings.models.known_mechanisms,
         allow_unknown=settings.models.allow_unknown_mechanisms,
     message:
         "Compiling the mechanisms of model {wildcards.model}, if they are new"
     script:
-        "../scripts/compile_mechanisms.py"
+        "../scripts/models/compile_mechanisms.py"

@@ -18,7 +18,7 @@ rule probes:
     message:
         "All probes are in {input.table}, and drawn in {input.picture}"
     script:
-        "../scripts/probes.py"
+        "../scripts/probes/probes.py"
 
 
 rule list_probes:
@@ -42,9 +42,9 @@ rule list_probes:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
-        code=code("probes", "figures/probes", "figures/style", "figures/captions/__init__", "figures/captions/probes", "files"),
+        code=code("probes/list_probes.py"),
         libraries=libraries_of_probes(),
     message:
         "Listing and drawing all probes"
     script:
-        "../scripts/list_probes.py"
+        "../scripts/probes/list_probes.py"

@@ -30,13 +30,13 @@ rule generate_recording:
         mem_mb=mem_mb(4000),
         runtime=runtime(60),
     params:
-        code=code("library", "plan", "recording", "traces", "writers/mearec"),
+        code=code("recordings/generate_recording.py"),
         settings=recording_settings,
         seed=settings.seed,
     message:
         "Generating recording {wildcards.recording}"
     script:
-        "../scripts/generate_recording.py"
+        "../scripts/recordings/generate_recording.py"
 
 
 use rule generate_recording as generate_passing_recording with:
@@ -66,13 +66,13 @@ rule export_binary:
         mem_mb=mem_mb(1000),
         runtime=runtime(30),
     params:
-        code=code("recording", "writers/binary"),
+        code=code("recordings/export_recording.py", "allenrec.recordings.formats.binary"),
         format="binary",
         options={},
     message:
         "Writing recording {wildcards.recording} as a binary folder"
     script:
-        "../scripts/export_recording.py"
+        "../scripts/recordings/export_recording.py"
 
 
 use rule export_binary as export_zarr with:
@@ -85,7 +85,7 @@ use rule export_binary as export_zarr with:
     benchmark:
         "results/benchmarks/rules/export_zarr/{recording}.tsv"
     params:
-        code=code("recording", "writers/zarr"),
+        code=code("recordings/export_recording.py", "allenrec.recordings.formats.zarr"),
         format="zarr",
         options=lambda wildcards: {"compression": settings.recordings[wildcards.recording].zarr_compression},
     message:
@@ -102,7 +102,7 @@ use rule export_binary as export_nwb with:
     benchmark:
         "results/benchmarks/rules/export_nwb/{recording}.tsv"
     params:
-        code=code("recording", "writers/nwb"),
+        code=code("recordings/export_recording.py", "allenrec.recordings.formats.nwb"),
         format="nwb",
         options=lambda wildcards: {"compression": settings.recordings[wildcards.recording].compression},
     message:

@@ -28,10 +28,10 @@ rule write_report:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
-        code=code("report/page", "figures/style", "report"),
+        code=code("report/write_report.py"),
         asked=asked_for(),
         so_far=REPORT_SO_FAR,
     message:
         "Writing the report"
     script:
-        "../scripts/write_report.py"
+        "../scripts/report/write_report.py"

@@ -7,8 +7,8 @@ import yaml
 from support import ROOT, WHEEL_MODELS
 from workflow.snake import copy_workflow, snakemake
 
-from allenrec.mechanisms import compile_mechanisms
-from allenrec.sources import fetch_model
+from allenrec.models.mechanisms import compile_mechanisms
+from allenrec.models.sources import fetch_model
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ import probeinterface
 import yaml
 from filelock import FileLock
 
-from .errors import UserError
+from allenrec.common.errors import UserError
 
 GOLDEN_RATIO = (1 + 5**0.5) / 2
 #: The axes of the planes that MEAutility and its readers know

@@ -3,17 +3,17 @@
 import pytest
 from support import WHEEL_MODELS, run_python
 
-from allenrec.cell_library import build_cell_library
-from allenrec.currents import read_currents
-from allenrec.library import concatenate_libraries, read_library
+from allenrec.intracellular.intracellular_file import read_currents
+from allenrec.libraries.build import build_cell_library
+from allenrec.libraries.library_file import concatenate_libraries, read_library
 from allenrec.settings.libraries import Library
 
 LIBRARY_CELLS = {"473863510": "spiny", "473863035": "spiny", "472912177": "aspiny"}
 
 SIMULATE = """
-from allenrec.cell import load_cell
-from allenrec.currents import write_currents
-from allenrec.intracellular import simulate_spikes
+from allenrec.intracellular.cell import load_cell
+from allenrec.intracellular.intracellular_file import write_currents
+from allenrec.intracellular.simulation import simulate_spikes
 from allenrec.settings.models import Intracellular
 folder, mechanisms, path = sys.argv[1:]
 settings = Intracellular().model_dump()

@@ -11,18 +11,18 @@ import pytest
 import spikeinterface.extractors
 import yaml
 
-from allenrec.errors import UserError
+from allenrec.common.errors import UserError
 from allenrec.figures.probes import overview
 from allenrec.figures.style import save
-from allenrec.library import library_from_arrays, read_library
-from allenrec.plan import plan_recording
+from allenrec.libraries.library_file import library_from_arrays, read_library
 from allenrec.probes import describe_probe, half_sizes, layout_from_text, layout_to_text, load_probe
-from allenrec.recording import read_recording
+from allenrec.recordings.formats.mearec import write_mearec
+from allenrec.recordings.formats.recording_file import read_recording
+from allenrec.recordings.plan import plan_recording
+from allenrec.recordings.traces.blocks import blocks
 from allenrec.settings import load_settings
 from allenrec.settings.libraries import probe_names
 from allenrec.settings.recordings import Recording
-from allenrec.traces import blocks
-from allenrec.writers.mearec import write_mearec
 
 GRID = [[0.0, 0.0], [20.0, 0.0], [0.0, 31.0], [25.0, 40.0]]
 

@@ -9,9 +9,9 @@ import yaml
 from allen_server import AllenServer, archive_of
 from workflow.snake import snakemake
 
-from allenrec.library import read_library
-from allenrec.recording import read_recording
-from allenrec.tables import read_cells
+from allenrec.cells.table import read_cells
+from allenrec.libraries.library_file import read_library
+from allenrec.recordings.formats.recording_file import read_recording
 
 SPECIMENS = {"473863510": "314804042", "473863035": "318808427", "472912177": "330080937"}
 

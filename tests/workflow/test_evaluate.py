@@ -9,7 +9,7 @@ import yaml
 from support import ROOT
 from workflow.snake import clean_environment, copy_workflow, snakemake
 
-from allenrec.evaluation import read_table
+from allenrec.evaluation.tables import read_table
 
 #: One cell is enough
 CHANGE = {

@@ -12,8 +12,8 @@ import yaml
 from support import ROOT
 from workflow.snake import snakemake
 
-from allenrec.library import read_library
-from allenrec.recording import read_recording
+from allenrec.libraries.library_file import read_library
+from allenrec.recordings.formats.recording_file import read_recording
 
 #: What browsers are called on Linux; Debian's first
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -1,11 +1,12 @@
-"""A figure of what sorters make of a recording. It takes tables as `allenrec.evaluation.unit_table` returns them."""
+"""A figure of what sorters make of a recording. It takes tables as `allenrec.evaluation.tables.unit_table` returns them."""
 
 from textwrap import fill
 
 import numpy as np
 from matplotlib.lines import Line2D
 
-from ..evaluation import SNR_EXPECTED, WELL_DETECTED
+from allenrec.evaluation.tables import SNR_EXPECTED, WELL_DETECTED
+
 from .style import GREY, PALE, colours, new_figure, outlined, styled
 
 KINDS, MARKERS = {"E": "excitatory", "I": "inhibitory"}, {"E": "o", "I": "^"}

@@ -1,4 +1,4 @@
-"""Figures of a template library. All take an object with the attributes of `allenrec.library.Library`."""
+"""Figures of a template library. All take an object with the attributes of `allenrec.libraries.library_file.Library`."""
 
 from itertools import zip_longest
 

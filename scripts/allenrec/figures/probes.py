@@ -5,7 +5,8 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import FancyBboxPatch, Polygon
 
-from ..probes import describe_probe
+from allenrec.probes import describe_probe
+
 from .style import BLUE, GREY, INK, ORANGE, PALE, new_figure, round_length, scale_bar, styled
 
 #: What a panel shows at most, µm: of a longer probe the lower end; a wider one is drawn smaller

@@ -1,4 +1,4 @@
-"""Figures of a recording. All take an object with the attributes that `allenrec.recording.read_recording` returns."""
+"""Figures of a recording. All take an object with the attributes that `read_recording` returns."""
 
 import numpy as np
 from matplotlib.collections import EventCollection, LineCollection

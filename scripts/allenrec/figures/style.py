@@ -12,7 +12,7 @@ from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, V
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
 
-from ..files import write_text, written_beside
+from allenrec.common.files import write_text, written_beside
 
 #: Okabe and Ito's colours, which colour-blind people can tell apart; without the yellow, which is too pale on white
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"

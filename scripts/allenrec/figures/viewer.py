@@ -28,8 +28,9 @@ from bokeh.models import (
 from bokeh.plotting import figure
 from bokeh.resources import INLINE
 
-from ..excerpt import excerpt_of, packed
-from ..files import write_text
+from allenrec.common.files import write_text
+
+from .excerpt import excerpt_of, packed
 from .recordings import best_channels, busiest_window
 from .style import GREY, INK, PALE
 from .units import unit_colours, unit_kinds, unit_names
@@ -48,7 +49,7 @@ def trace_viewer(recording, n_values):
 
     Parameters
     ----------
-    recording : allenrec.recording.Recording
+    recording : allenrec.recordings.formats.recording_file.Recording
     n_values : int
         About how many values of the traces it holds.
     """

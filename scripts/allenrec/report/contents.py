@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..currents import read_currents, summary
-from ..errors import UserError
-from ..library import open_library, template_table
+from allenrec.common.errors import UserError
+from allenrec.intracellular.intracellular_file import read_currents, summary
+from allenrec.libraries.library_file import open_library, template_table
 
 #: The stages in the order in which they run, with how the names of their rules begin; other rules come after them
 STAGES = {

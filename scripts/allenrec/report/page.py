@@ -12,8 +12,9 @@ import yaml
 from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..figures.style import colours
-from ..files import write_text
+from allenrec.common.files import write_text
+from allenrec.figures.style import colours
+
 from .citations import as_bibtex, as_text, needed, read_references
 from .contents import cell_rows, library_facts, model_sources, recording_facts, stage_times
 

@@ -8,11 +8,12 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from ..errors import UserError
-from .between import check_evaluation, check_library, check_recording
-from .block import Block
+from allenrec.common.errors import UserError
+
+from .base import Block
+from .cross_checks import check_evaluation, check_library, check_recording
+from .error_messages import explain
 from .evaluation import Evaluation
-from .faults import explain
 from .libraries import Library
 from .models import Cells, Intracellular, Models
 from .recordings import Recording

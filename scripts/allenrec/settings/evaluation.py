@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PositiveInt
 
-from .block import Block
+from .base import Block
 
 Names = Annotated[list[str], Field(min_length=1)]
 #: The sorters that SpikeInterface can run, if they are installed

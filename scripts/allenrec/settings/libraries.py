@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from .block import Block, Nonnegative, Pair, PositivePair
+from .base import Block, Nonnegative, Pair, PositivePair
 
 #: Endings of files with a probe: MEAutility's format, and probeinterface's
 PROBE_FILES = (".yaml", ".yml", ".json")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from .block import Block, CountPair, Nonnegative, PositivePair, Text
+from .base import Block, CountPair, Nonnegative, PositivePair, Text
 
 OneOrMore = Text | Annotated[list[Text], Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
-from .block import Block, CountPair, Nonnegative, Pair, PositivePair, Text
+from .base import Block, CountPair, Nonnegative, Pair, PositivePair, Text
 
 #: Mean and standard deviation, Hz
 RateSpread = Annotated[tuple[PositiveFloat, Nonnegative], Field(strict=False)]

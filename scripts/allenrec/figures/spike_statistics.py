@@ -1,0 +1,250 @@
+"""Figures of the spikes of a recording as they are in its traces, and of the noise between them.
+
+All take an object with the attributes that `allenrec.recordings.formats.recording_file.read_recording` returns, and most what
+`allenrec.figures.snippets` cut out of it.
+"""
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from .snippets import evenly, principal_components
+from .style import GREY, INK, PALE, colours, new_figure, styled
+from .units import heading, of_units, type_colours, unit_colours, unit_kinds, unit_names, unit_order
+
+#: At most how many units have a panel of their own, and how many lines of one unit are drawn
+PANELS_SHOWN, LINES_SHOWN = 24, 100
+#: µV. Below this, what is between spikes is their tails and no noise
+SILENCE = 0.01
+#: At most how many points a line of the drift has
+POINTS = 4000
+#: Up to how many units a histogram shows each unit, not each cell type
+UNITS_STACKED = 12
+#: How many standard deviations of the noise a sorter's threshold usually is
+THRESHOLD = 5.0
+
+
+def _shown(recording):
+    """Return the units that have a panel, in the order of the raster; of many some, with words that say so."""
+    order = unit_order(recording)
+    if len(order) <= PANELS_SHOWN:
+        return order, ""
+    return list(evenly(order, PANELS_SHOWN)), f", {PANELS_SHOWN} of them shown"
+
+
+def _panels(recording, what, height):
+    """Return a figure with a panel for each unit that is shown, and the units in the order of the panels."""
+    shown, part = _shown(recording)
+    columns = min(len(shown), 4 if len(shown) <= 8 else 6)
+    rows = -(-len(shown) // columns)
+    figure = new_figure(max(1.75 * columns, 5.0) + 0.4, height * rows + 0.6, f"{heading(recording, what)}{part}")
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
+    for axes in panels[len(shown) :]:
+        axes.remove()
+    for axes in panels[max(len(shown) - columns, 0) : len(shown)]:
+        axes.tick_params(labelbottom=True)
+    return figure, panels[: len(shown)], shown
+
+
+def _title(axes, recording, unit, more):
+    kind = unit_kinds(recording)[unit]
+    axes.set_title(f"{unit_names(recording)[unit]}: {kind[1]} ({kind[0]})\n{more}", fontsize=7.5, color=INK)
+
+
+@styled
+@of_units
+def waveforms(recording, snippets):
+    """Spikes of each unit in the traces on its loudest channel (µV) over time (ms), their mean, and the template.
+
+    A panel a unit. Thin lines are spikes, up to 100; the coloured line is their mean, the dashed line the template as the
+    filter leaves it.
+    """
+    figure, panels, shown = _panels(recording, "Waveforms", 1.75)
+    chosen = unit_colours(recording)
+    rate, peak = recording.sampling_frequency, recording.template_peak
+    for axes, unit in zip(panels, shown, strict=True):
+        spikes = snippets.of_unit(unit)
+        channel = snippets.channels[snippets.loudest[unit]]
+        template = recording.filtered_templates[unit][channel]
+        time = (np.arange(len(template)) - peak) * 1000 / rate
+        axes.plot(time, template, color=INK, lw=0.9, ls="--", zorder=4, gid="template")
+        few = evenly(spikes, LINES_SHOWN)
+        lines = np.stack([np.broadcast_to(snippets.time, few.shape), few], axis=2)
+        axes.add_collection(LineCollection(lines, colors=PALE, linewidths=0.5, gid="spikes"))
+        if len(spikes):
+            axes.plot(snippets.time, spikes.mean(axis=0), color=chosen[unit], lw=1.8, zorder=3, gid="mean")
+        axes.set_xlim(snippets.time[0], snippets.time[-1])
+        axes.autoscale_view(scalex=False)
+        axes.yaxis.set_major_locator(MaxNLocator(4))
+        _title(axes, recording, unit, f"channel {channel}, {len(spikes)} spikes")
+    _outer_labels(panels, "time (ms)", "µV")
+    handles = [Line2D([], [], color=PALE, label="spikes"), Line2D([], [], color=GREY, lw=2, label="their mean")]
+    handles.append(Line2D([], [], color=INK, lw=0.9, ls="--", label="template"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _outer_labels(panels, across, up):
+    for axes in panels:
+        place = axes.get_subplotspec()
+        if place.is_first_col():
+            axes.set_ylabel(up)
+        if axes.xaxis.get_tick_params().get("labelbottom", False):
+            axes.set_xlabel(across)
+
+
+@styled
+@of_units
+def amplitudes_over_time(recording, snippets):
+    """Amplitude of spikes in the traces (µV) over time (s); rows are units, as in the raster, each with a scale of its own.
+
+    The amplitude is how far a spike goes below zero on the loudest channel of its unit, noise included. The line is the
+    median.
+    """
+    shown, part = _shown(recording)
+    chosen, names = unit_colours(recording), unit_names(recording)
+    title = f"{heading(recording, 'Amplitudes over time')}{part}"
+    figure = new_figure(9.0, 0.62 * len(shown) + 1.1, title)
+    panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
+    amplitudes = snippets.amplitudes
+    for axes, unit in zip(panels, shown, strict=True):
+        own = snippets.units == unit
+        axes.scatter(snippets.times[own], amplitudes[own], s=5, color=chosen[unit], linewidths=0)
+        if own.any():
+            axes.axhline(np.median(amplitudes[own]), color=INK, lw=0.7)
+        axes.set_ylim(0, 1.15 * amplitudes[own].max(initial=1.0))
+        axes.yaxis.set_major_locator(MaxNLocator(2))
+        axes.set_ylabel(names[unit], rotation=0, ha="right", va="center", color=chosen[unit], fontweight="bold")
+    panels[-1].set(xlabel="time (s)", xlim=(0, recording.duration))
+    figure.supylabel("unit, amplitude (µV)", fontsize=8)
+    return figure
+
+
+@styled
+@of_units
+def amplitude_histogram(recording, snippets, noise):
+    """Distribution of the amplitudes of spikes in the traces (µV), stacked by unit or, of many units, by cell type.
+
+    The dashed line is five standard deviations of the noise, where sorters usually put their threshold.
+    """
+    amplitudes, order = snippets.amplitudes, unit_order(recording)
+    names, kinds = unit_names(recording), unit_kinds(recording)
+    by_unit = len(order) <= UNITS_STACKED
+    if by_unit:
+        chosen = unit_colours(recording)
+        groups = [(f"{names[u]}: {kinds[u][1]} ({kinds[u][0]})", chosen[u], snippets.units == u) for u in order]
+    else:
+        types = np.array([kind[1] for kind in kinds])[snippets.units]
+        groups = [(name, colour, types == name) for name, colour in colours([kind[1] for kind in kinds]).items()]
+    figure = new_figure(6.4, 3.6, heading(recording, "Amplitudes of spikes"))
+    axes = figure.add_subplot()
+    top = float(amplitudes.max(initial=1.0))
+    bins = np.linspace(min(0.0, float(amplitudes.min(initial=0.0))), top, 61)
+    axes.hist(
+        [amplitudes[own] for _, _, own in groups], bins=bins, stacked=True,
+        color=[colour for _, colour, _ in groups], label=[name for name, _, _ in groups],
+    )  # fmt: skip
+    level = float(np.median(noise.deviation))
+    if level > 0:
+        axes.axvline(THRESHOLD * level, color=INK, ls="--", lw=1, label=f"{THRESHOLD:g} × noise ({level:.1f} µV)")
+    axes.set(xlabel="amplitude of a spike (µV)", ylabel="spikes", xlim=(bins[0], bins[-1]))
+    axes.legend(title="unit" if by_unit else "cell type", title_fontsize=7.5, alignment="left")
+    return figure
+
+
+@styled
+@of_units
+def principal_component_map(recording, snippets):
+    """Spikes of all units by their first three principal components; a colour a unit, with its name at its median.
+
+    The components are of the waveforms on the loudest channels of all units together, in standard deviations of the first.
+    """
+    scores, share = principal_components(snippets)
+    chosen, names = unit_colours(recording), unit_names(recording)
+    figure = new_figure(9.0, 4.4, heading(recording, "Principal components of the spikes"))
+    for axes, (across, up) in zip(figure.subplots(1, 2), ((0, 1), (0, 2)), strict=True):
+        colour = [chosen[unit] for unit in snippets.units]
+        axes.scatter(scores[:, across], scores[:, up], s=6, c=colour, alpha=0.6, linewidths=0)
+        for unit in np.unique(snippets.units):
+            middle = np.median(scores[snippets.units == unit][:, [across, up]], axis=0)
+            box = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": chosen[unit], "lw": 0.8, "alpha": 0.85}
+            axes.annotate(names[unit], middle, fontsize=7.5, ha="center", va="center", bbox=box)
+        axes.set_xlabel(f"component {across + 1} ({100 * share[across]:.0f} % of the variance)")
+        axes.set_ylabel(f"component {up + 1} ({100 * share[up]:.0f} %)")
+    return figure
+
+
+@styled
+@of_units
+def intervals(recording):
+    """Intervals between the spikes of each unit (ms, logarithmic): how many spikes follow another after so long.
+
+    A panel a unit. The dashed line is the shortest interval.
+    """
+    figure, panels, shown = _panels(recording, "Intervals between spikes", 1.55)
+    order_colours = dict(zip(shown, type_colours(recording, shown), strict=True))
+    every = [1000 * np.diff(np.asarray(recording.spike_times[unit])) for unit in shown]
+    longest = max((gaps.max(initial=0.0) for gaps in every), default=0.0)
+    bins = np.geomspace(1.0, max(longest, 100.0), 41)
+    for axes, unit, gaps in zip(panels, shown, every, strict=True):
+        axes.hist(np.maximum(gaps, bins[0]), bins=bins, color=order_colours[unit])
+        axes.set_xscale("log")
+        axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.minorticks_off()
+        shortest = ""
+        if len(gaps):
+            axes.axvline(gaps.min(), color=INK, ls="--", lw=0.8)
+            shortest = f"shortest {gaps.min():.1f} ms"
+        _title(axes, recording, unit, shortest)
+    _outer_labels(panels, "interval (ms)", "intervals")
+    return figure
+
+
+@styled
+def noise_spectrum(recording, noise):
+    """Power of the traces between spikes (µV²/Hz) over frequency (Hz): the median of all channels, and from the lowest
+    to the highest of them.
+
+    In the corner the standard deviation of the noise, the median over channels, from the median of absolute values.
+    """
+    figure = new_figure(6.4, 3.6, heading(recording, "Noise spectrum"))
+    axes = figure.add_subplot()
+    known = ~np.isnan(noise.density).all(axis=0)
+    density = noise.density[1:, known]
+    if not known.any() or np.median(noise.deviation) < SILENCE:
+        text = "no noise" if known.any() else "no pause between spikes that is long enough"
+        axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes, color=GREY)
+        axes.axis("off")
+        return figure
+    frequency = noise.frequency[1:]
+    lowest, highest = density.min(axis=1), density.max(axis=1)
+    axes.fill_between(frequency, lowest, highest, color=PALE, linewidth=0, label=f"{known.sum()} channels")
+    axes.plot(frequency, np.median(density, axis=1), color=INK, lw=1.3, label="median")
+    axes.set(xscale="log", yscale="log", xlabel="frequency (Hz)", ylabel="power (µV²/Hz)", xlim=(frequency[0], frequency[-1]))
+    top = float(highest.max())
+    axes.set_ylim(max(float(lowest[lowest > 0].min(initial=top)), 1e-5 * top), 2 * top)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.legend(loc="lower center", title=f"standard deviation {np.median(noise.deviation):.2f} µV", title_fontsize=7.5)
+    return figure
+
+
+@styled
+@of_units
+def drift(recording, times, displacements):
+    """How far each unit is from its place along its path (µm) over time (s); `times` (n,), `displacements` (n, n_units)."""
+    chosen, names, kinds = unit_colours(recording), unit_names(recording), unit_kinds(recording)
+    figure = new_figure(9.0, 3.8, heading(recording, "Drift"))
+    axes = figure.add_subplot()
+    shown = evenly(np.arange(len(times)), POINTS)
+    for unit, colour in enumerate(chosen):
+        label = f"{names[unit]}: {kinds[unit][1]} ({kinds[unit][0]})"
+        # Ever narrower: lines that coincide, where the probe moves as a whole, remain visible
+        width = 1 + 4 * (len(chosen) - 1 - unit) / len(chosen)
+        axes.plot(times[shown], displacements[shown, unit], color=colour, lw=width, label=label, gid=f"unit {names[unit]}")
+    axes.axhline(0, color=PALE, lw=0.8, zorder=0)
+    axes.set(xlabel="time (s)", ylabel="displacement (µm)", xlim=(0, recording.duration))
+    if len(chosen) <= PANELS_SHOWN:
+        axes.legend(title="unit", title_fontsize=7.5, alignment="left", loc="upper left", bbox_to_anchor=(1.005, 1))
+    return figure

@@ -1,0 +1,242 @@
+"""The faithful cell: AllenSDK's two recipes, carried out inside `LFPy.Cell`.
+
+With `intracellular`, one of the two modules that touch NEURON. The recipes are those of `allensdk.model.biophysical.utils`
+(`Utils` and `AllActiveUtils`), step by step; a cell that leaves one out is another cell (rest off by 10 to 20 mV, up to
+2.6 times the spikes).
+"""
+
+import os
+import re
+from contextlib import contextmanager
+from pathlib import Path
+
+# Read by NEURON when it is imported: no warning about a missing display from every job.
+os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
+
+import LFPy
+import neuron
+import numpy as np
+
+from allenrec.common.errors import UserError
+from allenrec.models.archive import STUB_MECHANISMS, read_model
+
+AXON_TREATMENTS = ("auto", "stub", "truncated", "keep")
+STUB_LENGTH = 30.0  # µm, each of the two sections
+STUB_DIAMETER = 1.0  # µm
+SEGMENT_LENGTH = 40.0  # µm
+#: How far from the soma AllenSDK takes the diameter of the second section of a truncated axon, µm
+TRUNCATION_DISTANCE = 60.0
+
+
+@contextmanager
+def neuron_in_words():
+    """What NEURON refuses to run, a `UserError`; of a function, as a decorator."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "hoc" not in str(error):
+            raise
+        raise UserError(f"NEURON stops: {str(error).removeprefix('hocobj_call error: ')}") from None
+
+
+@neuron_in_words()
+def load_cell(model_folder, mechanisms, *, dt=2**-5, tstop=1000.0, axon="auto"):
+    """Build the cell that the Allen Institute fitted.
+
+    One model a process: NEURON keeps its sections and mechanisms globally.
+
+    Parameters
+    ----------
+    model_folder : path
+        Folder in the layout of an Allen archive.
+    mechanisms : path
+        Folder of compiled mechanisms, as `compile_mechanisms` returns it.
+    dt, tstop : float
+        Time step and end of simulations, ms.
+    axon : {"auto", "stub", "truncated", "keep"}
+        What replaces the reconstructed axon. "auto" takes what the model was fitted with: a stub of two sections, 30 µm
+        long and 1 µm thick, at soma(0.5), for perisomatic and newer all-active models; two sections with the diameters
+        of the reconstructed axon at soma(1) for older all-active ones.
+
+    Returns
+    -------
+    LFPy.Cell
+        Soma centre at the origin, as it lies in the reconstruction. `cell.model` is the `Model` and `cell.axon` the
+        treatment that was chosen.
+
+    Raises
+    ------
+    UserError
+        If the folder is not a sound model, or NEURON cannot load or run the mechanisms.
+    """
+    model = read_model(model_folder)
+    treatment = axon_treatment(model, axon)
+    _load_mechanisms(Path(mechanisms).resolve())
+    cell = LFPy.Cell(
+        morphology=str(model.morphology),
+        v_init=model.v_init,
+        celsius=model.temperature,
+        passive=False,
+        nsegs_method=None,
+        custom_fun=[_build],
+        custom_fun_args=[{"model": model, "axon": treatment}],
+        dt=dt,
+        tstart=0.0,
+        tstop=tstop,
+        pt3d=False,
+    )
+    cell.model = model
+    cell.axon = treatment
+    return cell
+
+
+def axon_treatment(model, axon="auto"):
+    """Return "stub", "truncated" or "keep" for a model; "auto" follows from its kind and mechanisms."""
+    if axon not in AXON_TREATMENTS:
+        raise UserError(f"axon: {axon!r} is not one of {', '.join(AXON_TREATMENTS)}")
+    if axon != "auto":
+        return axon
+    return "stub" if model.kind == "perisomatic" or model.mechanisms & STUB_MECHANISMS else "truncated"
+
+
+def _load_mechanisms(folder):
+    try:
+        loaded = neuron.load_mechanisms(str(folder), warn_if_already_loaded=False)
+    except RuntimeError as error:
+        raise UserError(f"{folder}: this process has loaded another set of mechanisms already ({error})") from None
+    if not loaded:
+        raise UserError(f"{folder}: no compiled mechanisms for this kind of machine; compile them here")
+
+
+def _build(cell, model, axon):
+    """Turn the imported morphology into the model. The order is AllenSDK's."""
+    h = neuron.h
+    for section in h.soma:
+        for segment in section:
+            segment.area()  # makes NEURON derive the diameters from the 3-D points
+    for section in h.allsec():
+        section.nseg = 1 + 2 * int(section.L / SEGMENT_LENGTH)
+    if axon == "stub":
+        _replace_axon(model, h.soma[0](0.5), [STUB_DIAMETER, STUB_DIAMETER])
+    elif axon == "truncated":
+        _replace_axon(model, h.soma[0](1.0), _truncated_diameters(model))
+    _set_cable(model)
+    _set_parameters(model)
+    _set_reversal_potentials(model)
+
+
+def _sections(kind=None):
+    """The sections of a type, or all. By name: NEURON keeps the hoc name of a type whose sections are gone."""
+    return [s for s in neuron.h.allsec() if kind is None or re.match(rf"{kind}\b", s.name())]
+
+
+def _replace_axon(model, connection, diameters):
+    """Delete the reconstructed axon; put two sections of 30 µm in its place, along its direction.
+
+    The 3-D points change no voltage; without them NEURON would lay the stub in one fixed direction for every cell,
+    wherever its dendrites are.
+    """
+    h = neuron.h
+    start = _location(connection)
+    direction = _axon_direction()
+    for section in _sections("axon"):
+        h.delete_section(sec=section)
+    h("create axon[2]")
+    for i, (section, diameter) in enumerate(zip(h.axon, diameters, strict=True)):
+        for distance in (i * STUB_LENGTH, (i + 1) * STUB_LENGTH):
+            section.pt3dadd(*(start + distance * direction), diameter)
+        # The points are kept in single precision; the length itself is exact.
+        section.L = STUB_LENGTH
+        section.diam = diameter
+        section.nseg = 1
+    h.axon[0].connect(connection, 0)
+    h.axon[1].connect(h.axon[0](1), 0)
+
+
+def _truncated_diameters(model):
+    axon = _sections("axon")
+    if not axon:
+        raise UserError(f"model {model.model_id}: {model.morphology} has no axon to truncate; set models.axon to stub or keep")
+    h = neuron.h
+    h.distance(0, h.soma[0](0))
+    beyond = [section for section in axon if h.distance(section(0.5)) > TRUNCATION_DISTANCE]
+    return [axon[0].diam, (beyond or axon)[0].diam]
+
+
+def _points(section):
+    """The 3-D points of a section and the length that each stands for: (n, 3) and (n,), µm."""
+    n = section.n3d()
+    points = np.array([[section.x3d(i), section.y3d(i), section.z3d(i)] for i in range(n)])
+    weights = np.gradient([section.arc3d(i) for i in range(n)]) if n > 1 else np.ones(n)
+    return points, weights
+
+
+def _location(segment):
+    """The place of a segment's centre on the 3-D points of its section, µm."""
+    section = segment.sec
+    points, _ = _points(section)
+    arc = [section.arc3d(i) for i in range(section.n3d())]
+    return np.array([np.interp(segment.x * section.L, arc, axis) for axis in points.T])
+
+
+def _axon_direction():
+    """The unit vector from the soma centre along which the axon leaves.
+
+    It points to the centroid of the first 60 µm of the reconstructed axon; where there is none, away from the apical
+    dendrite, as axons of pyramidal cells run; where there is no apical dendrite either, away from all dendrites.
+    """
+    h = neuron.h
+    centre = _location(h.soma[0](0.5))
+    axon, apical, dendrites = (_sections(kind) for kind in ("axon", "apic", "dend"))
+    if axon:
+        h.distance(0, axon[0](0))
+        initial = [s for s in axon if h.distance(s(0)) < 2 * STUB_LENGTH] or axon[:1]
+        vector = _centroid(initial, 2 * STUB_LENGTH) - centre
+    else:
+        vector = centre - _centroid(apical or dendrites, np.inf) if apical or dendrites else np.zeros(3)
+    length = np.linalg.norm(vector)
+    return vector / length if length > 1e-6 else np.array([0.0, -1.0, 0.0])
+
+
+def _centroid(sections, reach):
+    """The length-weighted centroid of the first `reach` µm of each section."""
+    points, weights = zip(*(_points(s) for s in sections), strict=True)
+    within = [np.array([s.arc3d(i) <= reach for i in range(s.n3d())]) for s in sections]
+    weights = [w * near for w, near in zip(weights, within, strict=True)]
+    return np.average(np.concatenate(points), axis=0, weights=np.concatenate(weights))
+
+
+def _set_cable(model):
+    for section in _sections():
+        section.Ra = model.axial_resistivity
+        section.insert("pas")
+        if model.e_pas is not None:
+            section.e_pas = model.e_pas
+    for kind, capacitance in model.capacitance.items():
+        for section in _sections(kind):
+            section.cm = _as_fitted(model, capacitance)
+
+
+def _set_parameters(model):
+    for parameter in model.parameters:
+        value = _as_fitted(model, parameter.value)
+        if parameter.section == "glob":
+            setattr(neuron.h, parameter.name, value)
+            continue
+        for section in _sections(parameter.section):
+            if parameter.mechanism:
+                section.insert(parameter.mechanism)
+            setattr(section, parameter.name, value)
+
+
+def _as_fitted(model, value):
+    """AllenSDK passes the values of perisomatic fits through "%g"; the published numbers hold with that rounding."""
+    return float(f"{value:g}") if model.kind == "perisomatic" else value
+
+
+def _set_reversal_potentials(model):
+    for kind, potentials in model.reversal.items():
+        for section in _sections(kind):
+            for name, value in potentials.items():
+                if neuron.h.ismembrane(f"{name[1:]}_ion", sec=section):
+                    setattr(section, name, value)

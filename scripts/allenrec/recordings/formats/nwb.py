@@ -1,0 +1,193 @@
+"""A file of Neurodata Without Borders: traces, electrodes, and the ground truth as its table of units."""
+
+import json
+from datetime import UTC, datetime
+from uuid import NAMESPACE_URL, uuid5
+
+import numpy as np
+from hdmf.backends.hdf5 import H5DataIO
+from hdmf.data_utils import GenericDataChunkIterator
+from pynwb import NWBHDF5IO, NWBFile
+from pynwb.ecephys import ElectricalSeries
+from pynwb.misc import Units
+
+from allenrec.common.files import written_beside
+from allenrec.common.hdf5 import COMPRESSION, read_dict
+from allenrec.probes import half_sizes
+
+from .attribution import PAPERS, TERMS
+
+#: What never happened has no date: the same recording gives the same file
+DATE = datetime(2000, 1, 1, tzinfo=UTC)
+#: Of the columns of `units`, what they mean; features of waveforms are explained in README.md
+MEANING = {
+    "cell_type": "type of the cell",
+    "bintype": "E, excitatory, or I, inhibitory",
+    "model_id": "neuronal model of the Allen Cell Types Database",
+    "specimen_id": "its cell in the Allen Cell Types Database",
+    "template_id": "row of the template in its library",
+    "x": "µm, position of the soma, in the frame of the electrodes",
+    "y": "µm, position of the soma, in the frame of the electrodes",
+    "z": "µm, position of the soma, in the frame of the electrodes",
+    "amplitude": "µV below zero of the template at its loudest electrode, before the filter",
+    "peak_channel": "that electrode, from 0",
+    "process": "how intervals between spikes were drawn, or given",
+    "rate": "Hz, as it was asked for",
+    "rate_found": "Hz, of the spikes that are there",
+    "n_refractory_violations": "intervals shorter than the refractory period",
+    "n_bursts": "bursts that were drawn as such",
+    "snr": "largest deflection of the template over the standard deviation of the noise, before the filter",
+    "snr_filtered": "the same after the filter",
+}
+
+
+class _Pieces(GenericDataChunkIterator):
+    """Samples of an open file, read a buffer at a time."""
+
+    def __init__(self, samples, **options):
+        self._samples = samples
+        super().__init__(**options)
+
+    def _get_data(self, selection):
+        return self._samples[selection]
+
+    def _get_maxshape(self):
+        return self._samples.shape
+
+    def _get_dtype(self):
+        return self._samples.dtype
+
+
+def write_nwb(path, recording, *, compression="none"):
+    """Write a recording as an NWB file.
+
+    Parameters
+    ----------
+    path : path
+    recording : allenrec.recordings.formats.recording_file.Recording
+    compression : {"none", "lzf", "gzip"}
+        Of the traces.
+    """
+    content = _describe(recording)
+    _add_electrodes(content, recording)
+    _add_traces(content, recording, compression)
+    _add_units(content, recording)
+    _number_objects(content)
+    with written_beside(path) as temporary, NWBHDF5IO(temporary, "w") as file:
+        file.write(content)
+
+
+def _describe(recording):
+    name = recording.provenance.get("config", {}).get("recording", "recording")
+    provenance = json.dumps(recording.provenance, sort_keys=True)
+    return NWBFile(
+        session_description=f"{name}: simulated extracellular recording of which every spike is known",
+        identifier=str(uuid5(NAMESPACE_URL, provenance)),
+        session_start_time=DATE,
+        file_create_date=DATE,
+        experiment_description=TERMS,
+        related_publications=list(PAPERS),
+        keywords=["simulation", "ground truth", "spike sorting"],
+        data_collection=f"Made by allenrec from this configuration, digests and versions: {provenance}",
+        notes=f"Samples clipped, of each channel: {recording.clipped_samples.tolist()}",
+    )
+
+
+def _add_electrodes(content, recording):
+    """Positions in the frame of the units, and in the plane of the probe with the shapes of contacts."""
+    probe = recording.probe
+    name = probe.model_name or probe.name or "probe"
+    device = content.create_device(name=name.replace("/", "_"), description="simulated")
+    shanks = probe.shank_ids if probe.shank_ids is not None else np.zeros(probe.get_contact_count(), dtype=int)
+    groups = {
+        shank: content.create_electrode_group(
+            name=f"shank{shank}", description=f"shank {shank}", location="simulated", device=device
+        )
+        for shank in dict.fromkeys(map(str, shanks))
+    }
+    for column, meaning in {
+        "contact_shape": "circle, square or rect",
+        "contact_width": "µm, along rel_x before a contact is turned",
+        "contact_height": "µm, along rel_y before a contact is turned",
+    }.items():
+        content.add_electrode_column(name=column, description=meaning)
+    rows = zip(
+        recording.channel_positions, probe.contact_positions, 2 * half_sizes(probe), probe.contact_shapes, shanks, strict=True
+    )
+    for (x, y, z), (rel_x, rel_y), (width, height), shape, shank in rows:
+        content.add_electrode(
+            x=x,
+            y=y,
+            z=z,
+            rel_x=rel_x,
+            rel_y=rel_y,
+            location="simulated",
+            group=groups[str(shank)],
+            contact_shape=str(shape),
+            contact_width=width,
+            contact_height=height,
+        )
+
+
+def _add_traces(content, recording, compression):
+    n_samples, n_channels = recording.samples.shape
+    # Chunks are those of the file that is read, about a megabyte.
+    rows = min(recording.samples.chunks[0], n_samples)
+    pieces = _Pieces(
+        recording.samples,
+        chunk_shape=(rows, n_channels),
+        buffer_shape=(min(64 * rows, n_samples), n_channels),
+        display_progress=True,
+    )
+    electrodes = content.create_electrode_table_region(region=list(range(n_channels)), description="all")
+    content.add_acquisition(
+        ElectricalSeries(
+            name="ElectricalSeries",
+            description="Traces in order of the electrodes",
+            data=H5DataIO(pieces, **COMPRESSION[compression]),
+            electrodes=electrodes,
+            starting_time=0.0,
+            rate=recording.sampling_frequency,
+            # To volts
+            conversion=recording.gain_to_uV * 1e-6,
+            offset=0.0,
+            filtering=_filter_of(recording),
+        )
+    )
+
+
+def _filter_of(recording):
+    if not recording.filtered:
+        return "none"
+    info = read_dict(recording.file["info/recordings"])
+    return f"Butterworth, order {info['filter_order']}, {info['filter_cutoff']} Hz, {info['filter_mode']}"
+
+
+def _add_units(content, recording):
+    units = recording.units
+    upsample = int(recording.file["info/templates/upsample"][()])
+    content.units = Units(
+        name="units",
+        description="Ground truth: every spike of every unit, at the exact time",
+        resolution=1 / (recording.sampling_frequency * upsample),
+        waveform_rate=recording.sampling_frequency,
+        electrode_table=content.electrodes,
+    )
+    # Columns without a row would have no type.
+    for column in units if len(units) else []:
+        content.add_unit_column(name=column, description=MEANING.get(column, column.replace("_", " ")))
+    rows = units.to_dict("records")
+    # Volts, samples first
+    means = 1e-6 * np.moveaxis(recording.filtered_templates, 1, 2).astype(float)
+    if len(units):
+        meaning = "µV below zero of each spike alone, before the filter, at the unit's loudest electrode"
+        content.add_unit_column(name="spike_amplitudes", description=meaning, index=True)
+    for row, times, mean, amplitudes in zip(rows, recording.spike_times, means, recording.amplitudes, strict=True):
+        row = row | {"spike_amplitudes": amplitudes, "waveform_mean": mean, "obs_intervals": [[0.0, recording.duration]]}
+        content.add_unit(spike_times=times, **row)
+
+
+def _number_objects(content):
+    """Give every object the same id whenever it is written; pynwb draws random ones, and has no public way to set them."""
+    for number, thing in enumerate([content, *content.all_children()]):
+        thing._AbstractContainer__object_id = str(uuid5(NAMESPACE_URL, f"{content.identifier}/{number}/{thing.name}"))

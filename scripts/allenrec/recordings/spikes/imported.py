@@ -1,0 +1,140 @@
+"""Spike trains that a person gives: files of CSV, NPZ or NWB."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from allenrec.common.errors import UserError
+
+from .processes import Train
+
+
+def read_trains(path):
+    """Read the spike times of all units in a file.
+
+    Parameters
+    ----------
+    path : path
+        `.csv` with the columns `unit` and `time_s`, a row a spike, in which a unit without spikes has one row with an empty
+        time; `.npz` with an array of times, s, for each unit, named after it; or `.nwb` with a table of units.
+
+    Returns
+    -------
+    dict
+        Units as text, in the order of the file, in CSV in that of their numbers or names: times (n_spikes,) float64, s.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read as one of these.
+    """
+    readers = {".csv": _read_csv, ".npz": _read_npz, ".nwb": _read_nwb}
+    try:
+        trains = readers[Path(path).suffix.lower()](path)
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: cannot be read as spike trains ({reason})") from None
+    for unit, times in trains.items():
+        if times.ndim != 1 or times.dtype.kind not in "iuf":
+            raise UserError(f"{path}: unit {unit}: must be a list of times in s, not {times.dtype} of shape {times.shape}")
+    return {unit: times.astype(float) for unit, times in trains.items()}
+
+
+def _read_csv(path):
+    table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+    missing = [column for column in ("unit", "time_s") if column not in table]
+    if missing:
+        raise UserError(f"{path}: has no column {missing[0]!r}; its columns are {', '.join(table) or 'none'}")
+    silent = table["time_s"].str.strip() == ""
+    times = pd.to_numeric(table["time_s"], errors="coerce")
+    wrong = np.flatnonzero(times.isna() & ~silent)
+    if len(wrong):
+        value = table["time_s"].iloc[wrong[0]]
+        raise UserError(f"{path}: row {wrong[0] + 2}: time_s: {value!r} must be a number")
+    units = table["unit"].str.strip()
+    alone = units.map(units.value_counts()) == 1
+    wrong = np.flatnonzero((silent & ~alone) | (units == ""))
+    if len(wrong):
+        raise UserError(f"{path}: row {wrong[0] + 2}: {'unit' if units.iloc[wrong[0]] == '' else 'time_s'} is empty")
+    rows = units.groupby(units).indices
+    numbers = all(unit.isdecimal() for unit in rows)
+    return {unit: times.iloc[rows[unit]].dropna().to_numpy() for unit in sorted(rows, key=int if numbers else str)}
+
+
+def _read_npz(path):
+    with np.load(path, allow_pickle=False) as arrays:
+        if not hasattr(arrays, "files"):
+            raise ValueError("an array without a name")
+        return {unit: arrays[unit] for unit in arrays.files}
+
+
+def _read_nwb(path):
+    # Takes a second to import, and most recordings do not need it
+    from pynwb import NWBHDF5IO
+
+    with NWBHDF5IO(str(path), "r") as file:
+        units = file.read().units
+        if units is None or "spike_times" not in units.colnames:
+            raise UserError(f"{path}: has no table of units with spike_times")
+        return {str(unit): np.array(units["spike_times"][row]) for row, unit in enumerate(units.id[:])}
+
+
+def given_trains(path, wanted, n_units, *, duration, n_ticks, ticks_per_second):
+    """Return the trains of all units of a recording from a file, brought to its grid.
+
+    Parameters
+    ----------
+    path : path
+        See `read_trains`.
+    wanted : list of str or None
+        Units of the file in the order of those of the recording; None: all.
+    n_units : int
+        Of the recording.
+    duration : float
+        Of the recording, s.
+    n_ticks : int
+        The same on the grid on which spikes lie, which ends half a sample earlier; spikes after that come on its last point.
+    ticks_per_second : float
+
+    Returns
+    -------
+    list of Train
+
+    Raises
+    ------
+    UserError
+        If the file has other units, or times that are no numbers, negative, beyond the end, or not increasing.
+    """
+    trains = read_trains(path)
+    wanted = list(trains) if wanted is None else wanted
+    unknown = [unit for unit in wanted if unit not in trains]
+    if unknown:
+        raise UserError(f"spiketrains.file_units: {unknown[0]!r} is not in {path}, which has {_listed(trains)}")
+    if len(wanted) != n_units:
+        raise UserError(
+            f"{path}: {len(wanted)} units are given, n_exc and n_inh ask for {n_units}; change these, or name "
+            f"units in file_units"
+        )
+    return [_given_train(f"{path}: unit {unit}", trains[unit], duration, n_ticks, ticks_per_second) for unit in wanted]
+
+
+def _given_train(where, times, duration, n_ticks, ticks_per_second):
+    checks = [
+        (~np.isfinite(times), "must be a number"),
+        (times < 0, "is negative; recordings begin at 0 s"),
+        (times >= duration, f"is not before the end of the recording, {duration:g} s; see spiketrains.duration"),
+        (np.diff(times, prepend=-np.inf) <= 0, "is not later than the one before it; times must increase"),
+    ]
+    for wrong, what in checks:
+        if wrong.any():
+            spike = np.flatnonzero(wrong)[0]
+            raise UserError(f"{where}: spike {spike + 1}: {times[spike]:.10g} s {what}")
+    ticks = np.minimum(np.round(times * ticks_per_second).astype(np.int64), n_ticks - 1)
+    return Train(ticks, np.full(len(ticks), -1, dtype=np.int32), len(ticks) / duration, "given")
+
+
+def _listed(names, most=10):
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "") if names else "none"

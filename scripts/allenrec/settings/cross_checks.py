@@ -1,0 +1,169 @@
+"""What must hold between blocks of the configuration, and between it and files."""
+
+import difflib
+import re
+from pathlib import Path
+
+from allenrec.common.errors import UserError
+
+from .evaluation import SORTERS
+from .libraries import PROBE_FILES, probe_names
+
+#: manufacturer/probe in probeinterface's library
+LIBRARY_PROBE = r"[\w+-]+/[\w+-]+"
+#: Endings of files with spike trains
+TRAIN_FILES = (".csv", ".npz", ".nwb")
+
+
+def check_library(key, library, libraries):
+    """Refuse a library whose probe is not known or whose poses cannot be had."""
+    _check_probe(f"{key}.probe", library)
+    _check_poses(key, library, libraries)
+
+
+def _check_probe(key, library):
+    """What can be known of a probe without the web and without reading a file."""
+    probe, known = library.probe, probe_names()
+    if library.probe_file:
+        if not Path(probe).is_file():
+            raise UserError(f"config: {key}: no such file {probe!r}")
+    elif Path(probe).is_file() or Path(probe).suffix or probe.count("/") > 1:
+        raise UserError(f"config: {key}: {probe!r} must end in {', '.join(PROBE_FILES)} if it is a file")
+    elif probe not in known and not re.fullmatch(LIBRARY_PROBE, probe):
+        close = difflib.get_close_matches(probe, known, 1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise UserError(f"config: {key}: {probe!r} is not a probe; {hint}known are {', '.join(known)}")
+
+
+def _check_poses(key, library, libraries):
+    if library.poses is not None and not Path(library.poses).is_file():
+        raise UserError(f"config: {key}.poses: no such file, {library.poses!r}")
+    if library.poses is not None and library.drifting and library.drift_grid is None:
+        raise UserError(f"config: {key}.drift_grid: missing; given poses have no paths of their own to drift on")
+    chain, origin = [key.removeprefix("libraries.")], library
+    while origin.poses_from is not None:
+        if origin.poses_from not in libraries:
+            raise UserError(f"config: {key}.poses_from: {origin.poses_from!r} is not in `libraries`: {', '.join(libraries)}")
+        if origin.poses_from in chain:
+            raise UserError(f"config: {key}.poses_from: goes round in a circle, {' from '.join((*chain, origin.poses_from))}")
+        chain.append(origin.poses_from)
+        origin = libraries[origin.poses_from]
+    if origin.spike != library.spike:
+        raise UserError(
+            f"config: {key}.spike: {library.spike!r}, but {chain[-1]}, where its poses are from, has {origin.spike!r}"
+        )
+    if library.drifting and library.drift_grid is None and not origin.drifting:
+        raise UserError(f"config: {key}.drift_grid: missing; {chain[-1]}, where its poses are from, does not drift")
+
+
+def check_recording(key, recording, settings):
+    """Refuse a recording that its library, its cell types or its sampling rate cannot give."""
+    if recording.library not in settings.libraries:
+        known = ", ".join(settings.libraries) or "none"
+        raise UserError(f"config: {key}.library: {recording.library!r} is not in `libraries`, which has {known}")
+    quietest = settings.libraries[recording.library].min_amp
+    if recording.templates.max_amp <= quietest:
+        raise UserError(
+            f"config: {key}.templates.max_amp: {recording.templates.max_amp:g} µV leaves nothing of {recording.library}, "
+            f"whose min_amp is {quietest:g} µV"
+        )
+    _check_trains(f"{key}.spiketrains", recording)
+    _check_numbers(f"{key}.templates", recording)
+    for n, kind in (("n_exc", "excitatory"), ("n_inh", "inhibitory")):
+        if getattr(recording.spiketrains, n) and not getattr(recording.cell_types, kind):
+            raise UserError(f"config: {key}.cell_types.{kind}: empty, but spiketrains.{n} asks for such units")
+    signal = recording.recordings
+    _check_far_neurons(key, recording, settings)
+    n_units = recording.spiketrains.n_units
+    for name, asked in (("n_bursting", signal.n_bursting or 0), ("bursting_units", max(signal.bursting_units or [-1]) + 1)):
+        if asked > n_units:
+            raise UserError(f"config: {key}.recordings.{name}: {getattr(signal, name)} asks for more than the {n_units} units")
+    fs = signal.fs or 1000 / settings.intracellular.dt
+    if fs * recording.spiketrains.duration < 1:
+        raise UserError(f"config: {key}.spiketrains.duration: {recording.spiketrains.duration:g} s is less than a sample")
+    if signal.filter:
+        cutoff = signal.filter_cutoff
+        highest = max(cutoff) if isinstance(cutoff, tuple) else cutoff
+        if highest >= fs / 2:
+            raise UserError(
+                f"config: {key}.recordings.filter_cutoff: {highest:g} Hz must be below half the sampling rate, {fs / 2:g} Hz"
+            )
+    if signal.noise_color and signal.color_peak >= fs / 2:
+        raise UserError(
+            f"config: {key}.recordings.color_peak: {signal.color_peak:g} Hz must be below half the sampling rate, {fs / 2:g} Hz"
+        )
+
+
+def _check_numbers(key, recording):
+    """Whether numbers of templates and pairs fit to that of units."""
+    n, templates = recording.spiketrains.n_units, recording.templates
+    if templates.template_ids is not None and len(templates.template_ids) != n:
+        raise UserError(f"config: {key}.template_ids: {len(templates.template_ids)} templates, but n_exc and n_inh ask for {n}")
+    if (templates.n_overlap_pairs or 0) > n * (n - 1) // 2:
+        raise UserError(
+            f"config: {key}.n_overlap_pairs: {templates.n_overlap_pairs} is more than {n} units have, {n * (n - 1) // 2}"
+        )
+
+
+def _check_trains(key, recording):
+    """Cell types that are named must be those of units, and files must be there."""
+    trains = recording.spiketrains
+    known = [*recording.cell_types.excitatory, *recording.cell_types.inhibitory]
+    for name in ("rates", "process"):
+        named = getattr(trains, name)
+        unknown = [cell_type for cell_type in named if cell_type not in known] if isinstance(named, dict) else []
+        if unknown:
+            raise UserError(f"config: {key}.{name}: {unknown[0]!r} is not in cell_types, which have {', '.join(known)}")
+    if trains.file is not None:
+        if Path(trains.file).suffix.lower() not in TRAIN_FILES:
+            raise UserError(f"config: {key}.file: {trains.file!r} must end in {', '.join(TRAIN_FILES)}")
+        if not Path(trains.file).is_file():
+            raise UserError(f"config: {key}.file: no such file {trains.file!r}")
+        if recording.recordings.sync_rate is not None:
+            raise UserError(
+                f"config: {key}.file: gives the spikes, so recordings.sync_rate cannot be met; leave one of them out"
+            )
+
+
+def _check_far_neurons(key, recording, settings):
+    signal = recording.recordings
+    name = signal.far_neurons_library or recording.library
+    if name not in settings.libraries:
+        known = ", ".join(settings.libraries)
+        raise UserError(f"config: {key}.recordings.far_neurons_library: {name!r} is not in `libraries`, which has {known}")
+    if signal.noise_mode != "far-neurons":
+        return
+    library, own = settings.libraries[name], settings.libraries[recording.library]
+    if library.probe != own.probe:
+        raise UserError(
+            f"config: {key}.recordings.far_neurons_library: {name!r} is on {library.probe}, the units are on {own.probe}"
+        )
+    if signal.far_neurons_max_amp <= library.min_amp:
+        raise UserError(
+            f"config: {key}.recordings.far_neurons_max_amp: {signal.far_neurons_max_amp:g} µV leaves nothing of {name}, whose "
+            f"min_amp is {library.min_amp:g} µV; make a library with a lower one and name it in far_neurons_library"
+        )
+    if name == recording.library and signal.far_neurons_max_amp > recording.templates.min_amp:
+        raise UserError(
+            f"config: {key}.recordings.far_neurons_max_amp: {signal.far_neurons_max_amp:g} µV is above templates.min_amp, "
+            f"{recording.templates.min_amp:g} µV, so that a unit could be a far neuron as well"
+        )
+
+
+def check_evaluation(evaluation):
+    """Refuse sorters that SpikeInterface does not have, and parameters of others."""
+    sorters = evaluation.sorters
+    for sorter in sorters:
+        if sorter not in SORTERS:
+            close = difflib.get_close_matches(sorter, SORTERS, 1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise UserError(
+                f"config: evaluation.sorters: {sorter!r} is not one of SpikeInterface's; {hint}known are {', '.join(SORTERS)}"
+            )
+        if sorters.count(sorter) > 1:
+            raise UserError(f"config: evaluation.sorters: {sorter!r} is named twice")
+    for sorter in evaluation.parameters:
+        if sorter not in sorters:
+            raise UserError(
+                f"config: evaluation.parameters: {sorter!r} is not in evaluation.sorters, which has {', '.join(sorters)}"
+            )

@@ -1,0 +1,14 @@
+"""Ask the Allen site which cells answer the question of the configuration, and write them as a cell table."""
+
+from allenrec.common.job_log import job_log
+
+with job_log(snakemake) as terminal:
+    from allenrec.cells.query import ask
+
+    cells = snakemake.params.cells
+    if cells["query"] is None:
+        said = f"{cells['table']}: the configuration names this table and asks no question (cells.query)"
+    else:
+        said = ask(cells["table"], cells["query"], snakemake.params.options)
+    print(said)
+    print(said, file=terminal)

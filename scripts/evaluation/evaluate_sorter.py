@@ -1,0 +1,11 @@
+"""Run a sorter on all recordings and hold what it found against the ground truth."""
+
+from allenrec.common.job_log import job_log
+
+with job_log(snakemake):
+    from allenrec.evaluation.tables import run_sorters, sorters_python
+
+    python = sorters_python()
+    print(f"{snakemake.wildcards.sorter} runs with {python}")
+    pairs = list(zip(snakemake.input.recordings, snakemake.output, strict=True))
+    run_sorters(python, snakemake.wildcards.sorter, snakemake.params.parameters, pairs, snakemake.threads)

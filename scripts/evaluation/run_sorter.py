@@ -1,0 +1,14 @@
+"""Run a sorter on recordings, in the environment of the sorters. evaluate_sorter.py starts it, with a job as JSON."""
+
+import json
+import sys
+
+from allenrec.evaluation.tables import LACKS_PACKAGE
+
+if __name__ == "__main__":
+    try:
+        from allenrec.evaluation.sorting import main
+    except ImportError as error:
+        print(error, file=sys.stderr)
+        sys.exit(LACKS_PACKAGE)
+    main(json.loads(sys.argv[1]))

@@ -1,0 +1,18 @@
+"""Make the viewer of a recording: its first minute to pan and zoom, and the table of its units."""
+
+from allenrec.common.job_log import job_log
+
+with job_log(snakemake):
+    from allenrec.common.files import write_json, write_text
+    from allenrec.figures.captions import caption
+    from allenrec.figures.excerpt import describe_recording
+    from allenrec.figures.viewer import trace_viewer, write_viewer
+    from allenrec.libraries.library_file import write_table
+    from allenrec.recordings.formats.recording_file import read_recording
+
+    with read_recording(snakemake.input.recording) as recording:
+        viewer = trace_viewer(recording, snakemake.params.n_values)
+        write_viewer(viewer, snakemake.output.viewer, snakemake.output.item)
+        write_table(snakemake.output.units, recording.units)
+        write_json(snakemake.output.facts, describe_recording(recording))
+    write_text(snakemake.output.captions[0], caption("recordings", "viewer") + "\n")

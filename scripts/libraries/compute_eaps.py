@@ -1,0 +1,37 @@
+"""Compute the templates of one model on one probe."""
+
+from allenrec.common.job_log import job_log
+
+with job_log(snakemake):
+    import numpy as np
+    from tqdm import tqdm
+
+    from allenrec.cells.table import describe_cell
+    from allenrec.intracellular.intracellular_file import read_currents
+    from allenrec.libraries.build import build_cell_library, templates_of_type
+    from allenrec.libraries.library_file import poses_of
+    from allenrec.libraries.poses import read_poses
+    from allenrec.settings.libraries import Library as LibrarySettings
+
+    name, settings = snakemake.wildcards.library, LibrarySettings.model_validate(snakemake.params.settings)
+    currents = read_currents(snakemake.input.currents[0])
+    cell = describe_cell(snakemake.params.cell, currents.attributes["facts"], snakemake.params.cell_type_column)
+    given = None
+    if settings.poses_from is not None:
+        given = poses_of(snakemake.input.poses)
+    elif settings.poses is not None:
+        poses = read_poses(snakemake.input.poses, snakemake.wildcards.model)
+        given = poses, np.zeros((len(poses), 1, 3))
+    with tqdm(total=len(given[0]) if given else templates_of_type(settings.n, cell, name), unit="template") as bar:
+        outcome = build_cell_library(
+            snakemake.output[0],
+            currents,
+            cell,
+            settings,
+            name=name,
+            seed=snakemake.params.seed,
+            given=given,
+            threads=snakemake.threads,
+            progress=bar.update,
+        )
+    print(outcome)

@@ -1,0 +1,19 @@
+"""Make a table and a picture of all probes that the configuration can name."""
+
+from allenrec.common.job_log import job_log
+
+with job_log(snakemake):
+    import pandas as pd
+
+    from allenrec.common.files import written_beside
+    from allenrec.figures.captions import caption
+    from allenrec.figures.probes import overview
+    from allenrec.figures.style import save
+    from allenrec.probes import describe_probe, load_probe
+
+    probes = {name: load_probe(name, 1) for name in snakemake.params.libraries}
+    libraries = {name: " ".join(used) for name, used in snakemake.params.libraries.items()}
+    table = pd.DataFrame([describe_probe(probe) | {"libraries": libraries[name]} for name, probe in probes.items()])
+    with written_beside(snakemake.output.table) as temporary:
+        table.to_csv(temporary, index=False, float_format="%g")
+    save(overview(list(probes.values()), libraries), snakemake.output.picture, caption("probes", "probes"))

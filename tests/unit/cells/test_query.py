@@ -1,0 +1,233 @@
+"""Questions about cells, on the real table of the mouse cells, and on a server that answers as the Allen site does."""
+
+import csv
+import json
+import re
+
+import pytest
+from allen_server import AllenServer
+
+from allenrec.cells.query import COLUMNS, answered_cells, ask, choose_model, find_cells, find_models, matching
+from allenrec.cells.table import read_cells
+from allenrec.common.errors import UserError
+from allenrec.models.sources.allen_api import AllenApi, Refused
+
+PERISOMATIC, ALL_ACTIVE = 329230710, 491455321
+COUNTS = {PERISOMATIC: "m__biophys_perisomatic", ALL_ACTIVE: "m__biophys_all_active"}
+
+
+@pytest.fixture(scope="module")
+def mouse_cells(shared_data):
+    """The mouse cells of the Allen Cell Types Database as the site sends them: numbers as numbers."""
+    with open(shared_data / "allen_cells_mouse.csv", newline="", encoding="utf-8") as file:
+        rows = [{column: value.strip('"') for column, value in row.items()} for row in csv.DictReader(file)]
+    for row in rows:
+        row["specimen__id"] = int(row.pop("Cell_id"))
+        row |= {column: int(row[column] or 0) for column in COUNTS.values()}
+    return rows
+
+
+@pytest.fixture
+def server(mouse_cells, shared_data):
+    """A site with the mouse cells; each model's id is that of its cell and a digit."""
+    stored = json.loads((shared_data / "allen_api" / "neuronal_model_472451419.json").read_text())["msg"][0]
+    server = AllenServer()
+    server.cells = mouse_cells
+    server.models = [
+        stored
+        | {"id": 10 * cell["specimen__id"] + digit, "specimen_id": cell["specimen__id"], "neuronal_model_template_id": template}
+        | {"neuronal_model_runs": [{"explained_variance_ratio": (cell["specimen__id"] % 1000) / 1000}]}
+        for cell in mouse_cells
+        for digit, (template, column) in enumerate(COUNTS.items())
+        if cell[column]
+    ]
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def api(server):
+    return AllenApi(url=server.url, timeout=2, retries=2, backoff=0.01)
+
+
+@pytest.mark.parametrize(
+    ("question", "count"),
+    [
+        ({"kind": "perisomatic"}, 195),
+        ({"kind": "perisomatic", "dendrite_type": "aspiny"}, 75),
+        ({"kind": "perisomatic", "dendrite_type": "sparsely spiny"}, 4),
+        ({"kind": "perisomatic", "dendrite_type": "spiny"}, 116),
+        ({"kind": "all active"}, 107),
+        ({"kind": "all active", "dendrite_type": "aspiny"}, 60),
+        ({"kind": "all active", "dendrite_type": "sparsely spiny"}, 3),
+        ({"kind": "all active", "dendrite_type": ["spiny"]}, 44),
+        ({"kind": "best"}, 207),
+        ({"kind": "perisomatic", "layer": "5"}, 74),
+        ({"kind": "perisomatic", "layer": "4"}, 70),
+        ({"kind": "perisomatic", "layer": "2/3"}, 28),
+        ({"kind": "perisomatic", "layer": "6a"}, 22),
+        ({"kind": "perisomatic", "layer": "1"}, 1),
+        ({"kind": "perisomatic", "layer": ["4", "5"]}, 144),
+        ({"kind": "perisomatic", "line": "Rorb"}, 38),
+        ({"kind": "perisomatic", "line": "pvalb"}, 29),
+        ({"kind": "perisomatic", "line": "Sst-IRES-Cre"}, 25),
+        ({"kind": "perisomatic", "line": "Scnn1a-Tg3"}, 15),
+        ({"kind": "perisomatic", "line": "Scnn1a-Tg2"}, 13),
+        ({"kind": "perisomatic", "line": "Ntsr1"}, 8),
+        ({"kind": "perisomatic", "species": "mus musculus"}, 195),
+    ],
+    ids=str,
+)
+def test_counts_of_the_database(mouse_cells, question, count):
+    """The numbers in the facts, which were counted by others."""
+    assert len(matching(mouse_cells, question)) == count
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ({"layer": "6"}, "cells.query.layer: no cell with a model has '6'; known are 1, 2/3, 4, 5, 6a"),
+        ({"line": "Pval"}, "cells.query.line: no cell with a model has 'Pval'; known are .*Pvalb-IRES-Cre"),
+        ({"species": "Homo Sapiens"}, "cells.query.species: .* known are Mus musculus"),
+        ({"dendrite_type": ["spiny", "smooth"]}, "cells.query.dendrite_type: no cell .* 'smooth'; known are aspiny, sparsely"),
+        ({"layer": "1", "line": "Rbp4"}, "cells.query: no cell with a model matches all of it"),
+    ],
+    ids=str,
+)
+def test_question_that_nothing_answers_says_what_there_is(mouse_cells, question, expected):
+    with pytest.raises(UserError, match=expected):
+        matching(mouse_cells, question | {"kind": "perisomatic"})
+
+
+def test_answer_is_a_table_with_what_is_known_of_each_cell(api, mouse_cells, tmp_path):
+    question = {"dendrite_type": "aspiny", "layer": "5", "line": "Pvalb", "kind": "all active", "species": "Mus musculus"}
+    table = tmp_path / "cells.tsv"
+    options = {"url": api.url, "timeout": 1, "retries": 0, "backoff": 0}
+    assert ask(table, question | {"max": 4}, options).startswith(f"{table}: 4 cells")
+    rows = read_cells(table)
+    assert tuple(rows[0]) == COLUMNS and len(rows) == 4
+    by_specimen = {str(cell["specimen__id"]): cell for cell in mouse_cells}
+    for row in rows:
+        cell = by_specimen[row["specimen_id"]]
+        assert row["model_id"] == row["specimen_id"] + "1" and row["kind"] == "all active"
+        assert (row["layer"], row["line"], row["dendrite_type"], row["area"]) == ("5", "Pvalb-IRES-Cre", "aspiny", "VISp")
+        assert float(row["soma_depth"]) == pytest.approx(float(cell["csl__normalized_depth"]), abs=5e-4)
+        assert float(row["explained_variance"]) == int(row["specimen_id"]) % 1000 / 1000
+        assert row["recorded_spikes"] == "110: 2"
+    variances = [float(row["explained_variance"]) for row in rows]
+    everything = find_cells(api, question)
+    assert variances == sorted(variances, reverse=True) == [float(row["explained_variance"]) for row in everything[:4]]
+    assert len(everything) == len(matching(mouse_cells, question))
+    at_least = find_cells(api, question | {"min_explained_variance": variances[1]})
+    assert [row["model_id"] for row in at_least] == [row["model_id"] for row in rows[:2]]
+
+
+@pytest.mark.parametrize("page", [50, 1000])
+def test_answers_come_whole_from_a_server_that_sends_pages(api, server, page):
+    server.page = page
+    assert len(api.cells()) == 1920
+    assert len(find_cells(api, {"kind": "best"})) == 207
+
+
+@pytest.mark.parametrize("faults", [[500, 503, None], ["refuse include"]], ids=str)
+def test_query_sits_out_what_passes_and_does_without_what_is_refused(api, server, faults):
+    server.faults["query"] = faults
+    rows = find_models(api, [{"specimen_id": "330080937"}], "perisomatic")
+    assert rows == [{"specimen_id": "330080937", "kind": "perisomatic", "model_id": "3300809370"}]
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("refuse", "refuses a query: Data could not be parsed"),
+        (500, "the server answers 500 .*, 3 times over"),
+        (403, "the server answers 403"),
+        (404, "the server answers 404"),
+        ("html", "something else than JSON"),
+    ],
+)
+def test_query_that_fails_is_one_message_and_leaves_nothing(server, tmp_path, fault, expected):
+    server.faults["query"] = [fault]
+    options = {"url": server.url, "timeout": 1, "retries": 2, "backoff": 0.01}
+    with pytest.raises(UserError, match=expected) as caught:
+        ask(tmp_path / "cells.tsv", {"kind": "best"}, options)
+    assert "\n" not in str(caught.value) and list(tmp_path.iterdir()) == []
+
+
+def test_spaces_and_brackets_reach_the_server_as_they_are(api, server):
+    with pytest.raises(Refused):
+        server.faults["query"] = ["refuse"]
+        api.query("model::X,rma::criteria,[donor__species$eq'Mus musculus']")
+    assert server.queries[0].startswith(
+        "model::X,rma::criteria,[donor__species$eq'Mus musculus'],rma::options[num_rows$eq'all']"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("perisomatic", 12), ("all active", 21), ("best", 21)],
+)
+def test_chosen_model(kind, expected):
+    """Of a kind, the one that explains most; `best` prefers dendrites that take part in the spike."""
+    runs = {11: 0.5, 12: 0.9, 20: None, 21: 0.6}
+    models = [
+        {"id": model, "specimen_id": 1, "neuronal_model_template_id": PERISOMATIC if model < 20 else ALL_ACTIVE}
+        | {"neuronal_model_runs": [{"explained_variance_ratio": variance}]}
+        for model, variance in runs.items()
+    ]
+    assert choose_model(models, kind)["id"] == expected
+    assert choose_model(models[:2], "best")["id"] == 12 and choose_model(models[:2], "all active") is None
+
+
+def only_perisomatic(cells):
+    peri, active = COUNTS.values()
+    return next(str(cell["specimen__id"]) for cell in cells if cell[peri] and not cell[active])
+
+
+def test_specimens_of_a_table_get_their_models_once(server, mouse_cells, tmp_path):
+    """Two models of one cell side by side, a cell by default, and a model that is named; a second time nobody is asked."""
+    both = next(str(cell["specimen__id"]) for cell in mouse_cells if all(cell[column] for column in COUNTS.values()))
+    other = next(
+        str(cell["specimen__id"]) for cell in mouse_cells if cell[COUNTS[PERISOMATIC]] and not cell[COUNTS[ALL_ACTIVE]]
+    )
+    path = tmp_path / "cells.tsv"
+    rows = [("", both, "perisomatic"), ("", both, "all active"), ("", other, ""), ("7", "", "")]
+    path.write_text("model_id\tspecimen_id\tkind\n" + "".join("\t".join(row) + "\n" for row in rows))
+    options = {"url": server.url, "timeout": 1, "retries": 0, "backoff": 0}
+    arguments = ({"table": path, "query": None}, "best", options)
+    assert [row["model_id"] for row in answered_cells(*arguments)] == [both + "0", both + "1", other + "0", "7"]
+    asked = len(server.requests)
+    assert [row["model_id"] for row in answered_cells(*arguments)] == [both + "0", both + "1", other + "0", "7"]
+    assert len(server.requests) == asked
+    for _ in range(2):  # the row without a kind means another kind now; that is asked once as well
+        rows = answered_cells({"table": path, "query": None}, "perisomatic", options)
+        assert [row["model_id"] for row in rows] == [both + "0", both + "1", other + "0", "7"]
+    assert len(server.requests) == asked + 2
+
+
+def test_cell_without_such_a_model_says_which_it_has(server, api, mouse_cells):
+    only = only_perisomatic(mouse_cells)
+    expected = re.escape(f"specimen {only} has no all active model on the Allen site; biophysical ones: {only}0 (perisomatic)")
+    with pytest.raises(UserError, match=expected):
+        find_models(api, [{"specimen_id": only}], "all active")
+    with pytest.raises(UserError, match="specimen 1 has no biophysical model on the Allen site; biophysical ones: none"):
+        find_models(api, [{"specimen_id": "1"}], "best")
+
+
+def test_table_that_answers_is_never_written_again(server, tmp_path):
+    table, options = tmp_path / "cells.tsv", {"url": server.url, "timeout": 1, "retries": 0, "backoff": 0}
+    question = {"line": "Rorb", "layer": None, "kind": "best", "max": 3}
+    cells = {"table": table, "query": question}
+    with pytest.raises(UserError, match="not there yet; `snakemake query` asks"):
+        answered_cells(cells, "best", options)
+    assert answered_cells(cells, "best", options, to_be_asked=True) == []
+    ask(table, question, options)
+    rows = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(rows[:3]))  # a person takes one out
+    assert len(answered_cells(cells, "best", options)) == 2
+    assert "is there already" in ask(table, question, options) and table.read_text() == "".join(rows[:3])
+    other = cells | {"query": question | {"layer": "4"}}
+    with pytest.raises(UserError, match=r"answers another question than cells\.query"):
+        answered_cells(other, "best", options)
+    with pytest.raises(UserError, match="answers another question"):
+        ask(table, other["query"], options)

@@ -1,0 +1,252 @@
+"""Cell tables, and what is known of a cell: held against real metadata of the Allen Cell Types Database."""
+
+import csv
+import json
+
+import pytest
+from support import ROOT
+
+from allenrec.cells.table import cell_facts, check_cell_type_column, describe_cell, read_cells, with_models, write_cells
+from allenrec.common.errors import UserError
+from allenrec.models.sources import read_metadata
+
+HEADER = "model_id\tspecimen_id\tcell_type\n"
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Write a cell table; return its path."""
+
+    def write(text, encoding="utf-8"):
+        path = tmp_path / "cells.tsv"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
+        return path
+
+    return write
+
+
+def test_default_tables_are_good():
+    rows = read_cells(ROOT / "config" / "cells.tsv")
+    assert [row["model_id"] for row in rows] == ["473863510", "473863035", "472912177"]
+    seed = read_cells(ROOT / "config" / "seed_cells.tsv")
+    assert {row["model_id"] for row in seed} == {"488462965", "489932682", "489932435"}
+
+
+def test_rows_keep_order_columns_and_text(table):
+    """Extra columns travel, also named in other scripts; nothing becomes a number."""
+    rows = read_cells(table("couche\tmodel_id\tspecimen_id\tcell_type\tnote µ\n2/3\t0012\t7\tL5 PC\t1.50\n\t11\t\t\t\n"))
+    assert rows == [
+        {"couche": "2/3", "model_id": "0012", "specimen_id": "7", "cell_type": "L5 PC", "note µ": "1.50"},
+        {"couche": "", "model_id": "11", "specimen_id": "", "cell_type": "", "note µ": ""},
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEADER + "1\t2\tspiny\n",
+        "\ufeff" + HEADER + "1\t2\tspiny\n",
+        (HEADER + "1\t2\tspiny\n").replace("\n", "\r\n"),
+        HEADER + "1\t2\tspiny",
+        HEADER + "\n1\t2\tspiny\n\n",
+        HEADER + '1\t2\t"spiny"\n',
+        HEADER + "1\t2\t spiny \n",
+    ],
+    ids=["plain", "byte order mark", "CRLF", "no line end", "empty lines", "quotes", "spaces"],
+)
+def test_what_spreadsheets_write_is_read(table, text):
+    assert read_cells(table(text)) == [{"model_id": "1", "specimen_id": "2", "cell_type": "spiny"}]
+
+
+BAD_TABLES = {
+    "empty file": ("", "neither a column 'model_id' nor 'specimen_id'; .* are none"),
+    "header only": (HEADER, "no cells"),
+    "missing columns": ("model\tcell_type\n1\tspiny\n", "neither a column 'model_id' nor .* are model, cell_type"),
+    "commas": ("model_id,specimen_id,cell_type\n1,2,spiny\n", r"neither a column .*; the columns \(tab-separated\)"),
+    "column twice": ("model_id\tspecimen_id\tcell_type\tcell_type\n1\t2\ta\tb\n", "column 'cell_type' is there twice"),
+    "too few values": (HEADER + "1\t2\tspiny\n3\t4\n", "line 3: not 3 tab-separated values"),
+    "too many values": (HEADER + "1\t2\tspiny\tL5\n", "line 2: not 3 tab-separated values"),
+    "model_id twice": (HEADER + "1\t2\tspiny\n5\t\t\n1\t\t\n", "line 4: model_id 1 is in line 2 already"),
+    "no id at all": (HEADER + "\t\tspiny\n", "line 2: neither a model_id nor a specimen_id"),
+    "specimen_id twice": (HEADER + "\t2\t\n\t2\t\n", "line 3: specimen_id 2 is in line 2 already"),
+    "no kind of model": (
+        "specimen_id\tkind\n2\tall-active\n",
+        "line 2: kind 'all-active' is not one of perisomatic, all active",
+    ),
+    "model_id a word": (HEADER + "1\t\t\nneuronal_model_2\t\t\n", "line 3: model_id 'neuronal_model_2' is not an id"),
+    "model_id a path": (HEADER + "../1\t\t\n", "line 2: model_id '../1' is not an id"),
+    "model_id a decimal": (HEADER + "473863510.0\t\t\n", "line 2: model_id '473863510.0' is not an id"),
+    "model_id in other digits": (HEADER + "١٢\t\t\n", "line 2: model_id '١٢' is not an id"),
+    "specimen_id a name": (HEADER + "1\tRorb\tspiny\n", "line 2: specimen_id 'Rorb' is not an id of digits"),
+    "quote left open": (HEADER + '1\t2\t"spiny\n', "not a tab-separated table"),
+    "not text": ((HEADER + "1\t2\tspiny\n").encode("utf-16"), "not a tab-separated table"),
+    "Latin-1": ((HEADER + "1\t2\tpyramidenförmig\n").encode("latin-1"), "not a tab-separated table"),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), BAD_TABLES.values(), ids=BAD_TABLES)
+def test_bad_table_is_named_with_line_and_column(table, text, expected):
+    path = table(text)
+    with pytest.raises(UserError, match=expected) as caught:
+        read_cells(path)
+    assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+def test_unnamed_column_is_said_to_be_one(table):
+    """A tab at the end of the header: the fault is there, not in the lines below."""
+    with pytest.raises(UserError, match="column") as caught:
+        read_cells(table("model_id\tspecimen_id\tcell_type\t\n1\t2\tspiny\tx\n"))
+    assert "line 2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path", ["absent.tsv", ".", "cells.tsv/cells.tsv", "x" * 300], ids=["absent", "folder", "inside a file", "too long"]
+)
+def test_path_that_is_no_file_is_named(table, path):
+    folder = table(HEADER).parent
+    with pytest.raises(UserError, match=r"no such cell table|not a tab-separated table") as caught:
+        read_cells(folder / path)
+    assert str(folder / path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def row(**values):
+    return {"model_id": "491766131", "specimen_id": "", "cell_type": ""} | values
+
+
+def describe(row, metadata):
+    """What the stages do: the row of the table, joined with what the metadata say."""
+    return describe_cell(row, cell_facts(metadata))
+
+
+@pytest.fixture(scope="module")
+def metadata(shared_data):
+    """The metadata of a real archive."""
+    return json.loads((shared_data / "allen_zip_example" / "model_metadata.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def database(shared_data):
+    """The mouse cells of the Allen Cell Types Database by specimen id."""
+    with open(shared_data / "allen_cells_mouse.csv", newline="", encoding="utf-8") as file:
+        rows = [{column: value.strip('"') for column, value in row.items()} for row in csv.DictReader(file)]
+    return {row["Cell_id"]: row for row in rows}
+
+
+def as_in_the_database(found):
+    """A row of the database in the words of `cell_facts`."""
+    return {
+        "specimen_name": found["specimen__name"],
+        "dendrite_type": found["tag__dendrite_type"],
+        "apical": found["tag__apical"],
+        "area": found["structure_parent__acronym"],
+        "layer": found["structure__layer"],
+        "line": found["line_name"],
+        "species": found["donor__species"],
+    }
+
+
+def test_description_of_a_real_archive_is_that_of_the_database(metadata, database):
+    """Two ways of the same institute: the archive of a model, and the table of all cells."""
+    cell = describe(row(), metadata)
+    expected = {"model_id": "491766131", "specimen_id": "488683425", "cell_type": "spiny"}
+    expected |= {"model_kind": "all active", "explained_variance": "0.784"}
+    assert cell == expected | as_in_the_database(database["488683425"])
+
+
+def test_descriptions_of_the_wheel_models_are_those_of_the_database(models_folder, database):
+    for folder in models_folder.glob("neuronal_model_*"):
+        cell = describe(row(), read_metadata(folder))
+        expected = as_in_the_database(database[cell["specimen_id"]])
+        assert {column: cell[column] for column in expected} == expected, folder.name
+
+
+def test_layer_and_area_of_every_structure(database):
+    for found in database.values():
+        structure = {"acronym": found["structure__acronym"], "name": found["structure__name"]}
+        cell = describe(row(cell_type="any"), {"specimen": {"structure": structure}})
+        assert (cell["area"], cell["layer"]) == (found["structure_parent__acronym"], found["structure__layer"])
+
+
+def test_table_goes_before_the_metadata(metadata):
+    cell = describe(row(cell_type="L5 PC", layer="5b", my_column="x", apical=""), metadata)
+    assert (cell["cell_type"], cell["layer"], cell["my_column"]) == ("L5 PC", "5b", "x")
+    assert cell["apical"] == "intact" and cell["dendrite_type"] == "spiny"
+    assert list(cell)[:6] == ["model_id", "specimen_id", "cell_type", "layer", "my_column", "apical"]
+
+
+def test_specimen_must_be_the_same_on_both_sides(metadata):
+    assert describe(row(specimen_id="488683425"), metadata)["specimen_id"] == "488683425"
+    with pytest.raises(UserError, match="model 491766131: the cell table says specimen_id 7, its files say 488683425"):
+        describe(row(specimen_id="7"), metadata)
+
+
+def test_kind_must_be_the_same_on_both_sides(metadata):
+    """A column `kind` with other words in it is the person's own."""
+    assert describe(row(kind="all active"), metadata)["model_kind"] == "all active"
+    assert describe(row(kind="best"), metadata) and describe(row(kind="pyramidal"), metadata)["kind"] == "pyramidal"
+    with pytest.raises(UserError, match="the cell table says kind perisomatic, its files say all active"):
+        describe(row(kind="perisomatic"), metadata)
+
+
+def test_cell_type_comes_from_the_column_that_is_asked_for(metadata):
+    facts = cell_facts(metadata)
+    assert describe_cell(row(cell_type="mine"), facts, "line")["cell_type"] == "Rbp4-Cre_KL100"
+    assert describe_cell(row(my_type="L5 PT"), facts, "my_type")["cell_type"] == "L5 PT"
+    with pytest.raises(UserError, match="its metadata name no my_type; fill in `my_type` in the cell table"):
+        describe_cell(row(my_type=""), facts, "my_type")
+    check_cell_type_column([row(my_type="")], "my_type")
+    check_cell_type_column([row()], "line")
+    with pytest.raises(UserError, match=r"cell_type_column: 'lines' is not a column .*: model_id, .*, line, "):
+        check_cell_type_column([row()], "lines")
+
+
+def test_specimens_are_enough_and_two_of_their_models_may_stand_side_by_side(table):
+    rows = read_cells(table("specimen_id\tkind\n7\tperisomatic\n7\tall active\n8\t\n"))
+    assert [(r["model_id"], r["specimen_id"], r["cell_type"]) for r in rows] == [("", "7", ""), ("", "7", ""), ("", "8", "")]
+    found = [("7", "perisomatic", "70"), ("7", "all active", "71"), ("9", "best", "90")]
+    found = [dict(zip(("specimen_id", "kind", "model_id"), row, strict=True)) for row in found]
+    assert [r["model_id"] for r in with_models(rows, found, "best")] == ["70", "71", ""]
+    found[1]["model_id"] = "70"
+    with pytest.raises(UserError, match="are the same model, 70"):
+        with_models(rows, found, "best")
+
+
+def test_written_table_reads_back(tmp_path):
+    rows = [row(specimen_id="7", line="Pvalb-IRES-Cre", note='a "b"\tµ')]
+    write_cells(tmp_path / "cells.tsv", rows)
+    assert read_cells(tmp_path / "cells.tsv") == rows
+
+
+@pytest.mark.parametrize("dendrite", ["spiny", "aspiny", "sparsely spiny"])
+def test_empty_cell_type_is_the_whole_dendrite_type(dendrite):
+    metadata = {"specimen": {"specimen_tags": [{"name": "apical - NA"}, {"name": f"dendrite type - {dendrite}"}]}}
+    assert describe(row(), metadata)["cell_type"] == dendrite
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"specimen": None},
+        {"specimen": {"specimen_tags": None, "donor": None, "structure": None}},
+        {"specimen": {"specimen_tags": [{"name": "apical - intact"}]}},
+    ],
+    ids=["none", "specimen null", "all null", "other tags"],
+)
+def test_unknown_cell_type_is_an_error_and_a_given_one_is_taken(metadata):
+    """Archives of 2015 have no metadata."""
+    with pytest.raises(UserError, match=r"model 491766131: .* fill in `cell_type` in the cell table"):
+        describe(row(), metadata)
+    cell = describe(row(cell_type="PV"), metadata)
+    assert cell["cell_type"] == "PV" and all(isinstance(value, str) for value in cell.values())
+
+
+@pytest.mark.parametrize(
+    "specimen",
+    ["a name", 5, {"specimen_tags": [{"id": 1}]}, {"specimen_tags": ["spiny"]}, {"donor": [1]}],
+    ids=["text", "number", "tag without name", "tag a text", "donor a list"],
+)
+def test_metadata_of_another_shape_are_a_mistake_not_a_crash(specimen):
+    with pytest.raises(UserError, match="metadata") as caught:
+        describe(row(), {"id": 491766131, "specimen": specimen})
+    assert "491766131" in str(caught.value) and "\n" not in str(caught.value)

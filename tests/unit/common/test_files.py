@@ -1,0 +1,145 @@
+"""Files that appear whole or not at all; random numbers that know where they belong."""
+
+import hashlib
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from allenrec.common.files import folder_built_beside, sha256, write_json, written_beside
+from allenrec.common.random_streams import generator
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_file_appears_when_it_is_whole(tmp_path):
+    path = tmp_path / "a" / "b" / "result.h5"
+    with written_beside(path) as temporary:
+        assert temporary.parent == path.parent and temporary.suffix == ".h5"
+        temporary.write_text("half")
+        assert not path.exists()
+        temporary.write_text("whole")
+    assert path.read_text() == "whole" and names(path.parent) == ["result.h5"]
+
+
+@pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("begun", [False, True])
+def test_fault_leaves_the_old_file_and_nothing_else(tmp_path, fault, begun):
+    path = tmp_path / "result.h5"
+    path.write_text("old")
+    with pytest.raises(fault), written_beside(path) as temporary:
+        if begun:
+            temporary.write_text("half")
+        raise fault
+    assert path.read_text() == "old" and names(tmp_path) == ["result.h5"]
+
+
+def test_leftover_of_a_killed_run_is_overwritten(tmp_path):
+    path = tmp_path / "result.h5"
+    with written_beside(path) as temporary:
+        temporary.write_text("whole")
+    temporary.write_text("left by a killed run")
+    with written_beside(path) as again:
+        again.write_text("new")
+    assert path.read_text() == "new" and names(tmp_path) == ["result.h5"]
+
+
+def test_targets_in_one_folder_have_temporary_files_of_their_own(tmp_path):
+    with written_beside(tmp_path / "a.h5") as first, written_beside(tmp_path / "a.csv") as second:
+        first.write_text("1")
+        second.write_text("2")
+    assert (tmp_path / "a.h5").read_text() == "1" and (tmp_path / "a.csv").read_text() == "2"
+
+
+def test_folder_replaces_the_old_one_as_a_whole(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "old").write_text("")
+    with folder_built_beside(folder) as temporary:
+        (temporary / "new").write_text("")
+        assert names(folder) == ["old"]
+    assert names(folder) == ["new"] and names(tmp_path) == ["model"]
+    assert folder.stat().st_mode & 0o555 == 0o555, "others may read it, as any folder"
+
+
+@pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt])
+def test_fault_leaves_the_old_folder_and_nothing_else(tmp_path, fault):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "old").write_text("")
+    with pytest.raises(fault), folder_built_beside(folder) as temporary:
+        (temporary / "new").write_text("")
+        raise fault
+    assert names(folder) == ["old"] and names(tmp_path) == ["model"]
+
+
+def test_folders_of_killed_runs_are_cleared_and_those_of_others_are_not(tmp_path):
+    for name in (".model.part-abc", ".model2.part-abc", "model.part-abc"):
+        (tmp_path / name).mkdir()
+    with folder_built_beside(tmp_path / "model"):
+        pass
+    assert names(tmp_path) == [".model2.part-abc", "model", "model.part-abc"]
+
+
+def test_json_and_digest(tmp_path):
+    content = {"µ": [1, 2.5, None]}
+    write_json(tmp_path / "a.json", content)
+    data = (tmp_path / "a.json").read_bytes()
+    assert json.loads(data) == content
+    assert sha256(tmp_path / "a.json") == hashlib.sha256(data).hexdigest()
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"b": {1}})
+    assert (tmp_path / "a.json").read_bytes() == data and names(tmp_path) == ["a.json"]
+
+
+def test_numbers_of_an_address_stay_what_they_are():
+    """Results of earlier versions depend on these two."""
+    assert generator(0, "poses", "473863510", 3).random() == 0.09033547528439334
+    assert generator(1, "recording", "demo", "noise").integers(2**63) == 5152366140545918973
+
+
+ADDRESSES = [
+    (0, "a"),
+    (1, "a"),
+    (0, "b"),
+    (0, "a", 0),
+    (0, "a", "0"),
+    (0, "a", 1),
+    (0, "a", 0, 1),
+    (0, "a", 1, 0),
+    (0, "a", 10),
+    (0, "ab", "c"),
+    (0, "a", "bc"),
+    (0, "abc"),
+    (0, "a, b"),
+    (0, "a", "b"),
+    (2**64, "a"),
+    (0,),
+]
+
+
+def test_same_address_same_numbers_and_every_other_address_others():
+    """Neither equal nor related: correlations of 10000 normal numbers stay below 5 standard errors."""
+    draws = np.array([generator(*address).standard_normal(10000) for address in ADDRESSES])
+    assert np.array_equal(draws, [generator(*address).standard_normal(10000) for address in ADDRESSES])
+    for first, second in itertools.combinations(draws, 2):
+        assert abs(np.corrcoef(first, second)[0, 1]) < 5 / np.sqrt(10000)
+
+
+def test_one_more_draw_changes_no_other_address():
+    expected = generator(0, "unit", 1).random(5)
+    generator(0, "unit", 0).random(1000)
+    assert np.array_equal(generator(0, "unit", 1).random(5), expected)
+
+
+def test_global_generator_is_neither_used_nor_touched():
+    np.random.seed(1)  # noqa: NPY002 - what is held against
+    before = np.random.get_state()  # noqa: NPY002
+    first = generator(0, "a").random()
+    after = np.random.get_state()  # noqa: NPY002
+    assert before[0] == after[0] and np.array_equal(before[1], after[1]) and before[2:] == after[2:]
+    np.random.seed(2)  # noqa: NPY002
+    assert generator(0, "a").random() == first

@@ -1,0 +1,108 @@
+"""Files that must fit together, and files on a disk that fills up."""
+
+import errno
+import os
+
+import h5py
+import numpy as np
+import pytest
+from support import run_python
+
+from allenrec.common.hdf5 import check_shapes, hdf5_written_beside
+from allenrec.intracellular.intracellular_file import write_currents
+
+SHAPES = {"start": "segments 3", "diameter": "segments", "currents": "spikes segments samples"}
+
+
+def write(path, **datasets):
+    with h5py.File(path, "w") as file:
+        for name, values in datasets.items():
+            file[name] = values
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({}, None),
+        ({"diameter": np.zeros(4)}, r"diameter has the shape \(4,\)"),
+        ({"start": np.zeros((5, 2))}, r"start has the shape \(5, 2\)"),
+        ({"currents": np.zeros((5, 7))}, r"currents has the shape \(5, 7\)"),
+        ({"currents": np.zeros((2, 6, 7))}, r"currents has the shape \(2, 6, 7\)"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_named(changed, expected, tmp_path):
+    good = {"start": np.zeros((5, 3)), "diameter": np.zeros(5), "currents": np.zeros((2, 5, 7))}
+    write(tmp_path / "a.h5", **(good | changed))
+    with h5py.File(tmp_path / "a.h5") as file:
+        if expected is None:
+            check_shapes(file, SHAPES)
+        else:
+            with pytest.raises(OSError, match=expected):
+                check_shapes(file, SHAPES)
+
+
+def test_missing_dataset_and_group_in_its_place(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        with pytest.raises(KeyError):
+            check_shapes(file, {"start": "segments 3"})
+        file.create_group("start")
+        with pytest.raises(OSError, match="start is a group"):
+            check_shapes(file, {"start": "segments 3"})
+
+
+def test_file_is_that_of_h5py(tmp_path):
+    values = np.random.default_rng(0).normal(size=(300, 400)).astype(np.float32)
+    with hdf5_written_beside(tmp_path / "a.h5") as file:
+        file.create_dataset("x", data=values, chunks=(10, 400), compression="gzip")
+        file.attrs["note"] = "n" * 1000
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert np.array_equal(file["x"][()], values) and file.attrs["note"] == "n" * 1000
+    assert os.listdir(tmp_path) == ["a.h5"]
+
+
+LIMITED = """
+import resource, signal, os, json
+import numpy as np
+from allenrec.common.hdf5 import hdf5_written_beside
+path, size = sys.argv[1], int(sys.argv[2])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+try:
+    with hdf5_written_beside(path) as file:
+        for k in range(20):
+            file.create_dataset(f"g/x{k}", data=np.random.default_rng(k).random(size), compression="gzip")
+    error = None
+except OSError as fault:
+    error = [fault.errno, fault.filename]
+print(json.dumps(error))
+"""
+
+
+def test_long_work_may_stop_when_the_disk_is_full(tmp_path):
+    asking = LIMITED.replace(
+        'compression="gzip")', 'compression="gzip")\n            file.flush()\n            file.raise_fault()'
+    )
+    asking = asking.replace("fault.filename]", "k]")
+    number, stopped_at = run_python(asking, tmp_path / "a.h5", 2000)
+    assert number == errno.EFBIG and stopped_at < 3  # 16 kB each
+
+
+@pytest.mark.parametrize("size", [500, 5000])
+def test_file_that_cannot_be_written_is_one_fault_and_no_crash(size, tmp_path):
+    """Files may not grow beyond 20 kB here, which is like a full disk and needs no root."""
+    assert run_python(LIMITED, tmp_path / "a.h5", size) == [errno.EFBIG, str(tmp_path / "a.h5")]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_currents_of_a_cell_that_does_not_fire_are_written_and_read(tmp_path):
+    """It has no spikes, so that there is nothing to be chunked."""
+    result = {
+        "segments": {"start": np.zeros((3, 3)), "end": np.ones((3, 3)), "diameter": np.ones(3), "section": ["soma"] * 3},
+        "spikes": {"imem": np.zeros((0, 3, 224)), "vmem": np.zeros((0, 224)), "times": np.zeros(0)},
+        "trace": {"vmem": np.zeros(5), "time": np.arange(5.0)},
+        "search": {"amplitude": np.array([0.2]), "n_spikes": np.array([0])},
+        "recorded": {},
+    }
+    write_currents(tmp_path / "silent.h5", {"model_id": "1"}, result)
+    with h5py.File(tmp_path / "silent.h5") as file:
+        assert file["spikes/imem"].shape == (0, 3, 224) and file["segments/end"].shape == (3, 3)

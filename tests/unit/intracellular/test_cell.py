@@ -1,0 +1,156 @@
+"""The faithful cell against the numbers that AllenSDK gives, and against LFPy."""
+
+import numpy as np
+import pytest
+from support import run_python
+
+#: AllenSDK: rest (mV), and spikes at 0.2, 0.3 and 0.5 nA from 500 to 1000 ms, dt 0.025 ms, upward crossings of -20 mV
+ALLENSDK = {
+    "472363762": (-92.1, [20, 31, 47]),
+    "472912177": (-95.3, [14, 35, 60]),
+    "473862421": (-88.2, [36, 71, 4]),
+    "473863035": (-89.3, [12, 25, 45]),
+    "473863510": (-82.3, [16, 31, 49]),
+}
+
+RESPOND = """
+import json
+from allenrec.intracellular.cell import load_cell
+from allenrec.intracellular.simulation import step_response
+cell = load_cell(sys.argv[1], sys.argv[2], dt=0.025, tstop=1010.0)
+counts = []
+for amplitude in (0.2, 0.3, 0.5):
+    time, vmem = step_response(cell, amplitude, delay=500, duration=500)
+    during = (time[1:] > 500) & (time[1:] <= 1000)
+    counts.append(int(((vmem[:-1] < -20) & (vmem[1:] >= -20) & during).sum()))
+    rest = float(vmem[time < 500][-1])
+axon = cell.get_idx("axon")
+print(json.dumps({
+    "counts": counts, "rest": rest, "time": [float(time[0]), float(time[-1]), len(time)],
+    "soma": cell.somapos.tolist(), "axon": cell.axon, "n_axon": len(axon),
+    "stub": [cell.x[axon].tolist(), cell.y[axon].tolist(), cell.z[axon].tolist()], "length": cell.length[axon].tolist(),
+    "diameter": cell.d[axon].tolist(),
+}))
+"""
+
+
+@pytest.mark.parametrize("model", ALLENSDK)
+def test_spike_counts_and_rest_are_those_of_allensdk(model, models_folder, mechanisms):
+    rest, counts = ALLENSDK[model]
+    found = run_python(RESPOND, models_folder / f"neuronal_model_{model}", mechanisms)
+    assert found["counts"] == counts
+    assert found["rest"] == pytest.approx(rest, abs=0.1)
+    assert found["time"] == pytest.approx([0.0, 1010.0, 40401])
+    # The stub: two sections of 30 µm and 1 µm thick, in one line from the soma's centre, which is the origin.
+    stub = np.array(found["stub"])  # axis, section, end
+    assert found["axon"] == "stub" and found["n_axon"] == 2
+    assert found["length"] == pytest.approx([30, 30]) and found["diameter"] == pytest.approx([1, 1])
+    assert np.allclose(found["soma"], 0, atol=1e-9) and np.allclose(stub[:, 0, 0], 0, atol=1e-3)
+    assert np.linalg.norm(stub[:, 1, 1]) == pytest.approx(60, abs=1e-3)
+    assert np.allclose(stub[:, 0, 1], stub[:, 1, 0], atol=1e-4)
+
+
+def test_stub_runs_along_the_reconstructed_axon(models_folder, mechanisms):
+    """Held against the SWC itself: all axon points within 60 µm of the axon's beginning."""
+    folder = models_folder / "neuronal_model_473863510"
+    found = run_python(RESPOND, folder, mechanisms)
+    tip = np.array(found["stub"])[:, 1, 1] / 60
+    rows = np.loadtxt(folder / "reconstruction.swc")
+    soma, axon = rows[rows[:, 1] == 1, 2:5][0], rows[rows[:, 1] == 2, 2:5]
+    near = axon[np.linalg.norm(axon - axon[0], axis=1) <= 60]
+    towards = near.mean(axis=0) - soma
+    assert tip @ (towards / np.linalg.norm(towards)) > np.cos(np.radians(20))
+
+
+WINDOWS = """
+import json
+import neuron, numpy as np
+from allenrec.intracellular.cell import load_cell
+from allenrec.intracellular.simulation import simulate_spikes
+from allenrec.settings.models import Intracellular
+settings = Intracellular().model_dump()
+cell = load_cell(sys.argv[1], sys.argv[2], dt=settings.pop("dt"))
+result = simulate_spikes(cell, **settings)
+clamp = neuron.h.IClamp(neuron.h.soma[0](0.5))
+clamp.delay, clamp.dur, clamp.amp = settings["delay"], 1000 * settings["sim_time"] - settings["delay"], result["amplitude"]
+cell.simulate(rec_imem=True, rec_somav=True)
+worst, total = 0, 0
+for spike, time in enumerate(result["spikes"]["times"]):
+    peak = round(time / cell.dt)
+    window = slice(peak - 64, peak + 160)
+    worst = max(worst, np.abs(result["spikes"]["imem"][spike] - cell.imem[:, window]).max() / np.abs(cell.imem).max())
+    total = max(total, np.abs(result["spikes"]["imem"][spike].sum(axis=0) - result["amplitude"]).max())
+    assert cell.somav[peak] == cell.somav[peak - 20 : peak + 20].max()
+crossings = np.flatnonzero((cell.somav[:-1] < -20) & (cell.somav[1:] >= -20))
+print(json.dumps({"worst": float(worst), "total": float(total), "crossings": len(crossings),
+    "kept": len(result["spikes"]["times"]), "counts": result["search"]["n_spikes"].tolist(),
+    "trace": float(np.abs(result["trace"]["vmem"] - cell.somav).max())}))
+"""
+
+
+@pytest.mark.parametrize("model", ["473863510", "473862421"])
+def test_windows_hold_the_currents_that_lfpy_records(model, models_folder, mechanisms):
+    """LFPy's own simulation with all currents; float32 windows differ by its rounding, and sum to the injected current."""
+    found = run_python(WINDOWS, models_folder / f"neuronal_model_{model}", mechanisms)
+    assert found["worst"] < 1e-6
+    assert found["total"] < 1e-5  # nA, of up to 0.2
+    assert found["trace"] < 1e-3  # mV, float32
+    assert found["crossings"] == found["counts"][-1]
+    assert 3 < found["crossings"] <= 50
+    # The first spike is dropped, and the last if its window leaves the step.
+    assert found["crossings"] - 2 <= found["kept"] <= found["crossings"] - 1
+
+
+ALL_ACTIVE = """
+import json, shutil
+from pathlib import Path
+from allenrec.intracellular.cell import load_cell
+from allenrec.intracellular.simulation import spike_peaks, step_response
+shared, modfiles, mechanisms, work, axon = sys.argv[1:]
+folder = Path(work) / "neuronal_model_1"
+shutil.copytree(shared, folder)
+shutil.copytree(modfiles, folder / "modfiles")
+cell = load_cell(folder, mechanisms, dt=0.025, tstop=1100.0, axon=axon)
+time, vmem = step_response(cell, 0.33, delay=50, duration=1000)
+print(json.dumps({"spikes": len(spike_peaks(vmem, -20)), "axon": cell.axon, "kind": cell.model.kind,
+                  "rest": float(vmem[time < 50][-1])}))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("axon", "treatment", "spikes"), [("auto", "truncated", 18), ("stub", "stub", 0)])
+def test_all_active_model_fires_with_the_axon_it_was_fitted_with(
+    axon, treatment, spikes, shared_data, models_folder, mechanisms, tmp_path
+):
+    """A legacy all-active model at 0.33 nA for 1 s: 18 spikes, as the Allen site shows, and silence with the other axon."""
+    found = run_python(
+        ALL_ACTIVE,
+        shared_data / "models" / "468193142_all_active",
+        models_folder / "neuronal_model_473863510" / "modfiles",
+        mechanisms,
+        tmp_path,
+        axon,
+    )
+    assert (found["kind"], found["axon"], found["spikes"]) == ("all active", treatment, spikes)
+
+
+VERDICTS = """
+import json
+from allenrec.intracellular.cell import load_cell
+from allenrec.intracellular.simulation import respond
+cell = load_cell(sys.argv[1], sys.argv[2], tstop=1100.0)
+amplitudes = [float(a) for a in sys.argv[3:]]
+runs = [respond(cell, a, delay=10, duration=990, target_spikes=(3, 50), threshold=-20) for a in amplitudes]
+print(json.dumps([(run.verdict, len(run.vmem)) for run in runs]))
+"""
+
+
+def test_responses_are_judged_as_they_look(models_folder, mechanisms):
+    """A Pvalb cell: silent, firing too much (broken off early), and in depolarisation block, from which it recovers; and a
+    Scnn1a cell that fires well."""
+    folder = models_folder / "neuronal_model_473862421"
+    (few, many, block) = run_python(VERDICTS, folder, mechanisms, 0.1, 0.3, 0.5)
+    whole = 1100 * 32 + 1
+    assert few == ["few", whole] and block == ["block", whole]
+    assert many[0] == "many" and many[1] < whole / 2
+    assert run_python(VERDICTS, models_folder / "neuronal_model_472363762", mechanisms, 0.1) == [["good", whole]]

@@ -1,0 +1,263 @@
+"""The source `allen` against a server that behaves and misbehaves as the Allen site has been seen to."""
+
+import shutil
+import stat
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+from allen_server import AllenServer, archive_of
+from support import ROOT, run_python
+
+from allenrec.common.errors import UserError
+from allenrec.models import sources
+from allenrec.models.archive import read_metadata, read_model
+from allenrec.models.sources import allen, allen_api, fetch_model
+
+MODEL = "473863510"
+
+
+@pytest.fixture
+def server():
+    server = AllenServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def fetch(server, tmp_path):
+    """Fetch a model from the server into an empty folder, with short times."""
+
+    def fetch(model=MODEL, retries=2, timeout=0.5):
+        options = {"allen": {"url": server.url, "timeout": timeout, "retries": retries, "backoff": 0.01}}
+        return fetch_model(model, tmp_path, ["allen"], options)
+
+    return fetch
+
+
+@pytest.fixture
+def wheel_model(models_folder):
+    return models_folder / f"neuronal_model_{MODEL}"
+
+
+def test_archive_becomes_a_recorded_folder_and_is_not_asked_for_again(server, fetch, wheel_model):
+    server.archives[MODEL] = archive_of(wheel_model)
+    folder = fetch()
+    assert read_model(folder) == read_model(wheel_model).__class__(**vars(read_model(wheel_model)) | {"folder": folder})
+    for path in wheel_model.rglob("*"):
+        if path.is_file() and path.name != "model_metadata.json":
+            assert (folder / path.relative_to(wheel_model)).read_bytes() == path.read_bytes()
+    record = read_metadata(folder)["allenrec"]
+    assert record["source"] == "allen" and record["url"].endswith(f"/neuronal_model/download/{MODEL}")
+    assert len(record["files"]) == 18 and len(record["sha256"]) == 64 and record["date"] and "Gouwens" in record["citation"]
+    assert read_metadata(folder)["specimen"]["id"] == 314804042
+    assert sorted(p.name for p in folder.iterdir()) == sorted(
+        ["fit_parameters.json", "reconstruction.swc", "modfiles", "model_metadata.json", "verified.json"]
+    )
+    options = {"allen": {"url": server.url, "timeout": 1, "retries": 0, "backoff": 0}}
+    fetch_model(MODEL, folder.parent, ["local", "allen"], options)
+    assert len(server.requests) == 1
+
+
+def test_archive_of_2015_is_read_by_its_names(server, fetch, wheel_model):
+    """Other names, no metadata of today, a marker beside the morphology, and NaV.mod with CRLF."""
+    names = {
+        "fit_parameters.json": f"{MODEL}_fit.json",
+        "reconstruction.swc": "Rorb_325404214_m.swc",
+        "model_metadata.json": "neuronal_model.json",
+    }
+    nav = (wheel_model / "modfiles" / "NaV.mod").read_bytes().replace(b"\n", b"\r\n")
+    extra = [("Rorb_325404214_marker_m.swc", "# markers"), ("modfiles/NaV.mod", nav), ("manifest.json", "{}")]
+    server.archives[MODEL] = archive_of(wheel_model, without=["modfiles/NaV"], renamed=names, extra=extra)
+    folder = fetch()
+    assert read_model(folder).mechanisms == read_model(wheel_model).mechanisms
+    assert (folder / "reconstruction.swc").read_bytes() == (wheel_model / "reconstruction.swc").read_bytes()
+
+
+@pytest.mark.parametrize("faults", [[500, 503, None], ["reset", None], ["short", None], ["stall", None]], ids=str)
+def test_fault_that_passes_is_sat_out(faults, server, fetch, wheel_model):
+    server.archives[MODEL], server.faults[MODEL] = archive_of(wheel_model), faults
+    requests_needed = len(faults)
+    assert read_model(fetch()).kind == "perisomatic"
+    assert len(server.requests) == requests_needed
+
+
+LASTING = {
+    "500": (500, 3, "the server answers 500"),
+    "reset": ("reset", 3, "3 times over"),
+    "short": ("short", 3, "3 times over"),
+    "stall": ("stall", 3, "3 times over"),
+    "403": (403, 1, "the server answers 403"),
+    "html": ("html", 1, "the server sent text/html (24 bytes), not a zip archive"),
+}
+
+
+@pytest.mark.parametrize("name", LASTING)
+def test_fault_that_lasts_is_one_message_and_leaves_nothing(name, server, fetch, wheel_model, tmp_path):
+    fault, requests_made, expected = LASTING[name]
+    server.archives[MODEL], server.faults[MODEL] = archive_of(wheel_model), [fault]
+    assert_refused(fetch, expected, tmp_path)
+    assert len(server.requests) == requests_made
+
+
+def assert_refused(fetch, expected, folder):
+    with pytest.raises(UserError) as caught:
+        fetch()
+    message = str(caught.value)
+    assert "\n" not in message and expected in message and MODEL in message
+    assert list(folder.iterdir()) == []
+
+
+def test_nobody_listening_is_one_message(server, fetch, tmp_path):
+    server.close()
+    assert_refused(fetch, "3 times over", tmp_path)
+
+
+def link():
+    member = zipfile.ZipInfo("reconstruction.swc")
+    member.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return member
+
+
+UNSOUND = {
+    "no morphology": ({"without": ["reconstruction"]}, "the archive has no reconstruction.swc"),
+    "no fit": ({"without": ["fit_parameters"]}, "the archive has no fit_parameters.json"),
+    "no mod files": ({"without": ["modfiles"]}, "the archive has no mod files"),
+    "empty": ({"without": [""]}, "the archive has no fit_parameters.json"),
+    "outside": ({"extra": [("../../x", "x")]}, "a member outside of its folder, '../../x'"),
+    "absolute": ({"extra": [("/etc/x", "x")]}, "a member outside of its folder, '/etc/x'"),
+    "symbolic link": ({"without": ["recon"], "extra": [(link(), "/etc/passwd")]}, "a symbolic link, 'reconstruction.swc'"),
+    "GLIF": ({"without": [""], "extra": [("neuron_config.json", "{}")]}, "GLIF point neuron"),
+    "fit is no JSON": ({"without": ["fit"], "extra": [("fit_parameters.json", "{")]}, "does not parse as JSON"),
+    "morphology is none": ({"without": ["recon"], "extra": [("reconstruction.swc", "x y")]}, "is not an SWC file"),
+    "metadata is no JSON": ({"without": ["model_"], "extra": [("model_metadata.json", "{")]}, "does not parse as JSON"),
+}
+
+
+@pytest.mark.parametrize("name", UNSOUND)
+def test_unsound_archive_is_refused_before_it_has_a_place(name, server, fetch, wheel_model, tmp_path):
+    change, expected = UNSOUND[name]
+    server.archives[MODEL] = archive_of(wheel_model, **change)
+    assert_refused(fetch, expected, tmp_path)
+    assert not (tmp_path.parent / "x").exists()
+
+
+def test_archive_that_unpacks_too_large_is_refused(server, fetch, wheel_model, tmp_path, monkeypatch):
+    server.archives[MODEL] = archive_of(wheel_model)
+    monkeypatch.setattr(allen, "LARGEST_CONTENT", 1000)
+    assert_refused(fetch, "would unpack to more than", tmp_path)
+    monkeypatch.setattr(allen_api, "LARGEST_DOWNLOAD", 1000)
+    assert_refused(fetch, "not a model archive", tmp_path)
+
+
+def test_id_of_a_cell_is_answered_with_its_models(server, fetch, tmp_path):
+    server.models = [
+        {"id": 11, "name": "a", "specimen_id": int(MODEL), "neuronal_model_template_id": 329230710},
+        {"id": 12, "name": "b", "specimen_id": int(MODEL), "neuronal_model_template_id": 491455321},
+    ]
+    assert_refused(fetch, "it is the id of a cell, whose models are 11 (perisomatic), 12 (all active)", tmp_path)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_unknown_id_is_one_message(refused, server, fetch, tmp_path):
+    server.faults["query"] = ["refuse" if refused else None]
+    assert_refused(fetch, "the Allen site has no model with this id", tmp_path)
+
+
+@pytest.mark.parametrize("source", ["bmtk", "allen"])
+def test_run_killed_after_the_download_knows_where_the_model_came_from(
+    source, server, wheel_model, models_folder, tmp_path, monkeypatch
+):
+    """The last moment before our check: the folder is in its place, and says so when the run is started again."""
+    server.archives[MODEL] = archive_of(wheel_model)
+    shutil.copytree(models_folder / "wheel", tmp_path / "wheel")
+    options = {"allen": {"url": server.url, "timeout": 1, "retries": 0, "backoff": 0}}
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sources, "_verify", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fetch_model(MODEL, tmp_path, [source], options)
+    folder = fetch_model(MODEL, tmp_path, [source], options)
+    record = read_metadata(folder)["allenrec"]
+    assert record["source"] == source and len(record["sha256"]) == 64 and len(record["files"]) == 18
+    assert len(server.requests) == (source == "allen")
+
+
+def test_proxy_of_the_environment_is_used(server, fetch, wheel_model, tmp_path, monkeypatch):
+    """The site's name leads nowhere; only the proxy, which is asked for the whole address, can answer."""
+    server.archives[MODEL] = archive_of(wheel_model)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", server.url)
+    options = {"allen": {"url": "http://allen.invalid", "timeout": 1, "retries": 0, "backoff": 0}}
+    folder = fetch_model(MODEL, tmp_path, ["allen"], options)
+    assert read_model(folder).kind == "perisomatic"
+    assert server.requests == [f"allen.invalid/neuronal_model/download/{MODEL}"]
+
+
+FETCH = """
+import resource, signal
+from allenrec.models.sources import fetch_model
+url, model, folder, limit = sys.argv[1:]
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+if limit != "0":
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
+try:
+    fetch_model(model, folder, ["allen"], {"allen": {"url": url, "timeout": 30, "retries": 0, "backoff": 0}})
+except OSError as error:
+    print(json.dumps(str(error)))
+"""
+
+
+def run_fetch(server, folder, limit=0):
+    return run_python("import json\n" + FETCH, server.url, MODEL, folder, limit)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 100 kB, less than a model takes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", folder], capture_output=True, text=True)
+    if mount.returncode != 0:
+        pytest.skip(f"a file system cannot be mounted here: {mount.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_full_disk_is_one_message_and_leaves_nothing(server, wheel_model, small_disk):
+    server.archives[MODEL] = archive_of(wheel_model)
+    message = run_fetch(server, small_disk)
+    assert "No space left on device" in message and f"neuronal_model_{MODEL}" in message and "\n" not in message
+    assert list(small_disk.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [10_000, 60_000], ids=["in the archive", "in its content"])
+def test_file_that_cannot_be_written_is_one_message_and_leaves_nothing(server, wheel_model, tmp_path, limit):
+    """As a full disk, for machines where none can be made: no file may become larger than the limit."""
+    server.archives[MODEL] = archive_of(wheel_model)
+    message = run_fetch(server, tmp_path, limit)
+    assert "File too large" in message and f"neuronal_model_{MODEL}" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_download_that_is_killed_half_way_is_made_again(server, wheel_model, tmp_path):
+    server.archives[MODEL], server.faults[MODEL] = archive_of(wheel_model), ["stall", None]
+    code = f"import sys, json; sys.path.insert(0, {str(ROOT / 'scripts')!r})\n{FETCH}"
+    process = subprocess.Popen([sys.executable, "-c", code, server.url, MODEL, tmp_path, "0"])
+    deadline = time.monotonic() + 60
+    while not (server.requests and list(tmp_path.glob(".*/archive.zip"))):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.5)  # it waits for the second half now
+    process.kill()
+    process.wait()
+    assert [path.name[:9] for path in tmp_path.iterdir()] == [".neuronal"]  # what the kill left; no model yet
+    run_fetch(server, tmp_path)
+    assert read_model(tmp_path / f"neuronal_model_{MODEL}").kind == "perisomatic"
+    assert [path.name for path in tmp_path.iterdir()] == [f"neuronal_model_{MODEL}"]

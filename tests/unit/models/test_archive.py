@@ -1,0 +1,247 @@
+"""Model folders: the five of the wheel held against the facts of the models; broken ones named by model and file."""
+
+import json
+import shutil
+
+import pytest
+from support import WHEEL_MODELS
+
+from allenrec.common.errors import UserError
+from allenrec.models.archive import FIT, METADATA, MODFILES, MORPHOLOGY, read_model
+
+MODEL = "473863510"
+SPINY = set("Im Ih NaTs Nap K_P K_T SK Kv3_1 Ca_HVA Ca_LVA CaDynamics".split())
+ASPINY = set("Ih NaV Kd Kv2like Kv3_1 K_T Im_v2 SK Ca_HVA Ca_LVA CaDynamics".split())
+
+#: Ra, cm of soma and of dendrites, e_pas, genome entries, mechanisms
+FACTS = {
+    "472363762": (138.28, 1.0, 2.12, -92.499, 16, SPINY),
+    "473863510": (35.64, 1.0, 2.19, -85.078, 16, SPINY),
+    "473863035": (122.88, 1.0, 2.28, -89.461, 16, SPINY),
+    "472912177": (143.65, 2.16, 2.16, -95.537, 15, ASPINY),
+    "473862421": (138.99, 1.94, 1.94, -88.234, 15, ASPINY),
+}
+
+
+@pytest.fixture
+def folder(models_folder, tmp_path):
+    """A copy of a sound model, to be broken."""
+    return shutil.copytree(models_folder / f"neuronal_model_{MODEL}", tmp_path / f"neuronal_model_{MODEL}")
+
+
+@pytest.fixture
+def change_fit(folder):
+    """Write a changed fit: the function gets its content."""
+
+    def change(function):
+        content = json.loads((folder / FIT).read_text())
+        replaced = function(content)
+        (folder / FIT).write_text(json.dumps(content if replaced is None else replaced))
+
+    return change
+
+
+def refused(folder, file, match):
+    """A broken model ends in one line with the model and the file."""
+    with pytest.raises(UserError, match=match) as caught:
+        read_model(folder)
+    text = str(caught.value)
+    assert text.startswith(f"model {MODEL}: ") and file in text and "\n" not in text
+
+
+def test_fit_of_one_kind_under_the_name_of_the_other_is_refused(folder, shared_data):
+    """The wrong recipe would build another cell; what the metadata call the model and what the fit is must agree."""
+    metadata = json.loads((folder / METADATA).read_text())
+    (folder / METADATA).write_text(json.dumps(metadata | {"neuronal_model_template_id": 491455321}))
+    refused(folder, FIT, "calls it all active, but fit_parameters.json is the fit of a model that is perisomatic")
+    shutil.copy(shared_data / "models" / "468193142_all_active" / FIT, folder)
+    assert read_model(folder).kind == "all active"
+    (folder / METADATA).write_text(json.dumps(metadata))
+    refused(folder, FIT, "calls it perisomatic, but fit_parameters.json is the fit of a model that is all active")
+
+
+@pytest.mark.parametrize("model_id", WHEEL_MODELS)
+def test_models_of_the_wheel(models_folder, model_id):
+    """Numbers as in the facts and in the fit itself."""
+    model = read_model(models_folder / f"neuronal_model_{model_id}")
+    resistivity, soma, dendrite, e_pas, n_parameters, mechanisms = FACTS[model_id]
+    assert (model.model_id, model.kind, model.temperature) == (model_id, "perisomatic", 34.0)
+    assert model.axial_resistivity == resistivity
+    assert model.capacitance["soma"] == model.capacitance["axon"] == soma and model.capacitance["dend"] == dendrite
+    assert model.e_pas == model.v_init == pytest.approx(e_pas, abs=1e-3)
+    assert model.reversal == {"soma": {"ena": 53.0, "ek": -107.0}}
+    assert model.mechanisms == mechanisms and len(model.parameters) == n_parameters
+    fit = json.loads((models_folder / f"neuronal_model_{model_id}" / FIT).read_text())
+    assert [(p.section, p.name, p.mechanism, p.value) for p in model.parameters] == [
+        (entry["section"], entry["name"], entry["mechanism"], entry["value"]) for entry in fit["genome"]
+    ]
+    assert {p.section for p in model.parameters if p.mechanism} == {"soma"}
+    assert model.morphology.is_file() and model.morphology.is_absolute()
+
+
+def test_all_active_fit_has_its_numbers_as_strings(shared_data, models_folder, tmp_path):
+    """The real legacy all-active model 468193142, with the mod files of the wheel."""
+    real = shared_data / "models" / "468193142_all_active"
+    folder = tmp_path / "neuronal_model_1"
+    shutil.copytree(models_folder / f"neuronal_model_{MODEL}" / MODFILES, folder / MODFILES)
+    for name in (FIT, MORPHOLOGY):
+        (folder / name).write_bytes((real / name).read_bytes())
+    fit = json.loads((folder / FIT).read_text())
+    assert {type(entry["value"]) for entry in fit["genome"]} == {str}
+    model = read_model(folder)
+    assert model.kind == "all active" and model.e_pas is None and model.capacitance == {}
+    assert [p.value for p in model.parameters] == [float(entry["value"]) for entry in fit["genome"]]
+    assert (model.axial_resistivity, model.v_init, model.temperature) == (100.0, -90.0, 34.0)
+    assert model.reversal == {section: {"ena": 53.0, "ek": -107.0} for section in ("soma", "axon", "apic", "dend")}
+    passive = {p.name for p in model.parameters if not p.mechanism}
+    assert passive == {"g_pas", "e_pas", "cm", "Ra"} and "NaV" in model.mechanisms
+
+
+def test_linked_folder_keeps_its_model_id(folder, tmp_path):
+    """A person who keeps archives elsewhere links them; the id is in the name of the link."""
+    elsewhere = folder.rename(tmp_path / "my archive")
+    folder.symlink_to(elsewhere, target_is_directory=True)
+    assert read_model(folder).model_id == MODEL
+
+
+def test_current_folder_is_a_model_too(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert read_model(".").model_id == MODEL
+
+
+ODD_PARAMETERS = [
+    {"name": "__class__", "mechanism": ""},
+    {"name": "nseg", "mechanism": ""},
+    {"name": "L", "mechanism": ""},
+    {"name": "", "mechanism": ""},
+    {"name": None, "mechanism": ""},
+    {"name": ["gbar_Ih"], "mechanism": "Ih"},
+    {"name": "gbar_NaV=1; import os", "mechanism": "NaV"},
+    {"name": "gbar_NaV", "mechanism": "Ih"},
+    {"name": "gbar", "mechanism": "Ih"},
+    {"name": "gbar_Ih ", "mechanism": "Ih"},
+    {"name": "m_Ih", "mechanism": "Ih"},
+    {"name": "gbar_Ih", "mechanism": "Ih; quit()"},
+    {"name": "gbar_hh", "mechanism": "hh"},
+    {"name": "gbar_Ih", "mechanism": ["Ih"]},
+    {"name": "celsius", "mechanism": "", "section": "glob"},
+    {"name": "gbar_Ih", "mechanism": "", "section": "glob"},
+    {"name": "gbar_Ih", "mechanism": "Ih", "section": "all"},
+    {"name": "gbar_Ih", "mechanism": "Ih", "section": ["soma"]},
+]
+
+
+@pytest.mark.parametrize("odd", ODD_PARAMETERS, ids=lambda odd: ",".join(str(value) for value in odd.values()))
+def test_genome_sets_only_what_mod_files_declare(folder, change_fit, odd):
+    """The seed notebook executes these strings as code."""
+    change_fit(lambda fit: fit["genome"].insert(3, {"section": "soma", "value": 1.0} | odd))
+    refused(folder, FIT, r"genome\[3\]")
+
+
+def test_global_parameters_are_those_that_mod_files_declare(folder, change_fit):
+    change_fit(lambda fit: fit["genome"].append({"section": "glob", "name": "vshift_K_T", "value": "1.5", "mechanism": ""}))
+    last = read_model(folder).parameters[-1]
+    assert (last.section, last.name, last.mechanism, last.value) == ("glob", "vshift_K_T", "", 1.5)
+
+
+def in_first(block, **values):
+    """A change of the first (only) entry of a block of the fit."""
+    return lambda fit: fit[block][0].update(values)
+
+
+def without(block, key):
+    def change(fit):
+        del fit[block][0][key]
+
+    return change
+
+
+BROKEN_FITS = {
+    "list": (lambda fit: [1], "JSON object"),
+    "no genome": (lambda fit: fit.update(genome=[]), "`genome`"),
+    "genome of numbers": (lambda fit: fit.update(genome=[1]), r"genome\[0\]"),
+    "passive not a list": (lambda fit: fit.update(passive={"ra": 1}), "`passive`"),
+    "passive of numbers": (lambda fit: fit.update(passive=[1]), "`passive`"),
+    "no conditions": (lambda fit: fit.pop("conditions") and None, "`conditions`"),
+    "value a word": (in_first("genome", value="much"), r"genome\[0\].*'much', not a number"),
+    "value null": (in_first("genome", value=None), r"genome\[0\].*None, not a number"),
+    "value a truth value": (in_first("genome", value=True), r"genome\[0\].*True, not a number"),
+    "value not finite": (in_first("genome", value=float("nan")), r"genome\[0\].*not a finite number"),
+    "value infinite": (in_first("genome", value="inf"), r"genome\[0\].*not a finite number"),
+    "no value": (without("genome", "value"), r"no `value` in genome\[0\]"),
+    "no celsius": (without("conditions", "celsius"), "no `celsius` in conditions"),
+    "v_init a word": (in_first("conditions", v_init="rest"), "`v_init` is 'rest'"),
+    "ra a list": (in_first("passive", ra=[1]), r"`ra` is \[1\]"),
+    "e_pas without cm": (without("passive", "cm"), "only one of"),
+    "cm one number": (in_first("passive", cm=1.0), r"passive\.cm"),
+    "cm of numbers": (in_first("passive", cm=[1.0]), r"passive\.cm"),
+    "cm of no known section": (in_first("passive", cm=[{"section": "spine", "cm": 1}]), "'spine'"),
+    "no cm for a section of the morphology": (
+        in_first("passive", cm=[{"section": "soma", "cm": 1}]),
+        "passive.cm for (apic|dend)",
+    ),
+    "erev one number": (in_first("conditions", erev=5), r"conditions\.erev"),
+    "ek a word": (in_first("conditions", erev=[{"section": "soma", "ek": "low"}]), "'low', not a number"),
+}
+
+
+@pytest.mark.parametrize(("change", "match"), BROKEN_FITS.values(), ids=BROKEN_FITS)
+def test_broken_fit_is_named(folder, change_fit, change, match):
+    change_fit(change)
+    refused(folder, FIT, match)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"<html>not found</html>", b"\xff\xfe\x00", b"PK\x03\x04"])
+def test_fit_that_is_no_json_is_named(folder, content):
+    (folder / FIT).write_bytes(content)
+    refused(folder, FIT, "does not parse as JSON")
+
+
+SOUND = "1 1 0 0 0 5 -1\n2 3 10 0 0 1 1\n"
+BROKEN_MORPHOLOGIES = {
+    "empty": ("", "not an SWC file"),
+    "comments only": ("# nothing\n", "not an SWC file"),
+    "words": ("<html>not found</html>\n", "not an SWC file"),
+    "six columns": ("1 1 0 0 0 5\n", "not an SWC file"),
+    "ragged": (SOUND + "3 3 1\n", "not an SWC file"),
+    "not finite": (SOUND.replace("10", "nan"), "not an SWC file"),
+    "no soma": (SOUND.replace("1 1 0 0 0", "1 3 0 0 0"), "no soma"),
+    "unknown type": (SOUND + "3 7 20 0 0 1 2\n", "type 7"),
+    "no radius": (SOUND.replace("0 0 1 1", "0 0 0 1"), "radius"),
+    "unknown parent": (SOUND + "3 3 20 0 0 1 99\n", "parent 99"),
+    "its own parent": (SOUND + "3 3 20 0 0 1 3\n", "parent"),
+    "a circle": (SOUND + "3 3 20 0 0 1 4\n4 3 30 0 0 1 3\n", "parent"),
+    "a child before its parent": ("1 1 0 0 0 5 -1\n2 3 20 0 0 1 3\n3 3 10 0 0 1 1\n", "parent 3"),
+    "an id twice": (SOUND + "2 3 20 0 0 1 1\n", "2"),
+    "bytes": ("\x00\x01\x02", "not an SWC file"),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("content", "match"), BROKEN_MORPHOLOGIES.values(), ids=BROKEN_MORPHOLOGIES)
+def test_broken_morphology_is_named(folder, content, match):
+    """NEURON's own reader ends each of them with an error in hoc, or reads nonsense."""
+    (folder / MORPHOLOGY).write_text(content)
+    refused(folder, MORPHOLOGY, match)
+
+
+def test_smallest_sound_morphology_is_taken(folder):
+    """What the broken ones are made from."""
+    (folder / MORPHOLOGY).write_text("# comment\n\n" + SOUND)
+    assert read_model(folder).kind == "perisomatic"
+
+
+@pytest.mark.parametrize("name", [FIT, MORPHOLOGY, MODFILES])
+def test_missing_part_is_named(folder, name):
+    (folder / name).rename(folder / "elsewhere")
+    refused(folder, name, "is missing")
+
+
+def test_mechanism_without_mod_file_is_named(folder):
+    (folder / MODFILES / "Nap.mod").unlink()
+    refused(folder, FIT, r"no mod file in modfiles/ defines the mechanism 'Nap'")
+
+
+def test_metadata_are_not_needed(folder):
+    (folder / METADATA).unlink()
+    assert read_model(folder).model_id == MODEL

@@ -1,0 +1,83 @@
+"""The recorded cell beside its model: the steps of a real archive, and which model gets which flag."""
+
+import json
+
+import pytest
+
+from allenrec.common.errors import UserError
+from allenrec.models.recorded_sweeps import (
+    RecordedStep,
+    flags,
+    read_recorded_steps,
+    recorded_steps,
+    spikes_in_words,
+    steps_to_compare,
+)
+
+
+@pytest.fixture(scope="module")
+def steps(shared_data):
+    """Of the archive of model 491766131."""
+    return read_recorded_steps(shared_data / "allen_zip_example")
+
+
+def test_steps_of_a_real_archive(steps):
+    """Held against the archive by eye: ten currents above zero, of which 170 pA was repeated four times."""
+    assert [(round(1000 * step.amplitude), step.spikes) for step in steps if max(step.spikes)] == [
+        (150, (5,)),
+        (170, (12, 14, 18, 19)),
+        (210, (20,)),
+    ]
+    assert {step.duration for step in steps} == {1000} and all(step.amplitude > 0 for step in steps)
+    assert spikes_in_words(steps) == "10: 0, 50: 0, 70: 0, 130: 0, 150: 5, 170: 12-19, 210: 20"
+
+
+def test_stored_answer_of_the_site_has_the_same_form(shared_data):
+    answer = json.loads((shared_data / "allen_api" / "neuronal_model_472451419.json").read_text())
+    sweeps = answer["msg"][0]["specimen"]["ephys_sweeps"]
+    assert recorded_steps(sweeps) == [RecordedStep(0.11, 1000, (2,))]
+
+
+def test_compared_steps_spread_from_the_weakest_to_the_strongest(steps):
+    chosen = {n: [round(1000 * step.amplitude) for step in steps_to_compare(steps, n)] for n in (0, 1, 2, 3, 9)}
+    assert chosen == {0: [], 1: [150], 2: [150, 210], 3: [150, 170, 210], 9: [150, 170, 210]}
+    silent = [RecordedStep(0.1, 1000, (0,)), RecordedStep(0.2, 1000, (0, 0))]
+    assert steps_to_compare(silent, 3) == silent[1:] and steps_to_compare([], 3) == []
+
+
+@pytest.mark.parametrize(
+    ("spikes", "at_rest", "expected"),
+    [
+        ([5, 16, 20], [True] * 3, []),
+        ([0, 11, 28], [True] * 3, []),
+        ([0, 2, 20], [True] * 3, []),
+        ([0, 2, 9], [True] * 3, ["spike counts far off"]),
+        ([30, 45, 60], [True] * 3, ["spike counts far off"]),
+        ([0, 0, 0], [True] * 3, ["does not fire"]),
+        ([5, 16, 20], [True, True, False], ["does not return to rest"]),
+        ([0, 0, 0], [False] * 3, ["does not fire", "does not return to rest"]),
+    ],
+    ids=["the same", "within the tolerance", "one far off", "two too few", "too many", "silent", "stays up", "both"],
+)
+def test_flags(steps, spikes, at_rest, expected):
+    """Recorded are 5, 15.75 and 20 spikes."""
+    assert flags(steps_to_compare(steps, 3), spikes, at_rest) == expected
+
+
+def test_without_recorded_steps_nothing_is_flagged(tmp_path):
+    assert read_recorded_steps(tmp_path) == [] and flags([], [], []) == []
+
+
+def test_model_that_fires_where_the_cell_was_silent_is_far_off():
+    assert flags([RecordedStep(0.1, 1000, (0,))], [30], [True]) == ["spike counts far off"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[1]", '[{"stimulus_name": "Long Square", "stimulus_absolute_amplitude": "x", "stimulus_duration": 1}]', "3"],
+)
+def test_file_that_holds_no_sweeps_is_named(content, tmp_path):
+    (tmp_path / "ephys_sweeps.json").write_text(content)
+    with pytest.raises(UserError, match=r"ephys_sweeps\.json is not a list of sweeps") as caught:
+        read_recorded_steps(tmp_path)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,373 @@
+"""Where models come from: the wheel held against digests and facts of its files, folders of a person, and every failure."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+
+import pytest
+from support import WHEEL_MODELS
+
+from allenrec.common.errors import UserError
+from allenrec.models.sources import bmtk, fetch_model, files_of_a_person, read_metadata
+
+MODEL = "473863510"
+
+#: Specimen, line, dendrite type, layer and morphology of each model, as in bmtk's own networks and the Allen Cell Types
+#: Database
+FACTS = {
+    "472363762": (395830185, "Scnn1a-Tg3", "spiny", "4", "Scnn1a_473845048_m"),
+    "473863510": (314804042, "Rorb", "spiny", "5", "Rorb_325404214_m"),
+    "473863035": (318808427, "Nr5a1", "spiny", "2/3", "Nr5a1_471087815_m"),
+    "472912177": (330080937, "Pvalb", "aspiny", "5", "Pvalb_470522102_m"),
+    "473862421": (318331342, "Pvalb", "aspiny", "4", "Pvalb_469628681_m"),
+}
+
+#: Git's digests of the mod files, equal in bmtk, AllenSDK, ModelDB and OpenSourceBrain (Kv2like: in all but AllenSDK)
+BLOBS = {
+    **{"CaDynamics": "12af0659", "Ca_HVA": "84db2d3c", "Ca_LVA": "ab151d0e", "Ih": "73b97d84", "Im": "d6112d57"},
+    **{"Im_v2": "fc219f71", "K_P": "0a1238f9", "K_T": "c31beaff", "Kd": "82cbe59a", "Kv2like": "1cbdf843"},
+    **{"Kv3_1": "e2446577", "NaTa": "fcf7bd39", "NaTs": "f753e718", "NaV": "a7023956", "Nap": "ef8021ec", "SK": "8bfa3b72"},
+}
+
+
+def snapshot(folder):
+    """Every file below a folder with its content."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def place(models_folder, tmp_path):
+    """A folder for models that holds a copy of one, as fetched."""
+    place = tmp_path / "allen_models"
+    shutil.copytree(models_folder / f"neuronal_model_{MODEL}", place / f"neuronal_model_{MODEL}")
+    return place
+
+
+@pytest.fixture
+def folder_of_a_person(place):
+    """The same model as a person unzips it: the metadata of the archive, without our records."""
+    folder = place / f"neuronal_model_{MODEL}"
+    (folder / "verified.json").unlink()
+    metadata = json.loads((folder / "model_metadata.json").read_text())
+    del metadata["allenrec"]
+    (folder / "model_metadata.json").write_text(json.dumps(metadata | {"my_note": "from the site"}))
+    (folder / "README").write_text("of the archive")
+    return folder
+
+
+@pytest.fixture
+def no_pip(monkeypatch):
+    """Any process that is started is a failure."""
+
+    def run(command, *args, **kwargs):
+        raise AssertionError(f"{command} was run")
+
+    monkeypatch.setattr(subprocess, "run", run)
+
+
+@pytest.fixture
+def fake_pip(monkeypatch, models_folder):
+    """In the place of pip: puts a wheel where it is asked to, or fails; and counts."""
+
+    class Pip:
+        calls = 0
+        wheel = (models_folder / "wheel" / bmtk.WHEEL).read_bytes()
+        error = None
+
+        def run(self, command, *args, **kwargs):
+            self.calls += 1
+            assert command[:4] == [sys.executable, "-m", "pip", "download"] and "--no-deps" in command
+            assert bmtk.REQUIREMENT in command
+            time.sleep(0.05)
+            if self.error:
+                # As pip does it: the notice comes last, unless it is switched off.
+                silent = "--disable-pip-version-check" in command or not self.error.startswith("ERROR")
+                notice = "" if silent else "\n[notice] A new release of pip is available: 24.0 -> 25.3\n"
+                return subprocess.CompletedProcess(command, 1, "", self.error + notice)
+            folder = command[command.index("--dest") + 1]
+            with open(f"{folder}/{bmtk.WHEEL}", "wb") as file:
+                file.write(self.wheel)
+            return subprocess.CompletedProcess(command, 0, "", "")
+
+    pip = Pip()
+    monkeypatch.setattr(subprocess, "run", pip.run)
+    return pip
+
+
+def refused(place, match, model_id=MODEL, sources=("local", "bmtk")):
+    """The fetch fails with one line that names the model."""
+    with pytest.raises(UserError, match=match) as caught:
+        fetch_model(model_id, place, list(sources))
+    text = str(caught.value)
+    assert "\n" not in text and model_id in text
+    return text
+
+
+def test_list_of_the_wheel_is_the_one_of_the_facts():
+    assert set(bmtk.CELLS) == set(FACTS) == set(WHEEL_MODELS)
+
+
+@pytest.mark.parametrize("model_id", WHEEL_MODELS)
+def test_folder_of_a_wheel_model_is_complete(models_folder, model_id):
+    folder = models_folder / f"neuronal_model_{model_id}"
+    assert {path.name for path in folder.iterdir()} == {
+        "fit_parameters.json",
+        "reconstruction.swc",
+        "model_metadata.json",
+        "verified.json",
+        "modfiles",
+    }
+    blobs = {}
+    for path in (folder / "modfiles").iterdir():
+        content = path.read_bytes()
+        blobs[path.stem] = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()[:8]
+        assert path.suffix == ".mod"
+    assert blobs == BLOBS
+
+
+@pytest.mark.parametrize("model_id", WHEEL_MODELS)
+def test_fit_and_morphology_are_the_pair_of_the_facts(models_folder, model_id):
+    """Byte by byte those of the wheel."""
+    folder, inside = models_folder / f"neuronal_model_{model_id}", "bmtk/utils/scripts/bionet"
+    with zipfile.ZipFile(models_folder / "wheel" / bmtk.WHEEL) as wheel:
+        fit = wheel.read(f"{inside}/biophysical_neuron_models/{model_id}_fit.json")
+        morphology = wheel.read(f"{inside}/morphologies/{FACTS[model_id][-1]}.swc")
+    assert (folder / "fit_parameters.json").read_bytes() == fit
+    assert (folder / "reconstruction.swc").read_bytes() == morphology
+
+
+@pytest.mark.parametrize("model_id", WHEEL_MODELS)
+def test_records_hold_the_digests_of_hashlib(models_folder, model_id):
+    folder = models_folder / f"neuronal_model_{model_id}"
+    content = snapshot(folder)
+    verified, metadata = (json.loads(content.pop(name)) for name in ("verified.json", "model_metadata.json"))
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
+    assert {name: digest for name, digest in verified.items() if name != "model_metadata.json"} == digests
+    assert len(verified) == len(digests) + 1
+    record = metadata["allenrec"]
+    assert record["files"] == digests and record["source"] == "bmtk"
+    wheel = (models_folder / "wheel" / "bmtk-1.2.0-py2.py3-none-any.whl").read_bytes()
+    assert record["sha256"] == hashlib.sha256(wheel).hexdigest()
+    assert "celltypes.brain-map.org" in record["citation"]
+
+
+@pytest.mark.parametrize("model_id", WHEEL_MODELS)
+def test_metadata_of_a_wheel_model_are_those_of_the_facts(models_folder, model_id):
+    metadata = read_metadata(models_folder / f"neuronal_model_{model_id}")
+    specimen_id, line, dendrite, layer, _ = FACTS[model_id]
+    specimen = metadata["specimen"]
+    assert metadata["id"] == int(model_id) and metadata["neuronal_model_template_id"] == 329230710
+    assert metadata["specimen_id"] == specimen["id"] == specimen_id
+    assert specimen["name"].startswith(line) and metadata["name"].endswith(specimen["name"])
+    assert {"name": f"dendrite type - {dendrite}"} in specimen["specimen_tags"]
+    assert specimen["structure"] == {"acronym": f"VISp{layer}", "name": f"Primary visual area, layer {layer}"}
+
+
+def test_metadata_have_the_shape_of_a_real_archive(models_folder, shared_data):
+    """Every key that we write is where the Allen site has it."""
+    real = json.loads((shared_data / "allen_zip_example" / "model_metadata.json").read_text())
+    ours = read_metadata(models_folder / f"neuronal_model_{MODEL}")
+
+    def hold(ours, real, where):
+        for key in ours if isinstance(ours, dict) else ():
+            assert key in real, f"{where}.{key}"
+            hold(ours[key], real[key], f"{where}.{key}")
+        if isinstance(ours, list):
+            for entry in ours:
+                hold(entry, {key: value for other in real for key, value in other.items()}, where)
+
+    hold({key: value for key, value in ours.items() if key != "allenrec"}, real, "metadata")
+
+
+def test_second_fetch_changes_nothing_and_downloads_nothing(place, no_pip):
+    folder = place / f"neuronal_model_{MODEL}"
+    before = snapshot(place)
+    times = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.suffix in (".mod", ".swc")}
+    for sources in (["local", "bmtk"], ["bmtk"]):
+        assert fetch_model(MODEL, place, sources) == folder
+    assert snapshot(place) == before
+    assert {path: path.stat().st_mtime_ns for path in times} == times
+
+
+def test_models_at_once_share_one_download(tmp_path, fake_pip):
+    threads = [threading.Thread(target=fetch_model, args=(model, tmp_path / "m", ["bmtk"])) for model in WHEEL_MODELS]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert fake_pip.calls == 1
+    assert len(list((tmp_path / "m").glob("neuronal_model_*/verified.json"))) == 5
+    assert not list((tmp_path / "m").rglob("*.part*"))
+
+
+def test_damaged_wheel_is_downloaded_again(tmp_path, fake_pip):
+    (tmp_path / "wheel").mkdir()
+    (tmp_path / "wheel" / bmtk.WHEEL).write_bytes(fake_pip.wheel[:1000])
+    fetch_model(MODEL, tmp_path, ["bmtk"])
+    assert fake_pip.calls == 1
+    assert (tmp_path / "wheel" / bmtk.WHEEL).read_bytes() == fake_pip.wheel
+
+
+def test_other_wheel_is_refused_and_nothing_is_left(tmp_path, fake_pip):
+    fake_pip.wheel = fake_pip.wheel + b"\0"
+    with pytest.raises(UserError, match=r"bmtk==1\.2\.0: the wheel has SHA-256 [0-9a-f]{64}, not d46d7407") as caught:
+        fetch_model(MODEL, tmp_path, ["local", "bmtk"])
+    assert "\n" not in str(caught.value) and hashlib.sha256(fake_pip.wheel).hexdigest() in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == [".wheel.lock"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ERROR: Could not find a version that satisfies the requirement bmtk==1.2.0\n"
+        "ERROR: No matching distribution found for bmtk==1.2.0\n",
+        "/usr/bin/python3: No module named pip (No matching distribution found)",
+    ],
+    ids=["not found", "no pip"],
+)
+def test_failure_of_pip_is_one_line_with_its_reason(tmp_path, fake_pip, error):
+    fake_pip.error = error
+    with pytest.raises(UserError, match=r"bmtk==1\.2\.0: .*No matching distribution found") as caught:
+        fetch_model(MODEL, tmp_path, ["local", "bmtk"])
+    assert "\n" not in str(caught.value) and "[notice]" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == [".wheel.lock"]
+
+
+def test_unknown_id_says_where_it_was_looked_for_and_what_there_is(tmp_path, no_pip):
+    """318331342 is the cell of a model in the wheel: the mistake that everybody makes."""
+    text = refused(tmp_path, "not found in local, bmtk", "318331342")
+    assert "id of a model, not of a cell" in text and all(model in text for model in WHEEL_MODELS)
+    assert str(tmp_path / "neuronal_model_318331342") in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_model_of_the_wheel_is_not_fetched_when_only_local_is_allowed(tmp_path, no_pip):
+    refused(tmp_path, "not found in local ", sources=["local"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_empty_folder_counts_as_none(tmp_path, fake_pip):
+    """Snakemake makes the folder of an output before the rule runs."""
+    (tmp_path / f"neuronal_model_{MODEL}").mkdir()
+    assert read_metadata(fetch_model(MODEL, tmp_path, ["local", "bmtk"]))["allenrec"]["source"] == "bmtk"
+
+
+@pytest.mark.parametrize("sources", [["local", "bmtk"], ["bmtk", "local"], ["local"]])
+def test_folder_of_a_person_is_used_as_it_is(folder_of_a_person, no_pip, sources):
+    before = snapshot(folder_of_a_person)
+    assert fetch_model(MODEL, folder_of_a_person.parent, sources) == folder_of_a_person
+    after = snapshot(folder_of_a_person)
+    verified = json.loads(after.pop("verified.json"))
+    metadata, theirs = json.loads(after.pop("model_metadata.json")), json.loads(before.pop("model_metadata.json"))
+    assert after == before
+    assert metadata.pop("allenrec") == {
+        "source": "local",
+        "files": {name: digest for name, digest in verified.items() if name != "model_metadata.json"},
+    }
+    assert metadata == theirs and metadata["my_note"] == "from the site"
+    assert "README" not in verified
+    again = snapshot(folder_of_a_person)
+    fetch_model(MODEL, folder_of_a_person.parent, sources)
+    assert snapshot(folder_of_a_person) == again
+
+
+def test_archive_of_2015_without_metadata_is_used(folder_of_a_person, no_pip):
+    (folder_of_a_person / "model_metadata.json").unlink()
+    fetch_model(MODEL, folder_of_a_person.parent, ["local"])
+    assert set(read_metadata(folder_of_a_person)) == {"allenrec"}
+
+
+def test_files_of_a_person_are_listed_and_those_of_a_source_are_not(place, folder_of_a_person, tmp_path):
+    listed = files_of_a_person(folder_of_a_person)
+    assert {path.name for path in listed} >= {"fit_parameters.json", "reconstruction.swc", "NaV.mod"} and len(listed) == 18
+    fetch_model(MODEL, place, ["local"])
+    assert files_of_a_person(folder_of_a_person) == listed, "also after the check has written its record"
+    assert files_of_a_person(tmp_path / "absent") == []
+    shutil.rmtree(folder_of_a_person / "modfiles")
+    assert files_of_a_person(folder_of_a_person) == []
+
+
+def test_changed_file_of_a_person_is_checked_again(folder_of_a_person):
+    fetch_model(MODEL, folder_of_a_person.parent, ["local"])
+    first = json.loads((folder_of_a_person / "verified.json").read_text())
+    with open(folder_of_a_person / "reconstruction.swc", "a") as file:
+        file.write("# a comment\n")
+    fetch_model(MODEL, folder_of_a_person.parent, ["local"])
+    second = json.loads((folder_of_a_person / "verified.json").read_text())
+    assert [name for name in first if first[name] != second[name]] == ["reconstruction.swc"]
+
+
+def test_files_of_a_source_are_not_fetched_when_it_is_not_listed(place, no_pip):
+    before = snapshot(place)
+    text = refused(place, "the source 'bmtk', which models.sources does not list", sources=["local"])
+    assert str(place / f"neuronal_model_{MODEL}") in text and snapshot(place) == before
+
+
+def test_folder_of_a_person_is_not_used_when_local_is_not_listed(folder_of_a_person, no_pip):
+    refused(folder_of_a_person.parent, "the source 'local', which models.sources does not list", sources=["bmtk"])
+
+
+@pytest.mark.parametrize("name", ["fit_parameters.json", "modfiles/NaV.mod"])
+def test_changed_file_does_not_pass_as_one_of_the_wheel(place, no_pip, name):
+    """Its record says which wheel it comes from, and what the digests were."""
+    path = place / f"neuronal_model_{MODEL}" / name
+    path.write_bytes(path.read_bytes() + b"\n")
+    assert name in refused(place, "changed")
+
+
+@pytest.mark.parametrize("record", ['{"allenrec": 5}', '{"allenrec": {}}', '{"allenrec": {"source": 1}}'])
+def test_record_that_is_not_ours_is_none(folder_of_a_person, record):
+    (folder_of_a_person / "model_metadata.json").write_text(record)
+    fetch_model(MODEL, folder_of_a_person.parent, ["local"])
+    assert read_metadata(folder_of_a_person)["allenrec"]["source"] == "local"
+
+
+def write(path, text):
+    path.write_text(text)
+
+
+def change_fit(folder, function):
+    path = folder / "fit_parameters.json"
+    content = json.loads(path.read_text())
+    function(content)
+    path.write_text(json.dumps(content))
+
+
+def empty_modfiles(folder):
+    shutil.rmtree(folder / "modfiles")
+    (folder / "modfiles").mkdir()
+
+
+BROKEN = {
+    "no fit": (lambda f: (f / "fit_parameters.json").unlink(), "fit_parameters.json"),
+    "no morphology": (lambda f: (f / "reconstruction.swc").unlink(), "reconstruction.swc"),
+    "no modfiles": (lambda f: shutil.rmtree(f / "modfiles"), "modfiles"),
+    "empty modfiles": (empty_modfiles, "modfiles"),
+    "fit no JSON": (lambda f: write(f / "fit_parameters.json", "{"), "fit_parameters.json"),
+    "metadata no JSON": (lambda f: write(f / "model_metadata.json", "{"), "model_metadata.json"),
+    "metadata a list": (lambda f: write(f / "model_metadata.json", "[1]"), "model_metadata.json"),
+    "mechanism without mod file": (lambda f: (f / "modfiles" / "SK.mod").unlink(), "fit_parameters.json"),
+    "morphology garbage": (lambda f: write(f / "reconstruction.swc", "<html>"), "reconstruction.swc"),
+    "no soma": (lambda f: write(f / "reconstruction.swc", "1 3 0 0 0 1 -1\n"), "reconstruction.swc"),
+    "not a number": (lambda f: change_fit(f, lambda c: c["genome"][0].update(value="x")), "fit_parameters.json"),
+    "a GLIF archive": (
+        lambda f: (f / "fit_parameters.json").rename(f / "neuron_config.json"),
+        "fit_parameters.json",
+    ),
+}
+
+
+@pytest.mark.parametrize(("damage", "file"), BROKEN.values(), ids=BROKEN)
+def test_broken_folder_of_a_person_is_named_and_left_alone(folder_of_a_person, no_pip, damage, file):
+    """It may be the only copy; and nothing says that it was verified."""
+    damage(folder_of_a_person)
+    before = snapshot(folder_of_a_person)
+    text = refused(folder_of_a_person.parent, MODEL)
+    assert str(folder_of_a_person / file) in text
+    assert snapshot(folder_of_a_person) == before
+    assert [path.name for path in folder_of_a_person.parent.iterdir()] == [folder_of_a_person.name]

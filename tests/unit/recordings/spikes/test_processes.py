@@ -1,0 +1,213 @@
+"""Spike trains against the statistics of their process."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from allenrec.recordings.spikes.processes import Process, draw_rate, draw_train, draw_trains, rate_factor
+from allenrec.settings.recordings import SpikeTrains
+
+TICKS = 32000 * 32
+
+
+def train(rate, seed=0, duration=2000.0, ref_per=2.0, factor=None, **process):
+    ticks, bursts = draw_train(
+        np.random.default_rng(seed),
+        rate,
+        Process(ref_per / 1000, **process),
+        n_ticks=int(duration * TICKS),
+        ticks_per_second=TICKS,
+        factor=factor,
+    )
+    return ticks / TICKS, bursts
+
+
+BURSTS = {"burst_share": 0.4, "burst_spikes": (2, 5), "burst_interval": 0.006, "burst_shape": 3.0}
+PROCESSES = {"poisson": {}, "gamma": {"shape": 2.0}, "burst": BURSTS}
+
+
+@pytest.mark.parametrize(("rate", "ref_per"), [(5.0, 2.0), (50.0, 5.0), (100.0, 0.0)])
+@pytest.mark.parametrize("kind", PROCESSES)
+@pytest.mark.parametrize("modulated", [False, True])
+def test_rate_is_kept_whatever_the_refractory_period(rate, ref_per, kind, modulated):
+    """MEArec gives 39 Hz for 50 Hz with 5 ms, and half the rate for gamma. Bound: 5 standard deviations of a Poisson count,
+    which exceed those of the more regular processes here; with bursts, of a compound Poisson count."""
+    factor = 1 + 0.7 * np.sin(np.arange(400) * 2 * np.pi / 40) if modulated else None
+    n = len(train(rate, ref_per=ref_per, factor=factor, **PROCESSES[kind])[0])
+    sizes = np.repeat([1, *range(2, 6)], [6 * 4, 4, 4, 4, 4])
+    spread = np.sqrt(np.mean(sizes**2) / sizes.mean()) if kind == "burst" else 1
+    # The hazard follows the rate as if it stood still, which at these intervals and periods is right to 1 %.
+    assert abs(n - 2000 * rate) < 5 * spread * np.sqrt(2000 * rate) + (20 * rate if modulated else 0)
+
+
+@pytest.mark.parametrize("factor", [None, np.array([0.2, 1.8] * 50)], ids=["steady", "modulated"])
+@pytest.mark.parametrize("kind", PROCESSES)
+def test_intervals_keep_the_refractory_period(kind, factor):
+    intervals = np.diff(train(80.0, ref_per=5.0, factor=factor, **PROCESSES[kind])[0])
+    assert 0.005 <= intervals.min() < 0.0051
+
+
+def test_poisson_intervals_are_a_dead_time_and_an_exponential():
+    intervals = np.diff(train(20.0)[0]) - 0.002
+    assert stats.kstest(intervals, stats.expon(scale=1 / 20 - 0.002).cdf).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("shape", [0.5, 3.0, 50.0])
+def test_gamma_intervals_have_the_shape_that_was_asked_for(shape):
+    """Their coefficient of variation is 1 / sqrt(shape); the bound is five times its standard error."""
+    intervals = np.diff(train(20.0, shape=shape, ref_per=0.0)[0])
+    assert stats.kstest(intervals, stats.gamma(shape, scale=1 / 20 / shape).cdf).pvalue > 1e-4
+    bound = 5 * 1.3 / np.sqrt(len(intervals)) * max(1, 1 / np.sqrt(shape))
+    assert intervals.std() / intervals.mean() == pytest.approx(1 / np.sqrt(shape), abs=bound)
+
+
+@pytest.mark.parametrize("shape", [1.0, 50.0], ids=["poisson", "regular"])
+def test_spikes_begin_in_the_steady_state(shape):
+    """The first tenth of a second holds as many spikes as any other: no gap, no burst at the start."""
+    trains = [train(30.0, seed=s, duration=1.0, ref_per=10.0, shape=shape)[0] for s in range(2000)]
+    counts = np.sum([np.histogram(times, 10, (0, 1))[0] for times in trains], axis=0)
+    assert stats.chisquare(counts).pvalue > 1e-4
+
+
+def test_spikes_lie_inside_the_recording():
+    times, _ = train(200.0, duration=1.0, ref_per=1.0)
+    assert times.min() >= 0 and times.max() < 1.0
+
+
+def test_bursts_are_what_was_asked_for():
+    """How many events are bursts, how many spikes they have, and how long their intervals are; and nothing else is one."""
+    times, bursts = train(10.0, **BURSTS)
+    sizes = np.bincount(bursts[bursts >= 0])[1:-1]  # the first and the last may be cut off
+    assert np.array_equal(np.unique(sizes), [2, 3, 4, 5])
+    assert stats.chisquare(np.bincount(sizes)[2:]).pvalue > 1e-4
+    n_single = np.sum(bursts < 0)
+    n_events = len(sizes) + n_single
+    assert abs(len(sizes) / n_events - 0.4) < 5 * np.sqrt(0.4 * 0.6 / n_events)
+    inside = (bursts[1:] == bursts[:-1]) & (bursts[1:] >= 0)
+    intervals = np.diff(times)
+    assert stats.kstest(intervals[inside], stats.gamma(3.0, loc=0.002, scale=0.004 / 3).cdf).pvalue > 1e-4
+    # Between events, as of a Poisson process with dead time
+    free = 2.0 / 10 - 0.002 - 1.0 * 0.006
+    assert stats.kstest(intervals[~inside], stats.expon(loc=0.002, scale=free).cdf).pvalue > 1e-4
+
+
+def test_rate_follows_its_modulation():
+    """Counts in 40 steps of a factor from 0.2 to 1.8, against the expected numbers; steps are 50 s, rates up to 36 Hz."""
+    factor = np.tile(np.linspace(0.2, 1.8, 40), 1)
+    times, _ = train(20.0, factor=factor)
+    counts = np.histogram(times, 40, (0, 2000))[0]
+    expected = 50 * 20 * factor
+    assert np.abs((counts - expected) / np.sqrt(expected)).max() < 5
+
+
+def test_constant_modulation_is_none():
+    """In distribution: the same intervals, to a tick each."""
+    steady, changing = train(20.0, duration=100.0)[0], train(20.0, duration=100.0, factor=np.ones(7))[0]
+    np.testing.assert_allclose(np.diff(steady)[:500], np.diff(changing)[:500], atol=3 / TICKS)
+
+
+@pytest.mark.parametrize("kind", ["sinusoid", "random-walk"])
+def test_factor_of_the_rate_keeps_the_mean(kind):
+    factor = rate_factor(np.random.default_rng(0), 3600.0, kind=kind, depth=0.5, period=60.0)
+    assert factor.mean() == pytest.approx(1) and factor.min() > 0
+    if kind == "sinusoid":
+        spectrum = np.abs(np.fft.rfft(factor - 1))
+        assert spectrum.argmax() == 60  # periods in an hour
+        assert 2 * spectrum[60] / len(factor) == pytest.approx(0.5, rel=0.01)
+    else:
+        # 60 time constants: the standard deviation is known to about 1 / sqrt(60), the mean of the logarithm likewise.
+        walk = np.log(factor)
+        assert walk.std() == pytest.approx(0.5, rel=0.4)
+        lag = round(len(factor) / 60)
+        centred = walk - walk.mean()
+        assert np.mean(centred[lag:] * centred[:-lag]) / centred.var() == pytest.approx(np.exp(-1), abs=0.3)
+
+
+def test_rates_are_normal_with_a_floor():
+    rng = np.random.default_rng(0)
+    rates = np.array([draw_rate(rng, 5.0, 3.0, 2.0) for _ in range(5000)])
+    assert rates.min() == 2.0
+    assert (rates == 2.0).mean() == pytest.approx(stats.norm(5, 3).cdf(2.0), abs=0.02)
+    assert draw_rate(rng, 5.0, 0.0, 2.0) == 5.0
+
+
+KEYS = [("excitatory", 0), ("excitatory", 1), ("inhibitory", 0)]
+
+
+def trains_of(keys=KEYS, cell_types=("spiny", "spiny", "aspiny"), duration=300.0, **changes):
+    settings = SpikeTrains.model_validate({"duration": duration, "n_exc": 2, "n_inh": 1} | changes)
+    return draw_trains(
+        (0, "recording", "test"), keys, cell_types, settings, n_ticks=int(duration * TICKS), ticks_per_second=TICKS
+    )
+
+
+def test_another_unit_changes_none_of_the_others():
+    some = trains_of()
+    more = trains_of([*KEYS[:2], ("excitatory", 2), KEYS[2]], ("spiny", "spiny", "spiny", "aspiny"), n_exc=3)
+    for mine, theirs in zip(some, [more[0], more[1], more[3]], strict=True):
+        assert np.array_equal(mine.ticks, theirs.ticks) and mine.rate == theirs.rate
+
+
+def test_units_are_independent():
+    """Counts of two units in 100 ms bins are uncorrelated, and their coincidences as many as of independent Poisson processes;
+    both to 5 standard deviations."""
+    first, second = (t.ticks / TICKS for t in trains_of(duration=2000.0, rates=[20.0, 20.0, 20.0])[:2])
+    counts = [np.histogram(times, 20000, (0, 2000))[0] for times in (first, second)]
+    assert abs(np.corrcoef(counts)[0, 1]) < 5 / np.sqrt(20000)
+    n = np.sum(np.searchsorted(second, first + 0.001) - np.searchsorted(second, first - 0.001))
+    expected = 2000 * 20 * 20 * 0.002
+    assert abs(n - expected) < 5 * np.sqrt(expected)
+
+
+@pytest.mark.parametrize(
+    ("rates", "expected"),
+    [
+        ([4.0, 6.0, 30.0], [4.0, 6.0, 30.0]),
+        ({"spiny": 4.0, "aspiny": [30.0, 0.0]}, [4.0, 4.0, 30.0]),
+        ({"aspiny": 30.0}, [None, None, 30.0]),
+    ],
+    ids=["units", "types", "one type"],
+)
+def test_rates_of_units_and_of_types(rates, expected):
+    for unit, wanted in zip(trains_of(rates=rates, process="gamma"), expected, strict=True):
+        if wanted is None:  # 5 Hz and 1 Hz of standard deviation
+            assert 1 < unit.rate < 9 and unit.rate != round(unit.rate)
+        else:
+            assert unit.rate == wanted
+        assert abs(len(unit.ticks) - 300 * unit.rate) < 5 * np.sqrt(300 * unit.rate)
+
+
+def test_rates_of_a_type_spread():
+    keys = [("excitatory", k) for k in range(400)]
+    rates = [t.rate for t in trains_of(keys, ["spiny"] * 400, duration=1.0, rates={"spiny": [20.0, 2.0]}, n_exc=400)]
+    assert np.mean(rates) == pytest.approx(20, abs=5 * 2 / 20) and np.std(rates) == pytest.approx(2, rel=0.2)
+
+
+def test_types_have_their_processes():
+    burst, other = trains_of(
+        [("excitatory", 0), ("inhibitory", 0)], ["spiny", "aspiny"], process={"spiny": "burst"}, n_exc=1, n_inh=1
+    )
+    assert (burst.process, other.process) == ("burst", "poisson")
+    assert burst.bursts.max() > 10 and other.bursts.max() == -1
+    intervals = [np.diff(t.ticks) for t in (burst, other)]
+    variation = [i.std() / i.mean() for i in intervals]
+    assert variation[0] > 1.2 > variation[1]
+
+
+def test_units_are_silent_before_t_start():
+    """MEArec neither shifts the times nor keeps the spikes after the end."""
+    early, late = trains_of(), trains_of(t_start=100.0)
+    for a, b in zip(early, late, strict=True):
+        assert b.ticks.min() >= 100 * TICKS
+        assert abs(len(b.ticks) - 200 * b.rate) < 5 * np.sqrt(200 * b.rate)
+        assert np.array_equal(b.ticks - 100 * TICKS, a.ticks[a.ticks < 200 * TICKS])
+
+
+def test_shared_modulation_is_shared():
+    modulation = {"rate_modulation": "random-walk", "rate_modulation_depth": 0.8, "rate_modulation_period": 20.0}
+    correlations = []
+    for shared in (True, False):
+        trains = trains_of(duration=2000.0, rates=[20.0] * 3, rate_modulation_shared=shared, **modulation)
+        counts = [np.histogram(t.ticks / TICKS, 400, (0, 2000))[0] for t in trains]
+        correlations.append(np.corrcoef(counts)[0, 1])
+    assert correlations[0] > 0.8 and abs(correlations[1]) < 0.4
