@@ -4,7 +4,7 @@ import difflib
 from typing import get_args, get_origin
 
 from .base import block_in
-from .recordings import Drift
+from .recordings.drift import Drift
 
 #: Keys of MEArec's parameter files that are not keys of the same block here, and what to do
 MEAREC_KEYS = {

@@ -1,0 +1,75 @@
+"""Recordings: spikes, choice of templates, drift, gains of spikes, noise, filter and what is kept.
+
+One module a subject; `RecordingSignal` joins those whose keys stand in one block, as in MEArec.
+"""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from ..base import Block
+from .drift import Drift, DriftingUnits
+from .filters import Filter
+from .noise import FarNeurons, Noise
+from .spike_gains import Bursting, SpikeGains
+from .spike_trains import SpikeTrains, Synchrony
+from .storage import Sampling, Storage
+from .units import CellTypes, UnitSelection
+
+__all__ = [
+    "Bursting",
+    "CellTypes",
+    "Drift",
+    "DriftingUnits",
+    "FarNeurons",
+    "Filter",
+    "Noise",
+    "Recording",
+    "RecordingSignal",
+    "Sampling",
+    "SpikeGains",
+    "SpikeTrains",
+    "Storage",
+    "Synchrony",
+    "UnitSelection",
+]
+
+#: Points a sample that templates need where they are stretched
+LEAST_UPSAMPLE = 8
+
+
+# Pydantic takes the fields of the last base first.
+class RecordingSignal(Storage, Filter, DriftingUnits, Bursting, SpikeGains, Synchrony, FarNeurons, Noise, Sampling):
+    @model_validator(mode="after")
+    def _check_level(self):
+        self.require(self.filter or self.noise_level_at == "raw", "noise_level_at", "must be 'raw' where there is no filter")
+        return self
+
+
+class Recording(Block):
+    library: str = Field(description="Which of `libraries:` supplies the templates.")
+    format: list[Literal["mearec", "binary", "zarr", "nwb"]] = Field(
+        ["mearec"],
+        min_length=1,
+        description="What is kept: `mearec`, an HDF5 file; `binary` and `zarr`, folders of SpikeInterface; `nwb`, a file of "
+        "Neurodata Without Borders. All hold the same samples.",
+    )
+    compression: Literal["none", "lzf", "gzip"] = Field(
+        "none", description="Of the traces in HDF5, `mearec` and `nwb`. Noise hardly shrinks; integers do, to a half or less."
+    )
+    zarr_compression: Literal["none", "zstd"] = Field(
+        "zstd", description="Of the traces in `zarr`: SpikeInterface's own, or none."
+    )
+    spiketrains: SpikeTrains = Field(SpikeTrains(), description="How units fire.")
+    cell_types: CellTypes = Field(CellTypes(), description="Which cell types are excitatory and inhibitory.")
+    templates: UnitSelection = Field(UnitSelection(), description="Which templates are chosen and how placed.")
+    recordings: RecordingSignal = Field(RecordingSignal(), description="Modulation, noise and filter.")
+
+    @model_validator(mode="after")
+    def _check(self):
+        points = self.templates.upsample
+        if self.recordings.shape_mod and points < LEAST_UPSAMPLE:
+            raise ValueError(
+                f"templates.upsample: {points} must be {LEAST_UPSAMPLE} or more with shape_mod, which reads between the points"
+            )
+        return self

@@ -1,0 +1,24 @@
+"""Filter of a recording."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, model_validator
+
+from ..base import Block, PositivePair
+
+
+class Filter(Block):
+    filter: bool = Field(True, description="Whether the recording is filtered.")
+    filter_cutoff: PositiveFloat | PositivePair = Field(
+        (300.0, 6000.0), description="Hz. One value: high-pass; two: band-pass."
+    )
+    filter_order: Annotated[int, Field(ge=1, le=10)] = Field(3, description="Order of the Butterworth filter.")
+    filter_mode: Literal["filtfilt", "lfilter"] = Field(
+        "filtfilt", description="Forward and backward (no delay), or forward only (causal)."
+    )
+
+    @model_validator(mode="after")
+    def _check_filter(self):
+        if isinstance(self.filter_cutoff, tuple):
+            self.require_ordered("filter_cutoff")
+        return self
