@@ -1,3 +1,10 @@
-"""From the Allen Institute's biophysical neuron models to ground-truth extracellular recordings."""
+"""Ground-truth extracellular recordings from biophysical neuron models.
 
-__version__ = "0.1.0"
+Names are imported when they are used: `import allenrec` loads neither NEURON nor SpikeInterface nor numba.
+"""
+
+import lazy_loader
+
+__version__ = "0.2.0"
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

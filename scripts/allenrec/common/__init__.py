@@ -1,1 +1,1 @@
-"""TODO."""
+"""What all stages share."""

@@ -6,3 +6,10 @@ class UserError(Exception):
 
     Its text is one message: what is wrong, where, and what would be right. It is shown without a traceback.
     """
+
+
+class Unavailable(UserError):
+    """Something outside the project that cannot be reached now, such as a server.
+
+    The same job may succeed later. A job that ends so has failed; no outcome is recorded for its model.
+    """

@@ -1,1 +1,1 @@
-"""TODO."""
+"""How well spike sorters recover the ground truth."""

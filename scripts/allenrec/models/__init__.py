@@ -1,1 +1,5 @@
-"""TODO."""
+"""Models: where they come from, what they must hold, and their mechanisms."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

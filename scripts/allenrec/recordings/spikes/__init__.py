@@ -1,1 +1,1 @@
-"""TODO."""
+"""When units fire: processes, imported spike trains, synchrony."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Traces of a recording: spikes, gains, drift, noise and filter, block by block."""

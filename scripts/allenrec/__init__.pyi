@@ -1,0 +1,14 @@
+from . import cells as cells
+from . import intracellular as intracellular
+from . import libraries as libraries
+from . import models as models
+from . import probes as probes
+from . import recordings as recordings
+from . import settings as settings
+from .libraries import open_library as open_library
+from .libraries import read_library as read_library
+from .probes import load_probe as load_probe
+from .recordings import read_recording as read_recording
+from .settings import load_settings as load_settings
+
+__version__: str

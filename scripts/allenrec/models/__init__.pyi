@@ -1,0 +1,5 @@
+from .archive import Model as Model
+from .archive import read_metadata as read_metadata
+from .archive import read_model as read_model
+from .mechanisms import compile_mechanisms as compile_mechanisms
+from .sources import fetch_model as fetch_model
