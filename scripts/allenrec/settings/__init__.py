@@ -4,7 +4,8 @@
 where the meaning is the same.
 """
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
@@ -24,25 +25,29 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 class Settings(Block):
     cells: Cells = Field(
         Cells(query=None, table="config/cells.tsv"),
-        description="Path of the cell table, from the working directory (`config/cells.tsv`); or a block with a `query`.",
+        description="Path of the cell table, relative to the working directory; or a block with a `query`.",
         json_schema_extra=lambda schema: schema.update(anyOf=[{"type": "string"}, {"$ref": schema.pop("$ref")}]),
     )
     cell_type_column: str = Field(
         "cell_type",
-        description="Column, of the cell table or the metadata, that names the cell types. Where `cell_type` is empty, it is "
-        "the dendrite type.",
+        description="Column of the cell table or the metadata that holds the cell types. Where `cell_type` is empty, "
+        "the cell type is the dendrite type.",
     )
     models: Models = Field(Models(), description="Where models come from and how they are loaded.")
-    intracellular: Intracellular = Field(Intracellular(), description="Spikes of each model.")
+    intracellular: Intracellular = Field(Intracellular(), description="Simulation of each model's spikes.")
     libraries: dict[Name, Library] = Field(
-        min_length=1, description="Template libraries by name: one probe and its sampling each."
+        min_length=1, description="Template libraries by name. Each has one probe and its sampling."
     )
     recordings: dict[Name, Recording] = Field({}, description="Recordings by name.")
-    evaluation: Evaluation = Field(Evaluation(), description="What `snakemake evaluate` does.")
-    seed: int = Field(0, ge=0, description="Every random number comes from this one and its own address.")
+    evaluation: Evaluation = Field(Evaluation(), description="Spike sorters that `snakemake evaluate` runs.")
+    seed: int = Field(
+        0,
+        ge=0,
+        description="Seed of all random numbers. Each number depends only on it and on the names of cell, unit and recording.",
+    )
 
 
-def load_settings(config):
+def load_settings(config: Mapping[str, Any]) -> Settings:
     """Validate a configuration and fill in its defaults.
 
     Parameters

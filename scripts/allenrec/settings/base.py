@@ -1,15 +1,15 @@
-"""What all blocks of the configuration have in common, and types of values."""
+"""The base class of all blocks of the configuration, and the types of values that they share."""
 
-from typing import Annotated, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat
 
 Nonnegative = Annotated[float, Field(ge=0)]
-#: Lists in YAML, tuples here; the elements stay strictly typed
+#: YAML has lists where these are tuples. The elements are strictly typed.
 Pair = Annotated[tuple[float, float], Field(strict=False)]
 CountPair = Annotated[tuple[int, int], Field(strict=False)]
 PositivePair = Annotated[tuple[PositiveFloat, PositiveFloat], Field(strict=False)]
-#: A layer such as 5 is a number in YAML and a name here
+#: A name that YAML may read as a number, such as the layer 5
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 
 
@@ -18,20 +18,23 @@ class Block(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
-    def require(self, condition, key, message):
+    def require(self, condition: bool, key: str, message: str) -> None:
+        """Raise a ValueError that names the key, its value and what must hold, unless the condition is true."""
         if not condition:
             value = getattr(self, key)
             value = list(value) if isinstance(value, tuple) else value
             raise ValueError(f"{key}: {value!r} {message}")
 
-    def require_ordered(self, *keys):
+    def require_ordered(self, *keys: str) -> None:
+        """Require that each of these pairs, if there is one, has its lower value first."""
         for key in keys:
             pair = getattr(self, key)
             self.require(pair is None or pair[0] < pair[1], key, "must be [lowest, highest]")
 
 
-def block_in(annotation):
-    """The block, or dict of blocks, that a field holds, also where it may be None; None for a value."""
+def block_in(annotation: Any) -> Any:
+    """Return the class of the block that a field holds, or its dict of blocks, whether it may be None or not; None for a
+    plain value."""
     if get_origin(annotation) is dict:
         inner = get_args(annotation)[1]
         return annotation if isinstance(inner, type) and issubclass(inner, Block) else None

@@ -21,8 +21,12 @@ class Evaluation(Block):
         description="Sorters of SpikeInterface that `snakemake evaluate` runs, by SpikeInterface's names.",
     )
     parameters: dict[str, dict[str, Any]] = Field(
-        {}, description="Parameters of sorters by the sorter's name, as `run_sorter` takes them; the others have its defaults."
+        {},
+        description="Parameters for each sorter by its name, as `run_sorter` takes them. All others keep the "
+        "sorter's defaults.",
     )
     n_jobs: PositiveInt = Field(
-        1, description="Processes of a sorter. Each compiles for itself, which only long or large recordings are worth."
+        1,
+        description="Processes of a sorter. Each one compiles its own code, so more than one pays off for long or "
+        "large recordings only.",
     )

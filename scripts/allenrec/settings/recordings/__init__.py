@@ -3,7 +3,7 @@
 One module a subject; `RecordingSignal` joins those whose keys stand in one block, as in MEArec.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -41,32 +41,36 @@ LEAST_UPSAMPLE = 8
 # Pydantic takes the fields of the last base first.
 class RecordingSignal(Storage, Filter, DriftingUnits, Bursting, SpikeGains, Synchrony, FarNeurons, Noise, Sampling):
     @model_validator(mode="after")
-    def _check_level(self):
+    def _check_level(self) -> Self:
         self.require(self.filter or self.noise_level_at == "raw", "noise_level_at", "must be 'raw' where there is no filter")
         return self
 
 
 class Recording(Block):
-    library: str = Field(description="Which of `libraries:` supplies the templates.")
+    library: str = Field(description="Library (a key of `libraries`) that supplies the templates.")
     format: list[Literal["mearec", "binary", "zarr", "nwb"]] = Field(
         ["mearec"],
         min_length=1,
-        description="What is kept: `mearec`, an HDF5 file; `binary` and `zarr`, folders of SpikeInterface; `nwb`, a file of "
-        "Neurodata Without Borders. All hold the same samples.",
+        description="Formats to write: `mearec`, an HDF5 file; `binary` and `zarr`, folders of SpikeInterface; `nwb`, "
+        "a file of Neurodata Without Borders. All hold the same samples.",
     )
     compression: Literal["none", "lzf", "gzip"] = Field(
-        "none", description="Of the traces in HDF5, `mearec` and `nwb`. Noise hardly shrinks; integers do, to a half or less."
+        "none",
+        description="Compression of the traces in `mearec` and `nwb`. Noise in float32 hardly shrinks; integers "
+        "shrink to a half or less.",
     )
     zarr_compression: Literal["none", "zstd"] = Field(
-        "zstd", description="Of the traces in `zarr`: SpikeInterface's own, or none."
+        "zstd", description="Compression of the traces in `zarr`: SpikeInterface's default, or none."
     )
-    spiketrains: SpikeTrains = Field(SpikeTrains(), description="How units fire.")
-    cell_types: CellTypes = Field(CellTypes(), description="Which cell types are excitatory and inhibitory.")
-    templates: UnitSelection = Field(UnitSelection(), description="Which templates are chosen and how placed.")
-    recordings: RecordingSignal = Field(RecordingSignal(), description="Modulation, noise and filter.")
+    spiketrains: SpikeTrains = Field(SpikeTrains(), description="Number of units and their spike trains.")
+    cell_types: CellTypes = Field(CellTypes(), description="Excitatory and inhibitory cell types.")
+    templates: UnitSelection = Field(UnitSelection(), description="Which templates become units, and the grid of spike times.")
+    recordings: RecordingSignal = Field(
+        RecordingSignal(), description="Noise, synchrony, spike gains, drift, filter and storage."
+    )
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
         points = self.templates.upsample
         if self.recordings.shape_mod and points < LEAST_UPSAMPLE:
             raise ValueError(

@@ -1,6 +1,6 @@
 """Filter of a recording."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
@@ -18,7 +18,7 @@ class Filter(Block):
     )
 
     @model_validator(mode="after")
-    def _check_filter(self):
+    def _check_filter(self) -> Self:
         if isinstance(self.filter_cutoff, tuple):
             self.require_ordered("filter_cutoff")
         return self

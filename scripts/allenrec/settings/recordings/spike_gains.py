@@ -1,6 +1,6 @@
 """Gains of single spikes: random ones, and those of bursts."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -9,7 +9,9 @@ from ..base import Block, Nonnegative
 
 class SpikeGains(Block):
     modulation: Literal["none", "template", "electrode"] = Field(
-        "template", description="Random gain of each spike: none, one a spike, one a spike and channel."
+        "template",
+        description="Random gain of spikes: none, one for each spike (`template`), or one for each spike and "
+        "channel (`electrode`).",
     )
     mrand: PositiveFloat = Field(1.0, description="Mean of the gain.")
     sdrand: Nonnegative = Field(0.05, description="Standard deviation of the gain.")
@@ -17,30 +19,36 @@ class SpikeGains(Block):
 
 class Bursting(Block):
     bursting: bool = Field(
-        False, description="Whether spikes of bursting units become smaller along a burst, the more, the shorter the intervals."
+        False,
+        description="Whether spikes of bursting units become smaller along a burst. The shorter the intervals, the "
+        "smaller they become.",
     )
     bursting_units: list[Annotated[int, Field(ge=0)]] | None = Field(
-        None, description="Which units burst, from 0, excitatory ones first; `null`: all, or `n_bursting`."
+        None,
+        description="Numbers of the bursting units, from 0, excitatory units first. `null`: all units, or "
+        "`n_bursting` of them.",
     )
     n_bursting: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="units. So many burst, chosen at random; `null`: all."
+        None, description="units. Number of bursting units, chosen at random. `null`: all."
     )
     exp_decay: Nonnegative | list[Nonnegative] = Field(
-        0.2, description="Exponent of the decay in a burst. A list here and in the next two: of each bursting unit, in order."
+        0.2,
+        description="Exponent of the decay in a burst. This key and the next two may be lists with one value for "
+        "each bursting unit.",
     )
     n_burst_spikes: PositiveInt | list[PositiveInt] = Field(
-        10, description="spikes. Longest burst; the next spike begins another one."
+        10, description="spikes. Largest number of spikes of a burst. The next spike begins another burst."
     )
     max_burst_duration: PositiveFloat | list[PositiveFloat] = Field(
-        100.0, description="ms. From the first to the last spike of a burst, at most."
+        100.0, description="ms. Longest time from the first to the last spike of a burst."
     )
-    shape_mod: bool = Field(False, description="Whether spikes that are smaller for bursting are wider as well.")
+    shape_mod: bool = Field(False, description="Whether spikes that become smaller along a burst also become wider.")
     shape_widening: Nonnegative = Field(
         1.0, description="A spike with the gain g is 1 + shape_widening (1 - g) times as wide as its template."
     )
 
     @model_validator(mode="after")
-    def _check_bursting(self):
+    def _check_bursting(self) -> Self:
         self.require(self.bursting or not self.shape_mod, "shape_mod", "must be false without bursting")
         self.require(
             self.bursting_units is None or self.n_bursting is None, "n_bursting", "must not stand beside bursting_units"

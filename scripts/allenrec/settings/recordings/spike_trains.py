@@ -1,6 +1,6 @@
 """Spike trains: how many units there are, how often they fire and by which process, or the file that gives their spikes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
@@ -11,88 +11,153 @@ RateSpread = Annotated[tuple[PositiveFloat, Nonnegative], Field(strict=False)]
 Process = Literal["poisson", "gamma", "burst"]
 
 
-class SpikeTrains(Block):
+class UnitRates(Block):
     duration: PositiveFloat = Field(30.0, description="s. Length of the recording.")
-    n_exc: int = Field(5, ge=0, description="units. Of the excitatory cell types.")
-    n_inh: int = Field(2, ge=0, description="units. Of the inhibitory cell types.")
+    n_exc: int = Field(5, ge=0, description="units. Number of excitatory units.")
+    n_inh: int = Field(2, ge=0, description="units. Number of inhibitory units.")
     f_exc: PositiveFloat = Field(5.0, description="Hz. Mean rate of excitatory units.")
     f_inh: PositiveFloat = Field(15.0, description="Hz. Mean rate of inhibitory units.")
     st_exc: Nonnegative = Field(1.0, description="Hz. Standard deviation of the rate over excitatory units.")
     st_inh: Nonnegative = Field(3.0, description="Hz. Standard deviation of the rate over inhibitory units.")
-    min_rate: PositiveFloat = Field(0.5, description="Hz. No unit fires more slowly.")
-    ref_per: Nonnegative = Field(2.0, description="ms. Refractory period; the rate that was asked for is kept.")
+    min_rate: PositiveFloat = Field(0.5, description="Hz. Lowest rate of any unit.")
+    ref_per: Nonnegative = Field(2.0, description="ms. Refractory period. It does not lower the rate.")
     rates: list[PositiveFloat] | dict[str, PositiveFloat | RateSpread] | None = Field(
         None,
-        description="Hz. Of each unit, excitatory ones first; or of cell types, such as `{spiny: 5, aspiny: [15, 3]}`, the "
-        "second value being the standard deviation over units, and `f_exc`, ... for all others.",
+        description="Hz. One rate for each unit, excitatory units first; or rates of cell types, such as `{spiny: 5, "
+        "aspiny: [15, 3]}`, where the second value is the standard deviation over units. Cell types that are not named "
+        "use `f_exc` or `f_inh`.",
     )
     types: list[Literal["E", "I"]] | None = Field(
         None,
-        description="With a list of `rates`, which of them are of excitatory and inhibitory units; gives `n_exc` and `n_inh`.",
+        description="With a list of `rates`: which rates belong to excitatory (`E`) and which to inhibitory (`I`) "
+        "units. It sets `n_exc` and `n_inh`.",
     )
+
+
+class IntervalProcess(Block):
     process: Process | dict[str, Process] = Field(
         "poisson",
-        description="How intervals come about; or of cell types, such as `{spiny: burst, aspiny: gamma}`, all "
-        "others being `poisson`.",
+        description="Process that draws the intervals between spikes; or one for each cell type, such as `{spiny: "
+        "burst, aspiny: gamma}`. Cell types that are not named use `poisson`.",
     )
-    gamma_shape: PositiveFloat = Field(2.0, description="Shape of the intervals of the gamma process.")
+    gamma_shape: PositiveFloat = Field(2.0, description="Shape of the interval distribution of the gamma process.")
     burst_share: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.3, description="Of the burst process, share of bursts among events; the others are single spikes."
+        0.3, description="Share of events of the burst process that are bursts. The others are single spikes."
     )
-    burst_spikes: CountPair = Field((2, 5), description="spikes. Fewest and most of a burst; each number is as likely.")
-    burst_interval: PositiveFloat = Field(5.0, description="ms. Mean interval in a burst.")
+    burst_spikes: CountPair = Field(
+        (2, 5), description="spikes. Fewest and most spikes of a burst. All numbers between them are equally likely."
+    )
+    burst_interval: PositiveFloat = Field(5.0, description="ms. Mean interval between the spikes of a burst.")
     burst_shape: PositiveFloat = Field(
-        4.0, description="Shape of the gamma distribution of what these intervals have beyond the refractory period."
+        4.0, description="Shape of the gamma distribution of these intervals, after the refractory period is subtracted."
     )
+
+
+class RateOverTime(Block):
     rate_modulation: Literal["none", "sinusoid", "random-walk"] = Field(
         "none",
-        description="How rates change over time, slowly: not; as a sine; or the logarithm as a random walk that is drawn back "
-        "to its mean. The mean over the recording is kept.",
+        description="Slow change of the rates: none; a sine; or a random walk of the logarithm, which is drawn back to "
+        "its mean. The mean rate over the recording stays the same.",
     )
     rate_modulation_depth: PositiveFloat = Field(
-        0.5, description="Amplitude of the sine over the mean, or standard deviation of the logarithm."
+        0.5, description="Amplitude of the sine as a share of the mean, or standard deviation of the logarithm."
     )
     rate_modulation_period: Annotated[float, Field(ge=1)] = Field(
         60.0, description="s. Period of the sine, or time constant of the random walk."
     )
-    rate_modulation_shared: bool = Field(False, description="Whether rates of all units change together.")
-    t_start: Nonnegative = Field(0.0, description="s. Units are silent before it; times count from the start of the recording.")
+    rate_modulation_shared: bool = Field(False, description="Whether the rates of all units change together.")
+    t_start: Nonnegative = Field(
+        0.0, description="s. Time of the first possible spike. Times count from the start of the recording."
+    )
+
+
+class ImportedTrains(Block):
     file: str | None = Field(
         None,
-        description="Spike trains that are given: `.csv` with the columns `unit` and `time_s`, `.npz` with an array of times "
-        "for each unit, or `.nwb` with a table of units. Those of excitatory units come first.",
+        description="File with spike trains to use instead of drawn ones: `.csv` with the columns `unit` and `time_s`, "
+        "`.npz` with an array of times for each unit, or `.nwb` with a table of units. Excitatory units come first.",
     )
     file_units: list[Text] | None = Field(
         None,
-        description="Which units of the file are taken, in this order; `null`: all, as many as `n_exc` and `n_inh` ask for.",
+        description="Units of the file to use, in this order. `null`: all units; their number must be `n_exc` plus `n_inh`.",
     )
+
+
+# Pydantic takes the fields of the last base first.
+class SpikeTrains(ImportedTrains, RateOverTime, IntervalProcess, UnitRates):
+    @property
+    def n_units(self) -> int:
+        """The number of units, excitatory and inhibitory."""
+        return self.n_exc + self.n_inh
 
     @model_validator(mode="before")
     @classmethod
-    def _numbers_of_types(cls, value):
-        """The numbers of units that follow from `types`; rates in the order of units."""
+    def _count_types(cls, value: Any) -> Any:
+        """Set the numbers of units from `types`, and put the rates into the order of units."""
         types = value.get("types") if isinstance(value, dict) else None
         rates = value.get("rates") if types else None
         if not isinstance(types, list) or set(types) - {"E", "I"} or not isinstance(rates, list) or len(rates) != len(types):
             return value
-        in_order = [rate for kind in "EI" for rate, mine in zip(rates, types, strict=True) if mine == kind]
+        sorted_rates = [rate for kind in "EI" for rate, mine in zip(rates, types, strict=True) if mine == kind]
         counts = {"n_exc": types.count("E"), "n_inh": types.count("I")}
-        return counts | value | {"rates": in_order, "types": sorted(types)}
-
-    @property
-    def n_units(self):
-        """Excitatory and inhibitory."""
-        return self.n_exc + self.n_inh
+        return counts | value | {"rates": sorted_rates, "types": sorted(types)}
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
+        self._check_types()
         self._check_rates()
-        self._check_room()
+        self._check_refractory_period()
+        self._check_file()
         self.require(self.t_start < self.duration, "t_start", f"must be below duration, {self.duration:g} s")
         sine = self.rate_modulation == "sinusoid"
         self.require(not sine or self.rate_modulation_depth < 1, "rate_modulation_depth", "must be below 1 for a sine")
         low, high = self.burst_spikes
         self.require(2 <= low <= high, "burst_spikes", "must be [fewest, most], 2 or more")
+        return self
+
+    def _check_types(self) -> None:
+        if self.types is None:
+            return
+        listed = isinstance(self.rates, list) and len(self.rates) == len(self.types)
+        self.require(listed, "types", "must be as many as the list of rates")
+        self.require(
+            (self.n_exc, self.n_inh) == (self.types.count("E"), self.types.count("I")),
+            "types",
+            f"must have as many E and I as n_exc, {self.n_exc}, and n_inh, {self.n_inh}",
+        )
+
+    def _check_rates(self) -> None:
+        complete = not isinstance(self.rates, list) or len(self.rates) == self.n_units
+        self.require(complete, "rates", f"must have a value for each of the {self.n_units} units that n_exc and n_inh ask for")
+        slowest = min((mean for mean, _ in self._listed_rates()), default=self.min_rate)
+        self.require(slowest >= self.min_rate, "rates", f"must be min_rate, {self.min_rate:g} Hz, or more")
+
+    def _listed_rates(self) -> list[tuple[float, float]]:
+        """The mean and the standard deviation of each of `rates`."""
+        listed = self.rates.values() if isinstance(self.rates, dict) else self.rates or []
+        return [rate if isinstance(rate, tuple) else (rate, 0.0) for rate in listed]
+
+    def _check_refractory_period(self) -> None:
+        """Refuse rates whose intervals leave no room for the refractory period."""
+        used = {self.process} if isinstance(self.process, str) else {"poisson", *self.process.values()}
+        dead_time = self.ref_per
+        if "burst" in used:
+            self.require(
+                self.burst_interval > self.ref_per, "burst_interval", f"must exceed the refractory period, {self.ref_per:g} ms"
+            )
+            # The mean dead time of a spike, where bursts make it longer than that of single spikes
+            later_spikes = self.burst_share * (sum(self.burst_spikes) / 2 - 1)
+            dead_time = max(dead_time, (self.ref_per + later_spikes * self.burst_interval) / (1 + later_spikes))
+        room = f"leave no room for a refractory period of {self.ref_per:g} ms"
+        if dead_time > self.ref_per:
+            room += f" and bursts with intervals of {self.burst_interval:g} ms"
+        drawn = [("f_exc", self.f_exc, self.st_exc), ("f_inh", self.f_inh, self.st_inh)]
+        for key, mean, spread in [*drawn, *(("rates", *rate) for rate in self._listed_rates())]:
+            # Five standard deviations are never drawn in practice. At half the dead time a unit still looks like one.
+            fastest = max(mean + 5 * spread, self.min_rate)
+            self.require(fastest * dead_time < 900, key, f"gives rates up to {fastest:g} Hz, which {room}")
+
+    def _check_file(self) -> None:
         if self.file is not None:
             for key in ("rates", "t_start"):
                 unset = getattr(self, key) == type(self).model_fields[key].default
@@ -100,53 +165,13 @@ class SpikeTrains(Block):
         units = self.file_units
         self.require(self.file is not None or units is None, "file_units", "needs a file")
         self.require(units is None or len(set(units)) == len(units), "file_units", "must not name a unit twice")
-        return self
-
-    def _check_rates(self):
-        listed = self.rates if isinstance(self.rates, list) else None
-        if self.types is not None:
-            self.require(listed is not None and len(listed) == len(self.types), "types", "must be as many as the list of rates")
-            counts = (self.types.count("E"), self.types.count("I"))
-            self.require(
-                (self.n_exc, self.n_inh) == counts,
-                "types",
-                f"must have as many E and I as n_exc, {self.n_exc}, and n_inh, {self.n_inh}",
-            )
-        n_asked = f"must have a value for each of the {self.n_units} units that n_exc and n_inh ask for"
-        self.require(listed is None or len(listed) == self.n_units, "rates", n_asked)
-        slowest = min((mean for mean, _ in self._given_rates()), default=self.min_rate)
-        self.require(slowest >= self.min_rate, "rates", f"must be min_rate, {self.min_rate:g} Hz, or more")
-
-    def _given_rates(self):
-        """Mean and standard deviation of each of `rates`."""
-        given = self.rates.values() if isinstance(self.rates, dict) else self.rates or []
-        return [rate if isinstance(rate, tuple) else (rate, 0.0) for rate in given]
-
-    def _check_room(self):
-        """Whether intervals have room for the refractory period."""
-        used = {self.process} if isinstance(self.process, str) else {"poisson", *self.process.values()}
-        dead = self.ref_per
-        if "burst" in used:
-            self.require(
-                self.burst_interval > self.ref_per, "burst_interval", f"must exceed the refractory period, {self.ref_per:g} ms"
-            )
-            # Dead time a spike, where it is longer than that of single spikes
-            later = self.burst_share * (sum(self.burst_spikes) / 2 - 1)
-            dead = max(dead, (self.ref_per + later * self.burst_interval) / (1 + later))
-        room = f"leave no room for a refractory period of {self.ref_per:g} ms"
-        if dead > self.ref_per:
-            room += f" and bursts with intervals of {self.burst_interval:g} ms"
-        drawn = [("f_exc", self.f_exc, self.st_exc), ("f_inh", self.f_inh, self.st_inh)]
-        for key, mean, spread in [*drawn, *(("rates", *rate) for rate in self._given_rates())]:
-            # Five standard deviations are never drawn in practice; at half the dead time a unit still looks like one.
-            fastest = max(mean + 5 * spread, self.min_rate)
-            self.require(fastest * dead < 900, key, f"gives rates up to {fastest:g} Hz, which {room}")
 
 
 class Synchrony(Block):
     sync_rate: Annotated[float, Field(ge=0, le=0.5)] | None = Field(
         None,
-        description="Share of synchronous spikes of each pair of units that overlap in space: spikes of one with a spike of "
-        "the other within `sync_jitt`, over all of both. Spikes are moved, none is added; `null`: as it comes.",
+        description="Share of synchronous spikes of each pair of units that overlap in space: the spikes of one unit "
+        "that have a spike of the other within `sync_jitt`, divided by all spikes of both. Spikes are moved to reach "
+        "it; none is added or removed. `null`: synchrony is left to chance.",
     )
-    sync_jitt: PositiveFloat = Field(1.0, description="ms. Within which spikes are synchronous.")
+    sync_jitt: PositiveFloat = Field(1.0, description="ms. Largest distance in time of two synchronous spikes.")

@@ -1,6 +1,6 @@
 """What is stored of a recording, and how."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -8,37 +8,44 @@ from ..base import Block
 
 
 class Sampling(Block):
-    fs: PositiveFloat | None = Field(None, description="Hz. Sampling rate; `null`: that of the library.")
+    fs: PositiveFloat | None = Field(None, description="Hz. Sampling rate. `null`: that of the library.")
 
 
 class Storage(Block):
     dtype: Literal["float32", "int16", "int32"] = Field(
-        "float32", description="Samples are stored as µV, or as whole counts of a converter."
+        "float32", description="Type of the stored samples: µV as float32, or counts of an ADC as integers."
     )
     gain: PositiveFloat | None = Field(
-        None, description="µV. One count; `null`: as many as the range of `adc_bit_depth` needs, or else 1."
+        None,
+        description="µV. Value of one count. `null`: chosen so that the signal fits into the range of "
+        "`adc_bit_depth`, or 1 without that key.",
     )
     adc_bit_depth: Annotated[int, Field(ge=2, le=32)] | None = Field(
         None,
-        description="bits. The range of the converter is `lsb` times 2 to this power, around 0; what is beyond is clipped, and "
-        "counted. `null`: that of `dtype`.",
+        description="bits. Resolution of the ADC: its range is `lsb` times 2 to this power, centred at 0. Samples "
+        "beyond it are clipped and counted. `null`: the range of `dtype`.",
     )
     lsb: PositiveInt | None = Field(
-        None, description="counts. Samples are the nearest multiples of it, of two equally near ones the even; `null`: 1."
+        None,
+        description="counts. Least significant bit: samples are rounded to multiples of it (ties to the even "
+        "multiple). `null`: 1.",
     )
     spike_traces: Literal["none", "peak", "all"] = Field(
         "none",
-        description="Whether the file also has what each unit adds to the recording, filtered as it is: at the loudest channel "
-        "of the unit, or there and at all channels.",
+        description="Whether the file also stores what each unit adds to the recording, after the filter: at the "
+        "unit's peak channel (`peak`), or at its peak channel and at all channels (`all`).",
     )
     extract_waveforms: bool = Field(
         False,
-        description="Whether the file also has each spike as it is in the recording, from 0.5 ms before to 2 ms after it.",
+        description="Whether the file also stores a snippet of the recording around each spike, from 0.5 ms before to "
+        "2 ms after it.",
     )
-    chunk_duration: PositiveFloat = Field(10.0, description="s. The most that is written at once; no sample depends on it.")
+    chunk_duration: PositiveFloat = Field(
+        10.0, description="s. Longest piece that is written at once. No sample depends on it."
+    )
 
     @model_validator(mode="after")
-    def _check_converter(self):
+    def _check_converter(self) -> Self:
         if self.dtype == "float32":
             for key in ("gain", "adc_bit_depth", "lsb"):
                 self.require(getattr(self, key) is None, key, "is for integers; set dtype to int16 or int32, or leave it out")

@@ -1,6 +1,6 @@
 """Units of a recording: cell types, and which templates of the library are taken."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
@@ -12,7 +12,7 @@ class CellTypes(Block):
     inhibitory: list[str] = Field(["aspiny", "sparsely spiny"], description="Cell types of inhibitory units.")
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
         both = set(self.excitatory) & set(self.inhibitory)
         self.require(not both, "excitatory", f"must not share {min(both, default='')!r} with the inhibitory types")
         return self
@@ -20,38 +20,38 @@ class CellTypes(Block):
 
 class UnitSelection(Block):
     min_dist: Nonnegative = Field(25.0, description="µm. Least distance between the somata of two units.")
-    min_amp: Nonnegative = Field(30.0, description="µV. Units are louder than this.")
-    max_amp: PositiveFloat = Field(300.0, description="µV. Units are quieter than this.")
-    xlim: Pair | None = Field(None, description="µm. Soma positions of units, x; `null`: no limit.")
-    ylim: Pair | None = Field(None, description="µm. As `xlim`, y.")
-    zlim: Pair | None = Field(None, description="µm. As `xlim`, z.")
+    min_amp: Nonnegative = Field(30.0, description="µV. Smallest amplitude of a unit's template.")
+    max_amp: PositiveFloat = Field(300.0, description="µV. Largest amplitude of a unit's template.")
+    xlim: Pair | None = Field(None, description="µm. Range of the soma positions of units, x. `null`: no limit.")
+    ylim: Pair | None = Field(None, description="µm. The same for y.")
+    zlim: Pair | None = Field(None, description="µm. The same for z.")
     max_similarity: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0,
-        description="No two units have waveforms that are more alike: cosine of the angle between templates, all contacts "
-        "together, at the shift at which it is largest.",
+        description="Largest cosine similarity between the templates of two units, over all contacts together, at the "
+        "shift in time at which it is largest.",
     )
     n_overlap_pairs: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="So many pairs of units overlap in space; `null`: as it comes."
+        None, description="Number of pairs of units that overlap in space. `null`: left to chance."
     )
     overlap_threshold: Annotated[float, Field(gt=0, le=1)] = Field(
         0.9,
-        description="Two units overlap in space where the trough of either, at the loudest contact of the other, has more than "
-        "this share of its depth.",
+        description="Two units overlap in space if the trough of either, at the peak contact of the other, has more "
+        "than this share of its largest depth.",
     )
     template_ids: list[Annotated[int, Field(ge=0)]] | None = Field(
         None,
-        description="Rows of the library, from 0, to take as units, whatever the limits; as many of each kind as "
-        "`n_exc` and `n_inh` say.",
+        description="Rows of the library, from 0, to use as units, regardless of the limits. They must have as many "
+        "excitatory and inhibitory cells as `n_exc` and `n_inh` say.",
     )
     upsample: PositiveInt = Field(
-        16, le=256, description="points. Of the grid, a sample, on which spikes are placed; their times lie on it exactly."
+        16, le=256, description="points. Grid points for each sample. Spike times lie exactly on this grid."
     )
     pad_len: PositivePair = Field(
-        (3.0, 3.0), description="ms. Zeros before a template, and the time in which its end fades to zero."
+        (3.0, 3.0), description="ms. Length of the zeros before a template, and of the fade to zero at its end."
     )
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
         self.require_ordered("xlim", "ylim", "zlim")
         self.require(self.min_amp < self.max_amp, "min_amp", f"must be below max_amp, {self.max_amp:g}")
         chosen = self.template_ids
