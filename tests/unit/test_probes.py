@@ -12,6 +12,7 @@ import spikeinterface.extractors
 import yaml
 
 from allenrec.common.errors import UserError
+from allenrec.common.probe_names import probe_names
 from allenrec.figures.probes import overview
 from allenrec.figures.style import save
 from allenrec.libraries.library_file import library_from_arrays, read_library
@@ -21,7 +22,6 @@ from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.plan import plan_recording
 from allenrec.recordings.traces.blocks import blocks
 from allenrec.settings import load_settings
-from allenrec.settings.libraries import probe_names
 from allenrec.settings.recordings import Recording
 
 GRID = [[0.0, 0.0], [20.0, 0.0], [0.0, 31.0], [25.0, 40.0]]
