@@ -121,7 +121,7 @@ class Acceptance(Block):
         return self
 
 
-class Medium(Block):
+class ForwardModel(Block):
     """The tissue, and the sources of current in it."""
 
     sigma: PositiveFloat | Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat], Field(strict=False)] = Field(
@@ -188,7 +188,7 @@ SAMPLING_KEYS = {
 
 
 # Pydantic takes the fields of the last base first.
-class Library(DriftPaths, ExistingPoses, Medium, Acceptance, PoseSampling, Content):
+class Library(DriftPaths, ExistingPoses, ForwardModel, Acceptance, PoseSampling, Content):
     @model_validator(mode="after")
     def _check_poses(self) -> "Library":
         key = "poses_from" if self.poses_from is not None else "poses" if self.poses is not None else None
