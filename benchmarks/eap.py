@@ -3,8 +3,8 @@
 Poses: same models, same currents of the same segments, same probe (Neuronexus-32, then Neuropixels-384, 10 points a
 contact), same box of positions, same test of a template, one core each, in turn. MEArec's figure is its real loop in
 `calc_extracellular`, without what it does before; ours is a whole call of `sample_templates`, divided by the poses that
-it tried, so that it holds the search for the region where the cell can be loud. The first call in a process is left out,
-because numba may compile in it; how long that takes, once a checkout, is a row. Limit: at least 400 times faster.
+it tried, so that it holds the search for the region where the cell can be above threshold. The first call in a process is
+left out, because numba may compile in it; how long that takes, once a checkout, is a row. Limit: at least 400 times faster.
 
 Kernel: a whole transfer matrix, divided by its evaluations (a segment at a point). Its bound is what the machine takes for
 the roots and logarithms alone: two `sqrt` an evaluation, and a `log` for every contact and segment, each measured in a

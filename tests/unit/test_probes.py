@@ -409,7 +409,7 @@ def check(probe):
 
 
 def test_configuration_takes_all_four_forms(tmp_path, monkeypatch):
-    """And neither fetches nor opens anything."""
+    """It neither downloads nor opens anything."""
     monkeypatch.setattr(probeinterface, "get_probe", None)
     files = [tmp_path / name for name in ("a.yaml", "b.yml", "c.json", "D.JSON")]
     for path in files:

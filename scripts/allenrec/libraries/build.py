@@ -58,7 +58,7 @@ def build_cell_library(
     currents : allenrec.intracellular.intracellular_file.Currents
     cell : dict
         The row of the cell with all its metadata.
-    settings : allenrec.settings.libraries.Library
+    settings : Library
     name : str
         The name of the library; with the seed and the model it is the stream key of all random numbers.
     seed : int
@@ -77,27 +77,25 @@ def build_cell_library(
     Raises
     ------
     UserError
-        If there are fewer than `n` templates and `on_shortfall` is "fail", if `n` has no number for the cell type, or a given
-        pose names a spike that is not there.
+        If templates are missing and `on_shortfall` is "fail", `n` lacks the cell type, or a given pose names no stored spike.
     """
     task = _Task(currents, cell, settings, load_probe(settings.probe, settings.ncontacts), name, seed, threads)
     if given is None:
         n = templates_of_type(settings.n, cell, name)
-        sampled = task.draw(n, progress if not settings.drifting else lambda accepted: None)
+        sampled = task.draw(n, (lambda accepted: None) if settings.drifting else progress)
         outcome = _outcome(task, sampled, n)
     else:
         sampled = task.take(*given)
         n = len(sampled.poses)
         outcome = f"{n} templates at the poses that were given"
-    templates: Iterable[NDArray[np.float32]] = sampled.templates
-    paths, centre = None, 0
+    templates, paths, centre = sampled.templates, None, 0
     if settings.drifting:
         paths, centre = task.paths(sampled)
         templates = task.along(sampled.poses, paths, centre)
-    if settings.drifting or given is not None:
+    if settings.drifting or given:
         templates = _counted(templates, progress)
-    rows = task.rows(sampled, paths)
-    write_library(path, templates, rows, task.info(sampled, n), n_samples=currents.imem.shape[2], centre=centre)
+    n_samples, rows = currents.imem.shape[2], task.rows(sampled, paths)
+    write_library(path, templates, rows, task.info(sampled, n), n_samples=n_samples, centre=centre)
     return f"model {task.model_id}: {outcome}"
 
 
@@ -130,6 +128,7 @@ class _Task:
 
     @property
     def model_id(self) -> str:
+        """The model of the cell."""
         return str(self.currents.attributes["model_id"])
 
     @property
@@ -161,10 +160,12 @@ class _Task:
 
     @property
     def image_factor(self) -> float:
+        """The factor of the method of images for this probe."""
         return self.probe.image_factor(self.settings.image_factor)
 
     @property
     def geometry(self) -> Geometry:
+        """The segments of the cell."""
         return Geometry(self.currents.start, self.currents.end, self.currents.diameter)
 
     @property

@@ -64,33 +64,23 @@ def templates_above_threshold(
     image_factor: float,
     min_amp: np.float32,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Compute the potentials of those poses at which a cell may be above threshold.
+    """Return the indices (m,) and potentials (m, n_contacts, n_t) float32 µV of poses at which a cell may be above threshold.
 
     Most poses end before all contacts are computed: no contact has a point in the region, or the contacts that have one stay
     below threshold. The parameters are arrays and numbers because the function is compiled.
 
     Parameters
     ----------
-    segments : Segments
-        Segments in the frame of the cell.
-    region : AboveThreshold
+    segments, region
+        In the frame of the cell.
     probe_points : numpy.ndarray
         (n_contacts, n_points, 3) µm.
     matrices, positions, spikes : numpy.ndarray
         Poses: (n, 3, 3), see `poses.rotation_matrices`, (n, 3) µm, and (n,) indices into `currents`.
     currents : numpy.ndarray
         (n_spikes, n_seg, n_t) float32 nA, zero at the first sample.
-    image_factor : float
-        See `Medium`.
-    min_amp : numpy.float32
-        The threshold, µV. Templates none of whose contacts has such a `drawdown` are left out.
-
-    Returns
-    -------
-    numbers : numpy.ndarray
-        (m,) The indices of the poses.
-    potentials : numpy.ndarray
-        (m, n_contacts, n_t) float32 µV.
+    image_factor, min_amp
+        See `Medium`; the threshold, µV. A pose is left out if no contact has such a `drawdown`.
     """
     n_contacts, n_points, _ = probe_points.shape
     n_seg, n_t = currents.shape[1:]

@@ -30,7 +30,7 @@ POSE_COLUMNS = (
 PATHS_TRIED = 100
 
 #: The seed, and the names for which random numbers are drawn; see `allenrec.common.random_streams.generator`
-StreamKey = tuple[int | str, ...]
+StreamKey = tuple[int, *tuple[str | int, ...]]
 
 
 class Geometry(NamedTuple):

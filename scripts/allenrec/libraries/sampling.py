@@ -74,7 +74,7 @@ def sample_templates(
 
     Parameters
     ----------
-    cell : allenrec.libraries.eap.CellOnProbe
+    cell : CellOnProbe
     draw : callable
         Maps the number of a block to its `Poses`, `BLOCK` of them.
     n, max_poses : int
@@ -85,10 +85,6 @@ def sample_templates(
         The number of blocks of candidates that are worked on at once.
     progress : callable
         Called with 1 for each accepted template.
-
-    Returns
-    -------
-    Sampled
     """
     need = requirements or Requirements()
     quotas = [n // need.n_bins + (number < n % need.n_bins) for number in range(need.n_bins)]

@@ -64,7 +64,6 @@ def probe_from_layout(
     Parameters
     ----------
     name : str
-        The name for error messages and tables.
     layout : probeinterface.Probe
         The contacts in their plane, µm. Its wiring is replaced: channels have the order of contacts.
     plane : {"xy", "xz", "yz"}
@@ -76,10 +75,6 @@ def probe_from_layout(
         Further keys of MEAutility's description.
     on_plane : bool
         Whether the contacts sit in an insulating plane.
-
-    Returns
-    -------
-    Probe
 
     Raises
     ------
@@ -96,25 +91,12 @@ def probe_from_layout(
         for shape, size, own_axes in zip(layout.contact_shapes, half, layout.contact_plane_axes, strict=True)
     ]
     layout.set_device_channel_indices(np.arange(len(positions)))
-    return Probe(
-        name=name,
-        positions=positions,
-        points=positions[:, np.newaxis] + np.array(offsets),
-        info={
-            **info,
-            **_common_shape(layout, half),
-            "plane": plane,
-            "type": "mea" if on_plane else "wire",
-            # These three give each channel its place in every reader: MEAutility applies `sortlist` to the grid of `dim`,
-            # but probeinterface to positions that are in order already; and without `center` MEAutility moves a probe to
-            # its own middle.
-            "pos": positions,
-            "sortlist": None,
-            "center": False,
-        },
-        on_plane=on_plane,
-        layout=layout,
-    )
+    points = positions[:, np.newaxis] + np.array(offsets)
+    # These three give each channel its place in every reader: MEAutility applies `sortlist` to the grid of `dim`, but
+    # probeinterface to positions that are in order already; and without `center` MEAutility moves a probe to its own middle.
+    place = {"pos": positions, "sortlist": None, "center": False}
+    kind = {"plane": plane, "type": "mea" if on_plane else "wire"}
+    return Probe(name, positions, points, info | _common_shape(layout, half) | kind | place, on_plane, layout)
 
 
 def half_sizes(layout: probeinterface.Probe) -> NDArray[np.float64]:

@@ -102,7 +102,9 @@ class Acceptance(Block):
     """How a pose gives a template, which templates are accepted, and when a cell is given up."""
 
     min_amp: Nonnegative = Field(30.0, description="µV. Least negative peak, over all contacts, of an accepted template.")
-    bins: Bins | None = Field(None, description="Fill `n` evenly over bins, for libraries that are not all barely loud enough.")
+    bins: Bins | None = Field(
+        None, description="Fill `n` evenly over bins, for libraries whose templates do not all lie just above `min_amp`."
+    )
     spike: Literal["random", "mean"] = Field(
         "random", description="Whose currents make a template: those of a stored spike, drawn for each pose, or their mean."
     )
@@ -159,7 +161,7 @@ class DriftPaths(Block):
     drift_xlim: Pair = Field((-10.0, 10.0), description="µm. From the first to the last step of a path, x.")
     drift_ylim: Pair = Field((-10.0, 10.0), description="µm. As `drift_xlim`, y.")
     drift_zlim: Pair = Field((30.0, 80.0), description="µm. As `drift_xlim`, z.")
-    check_for_drift_amp: bool = Field(False, description="Both ends of a path must be loud enough, too.")
+    check_for_drift_amp: bool = Field(False, description="Both ends of a path must reach `min_amp`, too.")
     drift_within_bounds: bool = Field(False, description="Both ends of a path must lie within the limits of positions.")
     drift_grid: DriftGrid | None = Field(
         None, description="Instead of a path for each template, the same displacements for all, for rigid motion."
