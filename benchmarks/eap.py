@@ -3,8 +3,8 @@
 Poses: same models, same currents of the same segments, same probe (Neuronexus-32, then Neuropixels-384, 10 points a
 contact), same box of positions, same test of a template, one core each, in turn. MEArec's figure is its real loop in
 `calc_extracellular`, without what it does before; ours is a whole call of `sample_templates`, divided by the poses that
-it tried, so that it holds the search for the region where the cell can be loud. The first call in a process is left out,
-because numba may compile in it; how long that takes, once a checkout, is a row. Limit: at least 400 times faster.
+it tried, so that it holds the search for the region where the cell can be above threshold. The first call in a process is
+left out, because numba may compile in it; how long that takes, once a checkout, is a row. Limit: at least 400 times faster.
 
 Kernel: a whole transfer matrix, divided by its evaluations (a segment at a point). Its bound is what the machine takes for
 the roots and logarithms alone: two `sqrt` an evaluation, and a `log` for every contact and segment, each measured in a
@@ -67,13 +67,9 @@ def our_sampling(path, probe, candidates, seed, threads=1, repeats=1):
         """Return the seconds a pose, over n poses: n templates from at most one pose each is what stops it there."""
         begin = time.perf_counter()
         cell, probe_positions, settings, n_spikes = cell_beside(path, probe, threads)
-        limits = position_limits(
-            probe_positions, xlim=settings.xlim, ylim=settings.ylim, zlim=settings.zlim, overhang=settings.overhang
-        )
-        free = {"limits": limits, "rot": settings.rot, "x_distr": settings.x_distr, "n_spikes": n_spikes}
-        free["beta_distr_params"] = settings.beta_distr_params
+        drawn = {"limits": position_limits(probe_positions, settings), "n_spikes": n_spikes}
         sampled = sample_templates(
-            cell, lambda block: draw_poses((seed, "benchmark"), block, **free), n=n, most_poses=n, threads=threads
+            cell, lambda block: draw_poses((seed, "benchmark"), block, settings, **drawn), n=n, max_poses=n, threads=threads
         )
         return (time.perf_counter() - begin) / sampled.n_candidates
 
@@ -108,19 +104,18 @@ def probe_once(name, ncontacts):
 def cell_beside(path, probe, threads=1):
     """Return a cell beside a probe with the default settings, the contacts, the settings, and how many spikes there are."""
     from allenrec.libraries.eap import CellOnProbe, spike_currents
+    from allenrec.libraries.forward_model import Medium
+    from allenrec.libraries.poses import Geometry
     from allenrec.settings.libraries import Library
 
     settings, currents = Library(probe=probe, ncontacts=NCONTACTS), read_once(path)
     probe = probe_once(settings.probe, settings.ncontacts)
     cell = CellOnProbe(
         spike_currents(currents.imem),
-        (currents.start, currents.end, currents.diameter),
+        Geometry(currents.start, currents.end, currents.diameter),
         probe.points,
-        sigma=settings.sigma,
-        source=settings.source,
-        image_factor=probe.image_factor(settings.image_factor),
-        min_amp=settings.min_amp,
-        check_eap_shape=settings.check_eap_shape,
+        Medium(settings.sigma, settings.source, probe.image_factor(settings.image_factor)),
+        settings,
         peak_sample=int(currents.attributes["stimulus"]["cut_out"][0] / currents.attributes["dt"]),
         threads=threads,
     )

@@ -25,26 +25,23 @@ STEPS = 31
 
 def our_drifting(path, probe, n, seed):
     """Return the seconds a potential, over `n` drifting templates and the candidates that they took."""
-    import numpy as np
-
     from allenrec.libraries.poses import draw_path, draw_poses, position_limits
-    from allenrec.libraries.sampling import sample_templates
+    from allenrec.libraries.sampling import Requirements, sample_templates
 
     def drift(n):
         begin = time.perf_counter()
         cell, contacts, settings, n_spikes = eap.cell_beside(path, probe)
-        limits = position_limits(contacts, xlim=settings.xlim, ylim=None, zlim=None, overhang=settings.overhang)
-        free = {"limits": limits, "rot": settings.rot, "x_distr": settings.x_distr, "n_spikes": n_spikes}
-        free["beta_distr_params"] = settings.beta_distr_params
-        way = {"min_drift": settings.min_drift, "max_drift": settings.max_drift, "within_bounds": False, "n_steps": STEPS}
-        way["reach"] = np.array([settings.drift_xlim, settings.drift_ylim, settings.drift_zlim])
+        settings = settings.model_copy(update={"drift_steps": STEPS})
+        limits = position_limits(contacts, settings)
         sampled = sample_templates(
             cell,
-            lambda block: draw_poses((seed, "benchmark"), block, **free),
+            lambda block: draw_poses((seed, "benchmark"), block, settings, limits=limits, n_spikes=n_spikes),
             n=n,
-            most_poses=1000 * n,
-            path_of=lambda candidate, pose: draw_path((seed,), candidate, pose.positions[0], limits=limits, **way),
-            n_steps=STEPS,
+            max_poses=1000 * n,
+            requirements=Requirements(
+                path_of=lambda candidate, pose: draw_path((seed,), candidate, pose.positions[0], limits, settings),
+                n_steps=STEPS,
+            ),
         )
         for k, steps in enumerate(sampled.paths):
             cell.along(sampled.poses[k : k + 1], steps, STEPS // 2)
@@ -92,7 +89,8 @@ def cell_job(currents, path, n):
 
 def joining_job(part, folder, n_models):
     """Join a file with itself many times, under other names; return seconds and the peak memory of the process, GB."""
-    from allenrec.libraries.library_file import concatenate_libraries, template_table, write_table
+    from allenrec.libraries.concatenate import concatenate_libraries
+    from allenrec.libraries.table import template_table, write_table
 
     begin = time.perf_counter()
     concatenate_libraries([part] * n_models, Path(folder, "templates.h5"))

@@ -51,7 +51,7 @@ def settings_of(n_units, duration):
 
 def build_library(probe, folders, mechanisms, path):
     """Write a library of three models."""
-    from allenrec.libraries.library_file import concatenate_libraries
+    from allenrec.libraries.concatenate import concatenate_libraries
 
     with tempfile.TemporaryDirectory() as temporary:
         parts = []

@@ -16,7 +16,7 @@ from allenrec.common.code_digest import code_digest
 from allenrec.common.errors import UserError
 from allenrec.cells.query import answered_cells
 from allenrec.settings import load_settings
-from allenrec.settings.libraries import probe_names
+from allenrec.common.probe_names import probe_names
 from allenrec.cells.table import check_cell_type_column
 
 #: Whether the target is the question itself, which may have no answer yet; the engine does not know its targets this early.

@@ -7,7 +7,7 @@ with job_log(snakemake):
     from allenrec.figures.captions import caption
     from allenrec.figures.excerpt import describe_recording
     from allenrec.figures.viewer import trace_viewer, write_viewer
-    from allenrec.libraries.library_file import write_table
+    from allenrec.libraries.table import write_table
     from allenrec.recordings.formats.recording_file import read_recording
 
     with read_recording(snakemake.input.recording) as recording:

@@ -3,7 +3,8 @@
 from allenrec.common.job_log import job_log
 
 with job_log(snakemake):
-    from allenrec.libraries.library_file import concatenate_libraries, template_table, write_table
+    from allenrec.libraries.concatenate import concatenate_libraries
+    from allenrec.libraries.table import template_table, write_table
 
     outcome = concatenate_libraries(
         snakemake.input.cells, snakemake.output.library, exclude_flagged=snakemake.params.exclude_flagged

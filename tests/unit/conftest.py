@@ -5,7 +5,8 @@ from support import WHEEL_MODELS, run_python
 
 from allenrec.intracellular.intracellular_file import read_currents
 from allenrec.libraries.build import build_cell_library
-from allenrec.libraries.library_file import concatenate_libraries, read_library
+from allenrec.libraries.concatenate import concatenate_libraries
+from allenrec.libraries.library_file import read_library
 from allenrec.settings.libraries import Library
 
 LIBRARY_CELLS = {"473863510": "spiny", "473863035": "spiny", "472912177": "aspiny"}

@@ -12,16 +12,18 @@ import spikeinterface.extractors
 import yaml
 
 from allenrec.common.errors import UserError
+from allenrec.common.probe_names import PROBE_SOURCES, probe_names
 from allenrec.figures.probes import overview
 from allenrec.figures.style import save
-from allenrec.libraries.library_file import library_from_arrays, read_library
+from allenrec.libraries.from_arrays import library_from_arrays, template_rows
+from allenrec.libraries.library_file import read_library
 from allenrec.probes import describe_probe, half_sizes, layout_from_text, layout_to_text, load_probe
+from allenrec.probes.sources import READERS
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.plan import plan_recording
 from allenrec.recordings.traces.blocks import blocks
 from allenrec.settings import load_settings
-from allenrec.settings.libraries import probe_names
 from allenrec.settings.recordings import Recording
 
 GRID = [[0.0, 0.0], [20.0, 0.0], [0.0, 31.0], [25.0, 40.0]]
@@ -66,7 +68,7 @@ def write_files(folder, probe):
     shape = -np.exp(-0.5 * ((np.arange(n_t) - 64) / 8) ** 2)
     templates[np.arange(5), rng.integers(probe.n_contacts, size=5)] = 80 * shape
     path, locations = folder / "templates.h5", rng.uniform(-50, 50, (5, 3))
-    library_from_arrays(path, templates, locations, ["spiny"] * 5, probe, dt=2.0**-5, cut_out=(2.0, 5.0))
+    library_from_arrays(path, templates, template_rows(locations, ["spiny"] * 5), probe, dt=2.0**-5, cut_out=(2.0, 5.0))
     library = read_library(path)
     spiketrains = {"duration": 1.0, "n_exc": 2, "n_inh": 0}
     settings = Recording.model_validate(
@@ -306,7 +308,7 @@ def test_probe_of_the_library_that_cannot_be_fetched(tmp_path, monkeypatch):
 
 
 def refusal(name):
-    """What a person reads; always one line."""
+    """Return the message that a user reads; it is always one line."""
     with pytest.raises(UserError) as caught:
         load_probe(name, 1)
     text = str(caught.value)
@@ -397,12 +399,17 @@ def test_names_and_files_that_are_not_there(tmp_path):
 # -- the configuration
 
 
+def test_each_source_has_a_reader():
+    """A name that the configuration takes is one that `load_probe` can read."""
+    assert list(READERS) == list(PROBE_SOURCES)
+
+
 def check(probe):
     return load_settings({"libraries": {"lib": {"probe": probe}}}).libraries["lib"]
 
 
 def test_configuration_takes_all_four_forms(tmp_path, monkeypatch):
-    """And neither fetches nor opens anything."""
+    """It neither downloads nor opens anything."""
     monkeypatch.setattr(probeinterface, "get_probe", None)
     files = [tmp_path / name for name in ("a.yaml", "b.yml", "c.json", "D.JSON")]
     for path in files:

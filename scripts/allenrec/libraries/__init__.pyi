@@ -1,7 +1,9 @@
 from .build import build_cell_library as build_cell_library
+from .concatenate import concatenate_libraries as concatenate_libraries
 from .forward_model import transfer_matrix as transfer_matrix
+from .from_arrays import library_from_arrays as library_from_arrays
+from .from_arrays import template_rows as template_rows
 from .library_file import Library as Library
-from .library_file import concatenate_libraries as concatenate_libraries
-from .library_file import library_from_arrays as library_from_arrays
 from .library_file import open_library as open_library
 from .library_file import read_library as read_library
+from .table import template_table as template_table

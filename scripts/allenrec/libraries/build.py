@@ -1,165 +1,111 @@
-"""The templates of one cell on one probe, as the settings of a library say: poses sampled or taken, drifting or not."""
+"""The library of one cell on one probe: poses drawn or given, drifting or not, as the settings say."""
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.common.parallel import in_order
-from allenrec.probes import load_probe
+from allenrec.probes import Probe, load_probe
+from allenrec.settings.libraries import Library as LibrarySettings
 
 from .eap import CellOnProbe, spike_currents
-from .library_file import write_library
-from .poses import draw_path, draw_poses, grid_displacements, position_limits, upright_axis
-from .sampling import Sampled, bins_of, distances, sample_templates, share_behind
+from .forward_model import Medium
+from .library_file import FilePath, LibraryInfo, TemplateRows, write_library
+from .poses import Geometry, Poses, StreamKey, draw_path, draw_poses, grid_displacements, position_limits, upright_axis
+from .sampling import Requirements, Sampled, bin_function, distances, sample_templates, share_behind
 
+if TYPE_CHECKING:
+    from allenrec.intracellular.intracellular_file import Currents
+
+#: The packages whose versions are written as provenance
 PACKAGES = ("numpy", "numba", "scipy", "h5py", "MEAutility", "probeinterface")
 
 #: The index of a spike that is the mean of all
 MEAN_SPIKE = -1
 
+#: A function that is called with 1 for each template
+Progress = Callable[[int], object]
 
-def build_cell_library(path, currents, cell, settings, *, name, seed, given=None, threads=1, progress=lambda accepted: None):
+#: Poses, and displacements (n, n_steps, 3) µm
+GivenPoses = tuple[Poses, NDArray[np.float64]]
+
+
+def build_cell_library(
+    path: FilePath,
+    currents: "Currents",
+    cell: Mapping[str, Any],
+    settings: LibrarySettings,
+    *,
+    name: str,
+    seed: int,
+    given: GivenPoses | None = None,
+    threads: int = 1,
+    progress: Progress = lambda accepted: None,
+) -> str:
     """Compute the templates of one cell on one probe, and write them.
 
     Parameters
     ----------
     path : path
+        The file to write.
     currents : allenrec.intracellular.intracellular_file.Currents
     cell : dict
         The row of the cell with all its metadata.
-    settings : allenrec.settings.Library
+    settings : Library
     name : str
-        Of the library; with the seed and the model it is the address of all random numbers.
+        The name of the library; with the seed and the model it is the stream key of all random numbers.
     seed : int
     given : (Poses, numpy.ndarray), optional
-        Poses to take instead of sampled ones, and displacements (n, n_steps, 3) µm, one zero for those that do not drift.
+        Poses to take instead of drawn ones, and displacements (n, n_steps, 3) µm, one zero for those that do not drift.
     threads : int
-        Nothing depends on it but the time.
+        The number of threads; the result does not depend on it.
     progress : callable
         Called with 1 for each template.
 
     Returns
     -------
     str
-        What came of it, for people.
+        A line for the log: how many templates there are, of how many poses.
 
     Raises
     ------
     UserError
-        If there are fewer than `n` templates and `on_shortfall` is "fail", if `n` has no number for the cell type, or a given
-        pose names a spike that is not there.
+        If templates are missing and `on_shortfall` is "fail", `n` lacks the cell type, or a given pose names no stored spike.
     """
-    model_id, probe = currents.attributes["model_id"], load_probe(settings.probe, settings.ncontacts)
-    beside = _cell_on_probe(currents, probe, settings, threads)
+    task = _Task(currents, cell, settings, load_probe(settings.probe, settings.ncontacts), name, seed, threads)
     if given is None:
         n = templates_of_type(settings.n, cell, name)
-        report = progress if not settings.drifting else lambda accepted: None
-        sampled = _sampled(beside, currents, cell, settings, probe, (seed, "poses", name, model_id), n, threads, report)
-        share = len(sampled.poses) / max(sampled.n_candidates, 1)
-        outcome = f"{len(sampled.poses)} of {n} templates from {sampled.n_candidates} poses ({share:.2%} accepted)"
-        if len(sampled.poses) < n and settings.on_shortfall == "fail":
-            raise UserError(
-                f"model {model_id}: {outcome}; lower libraries.{name}.min_amp, bring xlim nearer, raise max_iterations, or set "
-                f"on_shortfall: take"
-            )
+        sampled = task.draw(n, (lambda accepted: None) if settings.drifting else progress)
+        outcome = _outcome(task, sampled, n)
     else:
-        sampled = _taken(beside, *given, model_id)
+        sampled = task.take(*given)
         n = len(sampled.poses)
         outcome = f"{n} templates at the poses that were given"
     templates, paths, centre = sampled.templates, None, 0
     if settings.drifting:
-        templates, paths, centre = _drifting(beside, sampled, settings.drift_grid, threads)
-    if settings.drifting or given is not None:
-        templates = _reported(templates, progress)
-    _write(path, templates, sampled, paths, centre, currents, cell, settings, probe, n_wanted=n, seed=seed)
-    return f"model {model_id}: {outcome}"
+        paths, centre = task.paths(sampled)
+        templates = task.along(sampled.poses, paths, centre)
+    if settings.drifting or given:
+        templates = _counted(templates, progress)
+    n_samples, rows = currents.imem.shape[2], task.rows(sampled, paths)
+    write_library(path, templates, rows, task.info(sampled, n), n_samples=n_samples, centre=centre)
+    return f"model {task.model_id}: {outcome}"
 
 
-def _cell_on_probe(currents, probe, settings, threads):
-    """The cell beside the probe, its medium and its acceptance as the settings say."""
-    return CellOnProbe(
-        _spikes(currents, settings.spike),
-        (currents.start, currents.end, currents.diameter),
-        probe.points,
-        sigma=settings.sigma,
-        source=settings.source,
-        image_factor=probe.image_factor(settings.image_factor),
-        min_amp=settings.min_amp,
-        check_eap_shape=settings.check_eap_shape,
-        peak_sample=int(currents.attributes["stimulus"]["cut_out"][0] / float(currents.attributes["dt"])),
-        threads=threads,
-    )
-
-
-def _drifting(beside, sampled, grid, threads):
-    """Return the templates of each pose along its path, the paths (n, n_steps, 3) µm, and which step is the pose itself."""
-    paths = sampled.paths
-    centre = int(np.argmin(np.abs(paths).sum(axis=(0, 2))))
-    if grid:
-        displacements, centre = displacements_of(grid)
-        paths = np.broadcast_to(displacements, (len(sampled.poses), *displacements.shape))
-    numbers = range(len(sampled.poses))
-    return in_order(lambda k: beside.along(sampled.poses[k : k + 1], paths[k], centre), numbers, threads), paths, centre
-
-
-def _write(path, templates, sampled, paths, centre, currents, cell, settings, probe, *, n_wanted, seed):
-    """Write the templates with all that is known of them."""
-    poses, n = sampled.poses, len(sampled.poses)
-    cell = cell | {
-        "n_templates": n,
-        "n_candidates": sampled.n_candidates,
-        "acceptance_rate": n / max(sampled.n_candidates, 1),
-    }
-    write_library(
-        path,
-        templates,
-        {
-            "locations": poses.positions if paths is None else poses.positions[:, np.newaxis] + paths,
-            "rotations": poses.rotations,
-            "celltypes": np.full(n, cell["cell_type"], dtype=object),
-            "model_ids": np.full(n, cell["model_id"], dtype=object),
-            "spike_indices": poses.spikes if settings.spike == "random" else np.full(n, MEAN_SPIKE),
-            "candidates": sampled.candidates,
-        },
-        pd.DataFrame([cell]),
-        shape=(n, *(() if paths is None else paths.shape[1:2]), probe.n_contacts, currents.imem.shape[2]),
-        centre=centre,
-        probe=probe,
-        params=settings.model_dump()
-        | {
-            "n": n_wanted,
-            "dt": float(currents.attributes["dt"]),
-            "cut_out": currents.attributes["stimulus"]["cut_out"],
-            "image_factor": probe.image_factor(settings.image_factor),
-            "seed": seed,
-            "cell_models_folder": "allen_models",
-            "templates_folder": "results/libraries",
-        },
-        provenance={
-            "config": settings.model_dump(mode="json"),
-            "digests": currents.attributes["digests"],
-            "versions": currents.attributes["versions"] | {package: version(package) for package in PACKAGES},
-            "seed": seed,
-        },
-    )
-
-
-def _spikes(currents, which):
-    """The currents (n_spikes, n_seg, n_t) that templates are made of: those of each spike, or of their mean alone."""
-    imem = spike_currents(currents.imem)
-    return imem.mean(axis=0, keepdims=True) if which == "mean" and len(imem) else imem
-
-
-def templates_of_type(n, cell, name):
-    """Return how many templates a cell shall have: `n`, or what it says of the cell type.
+def templates_of_type(n: int | Mapping[str, int], cell: Mapping[str, Any], name: str) -> int:
+    """Return the number of templates that a cell shall have: `n`, or the number for its cell type.
 
     Raises
     ------
     UserError
-        If it says nothing of it.
+        If there is no number for the cell type.
     """
     if isinstance(n, int):
         return n
@@ -168,105 +114,206 @@ def templates_of_type(n, cell, name):
     return n[cell["cell_type"]]
 
 
-def displacements_of(grid):
-    """Return the displacements (n_steps, 3) µm of `allenrec.settings.DriftGrid`, and which of them is zero."""
-    axis = next(axis for axis in "xyz" if getattr(grid, axis) is not None)
-    return grid_displacements(axis, *getattr(grid, axis), grid.step)
+@dataclass(frozen=True)
+class _Task:
+    """The templates of one cell on one probe. Only its properties read the attributes of the currents."""
 
+    currents: "Currents"
+    cell: Mapping[str, Any]
+    settings: LibrarySettings
+    probe: Probe
+    name: str
+    seed: int
+    threads: int
 
-def _sampled(beside, currents, cell, settings, probe, address, n, threads, progress):
-    """Sample poses as the settings say."""
-    contacts = probe.positions
-    limits = position_limits(
-        contacts,
-        xlim=settings.xlim,
-        ylim=settings.ylim,
-        zlim=settings.zlim,
-        overhang=settings.overhang,
-        offset=settings.offset,
-    )
-    upright = upright_axis(currents.start, currents.end, currents.section, angle=_known_angle(cell))
+    @property
+    def model_id(self) -> str:
+        """The model of the cell."""
+        return str(self.currents.attributes["model_id"])
 
-    def draw(block):
-        return draw_poses(
-            address,
-            block,
-            limits=limits,
-            rot=settings.rot,
-            x_distr=settings.x_distr,
-            beta_distr_params=settings.beta_distr_params,
-            n_spikes=len(beside.currents),
-            upright=upright,
-            tilt=settings.tilt,
+    @property
+    def dt(self) -> float:
+        """The time between samples, ms."""
+        return float(self.currents.attributes["dt"])
+
+    @property
+    def cut_out(self) -> list[float]:
+        """The time before and after the peak, ms."""
+        cut_out: list[float] = self.currents.attributes["stimulus"]["cut_out"]
+        return cut_out
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """The settings, and the digests and versions of the cell and of this stage."""
+        attributes = self.currents.attributes
+        return {
+            "config": self.settings.model_dump(mode="json"),
+            "digests": attributes["digests"],
+            "versions": attributes["versions"] | {package: version(package) for package in PACKAGES},
+            "seed": self.seed,
+        }
+
+    @property
+    def stream_key(self) -> StreamKey:
+        """The key of the random numbers of this cell's poses."""
+        return (self.seed, "poses", self.name, self.model_id)
+
+    @property
+    def image_factor(self) -> float:
+        """The factor of the method of images for this probe."""
+        return self.probe.image_factor(self.settings.image_factor)
+
+    @property
+    def geometry(self) -> Geometry:
+        """The segments of the cell."""
+        return Geometry(self.currents.start, self.currents.end, self.currents.diameter)
+
+    @property
+    def limits(self) -> NDArray[np.float64]:
+        """The limits of soma positions, (3, 2) µm."""
+        return position_limits(self.probe.positions, self.settings)
+
+    @cached_property
+    def cell_on_probe(self) -> CellOnProbe:
+        """The cell beside the probe, with the currents of its spikes or of their mean."""
+        imem = spike_currents(self.currents.imem)
+        if self.settings.spike == "mean" and len(imem):
+            imem = imem.mean(axis=0, keepdims=True)
+        return CellOnProbe(
+            imem,
+            self.geometry,
+            self.probe.points,
+            Medium(self.settings.sigma, self.settings.source, self.image_factor),
+            self.settings,
+            peak_sample=int(self.cut_out[0] / self.dt),
+            threads=self.threads,
         )
 
-    def usable(poses):
-        good = np.ones(len(poses), dtype=bool)
+    def draw(self, n: int, progress: Progress) -> Sampled:
+        """Draw poses until `n` templates are accepted; a cell without spikes has none."""
+        settings, n_spikes = self.settings, len(self.cell_on_probe.currents)
+        limits = self.limits
+        upright = upright_axis(self.geometry, self.currents.section, angle=_known_angle(self.cell))
+        return sample_templates(
+            self.cell_on_probe,
+            lambda block: draw_poses(self.stream_key, block, settings, limits=limits, n_spikes=n_spikes, upright=upright),
+            n=n if n_spikes else 0,
+            max_poses=n * settings.max_iterations if n_spikes else 0,
+            requirements=self._requirements(),
+            threads=self.threads,
+            progress=progress,
+        )
+
+    def _requirements(self) -> Requirements:
+        """Return the requirements on poses that are drawn."""
+        bins, need = self.settings.bins, Requirements(usable=self._usable)
+        if bins:
+            need = replace(need, bin_of=bin_function(bins, self.probe.positions), n_bins=len(bins.edges) - 1)
+        if self.settings.drifting and not self.settings.drift_grid:
+            need = replace(need, path_of=self._path_of, n_steps=self.settings.drift_steps)
+        return need
+
+    def _usable(self, poses: Poses) -> NDArray[np.bool_]:
+        """Return which poses are far enough from the contacts, with enough of the cell in front of them."""
+        settings, good = self.settings, np.ones(len(poses), dtype=bool)
         if settings.min_distance > 0:
-            good &= distances(poses.positions, contacts) >= settings.min_distance
-        if settings.max_behind < 1 and probe.on_plane:
-            good &= share_behind(poses, beside.geometry, contacts) <= settings.max_behind
+            good &= distances(poses.positions, self.probe.positions) >= settings.min_distance
+        if settings.max_behind < 1 and self.probe.on_plane:
+            good &= share_behind(poses, self.geometry, self.probe.positions) <= settings.max_behind
         return good
 
-    def path_of(candidate, pose):
-        path = draw_path(
-            address,
-            candidate,
-            pose.positions[0],
-            limits=limits,
-            reach=np.array([settings.drift_xlim, settings.drift_ylim, settings.drift_zlim]),
-            min_drift=settings.min_drift,
-            max_drift=settings.max_drift,
-            within_bounds=settings.drift_within_bounds,
-            n_steps=settings.drift_steps,
+    def _path_of(self, candidate: int, pose: Poses) -> NDArray[np.float64] | None:
+        """Return the path on which a candidate drifts, or None if there is no good one."""
+        path = draw_path(self.stream_key, candidate, pose.positions[0], self.limits, self.settings)
+        if path is None or not self.settings.check_for_drift_amp:
+            return path
+        ends = self.cell_on_probe.judge(pose.along(path[[0, -1]]))
+        return path if len(ends) == 2 else None
+
+    def take(self, poses: Poses, paths: NDArray[np.float64]) -> Sampled:
+        """Take given poses as they are; a cell without spikes has no templates."""
+        n_spikes = len(self.cell_on_probe.currents)
+        if n_spikes == 1 and (poses.spikes == MEAN_SPIKE).all():
+            poses = replace(poses, spikes=np.zeros_like(poses.spikes))
+        wrong = (poses.spikes >= n_spikes) | (poses.spikes < 0)
+        if wrong.any() and n_spikes:
+            stored = f"stored are 0 to {n_spikes - 1}"
+            raise UserError(f"model {self.model_id}: a given pose has spike {poses.spikes[wrong][0]}; {stored}")
+        if not n_spikes:
+            poses, paths = poses[:0], paths[:0]
+        return Sampled(
+            poses=poses,
+            templates=(self.cell_on_probe.template(poses[k : k + 1]) for k in range(len(poses))),
+            paths=paths,
+            candidates=np.ones(len(poses), dtype=np.int64),
+            n_candidates=len(poses),
         )
-        if path is not None and settings.check_for_drift_amp and len(beside.judge(pose.along(path[[0, -1]]))) < 2:
-            return None
-        return path
 
-    bins = settings.bins
-    return sample_templates(
-        beside,
-        draw,
-        n=n if len(beside.currents) else 0,
-        most_poses=n * settings.max_iterations if len(beside.currents) else 0,
-        usable=usable,
-        **({"bin_of": bins_of(bins.of, bins.edges, contacts), "n_bins": len(bins.edges) - 1} if bins else {}),
-        **({"path_of": path_of, "n_steps": settings.drift_steps} if settings.drifting and not settings.drift_grid else {}),
-        threads=threads,
-        progress=progress,
-    )
+    def paths(self, sampled: Sampled) -> tuple[NDArray[np.float64], int]:
+        """Return the displacements (n, n_steps, 3) µm along the paths of templates, and the step that is the pose itself."""
+        if self.settings.drift_grid:
+            displacements, centre = grid_displacements(self.settings.drift_grid)
+            return np.broadcast_to(displacements, (len(sampled.poses), *displacements.shape)), centre
+        return sampled.paths, int(np.argmin(np.abs(sampled.paths).sum(axis=(0, 2))))
+
+    def along(self, poses: Poses, paths: NDArray[np.float64], centre: int) -> Iterator[NDArray[np.float32]]:
+        """Yield the templates (n_steps, n_contacts, n_t) of each pose along its path."""
+        cell = self.cell_on_probe
+        templates: Iterator[NDArray[np.float32]]
+        templates = in_order(lambda k: cell.along(poses[k : k + 1], paths[k], centre), range(len(poses)), self.threads)
+        return templates
+
+    def rows(self, sampled: Sampled, paths: NDArray[np.float64] | None) -> TemplateRows:
+        """Return what is known of each template."""
+        poses, n = sampled.poses, len(sampled.poses)
+        return TemplateRows(
+            locations=poses.positions if paths is None else poses.positions[:, np.newaxis] + paths,
+            rotations=poses.rotations,
+            celltypes=np.full(n, self.cell["cell_type"], dtype=object),
+            model_ids=np.full(n, self.cell["model_id"], dtype=object),
+            spike_indices=poses.spikes if self.settings.spike == "random" else np.full(n, MEAN_SPIKE),
+            candidates=sampled.candidates,
+        )
+
+    def info(self, sampled: Sampled, n_wanted: int) -> LibraryInfo:
+        """Return what is known of the library as a whole."""
+        n, n_candidates = len(sampled.poses), sampled.n_candidates
+        counts = {"n_templates": n, "n_candidates": n_candidates, "acceptance_rate": n / max(n_candidates, 1)}
+        params = self.settings.model_dump() | {
+            "n": n_wanted,
+            "dt": self.dt,
+            "cut_out": self.cut_out,
+            "image_factor": self.image_factor,
+            "seed": self.seed,
+            "cell_models_folder": "allen_models",
+            "templates_folder": "results/libraries",
+        }
+        return LibraryInfo.on_probe(self.probe, pd.DataFrame([dict(self.cell) | counts]), params, self.provenance)
 
 
-def _reported(templates, progress):
+def _outcome(task: _Task, sampled: Sampled, n: int) -> str:
+    """Return how many templates were found, or refuse if there are too few and the settings say so."""
+    found, tried = len(sampled.poses), sampled.n_candidates
+    outcome = f"{found} of {n} templates from {tried} poses ({found / max(tried, 1):.2%} accepted)"
+    if found < n and task.settings.on_shortfall == "fail":
+        raise UserError(
+            f"model {task.model_id}: {outcome}; lower libraries.{task.name}.min_amp, bring xlim nearer, raise max_iterations, "
+            f"or set on_shortfall: take"
+        )
+    return outcome
+
+
+def _counted(templates: Iterable[NDArray[np.float32]], progress: Progress) -> Iterator[NDArray[np.float32]]:
+    """Yield templates and report each."""
     for template in templates:
         yield template
         progress(1)
 
 
-def _known_angle(cell):
-    """The angle of the pia in the cell table, as BMTK gives it; None if there is none."""
+def _known_angle(cell: Mapping[str, Any]) -> float | None:
+    """Return the angle of the pia in the cell table, rad, as BMTK gives it; None if there is none."""
     value = cell.get("rotation_angle_zaxis", "")
     try:
         return float(value) if value else None
     except ValueError:
         raise UserError(f"model {cell['model_id']}: rotation_angle_zaxis {value!r} is not a number (rad)") from None
-
-
-def _taken(beside, poses, paths, model_id):
-    """Take poses as they are."""
-    if len(beside.currents) == 1 and (poses.spikes == MEAN_SPIKE).all():
-        poses = replace(poses, spikes=np.zeros_like(poses.spikes))
-    last = len(beside.currents) - 1
-    wrong = (poses.spikes > last) | (poses.spikes < 0)
-    if wrong.any() and last >= 0:
-        raise UserError(f"model {model_id}: a given pose has spike {poses.spikes[wrong][0]}; stored are 0 to {last}")
-    if last < 0:
-        poses, paths = poses[:0], paths[:0]
-    return Sampled(
-        poses=poses,
-        templates=(beside.template(poses[k : k + 1]) for k in range(len(poses))),
-        paths=paths,
-        candidates=np.ones(len(poses), dtype=np.int64),
-        n_candidates=len(poses),
-    )

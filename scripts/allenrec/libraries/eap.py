@@ -1,14 +1,20 @@
-"""Templates: the extracellular spike of a cell that stands beside a probe."""
+"""Templates: the extracellular action potentials of a cell beside a probe, and which of them are accepted."""
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
-from .amplitude_bound import EVERYWHERE, loud_region, touches
-from .forward_model import WORK_ROWS, prepare_segments, transfer
-from .poses import place, seen_from_cell, turns
+from allenrec.settings.libraries import Acceptance
+
+from .amplitude_bound import EVERYWHERE, AboveThreshold, region_above_threshold, touches
+from .forward_model import WORK_ROWS, Medium, Segments, prepare_segments, transfer
+from .poses import Geometry, Poses, in_cell_frame, rotation_matrices
+
+#: The threshold that every template reaches, µV
+NO_THRESHOLD = np.float32(0)
 
 
-def spike_currents(imem):
+def spike_currents(imem: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the membrane currents of spikes without the stimulus, float32, same shape (n_spikes, n_seg, n_t) and unit.
 
     Recorded currents add up to the current that the stimulating electrode injects, so that their field holds the monopole
@@ -19,92 +25,102 @@ def spike_currents(imem):
     return imem - imem[:, :, :1]
 
 
-def eap(currents, start, end, diameter, probe_points, *, sigma, source, image_factor):
+def eap(
+    currents: NDArray[np.float32], geometry: Geometry, probe_points: NDArray[np.float64], medium: Medium
+) -> NDArray[np.float32]:
     """Return the extracellular action potential of one spike of a cell where it stands.
 
     Parameters
     ----------
     currents : numpy.ndarray
         (n_seg, n_t) nA: one of the spikes that `spike_currents` returns.
-    start, end, diameter : numpy.ndarray
-        Segments as they are placed: (n_seg, 3), (n_seg, 3) and (n_seg,) µm.
+    geometry : Geometry
+        The segments as they are placed, see `Geometry.placed`.
     probe_points : numpy.ndarray
         (n_contacts, n_points, 3) µm; the potential is averaged over the points of a contact.
-    sigma, source
-        See `transfer_matrix`.
-    image_factor : float
-        2 for contacts in an insulating plane (method of images), 1 in open tissue.
+    medium : Medium
 
     Returns
     -------
     numpy.ndarray
         (n_contacts, n_t) float32 µV.
     """
-    segments = prepare_segments(start, end, diameter, sigma=sigma, source=source)
-    still = (np.eye(3)[np.newaxis], np.zeros((1, 3)), np.zeros(1, dtype=np.int64))
-    return loud_templates(segments, EVERYWHERE, probe_points, *still, currents[np.newaxis], image_factor, np.float32(0))[1][0]
+    segments = prepare_segments(*geometry, sigma=medium.sigma, source=medium.source)
+    pose = (np.eye(3)[np.newaxis], np.zeros((1, 3)), np.zeros(1, dtype=np.int64))
+    rest = (currents[np.newaxis], medium.image_factor, NO_THRESHOLD)
+    potentials: NDArray[np.float32] = templates_above_threshold(segments, EVERYWHERE, probe_points, *pose, *rest)[1]
+    return potentials[0]
 
 
 @numba.njit(cache=True, nogil=True)
-def loud_templates(segments, region, probe_points, matrices, positions, spikes, currents, image_factor, min_amp):
-    """Return the numbers (m,) and templates (m, n_contacts, n_t) float32 µV of poses at which a cell may be loud enough.
+def templates_above_threshold(
+    segments: Segments,
+    region: AboveThreshold,
+    probe_points: NDArray[np.float64],
+    matrices: NDArray[np.float64],
+    positions: NDArray[np.float64],
+    spikes: NDArray[np.int64],
+    currents: NDArray[np.float32],
+    image_factor: float,
+    min_amp: np.float32,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return the indices (m,) and potentials (m, n_contacts, n_t) float32 µV of poses at which a cell may be above threshold.
 
-    Most poses end before their template is computed: no contact has a point where the cell can be loud, or those that have
-    one are not loud.
+    Most poses end before all contacts are computed: no contact has a point in the region, or the contacts that have one stay
+    below threshold. The parameters are arrays and numbers because the function is compiled.
 
     Parameters
     ----------
-    segments : Segments
+    segments, region
         In the frame of the cell.
-    region : LoudRegion
     probe_points : numpy.ndarray
         (n_contacts, n_points, 3) µm.
     matrices, positions, spikes : numpy.ndarray
-        Poses: (n, 3, 3), see `poses.turns`, (n, 3) µm, and (n,) indices into `currents`.
+        Poses: (n, 3, 3), see `poses.rotation_matrices`, (n, 3) µm, and (n,) indices into `currents`.
     currents : numpy.ndarray
         (n_spikes, n_seg, n_t) float32 nA, zero at the first sample.
-    image_factor : float
-        See `eap`.
-    min_amp : numpy.float32
-        µV. Templates none of whose contacts has such a `drawdown` are left out.
+    image_factor, min_amp
+        See `Medium`; the threshold, µV. A pose is left out if no contact has such a `drawdown`.
     """
     n_contacts, n_points, _ = probe_points.shape
     n_seg, n_t = currents.shape[1:]
     numbers = np.empty(len(positions), dtype=np.int64)
     templates = np.empty((len(positions), n_contacts, n_t), dtype=np.float32)
-    perhaps = np.empty(n_contacts, dtype=np.bool_)
+    reachable = np.empty(n_contacts, dtype=np.bool_)
     points = np.empty((n_points, 3))
     work, row, weights = np.empty((WORK_ROWS, n_seg)), np.empty(n_seg), np.empty((n_contacts, n_seg), dtype=np.float32)
-    n_loud = 0
+    n_above = 0
     for k in range(len(positions)):
-        for c in range(n_contacts):
-            perhaps[c] = touches(region, probe_points[c], matrices[k], positions[k])
-        loud = min_amp <= 0
-        for wanted in (True, False):  # the contacts that may be loud, and then, if one is, the others
-            contacts = np.flatnonzero(perhaps == wanted)
+        for j in range(n_contacts):
+            reachable[j] = touches(region, probe_points[j], matrices[k], positions[k])
+        above = min_amp <= 0
+        for wanted in (True, False):  # the contacts that may be above threshold, and then, if one is, the others
+            contacts = np.flatnonzero(reachable == wanted)
             for i, c in enumerate(contacts):
                 for q in range(n_points):
-                    points[q, 0], points[q, 1], points[q, 2] = seen_from_cell(probe_points[c, q], matrices[k], positions[k])
+                    points[q, 0], points[q, 1], points[q, 2] = in_cell_frame(probe_points[c, q], matrices[k], positions[k])
                 transfer(segments, points, work, row)
                 for s in range(n_seg):
                     weights[i, s] = 1000.0 * image_factor * row[s]  # mV to µV
-            weighted_sums(weights, currents[spikes[k]], contacts, templates[n_loud])
+            weighted_sums(weights, currents[spikes[k]], contacts, templates[n_above])
             for c in contacts:
-                loud = loud or drawdown(templates[n_loud, c]) >= min_amp
-            if not loud:
+                above = above or drawdown(templates[n_above, c]) >= min_amp
+            if not above:
                 break
-        if loud:
-            numbers[n_loud] = k
-            n_loud += 1
-    return numbers[:n_loud], templates[:n_loud]
+        if above:
+            numbers[n_above] = k
+            n_above += 1
+    return numbers[:n_above], templates[:n_above]
 
 
 @numba.njit(cache=True, nogil=True)
-def weighted_sums(weights, currents, rows, out):
-    """The sums over segments of `weights` (n, n_seg) times `currents` (n_seg, n_t), all float32, into `rows` (n,) of `out`.
+def weighted_sums(
+    weights: NDArray[np.float32], currents: NDArray[np.float32], rows: NDArray[np.int64], out: NDArray[np.float32]
+) -> None:
+    """Write the sums over segments of `weights` (n, n_seg) times `currents` (n_seg, n_t) into `rows` (n,) of `out`.
 
-    A sum does not depend on what else is computed, to the last bit; of BLAS this is not true, and the number of its threads
-    matters as well. Four segments of four sums at a time save most of the loads and stores.
+    A sum does not depend on what else is computed, to the last bit. BLAS does not promise this, and there the number of
+    threads matters as well. Four segments of four sums at a time save most of the loads and stores.
     """
     n, n_seg, n_t = len(rows), *currents.shape
     fours = n_seg - n_seg % 4
@@ -136,8 +152,8 @@ def weighted_sums(weights, currents, rows, out):
 
 
 @numba.njit(cache=True, nogil=True)
-def _add_weighted(weights, currents, out):
-    """One of the sums of `weighted_sums`, in the same order."""
+def _add_weighted(weights: NDArray[np.float32], currents: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Compute one of the sums of `weighted_sums`, in the same order."""
     n_seg, n_t = currents.shape
     fours = n_seg - n_seg % 4
     for s in range(0, fours, 4):
@@ -151,8 +167,8 @@ def _add_weighted(weights, currents, out):
 
 
 @numba.njit(cache=True, nogil=True)
-def drawdown(trace):
-    """The most that a trace (n_t,) falls from any earlier sample: no shift and no baseline makes it louder."""
+def drawdown(trace: NDArray[np.float32]) -> np.float32:
+    """Return the most that a trace (n_t,) falls from any earlier sample; no shift and no baseline gives a larger amplitude."""
     high, fall = trace[0], trace[0] - trace[0]
     for v in trace:
         high = max(high, v)
@@ -161,41 +177,46 @@ def drawdown(trace):
 
 
 @numba.njit(cache=True, nogil=True)
-def accepted_templates(numbers, fields, sample, min_amp, check_eap_shape):
-    """Return those of the `numbers` (n,) whose potentials (n, n_contacts, n_t) µV are accepted, and their templates.
+def accepted_templates(
+    numbers: NDArray[np.int64], potentials: NDArray[np.float32], sample: int, min_amp: np.float32, check_eap_shape: bool
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return those of the `numbers` (n,) whose `potentials` (n, n_contacts, n_t) µV are accepted, and their templates.
 
-    See `aligned` and `is_accepted`. What is accepted is moved to the front of `fields`. Compiled, so that threads do not
-    wait for each other's Python.
+    See `aligned` and `is_accepted`. Accepted templates are moved to the front of `potentials`. The function is compiled so
+    that threads do not wait for each other's Python.
     """
     n_accepted = 0
     for k in range(len(numbers)):
-        template = aligned(fields[k], sample)
+        template = aligned(potentials[k], sample)
         if is_accepted(template, min_amp, check_eap_shape):
-            numbers[n_accepted], fields[n_accepted] = numbers[k], template
+            numbers[n_accepted], potentials[n_accepted] = numbers[k], template
             n_accepted += 1
-    return numbers[:n_accepted], fields[:n_accepted]
+    return numbers[:n_accepted], potentials[:n_accepted]
 
 
 @numba.njit(cache=True, nogil=True)
-def is_accepted(template, min_amp, check_eap_shape):
-    """Whether a template is loud enough (µV) and, if asked for, more negative than positive; as in MEArec."""
+def is_accepted(template: NDArray[np.float32], min_amp: float | np.float32, check_eap_shape: bool) -> bool:
+    """Return whether a template reaches `min_amp` (µV) and, with `check_eap_shape`, is more negative than positive.
+
+    This is the rule of MEArec's `check_espike`.
+    """
     lowest = -template.min()
     return lowest >= min_amp and (not check_eap_shape or lowest >= template.max())
 
 
 @numba.njit(cache=True, nogil=True)
-def aligned(template, sample):
+def aligned(template: NDArray[np.float32], sample: int) -> NDArray[np.float32]:
     """Shift a template in time so that its lowest value, over all contacts, lies at `sample`, and let it start at zero.
 
-    What a shift leaves open at one end is filled with the value of that end. Where the start moves into the window, the
+    Samples that a shift leaves open at one end have the value of that end. Where the start moves into the window, the
     potential there is the new baseline.
     """
     return shifted(template, shift_to(template, sample))
 
 
 @numba.njit(cache=True, nogil=True)
-def shift_to(template, sample):
-    """Return how many samples later than `sample` the lowest value of a template (n_contacts, n_t) lies, the first if equal."""
+def shift_to(template: NDArray[np.float32], sample: int) -> int:
+    """Return by how many samples the lowest value of a template (n_contacts, n_t) comes after `sample`, the first if equal."""
     lowest, where = template[0, 0], 0
     for trace in template:
         for t, v in enumerate(trace):
@@ -205,7 +226,7 @@ def shift_to(template, sample):
 
 
 @numba.njit(cache=True, nogil=True)
-def shifted(template, shift):
+def shifted(template: NDArray[np.float32], shift: int) -> NDArray[np.float32]:
     """Move a template (n_contacts, n_t) to earlier times by `shift` samples, and let it start at zero."""
     n_t = template.shape[1]
     out = np.empty_like(template)
@@ -223,91 +244,90 @@ class CellOnProbe:
     ----------
     currents : numpy.ndarray
         (n_spikes, n_seg, n_t) float32 nA; see `spike_currents`.
-    geometry : (start, end, diameter)
-        Segments, (n_seg, 3), (n_seg, 3) and (n_seg,) µm, soma at the origin.
+    geometry : Geometry
+        Segments, soma at the origin.
     probe_points : numpy.ndarray
         (n_contacts, n_points, 3) µm.
-    sigma, source, image_factor
-        See `eap`.
-    min_amp, check_eap_shape
-        See `is_accepted`; µV.
+    medium : Medium
+    acceptance : allenrec.settings.libraries.Acceptance
+        `min_amp` (µV) and `check_eap_shape` are used, see `is_accepted`.
     peak_sample : int
-        Where the lowest value of every template lies.
+        The sample at which every template has its lowest value.
     bounded : bool
-        Whether to bound the field before it is computed. The result is the same.
+        Whether to bound the amplitudes before templates are computed. The result is the same.
     threads : int
-        To find that bound with.
+        The number of threads that compute the bound.
     """
 
     def __init__(
         self,
-        currents,
-        geometry,
-        probe_points,
+        currents: NDArray[np.float32],
+        geometry: Geometry,
+        probe_points: NDArray[np.float64],
+        medium: Medium,
+        acceptance: Acceptance,
+        peak_sample: int,
         *,
-        sigma,
-        source,
-        image_factor,
-        min_amp,
-        check_eap_shape,
-        peak_sample,
-        bounded=True,
-        threads=1,
-    ):
-        self.currents, self.probe_points = (np.ascontiguousarray(array) for array in (currents, probe_points))
-        self.geometry = geometry
-        self.sigma, self.source, self.image_factor = sigma, source, image_factor
+        bounded: bool = True,
+        threads: int = 1,
+    ) -> None:
+        self.currents, self.probe_points = np.ascontiguousarray(currents), np.ascontiguousarray(probe_points)
+        self.geometry, self.medium = geometry, medium
         # float32, as templates are, so that all comparisons are the same
-        self.min_amp, self.check_eap_shape, self.peak_sample = np.float32(min_amp), check_eap_shape, peak_sample
-        self.isotropic = np.ptp(sigma) == 0
-        self.segments = prepare_segments(*geometry, sigma=sigma, source=source)
+        self.min_amp, self.check_eap_shape = np.float32(acceptance.min_amp), acceptance.check_eap_shape
+        self.peak_sample = peak_sample
+        self.segments = self._prepared(geometry)
         self.region = EVERYWHERE
-        if bounded and self.isotropic and min_amp > 0 and len(currents):
-            medium = {"sigma": float(np.mean(sigma)), "source": source, "factor": 1000.0 * image_factor}
-            self.region = loud_region(self.currents, geometry, **medium, threshold=float(self.min_amp), threads=threads)
+        if bounded and medium.isotropic and self.min_amp > 0 and len(currents):
+            self.region = region_above_threshold(self.currents, geometry, medium, float(self.min_amp), threads)
 
-    def judge(self, poses, usable=None):
-        """Return (index of the pose, template) of those of some poses that are accepted, in order.
+    def judge(self, poses: Poses, usable: NDArray[np.bool_] | None = None) -> list[tuple[int, NDArray[np.float32]]]:
+        """Return the index of the pose and the template of those poses that are accepted, in order.
 
-        `usable`, (n,) bool, leaves out those that are refused for another reason.
+        `usable`, (n,) bool, leaves out poses that are refused for another reason.
         """
         rows = np.arange(len(poses)) if usable is None else np.flatnonzero(usable)
-        loud = self._loud(poses[rows], self.region, self.min_amp)
-        accepted = accepted_templates(*loud, self.peak_sample, self.min_amp, self.check_eap_shape)
-        # Copies, for the array holds all that were tried
+        candidates = self._potentials(poses[rows], self.region, self.min_amp)
+        accepted = accepted_templates(*candidates, self.peak_sample, self.min_amp, self.check_eap_shape)
+        # Copies, because the array holds all that were tried
         return [(int(rows[k]), template.copy()) for k, template in zip(*accepted, strict=True)]
 
-    def template(self, pose):
+    def template(self, pose: Poses) -> NDArray[np.float32]:
         """Return the template (n_contacts, n_t) float32 µV of a pose (`Poses` of one), whether it would be accepted or not."""
-        return aligned(self._fields(pose)[0], self.peak_sample)
+        template: NDArray[np.float32] = aligned(self._potentials(pose)[1][0], self.peak_sample)
+        return template
 
-    def along(self, pose, displacements, centre):
+    def along(self, pose: Poses, displacements: NDArray[np.float64], centre: int) -> NDArray[np.float32]:
         """Return the templates (n_steps, n_contacts, n_t) float32 µV of a pose (`Poses` of one) that is moved.
 
         All are shifted in time by what aligns step `centre`, so that latencies along the path are kept.
         """
-        fields = self._fields(pose.along(displacements))
-        shift = shift_to(fields[centre], self.peak_sample)
-        return np.array([shifted(field, shift) for field in fields])
+        potentials = self._potentials(pose.along(displacements))[1]
+        shift = shift_to(potentials[centre], self.peak_sample)
+        return np.array([shifted(potential, shift) for potential in potentials])
 
-    def _fields(self, poses):
-        """Return the potentials (n, n_contacts, n_t) of poses."""
-        return self._loud(poses, EVERYWHERE, np.float32(0))[1]
-
-    def _loud(self, poses, region, min_amp):
-        """Return the numbers (m,) and potentials (m, n_contacts, n_t) of poses that may be loud enough."""
-        rest = (self.currents, self.image_factor, min_amp)
-        if self.isotropic:
+    def _potentials(
+        self, poses: Poses, region: AboveThreshold = EVERYWHERE, min_amp: np.float32 = NO_THRESHOLD
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the numbers (m,) and potentials (m, n_contacts, n_t) of poses that may be above threshold."""
+        rest = (self.currents, self.medium.image_factor, min_amp)
+        if self.medium.isotropic:
+            matrices = rotation_matrices(poses.rotations)
             cell = (self.segments, region, self.probe_points)
-            return loud_templates(*cell, turns(poses.rotations), poses.positions, poses.spikes, *rest)
+            result: tuple[NDArray[np.int64], NDArray[np.float32]]
+            result = templates_above_threshold(*cell, matrices, poses.positions, poses.spikes, *rest)
+            return result
         # The medium does not turn with the cell, so the cell is turned in it
-        start, end, diameter = self.geometry
-        fields, numbers = np.empty((len(poses), len(self.probe_points), self.currents.shape[2]), dtype=np.float32), []
+        potentials = np.empty((len(poses), len(self.probe_points), self.currents.shape[2]), dtype=np.float32)
+        numbers: list[int] = []
         for k, rotation in enumerate(poses.rotations):
-            turned = (place(start, rotation, np.zeros(3)), place(end, rotation, np.zeros(3)), diameter)
-            cell = (prepare_segments(*turned, sigma=self.sigma, source=self.source), region, self.probe_points)
+            segments = self._prepared(self.geometry.placed(rotation, np.zeros(3)))
             pose = (np.eye(3)[np.newaxis], poses.positions[k : k + 1], poses.spikes[k : k + 1])
-            for field in loud_templates(*cell, *pose, *rest)[1]:
-                fields[len(numbers)] = field
+            for potential in templates_above_threshold(segments, region, self.probe_points, *pose, *rest)[1]:
+                potentials[len(numbers)] = potential
                 numbers.append(k)
-        return np.array(numbers, dtype=np.int64), fields[: len(numbers)]
+        return np.array(numbers, dtype=np.int64), potentials[: len(numbers)]
+
+    def _prepared(self, geometry: Geometry) -> Segments:
+        """Return segments in the form that the kernel takes."""
+        return prepare_segments(*geometry, sigma=self.medium.sigma, source=self.medium.source)

@@ -1,4 +1,4 @@
-"""The forward model: membrane currents of segments to potentials at points, in an infinite homogeneous medium.
+"""The forward model: from membrane currents of segments to potentials at points, in an infinite homogeneous medium.
 
 Each segment is a line of constant current density (Holt & Koch 1999, J Comput Neurosci 6:169) or a point. With `a` and `b`
 the distances of a point to the ends of a segment of length `l`, the potential of a current `I` spread over it is
@@ -10,27 +10,55 @@ LFPykit. A medium with a conductivity for each axis is an isotropic one in stret
 J Neurophysiol 38:356).
 """
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
 
 import numba
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-SOURCES = ("line", "point", "root_as_point")
+Source = Literal["line", "point", "root_as_point"]
 
-#: Ratios multiplied before a logarithm is taken. Numerators stay below 1e9 µm and denominators above 1e-9 µm, so that
-#: products stay far from the largest and the smallest double.
-RATIOS_A_LOGARITHM = 16
+#: The number of ratios that are multiplied before a logarithm is taken. Numerators stay below 1e9 µm and denominators above
+#: 1e-9 µm, so that products stay far from the largest and the smallest double.
+RATIOS_PER_LOGARITHM = 16
 
-#: Rows of length n_seg that `transfer` needs to work
+#: The number of rows of length n_seg that `transfer` needs as working memory
 WORK_ROWS = 3
 
 LN2 = float(np.log(2.0))
-#: The double sqrt(1/2) as an integer
+#: The bits of the double sqrt(1/2) as an integer
 SQRT_HALF_BITS = int(np.sqrt(0.5).view(np.int64))
 
 
-def transfer_matrix(start, end, diameter, points, *, sigma=0.3, source="line"):
-    """Potential at points from a unit current in each segment.
+@dataclass(frozen=True)
+class Medium:
+    """The tissue around a cell, and the kind of its sources.
+
+    `sigma`, the conductivity, S/m, one value or one for each axis; `source`, see `transfer_matrix`; `image_factor`, 2 for
+    contacts in an insulating plane (method of images), 1 in open tissue.
+    """
+
+    sigma: float | tuple[float, float, float] = 0.3
+    source: Source = "line"
+    image_factor: float = 1.0
+
+    @property
+    def isotropic(self) -> bool:
+        """Whether the conductivity is the same along all axes."""
+        return bool(np.ptp(self.sigma) == 0)
+
+
+def transfer_matrix(
+    start: ArrayLike,
+    end: ArrayLike,
+    diameter: ArrayLike,
+    points: ArrayLike,
+    *,
+    sigma: ArrayLike = 0.3,
+    source: Source = "line",
+) -> NDArray[np.float64]:
+    """Return the potential at points from a unit current in each segment.
 
     Parameters
     ----------
@@ -41,56 +69,76 @@ def transfer_matrix(start, end, diameter, points, *, sigma=0.3, source="line"):
     points : array_like
         (n_points, 3) µm.
     sigma : float or (3,) array_like
-        Conductivity, S/m; one value, or one for each axis.
+        The conductivity, S/m; one value, or one for each axis.
     source : {"line", "point", "root_as_point"}
         Segments as lines, as points, or as lines but for the first one, the soma.
 
     Returns
     -------
     numpy.ndarray
-        (n_points, n_seg) mV a nA.
+        (n_points, n_seg) mV per nA, float64.
+
+    Raises
+    ------
+    ValueError
+        If the source is unknown.
+
+    Examples
+    --------
+    >>> from allenrec.libraries import transfer_matrix
+    >>> transfer_matrix([[0, 0, 0]], [[0, 0, 10]], [2.0], [[50, 0, 5]]).shape
+    (1, 1)
     """
     points = np.asarray(points, dtype=float)
     return contact_transfer_matrix(start, end, diameter, points[:, np.newaxis], sigma=sigma, source=source)
 
 
-def contact_transfer_matrix(start, end, diameter, points, *, sigma=0.3, source="line"):
-    """As `transfer_matrix`, averaged over several points for each contact.
+def contact_transfer_matrix(
+    start: ArrayLike,
+    end: ArrayLike,
+    diameter: ArrayLike,
+    points: ArrayLike,
+    *,
+    sigma: ArrayLike = 0.3,
+    source: Source = "line",
+) -> NDArray[np.float64]:
+    """Return the transfer matrix of `transfer_matrix`, averaged over several points for each contact.
 
     `points` has the shape (n_contacts, n_points, 3); the result (n_contacts, n_seg). The mean of logarithms is taken as one
-    logarithm of a product, which is what makes finite contacts cheap.
+    logarithm of a product, which makes contacts of a finite size cheap.
     """
     points = np.ascontiguousarray(points, dtype=float)
     return _matrix(prepare_segments(start, end, diameter, sigma=sigma, source=source), points)
 
 
 class Segments(NamedTuple):
-    """Segments as the kernel takes them, prepared once for any number of points.
+    """The segments in the form that the kernel takes, prepared once for any number of points.
 
     Lengths are in stretched coordinates, in which a unit current gives 1 / (4 pi distance): µm times `stretch` (3,). For each
     segment `end` and `direction` (3, n), `length` (n,), `radius2` (n,), the radius squared, and `scale` (n,), which is
-    1 / (4 pi length), or 0 for a point. `dots` (k,): which ones are points; `centre` (k, 3).
+    1 / (4 pi length), or 0 for a point. `dots` (k,) are the indices of those that are points; `centre` (k, 3).
     """
 
-    stretch: np.ndarray
-    end: np.ndarray
-    direction: np.ndarray
-    length: np.ndarray
-    radius2: np.ndarray
-    scale: np.ndarray
-    dots: np.ndarray
-    centre: np.ndarray
+    stretch: NDArray[np.float64]
+    end: NDArray[np.float64]
+    direction: NDArray[np.float64]
+    length: NDArray[np.float64]
+    radius2: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    dots: NDArray[np.int64]
+    centre: NDArray[np.float64]
 
 
-def prepare_segments(start, end, diameter, *, sigma=0.3, source="line"):
-    """Return the `Segments` of what `transfer_matrix` takes."""
-    if source not in SOURCES:
-        raise ValueError(f"source {source!r}; known are {', '.join(SOURCES)}")
-    sigma = np.broadcast_to(np.asarray(sigma, dtype=float), 3)
-    stretch = np.sqrt(np.prod(sigma) / sigma)  # sigma itself for each axis if all are equal
-    start = np.asarray(start, dtype=float) * stretch
-    end = np.asarray(end, dtype=float) * stretch
-    vector = end - start
+def prepare_segments(
+    start: ArrayLike, end: ArrayLike, diameter: ArrayLike, *, sigma: ArrayLike = 0.3, source: Source = "line"
+) -> Segments:
+    """Return the `Segments` of a cell; the parameters are those of `transfer_matrix`."""
+    if source not in get_args(Source):
+        raise ValueError(f"source {source!r}; known are {', '.join(get_args(Source))}")
+    conductivity = np.broadcast_to(np.asarray(sigma, dtype=float), 3)
+    stretch = np.sqrt(np.prod(conductivity) / conductivity)  # the conductivity itself for each axis if all are equal
+    first, last = np.asarray(start, dtype=float) * stretch, np.asarray(end, dtype=float) * stretch
+    vector = last - first
     length = np.sqrt(np.sum(vector**2, axis=1))
     as_point = length == 0
     if source == "point":
@@ -101,19 +149,19 @@ def prepare_segments(start, end, diameter, *, sigma=0.3, source="line"):
     dots = np.flatnonzero(as_point)
     return Segments(
         stretch=stretch,
-        end=np.ascontiguousarray(end.T),
+        end=np.ascontiguousarray(last.T),
         direction=np.ascontiguousarray((vector / divisor[:, np.newaxis]).T),
         length=length,
-        radius2=(0.5 * np.asarray(diameter, dtype=float) * np.prod(sigma) ** (1 / 3)) ** 2,
+        radius2=(0.5 * np.asarray(diameter, dtype=float) * np.prod(conductivity) ** (1 / 3)) ** 2,
         scale=np.where(as_point, 0.0, 1 / (4 * np.pi * divisor)),
         dots=dots,
-        centre=0.5 * (start + end)[dots],
+        centre=0.5 * (first + last)[dots],
     )
 
 
 @numba.njit(cache=True, nogil=True)
-def _matrix(segments, points):
-    """The transfer matrix (n_contacts, n_seg) to contacts of `points` (n_contacts, n_points, 3)."""
+def _matrix(segments: Segments, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the transfer matrix (n_contacts, n_seg) to contacts of `points` (n_contacts, n_points, 3)."""
     matrix = np.empty((len(points), len(segments.length)))
     work = np.empty((WORK_ROWS, len(segments.length)))
     for c in range(len(points)):
@@ -122,11 +170,11 @@ def _matrix(segments, points):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def transfer(segments, points, work, out):
-    """One row of `contact_transfer_matrix`: the mean over `points` (n_points, 3) µm for each segment, into `out` (n_seg,).
+def transfer(segments: Segments, points: NDArray[np.float64], work: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Write one row of `contact_transfer_matrix` into `out` (n_seg,): the mean over `points` (n_points, 3) µm.
 
-    `work` (WORK_ROWS, n_seg) is room for what is between, float64. The innermost loop has no branch, no logarithm and no
-    division, so that it compiles to vector instructions and two square roots are nearly all its time.
+    `work` (WORK_ROWS, n_seg) is working memory. The innermost loop has no branch, no logarithm and no division, so that it
+    compiles to vector instructions, and two square roots take nearly all of its time.
     """
     n_points, n = len(points), len(out)
     stretch, length = segments.stretch, segments.length
@@ -146,7 +194,7 @@ def transfer(segments, points, work, out):
             both = np.sqrt(h * h + r2) + np.sqrt(to_start * to_start + r2)
             numerator[s] *= both + length[s]
             denominator[s] *= both - length[s]
-        if (q + 1) % RATIOS_A_LOGARITHM == 0 or q == n_points - 1:
+        if (q + 1) % RATIOS_PER_LOGARITHM == 0 or q == n_points - 1:
             for s in range(n):
                 numerator[s] /= denominator[s]
                 denominator[s] = 1.0
@@ -165,8 +213,8 @@ def transfer(segments, points, work, out):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _add_logarithms(x, mantissa, out):
-    """Add the natural logarithms of `x`, finite and at least 1, to `out`, to two units in the last place; `x` is spent.
+def _add_logarithms(x: NDArray[np.float64], mantissa: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+    """Add the natural logarithms of `x`, finite and at least 1, to `out`, to two units in the last place; `x` is overwritten.
 
     A call of `log` would not become vector instructions. As in fdlibm (e_log.c, its coefficients too), x = 2**k * m with m
     from sqrt(1/2) to sqrt(2), and ln(m) = 2 atanh(f) with f = (m - 1) / (m + 1).

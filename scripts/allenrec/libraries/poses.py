@@ -1,47 +1,66 @@
-"""Poses: where a soma is and how its cell is turned."""
+"""Poses: the position of a soma, the rotation of its cell, and the paths on which it drifts."""
 
 from dataclasses import dataclass
+from os import PathLike
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from allenrec.common.errors import UserError
 from allenrec.common.random_streams import generator
+from allenrec.settings.libraries import DriftGrid, DriftPaths, PoseSampling
 
-#: Candidates are drawn in blocks, each at an address of its own; candidate k is the same whatever comes after it
+#: The number of candidates in a block. Each block has a random stream of its own, so that candidate k does not depend on what
+#: comes after it.
 BLOCK = 256
 
-#: Angles are those of rotations about x, then y, then z (the fixed axes), rad: R = Rz Ry Rx, as in MEArec
+#: The order of rotations: angles (rad) are about x, then y, then z (the fixed axes), R = Rz Ry Rx, as in MEArec
 AXES = "xyz"
 
-
-#: Of a table of poses: µm, rad, and which stored spike
+#: The columns of a table of poses: µm, rad, and the index of the stored spike
 POSE_COLUMNS = (
     *("x_um", "y_um", "z_um", "rotation_x_rad", "rotation_y_rad", "rotation_z_rad"),
     "spike_index",
 )
-#: How many paths are tried for a pose before it is given up
+#: The number of paths that are tried for a pose before it is refused
 PATHS_TRIED = 100
+
+#: The seed, and the names for which random numbers are drawn; see `allenrec.common.random_streams.generator`
+StreamKey = tuple[int, *tuple[str | int, ...]]
+
+
+class Geometry(NamedTuple):
+    """The segments of a cell: `start` and `end` (n_seg, 3) and `diameter` (n_seg,), µm, the soma at the origin."""
+
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+    diameter: NDArray[np.float64]
+
+    def placed(self, rotation: NDArray[np.float64], position: NDArray[np.float64]) -> "Geometry":
+        """Return the segments of the cell in a pose, see `place`."""
+        return Geometry(place(self.start, rotation, position), place(self.end, rotation, position), self.diameter)
 
 
 @dataclass(frozen=True)
 class Poses:
     """Poses of a cell: `positions` (n, 3) µm, `rotations` (n, 3) rad, `spikes` (n,) indices of stored spikes."""
 
-    positions: np.ndarray
-    rotations: np.ndarray
-    spikes: np.ndarray
+    positions: NDArray[np.float64]
+    rotations: NDArray[np.float64]
+    spikes: NDArray[np.int64]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.positions)
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: Any) -> "Poses":
         return Poses(positions=self.positions[rows], rotations=self.rotations[rows], spikes=self.spikes[rows])
 
-    def along(self, displacements):
-        """The poses (n * n_steps) of cells that are moved by displacements, (n_steps, 3) or (n, n_steps, 3) µm."""
+    def along(self, displacements: NDArray[np.float64]) -> "Poses":
+        """Return the poses (n * n_steps) of cells that are moved by displacements, (n_steps, 3) or (n, n_steps, 3) µm."""
         displacements = np.broadcast_to(displacements, (len(self), *displacements.shape[-2:]))
         n_steps = displacements.shape[1]
         return Poses(
@@ -51,13 +70,13 @@ class Poses:
         )
 
 
-def read_poses(path, model_id):
+def read_poses(path: str | PathLike[str], model_id: str) -> Poses:
     """Read the poses of a model from a table, comma-separated, with columns as `templates.csv` has them.
 
     Parameters
     ----------
     path : path
-        Columns `POSE_COLUMNS`; rows with another `model_id`, if there is this column, are for other models.
+        A table with the columns `POSE_COLUMNS`. If it has a column `model_id`, rows of other models are left out.
     model_id : str
 
     Returns
@@ -67,7 +86,7 @@ def read_poses(path, model_id):
     Raises
     ------
     UserError
-        With the file and the column at fault.
+        If the table is missing or unsound; it names the line and the column.
     """
     try:
         table = pd.read_csv(path, dtype={"model_id": str})
@@ -94,49 +113,74 @@ def read_poses(path, model_id):
     )
 
 
-def position_limits(contacts, *, xlim, ylim, zlim, overhang, offset=0.0):
-    """Return the box of soma positions, (3, 2) µm; where a limit is None, the contacts' extent and `overhang`. `offset` moves
-    it away from the plane of the probe."""
-    extent = np.stack([contacts.min(axis=0) - overhang, contacts.max(axis=0) + overhang], axis=1)
-    box = np.array(
-        [box if limit is None else limit for limit, box in zip((xlim, ylim, zlim), extent, strict=True)], dtype=float
-    )
-    box[0] += offset
+def position_limits(contacts: NDArray[np.float64], settings: PoseSampling) -> NDArray[np.float64]:
+    """Return the box of soma positions.
+
+    Parameters
+    ----------
+    contacts : numpy.ndarray
+        (n_contacts, 3) µm.
+    settings : allenrec.settings.libraries.PoseSampling
+        A limit that is None is the extent of the contacts and `overhang`; `offset` moves the box along x.
+
+    Returns
+    -------
+    numpy.ndarray
+        (3, 2) µm: lowest and highest position along each axis.
+    """
+    extent = np.stack([contacts.min(axis=0) - settings.overhang, contacts.max(axis=0) + settings.overhang], axis=1)
+    limits = (settings.xlim, settings.ylim, settings.zlim)
+    box = np.array([box if limit is None else limit for limit, box in zip(limits, extent, strict=True)], dtype=float)
+    box[0] += settings.offset
     return box
 
 
-def draw_poses(address, block, *, limits, rot, x_distr, beta_distr_params, n_spikes, upright=None, tilt=0.0):
+def draw_poses(
+    stream_key: StreamKey,
+    block: int,
+    settings: PoseSampling,
+    *,
+    limits: NDArray[np.float64],
+    n_spikes: int,
+    upright: NDArray[np.float64] | None = None,
+) -> Poses:
     """Draw one block of candidate poses.
 
     Parameters
     ----------
-    address : tuple
-        Seed and address of the stream; see `seeds.generator`.
+    stream_key : tuple
+        The seed and the names of the random stream, see `allenrec.common.random_streams.generator`.
     block : int
-        Number of the block.
+        The number of the block.
+    settings : allenrec.settings.libraries.PoseSampling
+        The distributions of x (`x_distr`) and of rotations (see `draw_rotations`); y and z are uniform.
     limits : numpy.ndarray
-        (3, 2) µm.
-    rot, upright, tilt
-        See `draw_rotations`.
-    x_distr : {"uniform", "beta"}
-        Of x; y and z are uniform.
-    beta_distr_params : (float, float)
+        (3, 2) µm, see `position_limits`.
     n_spikes : int
-        How many stored spikes there are to choose from.
+        The number of stored spikes to choose from.
+    upright : numpy.ndarray, optional
+        See `draw_rotations`.
+
+    Returns
+    -------
+    Poses
+        `BLOCK` poses.
     """
-    rng = generator(*address, block)
+    rng = generator(*stream_key, block)
     fractions = rng.random((BLOCK, 3))
-    if x_distr == "beta":
-        fractions[:, 0] = rng.beta(*beta_distr_params, BLOCK)
+    if settings.x_distr == "beta":
+        fractions[:, 0] = rng.beta(*settings.beta_distr_params, BLOCK)
     return Poses(
         positions=limits[:, 0] + fractions * (limits[:, 1] - limits[:, 0]),
-        rotations=draw_rotations(rng, BLOCK, rot, upright, tilt),
+        rotations=draw_rotations(rng, BLOCK, settings.rot, upright, settings.tilt),
         spikes=rng.integers(n_spikes, size=BLOCK),
     )
 
 
-def draw_rotations(rng, n, rot, upright=None, tilt=0.0):
-    """Return `n` rotations as angles (n, 3) rad.
+def draw_rotations(
+    rng: np.random.Generator, n: int, rot: str, upright: NDArray[np.float64] | None = None, tilt: float = 0.0
+) -> NDArray[np.float64]:
+    """Draw `n` rotations as angles (n, 3) rad.
 
     Parameters
     ----------
@@ -149,95 +193,102 @@ def draw_rotations(rng, n, rot, upright=None, tilt=0.0):
     upright : numpy.ndarray, optional
         (3,), the direction in the reconstruction that points to the pia; see `upright_axis`.
     tilt : float
-        rad. The tilted axis is uniform over the directions that lie within so much of z.
+        The largest angle between the tilted axis and z, rad; the axis is uniform over all such directions.
     """
     if rot == "3drot" or (rot == "physrot" and upright is None):
-        return Rotation.from_quat(rng.standard_normal((n, 4))).as_euler(AXES)
+        angles: NDArray[np.float64] = Rotation.from_quat(rng.standard_normal((n, 4))).as_euler(AXES)
+        return angles
     angles = np.zeros((n, 3))
     if rot == "physrot":
         spin, direction = rng.uniform(-np.pi, np.pi, (2, n))
         polar = np.arccos(rng.uniform(np.cos(tilt), 1.0, n))
         aligned, _ = Rotation.align_vectors([0.0, 0.0, 1.0], upright)
         turned = Rotation.from_euler("zyz", np.stack([spin, polar, direction], axis=1))
-        return (turned * aligned).as_euler(AXES, suppress_warnings=True)
-    if rot != "norot":
+        angles = (turned * aligned).as_euler(AXES, suppress_warnings=True)
+    elif rot != "norot":
         angles[:, AXES.index(rot[0])] = rng.uniform(-np.pi, np.pi, n)
     return angles
 
 
-def upright_axis(start, end, section, angle=None):
-    """Return the direction (3,) in a reconstruction that points to the pia; None for a cell without an apical dendrite.
+def upright_axis(geometry: Geometry, section: NDArray[np.object_], angle: float | None = None) -> NDArray[np.float64] | None:
+    """Return the direction in a reconstruction that points to the pia.
+
+    Without an angle it is the direction from the soma to the centroid of the apical dendrite, weighted by length.
 
     Parameters
     ----------
-    start, end : numpy.ndarray
-        (n_seg, 3) µm, soma at the origin.
+    geometry : Geometry
     section : numpy.ndarray
-        (n_seg,) type of each segment.
+        (n_seg,) The type of each segment; "apic" is the apical dendrite.
     angle : float, optional
-        rad, if it is known: the rotation about z after which the pia lies towards y (`rotation_angle_zaxis` of BMTK).
+        The rotation about z after which the pia lies towards y, rad (`rotation_angle_zaxis` of BMTK), if it is known.
 
-    Without an angle, the direction from the soma to the centroid of the apical dendrite, weighted by length.
+    Returns
+    -------
+    numpy.ndarray or None
+        (3,), of length 1; None for a cell without an apical dendrite.
     """
     if angle is not None:
         return np.array([np.sin(angle), np.cos(angle), 0.0])
     apical = section == "apic"
     if not apical.any():
         return None
-    length = np.linalg.norm(end - start, axis=1)[apical]
-    centroid = np.average(0.5 * (start + end)[apical], axis=0, weights=length)
+    length = np.linalg.norm(geometry.end - geometry.start, axis=1)[apical]
+    centroid: NDArray[np.float64] = np.average(0.5 * (geometry.start + geometry.end)[apical], axis=0, weights=length)
     return centroid / np.linalg.norm(centroid)
 
 
-def draw_path(address, candidate, position, *, limits, reach, min_drift, max_drift, within_bounds, n_steps):
+def draw_path(
+    stream_key: StreamKey,
+    candidate: int,
+    position: NDArray[np.float64],
+    limits: NDArray[np.float64],
+    settings: DriftPaths,
+) -> NDArray[np.float64] | None:
     """Draw the straight path on which a cell drifts, with its pose in the middle.
 
     Parameters
     ----------
-    address : tuple
-        Seed and address of the stream.
+    stream_key : tuple
+        The seed and the names of the random stream.
     candidate : int
-        Number of the candidate pose; the path depends on it alone.
+        The number of the candidate pose; the random numbers depend on it alone.
     position : numpy.ndarray
-        (3,) µm, of the middle.
+        (3,) The soma in the middle of the path, µm.
     limits : numpy.ndarray
-        (3, 2) µm, of soma positions.
-    reach : numpy.ndarray
-        (3, 2) µm: the vector from the first to the last step is uniform within it.
-    min_drift, max_drift : float
-        µm. Shortest and longest path.
-    within_bounds : bool
-        Whether both ends must lie within `limits`.
-    n_steps : int
-        Odd, ends included.
+        (3, 2) The limits of soma positions, µm.
+    settings : allenrec.settings.libraries.DriftPaths
+        The vector from the first to the last step is uniform within `drift_xlim`, `drift_ylim` and `drift_zlim`, its length
+        from `min_drift` to `max_drift`; with `drift_within_bounds` both ends lie within `limits`.
 
     Returns
     -------
     numpy.ndarray or None
         Displacements (n_steps, 3) µm; None if no path was found in `PATHS_TRIED`.
     """
-    rng = generator(*address, "path", candidate)
+    rng = generator(*stream_key, "path", candidate)
+    reach = np.array([settings.drift_xlim, settings.drift_ylim, settings.drift_zlim])
     vectors = reach[:, 0] + rng.random((PATHS_TRIED, 3)) * (reach[:, 1] - reach[:, 0])
     length = np.linalg.norm(vectors, axis=1)
-    good = (length >= min_drift) & (length <= max_drift)
-    if within_bounds:
+    good = (length >= settings.min_drift) & (length <= settings.max_drift)
+    if settings.drift_within_bounds:
         for end in (position - vectors / 2, position + vectors / 2):
             good &= ((end > limits[:, 0]) & (end < limits[:, 1])).all(axis=1)
     if not good.any():
         return None
-    return np.linspace(-0.5, 0.5, n_steps)[:, np.newaxis] * vectors[np.argmax(good)]
+    return np.linspace(-0.5, 0.5, settings.drift_steps)[:, np.newaxis] * vectors[np.argmax(good)]
 
 
-def grid_displacements(axis, lowest, highest, step):
-    """Return displacements (n_steps, 3) µm along one axis ("x", "y" or "z"), a whole number of steps from zero, and the index
-    of zero among them."""
-    numbers = np.arange(-int(-lowest / step + 1e-9), int(highest / step + 1e-9) + 1)
+def grid_displacements(grid: DriftGrid) -> tuple[NDArray[np.float64], int]:
+    """Return the displacements (n_steps, 3) µm of a grid, whole numbers of steps from zero, and the index of zero."""
+    lowest, highest = grid.limits
+    numbers = np.arange(-int(-lowest / grid.step + 1e-9), int(highest / grid.step + 1e-9) + 1)
     displacements = np.zeros((len(numbers), 3))
-    displacements[:, AXES.index(axis)] = numbers * step
+    displacements[:, AXES.index(grid.axis)] = numbers * grid.step
     return displacements, int(np.flatnonzero(numbers == 0)[0])
 
 
-def place(points, rotations, positions):
+def place(points: NDArray[np.float64], rotations: NDArray[np.float64], positions: NDArray[np.float64]) -> NDArray[np.float64]:
     """Turn points about the origin and move them.
 
     Parameters
@@ -252,19 +303,22 @@ def place(points, rotations, positions):
     numpy.ndarray
         (n, 3) or (n_poses, n, 3) µm.
     """
-    return points @ np.swapaxes(turns(rotations), -1, -2) + np.asarray(positions)[..., np.newaxis, :]
+    return points @ np.swapaxes(rotation_matrices(rotations), -1, -2) + np.asarray(positions)[..., np.newaxis, :]
 
 
-def turns(rotations):
-    """Return the matrices (..., 3, 3) of rotations (..., 3) rad: what `place` turns points with."""
-    return Rotation.from_euler(AXES, rotations).as_matrix()
+def rotation_matrices(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the matrices (..., 3, 3) of rotations (..., 3) rad, with which `place` turns points."""
+    matrices: NDArray[np.float64] = Rotation.from_euler(AXES, rotations).as_matrix()
+    return matrices
 
 
 @numba.njit(cache=True, nogil=True)
-def seen_from_cell(point, matrix, position):
-    """Turn and move a point (3,) µm into the frame of a cell that is placed, the inverse of `place`; return x, y and z.
+def in_cell_frame(
+    point: NDArray[np.float64], matrix: NDArray[np.float64], position: NDArray[np.float64]
+) -> tuple[float, float, float]:
+    """Return x, y and z of a point (3,) µm in the frame of a cell in a pose: the inverse of `place`.
 
-    The matrix (3, 3) is one of `turns`.
+    The matrix (3, 3) is one of `rotation_matrices`.
     """
     x, y, z = point[0] - position[0], point[1] - position[1], point[2] - position[2]
     return (

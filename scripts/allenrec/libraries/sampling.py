@@ -1,29 +1,35 @@
-"""Sampling: poses are tried until there are enough whose templates are accepted."""
+"""Sampling: poses are tried until enough templates are accepted."""
 
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
 from allenrec.common.parallel import in_order
+from allenrec.settings.libraries import Bins
 
-from .poses import BLOCK, Poses, turns
+from .eap import CellOnProbe
+from .poses import BLOCK, Geometry, Poses, rotation_matrices
+
+BinOf = Callable[[NDArray[np.float64], NDArray[np.float32]], int | None]
 
 
 @dataclass(frozen=True)
 class Sampled:
-    """Accepted poses of one cell on one probe, with their templates.
+    """The accepted poses of one cell on one probe, with their templates.
 
-    `poses` (n); `templates`, a list of (n_contacts, n_t) float32 µV; `paths` (n, n_steps, 3) µm, displacements of the soma (one
-    step, zero, if it does not drift); `candidates` (n,): poses tried for each since the one accepted before it, its own
-    included; `n_candidates`: all poses tried.
+    `poses` (n); `templates`, (n_contacts, n_t) float32 µV each; `paths` (n, n_steps, 3) µm, displacements of the soma (one
+    step, zero, if it does not drift); `candidates` (n,): the number of poses tried for each since the one accepted before it,
+    its own included; `n_candidates`: the number of all poses tried.
     """
 
     poses: Poses
-    templates: list
-    paths: np.ndarray
-    candidates: np.ndarray
+    templates: Iterable[NDArray[np.float32]]
+    paths: NDArray[np.float64]
+    candidates: NDArray[np.int64]
     n_candidates: int
 
 
@@ -31,75 +37,73 @@ class Sampled:
 class _Accepted:
     candidate: int
     pose: Poses
-    template: np.ndarray
-    path: np.ndarray
+    template: NDArray[np.float32]
+    path: NDArray[np.float64]
 
 
-def no_path(candidate, pose):
-    """The path of a cell that does not drift."""
-    return np.zeros((1, 3))
+@dataclass(frozen=True)
+class Requirements:
+    """The requirements on a pose beside its template; by default there are none.
+
+    `usable` maps `Poses` to (n,) bool, which of them may be taken at all, or None for all. `bin_of` maps a position (3,) and a
+    template to the number of its bin, or None for no bin; there are `n_bins`. `path_of` maps the number of a candidate and its
+    pose (`Poses` of one) to displacements (`n_steps`, 3) µm, or None if the pose is refused.
+    """
+
+    usable: Callable[[Poses], NDArray[np.bool_] | None] = lambda poses: None
+    bin_of: BinOf = lambda position, template: 0
+    n_bins: int = 1
+    path_of: Callable[[int, Poses], NDArray[np.float64] | None] = lambda candidate, pose: np.zeros((1, 3))
+    n_steps: int = 1
 
 
 def sample_templates(
-    cell,
-    draw,
+    cell: CellOnProbe,
+    draw: Callable[[int], Poses],
     *,
-    n,
-    most_poses,
-    usable=lambda poses: None,
-    bin_of=lambda position, template: 0,
-    n_bins=1,
-    path_of=no_path,
-    n_steps=1,
-    threads=1,
-    progress=lambda accepted: None,
-):
-    """Try poses until `n` templates are accepted or `most_poses` poses have been tried.
+    n: int,
+    max_poses: int,
+    requirements: Requirements | None = None,
+    threads: int = 1,
+    progress: Callable[[int], object] = lambda accepted: None,
+) -> Sampled:
+    """Try poses until `n` templates are accepted or `max_poses` poses have been tried.
 
     Candidate k depends on its number alone, so a larger `n` begins with the templates of a smaller one; nothing depends on
     the number of threads.
 
     Parameters
     ----------
-    cell : allenrec.libraries.eap.CellOnProbe
+    cell : CellOnProbe
     draw : callable
-        Number of a block to its `Poses`, `BLOCK` of them.
-    n, most_poses : int
-    usable : callable
-        `Poses` to (n,) bool: which of them may be taken at all; None for all.
-    bin_of : callable
-        Position (3,) and template to the number of its bin, or None for no bin. All bins get the same share of `n`, the first
-        ones one more if it does not divide; template k comes from bin `k % n_bins` as long as all can be filled.
-    n_bins : int
-    path_of : callable
-        Number of a candidate and its pose (`Poses` of one) to displacements (n_steps, 3) µm, or None if the pose is refused.
-    n_steps : int
+        Maps the number of a block to its `Poses`, `BLOCK` of them.
+    n, max_poses : int
+    requirements : Requirements, optional
+        All bins get the same share of `n`, the first ones one more if it does not divide; template k comes from bin
+        `k % n_bins` as long as all can be filled.
     threads : int
-        How many blocks of candidates are worked on at once.
+        The number of blocks of candidates that are worked on at once.
     progress : callable
         Called with 1 for each accepted template.
-
-    Returns
-    -------
-    Sampled
     """
-    quotas = [n // n_bins + (number < n % n_bins) for number in range(n_bins)]
-    found = [[] for _ in quotas]
+    need = requirements or Requirements()
+    quotas = [n // need.n_bins + (number < n % need.n_bins) for number in range(need.n_bins)]
+    found: list[list[_Accepted]] = [[] for _ in quotas]
 
-    def try_block(number):
-        poses = draw(number)[: most_poses - number * BLOCK]
+    def try_block(number: int) -> list[_Accepted]:
+        poses = draw(number)[: max_poses - number * BLOCK]
         accepted = []
-        for k, template in cell.judge(poses, usable(poses)):
+        for k, template in cell.judge(poses, need.usable(poses)):
             candidate, pose = number * BLOCK + k, poses[k : k + 1]
-            path = path_of(candidate, pose)
+            path = need.path_of(candidate, pose)
             if path is not None:
                 accepted.append(_Accepted(candidate, pose, template, path))
         return accepted
 
     tried = 0
-    with closing(in_order(try_block, range(-(-most_poses // BLOCK)), threads)) as blocks:
+    with closing(in_order(try_block, range(-(-max_poses // BLOCK)), threads)) as blocks:
         for accepted in chain.from_iterable(blocks):
-            number = bin_of(accepted.pose.positions[0], accepted.template)
+            number = need.bin_of(accepted.pose.positions[0], accepted.template)
             if number is None or len(found[number]) == quotas[number]:
                 continue
             found[number].append(accepted)
@@ -108,12 +112,12 @@ def sample_templates(
                 tried = accepted.candidate + 1
                 break
         else:
-            tried = most_poses
-    return _gathered(found, tried, n_steps)
+            tried = max_poses
+    return _gathered(found, tried, need.n_steps)
 
 
-def _gathered(found, tried, n_steps):
-    """Take from the bins in turn."""
+def _gathered(found: list[list[_Accepted]], tried: int, n_steps: int) -> Sampled:
+    """Join what was found, taking from the bins in turn."""
     ranked = sorted((rank, number) for number, of_bin in enumerate(found) for rank in range(len(of_bin)))
     accepted = [found[number][rank] for rank, number in ranked]
     numbers = np.array([one.candidate for one in accepted], dtype=np.int64)
@@ -134,33 +138,37 @@ def _gathered(found, tried, n_steps):
     )
 
 
-def bins_of(quantity, edges, contacts):
-    """Return the function that tells the bin of a template: between which `edges` its amplitude (µV, "amplitude") or the
-    distance of its soma to the nearest contact (µm, "distance") lies; None if between none."""
+def bin_function(bins: Bins, contacts: NDArray[np.float64]) -> BinOf:
+    """Return the function that tells the bin of a template, for `Requirements.bin_of`.
 
-    def bin_of(position, template):
-        if quantity == "amplitude":
-            value = -template.min()
-        else:
-            value = np.linalg.norm(contacts - position, axis=1).min()
-        number = int(np.searchsorted(edges, value, side="right")) - 1
-        return number if 0 <= number < len(edges) - 1 else None
+    Parameters
+    ----------
+    bins : allenrec.settings.libraries.Bins
+        The edges, of the amplitude (µV) or of the distance from the soma to the nearest contact (µm).
+    contacts : numpy.ndarray
+        (n_contacts, 3) µm.
+    """
+
+    def bin_of(position: NDArray[np.float64], template: NDArray[np.float32]) -> int | None:
+        value = -template.min() if bins.of == "amplitude" else distances(position[np.newaxis], contacts)[0]
+        number = int(np.searchsorted(bins.edges, value, side="right")) - 1
+        return number if 0 <= number < len(bins.edges) - 1 else None
 
     return bin_of
 
 
-def distances(positions, contacts):
+def distances(positions: NDArray[np.float64], contacts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the distances (n,) µm from somata at `positions` (n, 3) to the nearest of `contacts` (n_contacts, 3)."""
-    return np.linalg.norm(positions[:, np.newaxis] - contacts, axis=2).min(axis=1)
+    result: NDArray[np.float64] = np.linalg.norm(positions[:, np.newaxis] - contacts, axis=2).min(axis=1)
+    return result
 
 
-def share_behind(poses, geometry, contacts):
-    """Return (n,): how much of a cell's membrane lies behind the plane of the contacts, seen from its soma, from 0 to 1."""
-    start, end, diameter = geometry
+def share_behind(poses: Poses, geometry: Geometry, contacts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share (n,) of a cell's membrane that lies behind the plane of the contacts, seen from its soma, 0 to 1."""
     # The first axis along which the contacts do not extend is the normal of their plane
     normal = int(np.argmin(np.round(np.ptp(contacts, axis=0), 6)))
-    area = diameter * np.linalg.norm(end - start, axis=1)
+    area = geometry.diameter * np.linalg.norm(geometry.end - geometry.start, axis=1)
     height = poses.positions[:, normal] - contacts[:, normal].mean()
-    relative = turns(poses.rotations)[:, normal] @ (0.5 * (start + end)).T
+    relative = rotation_matrices(poses.rotations)[:, normal] @ (0.5 * (geometry.start + geometry.end)).T
     behind = (height[:, np.newaxis] + relative) * np.where(height >= 0, 1, -1)[:, np.newaxis] < 0
     return behind @ (area / area.sum())

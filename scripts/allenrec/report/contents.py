@@ -9,7 +9,8 @@ import pandas as pd
 
 from allenrec.common.errors import UserError
 from allenrec.intracellular.intracellular_file import read_currents, summary
-from allenrec.libraries.library_file import open_library, template_table
+from allenrec.libraries.library_file import open_library
+from allenrec.libraries.table import template_table
 
 #: The stages in the order in which they run, with how the names of their rules begin; other rules come after them
 STAGES = {

@@ -1,16 +1,13 @@
 """What must hold between blocks of the configuration, and between it and files."""
 
 import difflib
-import re
 from pathlib import Path
 
 from allenrec.common.errors import UserError
+from allenrec.common.probe_names import PROBE_FILES, probe_names, source_of
 
 from .evaluation import SORTERS
-from .libraries import PROBE_FILES, probe_names
 
-#: manufacturer/probe in probeinterface's library
-LIBRARY_PROBE = r"[\w+-]+/[\w+-]+"
 #: Endings of files with spike trains
 TRAIN_FILES = (".csv", ".npz", ".nwb")
 
@@ -23,13 +20,14 @@ def check_library(key, library, libraries):
 
 def _check_probe(key, library):
     """What can be known of a probe without the web and without reading a file."""
-    probe, known = library.probe, probe_names()
+    probe = library.probe
     if library.probe_file:
         if not Path(probe).is_file():
             raise UserError(f"config: {key}: no such file {probe!r}")
     elif Path(probe).is_file() or Path(probe).suffix or probe.count("/") > 1:
         raise UserError(f"config: {key}: {probe!r} must end in {', '.join(PROBE_FILES)} if it is a file")
-    elif probe not in known and not re.fullmatch(LIBRARY_PROBE, probe):
+    elif source_of(probe) is None:
+        known = probe_names()
         close = difflib.get_close_matches(probe, known, 1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise UserError(f"config: {key}: {probe!r} is not a probe; {hint}known are {', '.join(known)}")

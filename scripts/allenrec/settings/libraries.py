@@ -1,23 +1,17 @@
-"""Template libraries: probes, poses, and the field of a cell."""
+"""Template libraries: probes, poses, the field of a cell, and drift.
 
-import importlib.util
+One class a subject; `Library` joins them, because their keys stand in one block.
+"""
+
 import math
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from allenrec.common.probe_names import PROBE_FILES, PROBE_FORMS
+
 from .base import Block, Nonnegative, Pair, PositivePair
-
-#: Endings of files with a probe: MEAutility's format, and probeinterface's
-PROBE_FILES = (".yaml", ".yml", ".json")
-
-
-def probe_names():
-    """Return the names of MEAutility's probes, without importing it: the Snakefile asks at every start."""
-    package = importlib.util.find_spec("MEAutility").submodule_search_locations[0]
-    return sorted(path.stem for path in Path(package, "electrodes").glob("*.y*ml"))
 
 
 class Bins(Block):
@@ -27,7 +21,7 @@ class Bins(Block):
     edges: Annotated[list[Nonnegative], Field(min_length=3)] = Field(description="µV or µm. Edges of the bins, increasing.")
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> "Bins":
         self.require(all(low < high for low, high in pairwise(self.edges)), "edges", "must increase")
         return self
 
@@ -38,24 +32,44 @@ class DriftGrid(Block):
     z: Pair | None = Field(None, description="µm. Along z, the axis of the probe. One of the three is given.")
     step: PositiveFloat = Field(2.0, description="µm. Between displacements, which are whole multiples of it.")
 
+    @property
+    def axis(self) -> str:
+        """The axis along which cells are displaced: "x", "y" or "z"."""
+        return next(axis for axis in "xyz" if getattr(self, axis) is not None)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lowest and highest displacement, µm."""
+        limits: tuple[float, float] = getattr(self, self.axis)
+        return limits
+
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> "DriftGrid":
         axes = [axis for axis in "xyz" if getattr(self, axis) is not None]
         if len(axes) != 1:
             raise ValueError(f"x, y, z: one of them must be given, not {' and '.join(axes) or 'none'}")
-        low, high = getattr(self, axes[0])
+        low, high = self.limits
         self.require(low <= 0 <= high and high - low >= self.step, axes[0], "must hold 0 and be a step long or longer")
         return self
 
 
-class Library(Block):
-    probe: str = Field(
-        description="Name of a MEAutility probe; a file, `.yaml` of MEAutility or `.json` of probeinterface; or "
-        "`manufacturer/probe` of probeinterface's library."
-    )
+class Content(Block):
+    """The probe, and the number of templates on it."""
+
+    probe: str = Field(description=f"Either {PROBE_FORMS}.")
     n: PositiveInt | Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(
         50, description="templates. For each cell model; or for each model of a cell type, such as `{spiny: 100, aspiny: 50}`."
     )
+
+    @property
+    def probe_file(self) -> str | None:
+        """The file that the probe is in, or None where it has a name."""
+        return self.probe if self.probe.lower().endswith(PROBE_FILES) else None
+
+
+class PoseSampling(Block):
+    """The distribution of poses."""
+
     rot: Literal["norot", "xrot", "yrot", "zrot", "3drot", "physrot"] = Field(
         "3drot",
         description="Rotation of a cell: none; uniform about one axis; uniform over all rotations; or `physrot`, the apical "
@@ -77,8 +91,20 @@ class Library(Block):
     )
     x_distr: Literal["uniform", "beta"] = Field("uniform", description="Distribution of x within `xlim`.")
     beta_distr_params: PositivePair = Field((1.5, 5.0), description="Parameters of the beta distribution of x.")
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> "PoseSampling":
+        self.require_ordered("xlim", "ylim", "zlim")
+        return self
+
+
+class Acceptance(Block):
+    """How a pose gives a template, which templates are accepted, and when a cell is given up."""
+
     min_amp: Nonnegative = Field(30.0, description="µV. Least negative peak, over all contacts, of an accepted template.")
-    bins: Bins | None = Field(None, description="Fill `n` evenly over bins, for libraries that are not all barely loud enough.")
+    bins: Bins | None = Field(
+        None, description="Fill `n` evenly over bins, for libraries whose templates do not all lie just above `min_amp`."
+    )
     spike: Literal["random", "mean"] = Field(
         "random", description="Whose currents make a template: those of a stored spike, drawn for each pose, or their mean."
     )
@@ -88,6 +114,18 @@ class Library(Block):
     on_shortfall: Literal["take", "fail"] = Field(
         "take", description="When a cell gives fewer than `n` templates: take what there is, or fail."
     )
+
+    @model_validator(mode="after")
+    def _check_bins(self) -> "Acceptance":
+        if self.bins and self.bins.of == "amplitude":
+            lowest = self.bins.edges[0]
+            self.require(lowest >= self.min_amp, "min_amp", f"must not exceed the first of bins.edges, {lowest:g}")
+        return self
+
+
+class ForwardModel(Block):
+    """The tissue, and the sources of current in it."""
+
     sigma: PositiveFloat | Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat], Field(strict=False)] = Field(
         0.3, description="S/m. Conductivity of the tissue; three values for x, y, z."
     )
@@ -99,6 +137,10 @@ class Library(Block):
         description="Method of images: 2 on an insulating plane, 1 in open tissue; `auto`: 1 for wires of MEAutility, else 2.",
     )
 
+
+class ExistingPoses(Block):
+    """Poses that are taken from elsewhere instead of drawn."""
+
     poses_from: str | None = Field(
         None, description="Another library: its poses, spikes and paths are taken, so that the same neurons are seen."
     )
@@ -107,6 +149,11 @@ class Library(Block):
         description="Path of a table of poses to take, comma-separated, with columns of `templates.csv`: `x_um`, `y_um`, "
         "`z_um`, `rotation_x_rad`, `rotation_y_rad`, `rotation_z_rad`, `spike_index` and, if not for every model, `model_id`.",
     )
+
+
+class DriftPaths(Block):
+    """The paths along which cells drift."""
+
     drifting: bool = Field(False, description="Compute each template at several steps along a path, for drifting recordings.")
     drift_steps: PositiveInt = Field(31, ge=3, description="steps. Along a path, ends included; odd, the pose is the middle.")
     min_drift: Nonnegative = Field(30.0, description="µm. Shortest path.")
@@ -114,20 +161,14 @@ class Library(Block):
     drift_xlim: Pair = Field((-10.0, 10.0), description="µm. From the first to the last step of a path, x.")
     drift_ylim: Pair = Field((-10.0, 10.0), description="µm. As `drift_xlim`, y.")
     drift_zlim: Pair = Field((30.0, 80.0), description="µm. As `drift_xlim`, z.")
-    check_for_drift_amp: bool = Field(False, description="Both ends of a path must be loud enough, too.")
+    check_for_drift_amp: bool = Field(False, description="Both ends of a path must reach `min_amp`, too.")
     drift_within_bounds: bool = Field(False, description="Both ends of a path must lie within the limits of positions.")
     drift_grid: DriftGrid | None = Field(
         None, description="Instead of a path for each template, the same displacements for all, for rigid motion."
     )
 
-    @property
-    def probe_file(self):
-        """The file that the probe is in, or None where it has a name."""
-        return self.probe if self.probe.lower().endswith(PROBE_FILES) else None
-
     @model_validator(mode="after")
-    def _check(self):
-        self.require_ordered("xlim", "ylim", "zlim")
+    def _check_paths(self) -> "DriftPaths":
         for key in ("drift_xlim", "drift_ylim", "drift_zlim"):
             self.require(getattr(self, key)[0] <= getattr(self, key)[1], key, "must be [lowest, highest]")
         self.require(self.drift_steps % 2 == 1, "drift_steps", "must be odd: the pose is the middle of the path")
@@ -137,23 +178,24 @@ class Library(Block):
             longest >= self.min_drift, "min_drift", f"is longer than any path within drift_xlim to drift_zlim, {longest:g}"
         )
         self.require(self.drifting or self.drift_grid is None, "drifting", "must be true where there is a drift_grid")
-        if self.bins and self.bins.of == "amplitude":
-            self.require(
-                self.bins.edges[0] >= self.min_amp,
-                "min_amp",
-                f"must not exceed the first of bins.edges, {self.bins.edges[0]:g}",
-            )
-        given = "poses_from" if self.poses_from is not None else "poses" if self.poses is not None else None
-        if given:
-            others = SAMPLING_KEYS | {"poses_from", "poses"} - {given}
-            useless = sorted(key for key in others if getattr(self, key) != type(self).model_fields[key].default)
-            self.require(not useless, given, f"gives the poses, so {', '.join(useless)} cannot be met; leave it out")
         return self
 
 
 #: Keys of a library that say which poses are drawn and kept
 SAMPLING_KEYS = {
-    *"n rot tilt xlim ylim zlim overhang offset min_distance max_behind x_distr beta_distr_params".split(),
+    *("n", *PoseSampling.model_fields),
     *"min_amp bins check_eap_shape max_iterations on_shortfall".split(),
     *"min_drift max_drift drift_xlim drift_ylim drift_zlim check_for_drift_amp drift_within_bounds".split(),
 }
+
+
+# Pydantic takes the fields of the last base first.
+class Library(DriftPaths, ExistingPoses, ForwardModel, Acceptance, PoseSampling, Content):
+    @model_validator(mode="after")
+    def _check_poses(self) -> "Library":
+        key = "poses_from" if self.poses_from is not None else "poses" if self.poses is not None else None
+        if key:
+            others = SAMPLING_KEYS | {"poses_from", "poses"} - {key}
+            useless = sorted(other for other in others if getattr(self, other) != type(self).model_fields[other].default)
+            self.require(not useless, key, f"gives the poses, so {', '.join(useless)} cannot be met; leave it out")
+        return self

@@ -1,4 +1,4 @@
-"""One cell on one probe, as the settings say: bins, limits, mean spikes, given poses, drift; each against the definition."""
+"""The library of one cell on one probe: bins, limits, mean spikes, given poses and drift, each against its definition."""
 
 import MEArec
 import numpy as np
@@ -6,17 +6,13 @@ import pytest
 
 from allenrec.common.errors import UserError
 from allenrec.libraries.build import build_cell_library
+from allenrec.libraries.concatenate import concatenate_libraries
 from allenrec.libraries.eap import aligned, eap, spike_currents
-from allenrec.libraries.library_file import (
-    concatenate_libraries,
-    library_from_arrays,
-    open_library,
-    poses_of,
-    read_library,
-    template_table,
-)
-from allenrec.libraries.poses import Poses, place, read_poses
+from allenrec.libraries.forward_model import Medium
+from allenrec.libraries.library_file import open_library, poses_of, read_library
+from allenrec.libraries.poses import Geometry, Poses, place, read_poses
 from allenrec.libraries.sampling import share_behind
+from allenrec.libraries.table import template_table
 from allenrec.probes import load_probe
 from allenrec.settings.libraries import Library
 
@@ -73,7 +69,7 @@ def test_share_of_the_membrane_behind_the_plane(build, currents):
     cell = currents[MODEL]
     pieces = cell.start + (np.arange(20) + 0.5)[:, np.newaxis, np.newaxis] / 20 * (cell.end - cell.start)
     area = cell.diameter * np.linalg.norm(cell.end - cell.start, axis=1)
-    geometry = (cell.start, cell.end, cell.diameter)
+    geometry = Geometry(cell.start, cell.end, cell.diameter)
     for position, rotation in zip(library.positions, library.rotations, strict=True):
         x = place(pieces.reshape(-1, 3), rotation, position)[:, 0].reshape(20, -1)
         by_hand = ((x < 0).mean(axis=0) * area).sum() / area.sum()
@@ -85,25 +81,24 @@ def test_share_of_the_membrane_behind_the_plane(build, currents):
 
 
 def test_part_behind_the_plane_acts_as_if_mirrored_at_it(currents):
-    """Why such parts may count fully: a source and its mirror image are equally far from every point of the plane."""
+    """Such parts may count fully, because a source and its mirror image are equally far from every point of the plane."""
     cell, probe = currents[MODEL], load_probe("Neuronexus-32", 10)
     imem = spike_currents(cell.imem)[1]
-    start, end = (place(points, np.array([0.3, 1.0, 2.0]), np.array([15.0, 0, 0])) for points in (cell.start, cell.end))
-    medium = {"sigma": 0.3, "source": "line", "image_factor": 2.0}
-    through = eap(imem, start, end, cell.diameter, probe.points, **medium)
-    behind = (start + end)[:, 0] < 0
-    for points in (start, end):
+    placed = Geometry(cell.start, cell.end, cell.diameter).placed(np.array([0.3, 1.0, 2.0]), np.array([15.0, 0, 0]))
+    medium = Medium(image_factor=2.0)
+    through = eap(imem, placed, probe.points, medium)
+    behind = (placed.start + placed.end)[:, 0] < 0
+    for points in (placed.start, placed.end):
         points[behind] *= [-1, 1, 1]
-    np.testing.assert_allclose(eap(imem, start, end, cell.diameter, probe.points, **medium), through, atol=1e-3)
+    np.testing.assert_allclose(eap(imem, placed, probe.points, medium), through, atol=1e-3)
 
 
 def test_mean_spike(build, currents):
     library = build(spike="mean")
     cell, probe = currents[MODEL], load_probe("Neuronexus-32", 10)
-    pose = library.rotations[0], library.positions[0]
-    placed = place(cell.start, *pose), place(cell.end, *pose)
+    placed = Geometry(cell.start, cell.end, cell.diameter).placed(library.rotations[0], library.positions[0])
     mean = (cell.imem.astype(float) - cell.imem[:, :, :1]).mean(axis=0)
-    expected = eap(mean.astype(np.float32), *placed, cell.diameter, probe.points, sigma=0.3, source="line", image_factor=2.0)
+    expected = eap(mean.astype(np.float32), placed, probe.points, Medium(image_factor=2.0))
     np.testing.assert_allclose(library.templates[0], aligned(expected, 64), atol=2e-3)
     assert set(library.spike_indices) == {-1}
 
@@ -132,7 +127,7 @@ def test_physrot_turns_the_apical_dendrite_along_the_probe(build, currents):
 
 
 def test_poses_of_another_library_show_the_same_neurons(build, currents):
-    """Another probe: all of them, loud enough or not, where they are; on the same probe, the same templates."""
+    """On the same probe they give the same templates; on another probe all poses are kept, above `min_amp` or not."""
     first = build("first")
     given = poses_of(build.folder / "first.h5")
     again = build("again", given=given, poses_from="first")
@@ -144,7 +139,7 @@ def test_poses_of_another_library_show_the_same_neurons(build, currents):
 
 
 def test_paths_of_another_library_are_taken_with_its_poses(build):
-    """Also those of a grid of which zero is not in the middle."""
+    """The displacements may be those of a grid that does not have zero in its middle."""
     first = build("first", **GRID)
     again = build("again", given=poses_of(build.folder / "first.h5"), poses_from="first", drifting=True)
     assert again.centre == first.centre == 2
@@ -189,7 +184,7 @@ def test_rigid_grid_is_the_same_for_all_cells(build):
     assert np.array_equal(both.templates, np.concatenate([a.templates, b.templates]))
 
 
-def test_ends_of_paths_are_loud_and_within_bounds_if_asked(build):
+def test_ends_of_paths_are_above_min_amp_and_within_bounds_if_asked(build):
     few = {"drifting": True, "drift_steps": 3, "n": 4}
     library = build(check_for_drift_amp=True, drift_within_bounds=True, **few)
     assert -library.templates[:, [0, -1]].min(axis=(2, 3)).max() >= 25  # aligned to the centre, a little is lost
@@ -209,25 +204,6 @@ def test_open_library_reads_what_is_asked_for(build):
     ours = build("drifting", **GRID)
     with open_library(build.folder / "drifting.h5") as library:
         assert np.array_equal(library.at_centre([4, 1]), ours.templates[[4, 1], 2])
-
-
-def test_library_from_arrays(build):
-    """Templates from elsewhere, three of two neurons, read back by us and by MEArec."""
-    probe, path = load_probe("tetrode", 1), build.folder / "arrays.h5"
-    rng = np.random.default_rng(0)
-    templates = rng.normal(size=(3, 4, 96)).astype(np.float32)
-    templates[:, 1, 32] = -50
-    kind = {"dt": 2.0**-5, "cut_out": (1.0, 2.0), "model_ids": ["b", "a", "b"]}
-    library_from_arrays(path, templates, np.ones((3, 3)), ["L5 PC", "PV", "L5 PC"], probe, **kind)
-    library = read_library(path)
-    assert np.array_equal(library.templates, templates) and library.peak_sample == 32
-    assert library.cells[["model_id", "cell_type", "n_templates"]].to_numpy().tolist() == [["b", "L5 PC", 2], ["a", "PV", 1]]
-    assert np.array_equal(MEArec.load_templates(path, return_h5_objects=False).templates, templates)
-    assert template_table(path)["cell_type"].to_list() == ["L5 PC", "PV", "L5 PC"]
-    with pytest.raises(UserError, match=r"templates have the shape \(3, 4, 95\), not \(3, 4, 96\)"):
-        library_from_arrays(path, templates[:, :, 1:], np.ones((3, 3)), ["a"] * 3, probe, **kind)
-    with pytest.raises(UserError, match=r"celltypes have the shape \(2,\), not \(3,\)"):
-        library_from_arrays(path, templates, np.ones((3, 3)), ["a"] * 2, probe, **kind)
 
 
 def test_cell_without_spikes_has_no_templates(build, currents, monkeypatch):

@@ -1,4 +1,4 @@
-"""Templates: what they start at, who is accepted, and how often."""
+"""Templates: where they start, which are accepted, how often, and the bound that spares computing most of them."""
 
 from itertools import count, islice
 
@@ -7,32 +7,42 @@ import pytest
 from scipy import stats
 
 from allenrec.common.parallel import in_order
-from allenrec.libraries.amplitude_bound import EVERYWHERE, loud_region, touches
+from allenrec.libraries.amplitude_bound import EVERYWHERE, region_above_threshold, touches
 from allenrec.libraries.eap import CellOnProbe, aligned, drawdown, eap, is_accepted, spike_currents
-from allenrec.libraries.forward_model import transfer_matrix
-from allenrec.libraries.poses import draw_poses, grid_displacements, place, position_limits
+from allenrec.libraries.forward_model import Medium, transfer_matrix
+from allenrec.libraries.poses import Geometry, draw_poses, grid_displacements, position_limits
 from allenrec.libraries.sampling import sample_templates
 from allenrec.probes import load_probe
+from allenrec.settings.libraries import Acceptance, DriftGrid, PoseSampling
 
-#: Share of candidates above 30 µV and of valid shape, Neuronexus-32, x 10 to 80 µm, 3drot: measured independently
+#: The share of candidates above 30 µV and of valid shape, Neuronexus-32, x 10 to 80 µm, 3drot, measured independently
 ACCEPTANCE = {"473863510": 0.18, "473863035": 0.10, "472363762": 0.08, "472912177": 0.025, "473862421": 0.003}
 
 
-def beside(cell, probe, *, bounded=True, **changes):
-    medium = {"sigma": 0.3, "source": "line", "image_factor": 2.0, "min_amp": 30.0, "check_eap_shape": True}
-    geometry = (cell.start, cell.end, cell.diameter)
-    return CellOnProbe(spike_currents(cell.imem), geometry, probe.points, peak_sample=64, bounded=bounded, **medium | changes)
+#: The medium of contacts in an insulating plane
+PLANE = Medium(image_factor=2.0)
+
+
+def geometry_of(cell):
+    return Geometry(cell.start, cell.end, cell.diameter)
+
+
+def beside(cell, probe, *, bounded=True, min_amp=30.0, check_eap_shape=True, **medium):
+    """A cell beside a probe, with the default settings but for the changes."""
+    medium = Medium(**{"image_factor": 2.0} | medium)
+    acceptance = Acceptance(min_amp=min_amp, check_eap_shape=check_eap_shape)
+    return CellOnProbe(spike_currents(cell.imem), geometry_of(cell), probe.points, medium, acceptance, 64, bounded=bounded)
 
 
 def sample(cell, model, n, max_iterations=1000, name="test", probe=None, threads=1, rot="3drot", **changes):
     probe = probe or load_probe("Neuronexus-32", 10)
-    limits = position_limits(probe.positions, xlim=(10, 80), ylim=None, zlim=None, overhang=30)
-    free = {"limits": limits, "rot": rot, "x_distr": "uniform", "beta_distr_params": (1.5, 5.0), "n_spikes": len(cell.imem)}
+    settings = PoseSampling(rot=rot)
+    limits = position_limits(probe.positions, settings)
     return sample_templates(
         beside(cell, probe, **changes),
-        lambda block: draw_poses((0, name, model), block, **free),
+        lambda block: draw_poses((0, name, model), block, settings, limits=limits, n_spikes=len(cell.imem)),
         n=n,
-        most_poses=n * max_iterations,
+        max_poses=n * max_iterations,
         threads=threads,
     )
 
@@ -54,11 +64,10 @@ def test_template_is_the_field_of_the_currents_without_the_stimulus(currents):
 
     cell = currents["473863510"]
     probe = load_probe("Neuronexus-32", 10)
-    rotation, position = np.array([0.4, 1.0, -2.0]), np.array([20.0, 5.0, 30.0])
-    start, end = place(cell.start, rotation, position), place(cell.end, rotation, position)
+    placed = geometry_of(cell).placed(np.array([0.4, 1.0, -2.0]), np.array([20.0, 5.0, 30.0]))
     currents = spike_currents(cell.imem)[2]
-    ours = eap(currents, start, end, cell.diameter, probe.points, sigma=0.3, source="line", image_factor=2.0)
-    x, y, z = (np.stack(pair, axis=1) for pair in zip(start.T, end.T, strict=True))
+    ours = eap(currents, placed, probe.points, PLANE)
+    x, y, z = (np.stack(pair, axis=1) for pair in zip(placed.start.T, placed.end.T, strict=True))
     points = probe.points.reshape(-1, 3).T
     electrode = lfpykit.RecExtElectrode(
         lfpykit.CellGeometry(x=x, y=y, z=z, d=cell.diameter), x=points[0], y=points[1], z=points[2], sigma=0.3
@@ -95,11 +104,8 @@ def test_stored_poses_give_the_templates_again(currents):
     sampled = sample(cell, "473863035", n=5)
     probe = load_probe("Neuronexus-32", 10)
     for k in range(5):
-        pose = sampled.poses.rotations[k], sampled.poses.positions[k]
-        again = eap(
-            spike_currents(cell.imem)[sampled.poses.spikes[k]], place(cell.start, *pose), place(cell.end, *pose),
-            cell.diameter, probe.points, sigma=0.3, source="line", image_factor=2.0,
-        )  # fmt: skip
+        placed = geometry_of(cell).placed(sampled.poses.rotations[k], sampled.poses.positions[k])
+        again = eap(spike_currents(cell.imem)[sampled.poses.spikes[k]], placed, probe.points, PLANE)
         np.testing.assert_allclose(aligned(again, 64), sampled.templates[k], atol=1e-3)  # µV, float32
 
 
@@ -147,21 +153,21 @@ def test_bound_decides_nothing_on_many_contacts(currents):
 
 @pytest.mark.parametrize("threshold", [10.0, 30.0, 100.0])
 @pytest.mark.parametrize("model", ACCEPTANCE)
-def test_a_cell_is_quiet_outside_its_loud_region(model, threshold, currents):
+def test_a_cell_is_below_threshold_outside_the_region(model, threshold, currents):
     """At points all around, and close to segments; drawdowns of all spikes written out in double precision."""
     cell = currents[model]
     spikes = spike_currents(cell.imem)
-    geometry = cell.start, cell.end, cell.diameter
-    region = loud_region(spikes, geometry, sigma=0.3, source="line", factor=2000.0, threshold=threshold, threads=9)
+    geometry = geometry_of(cell)
+    region = region_above_threshold(spikes, geometry, PLANE, threshold, threads=9)
     rng = np.random.default_rng(0)
     middles = 0.5 * (cell.start + cell.end)
     radii = 10 ** rng.uniform(-1, 2, (1000, 1))
     points = rng.standard_normal((1000, 3)) * radii + middles[rng.integers(len(middles), size=1000)]
     inside = np.array([touches(region, p[np.newaxis], np.eye(3), np.zeros(3)) for p in points])
     field = 2000 * np.tensordot(spikes, transfer_matrix(*geometry, points), axes=(1, 1))  # (spikes, samples, points)
-    loudness = (np.maximum.accumulate(field, axis=1) - field).max(axis=(0, 1))
-    assert (loudness[~inside] < threshold).all()
-    assert inside[loudness >= threshold].all()
+    drawdowns = (np.maximum.accumulate(field, axis=1) - field).max(axis=(0, 1))
+    assert (drawdowns[~inside] < threshold).all()
+    assert inside[drawdowns >= threshold].all()
     assert not inside.all()  # a region that is everywhere would be no help
 
 
@@ -186,15 +192,14 @@ def test_work_in_threads_comes_in_order_and_may_be_endless():
 
 
 def test_anisotropic_medium_does_not_turn_with_the_cell(currents):
+    """Turned by hand in a medium that is kept, a cell gives the same templates."""
     cell, sigma = currents["473863510"], (0.3, 0.2, 0.5)
     sampled = sample(cell, "473863510", n=3, sigma=sigma)
     probe = load_probe("Neuronexus-32", 10)
     for k in range(3):
-        pose = sampled.poses.rotations[k], sampled.poses.positions[k]
-        again = eap(
-            spike_currents(cell.imem)[sampled.poses.spikes[k]], place(cell.start, *pose), place(cell.end, *pose),
-            cell.diameter, probe.points, sigma=sigma, source="line", image_factor=2.0,
-        )  # fmt: skip
+        placed = geometry_of(cell).placed(sampled.poses.rotations[k], sampled.poses.positions[k])
+        medium = Medium(sigma=sigma, image_factor=2.0)
+        again = eap(spike_currents(cell.imem)[sampled.poses.spikes[k]], placed, probe.points, medium)
         np.testing.assert_allclose(aligned(again, 64), sampled.templates[k], atol=1e-3)  # µV, float32
 
 
@@ -240,13 +245,13 @@ def test_alignment_moves_the_peak_and_starts_at_zero():
 
 
 def test_step_at_zero_is_the_template_and_latency_along_the_path_is_kept(currents):
-    """A cell that moves along the probe: the pattern moves with it, at the same time after the start of the spike."""
+    """The pattern of a cell that moves along the probe moves with it, at the same time after the start of the spike."""
     cell = currents["473863510"]
     probe = load_probe("Neuropixels-24", 10)
     own = beside(cell, probe)
-    pose = draw_poses((0, "drift"), 0, limits=np.array([[20.0, 20], [0, 0], [0, 0]]), rot="3drot", x_distr="uniform",
-                      beta_distr_params=(1, 1), n_spikes=len(cell.imem))[3:4]  # fmt: skip
-    displacements, centre = grid_displacements("z", -40.0, 60.0, 20.0)
+    limits = np.array([[20.0, 20], [0, 0], [0, 0]])
+    pose = draw_poses((0, "drift"), 0, PoseSampling(), limits=limits, n_spikes=len(cell.imem))[3:4]
+    displacements, centre = grid_displacements(DriftGrid(z=(-40.0, 60.0), step=20.0))
     assert displacements[:, 2].tolist() == [-40, -20, 0, 20, 40, 60] and centre == 2
     steps = own.along(pose, displacements, centre)
     assert np.array_equal(steps[centre], own.template(pose))
@@ -258,11 +263,8 @@ def test_step_at_zero_is_the_template_and_latency_along_the_path_is_kept(current
     np.testing.assert_allclose(steps[centre][here], steps[centre + 2][there], atol=2e-3)
     # The lowest value of a step far away comes when it comes
     far = own.along(pose, np.array([[0, 0, 0], [0, 0, 400.0]]), 0)[1]
-    raw = eap(own.currents[pose.spikes[0]], place(cell.start, pose.rotations[0], pose.positions[0] + [0, 0, 400]),
-              place(cell.end, pose.rotations[0], pose.positions[0] + [0, 0, 400]), cell.diameter, probe.points,
-              sigma=0.3, source="line", image_factor=2.0)  # fmt: skip
-    shift = 64 - int(np.argmin(eap(
-        own.currents[pose.spikes[0]], place(cell.start, pose.rotations[0], pose.positions[0]),
-        place(cell.end, pose.rotations[0], pose.positions[0]), cell.diameter, probe.points,
-        sigma=0.3, source="line", image_factor=2.0).min(axis=0)))  # fmt: skip
+    spike, rotation, position = own.currents[pose.spikes[0]], pose.rotations[0], pose.positions[0]
+    raw = eap(spike, geometry_of(cell).placed(rotation, position + np.array([0, 0, 400])), probe.points, PLANE)
+    here = eap(spike, geometry_of(cell).placed(rotation, position), probe.points, PLANE)
+    shift = 64 - int(np.argmin(here.min(axis=0)))
     assert int(np.argmin(far.min(axis=0))) == int(np.argmin(raw.min(axis=0))) + shift

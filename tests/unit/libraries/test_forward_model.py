@@ -24,7 +24,7 @@ from allenrec.probes import contact_points, load_probe
 
 
 def lfpy_matrix(start, end, diameter, points, method, sigma=0.3):
-    """The same transfer matrix from LFPy's electrode."""
+    """Return the same transfer matrix from LFPy's electrode."""
     ends = [np.stack([s, e], axis=1) for s, e in zip(start.T, end.T, strict=True)]
     geometry = lfpykit.CellGeometry(x=ends[0], y=ends[1], z=ends[2], d=diameter)
     x, y, z = points.T
@@ -79,7 +79,7 @@ def test_points_close_to_the_axis(length):
 
 
 def test_logarithm():
-    """Against NumPy's: numbers close to 1, and up to the largest that a product of ratios can be."""
+    """It equals NumPy's for numbers close to 1, and up to the largest that a product of ratios can be."""
     rng = np.random.default_rng(5)
     x = np.concatenate([[1.0], 1 + 10 ** rng.uniform(-15, 0, 10_000), np.exp(rng.uniform(0, 700, 10_000))])
     ours = np.zeros_like(x)
@@ -89,7 +89,7 @@ def test_logarithm():
 
 @pytest.mark.skipif(not llvm.get_host_cpu_features().get("avx"), reason="vector instructions of other processors")
 def test_innermost_loop_is_made_of_vector_instructions(currents):
-    """Compiled anew, because a cached function has no assembly; without vectors the kernel is several times slower."""
+    """It is compiled anew, because a cached function has no assembly; without vectors the kernel is several times slower."""
     cell = currents["473863510"]
     segments = prepare_segments(cell.start, cell.end, cell.diameter)
     compiled = numba.njit(error_model="numpy")(transfer.py_func)

@@ -1,4 +1,4 @@
-"""Libraries: read back, joined, and opened by MEArec."""
+"""Libraries: read back, joined, tabulated, and opened by MEArec."""
 
 import tracemalloc
 
@@ -11,14 +11,9 @@ import pytest
 
 from allenrec.common.errors import UserError
 from allenrec.libraries.build import build_cell_library
-from allenrec.libraries.library_file import (
-    PER_TEMPLATE,
-    ROWS,
-    concatenate_libraries,
-    read_library,
-    template_table,
-    write_table,
-)
+from allenrec.libraries.concatenate import concatenate_libraries
+from allenrec.libraries.library_file import PER_TEMPLATE, ROWS, read_library
+from allenrec.libraries.table import template_table, write_table
 from allenrec.libraries.waveform_features import FEATURES, waveform_features
 from allenrec.settings.libraries import Library
 
@@ -82,7 +77,7 @@ def test_features_are_those_of_the_templates_beside_them(library_path):
 
 
 def test_table_and_joining_need_no_memory_for_the_templates(currents, tmp_path):
-    """The table of 10 GB, and 80 MB joined, which takes two blocks."""
+    """A table of 10 GB of templates is made, and 80 MB are joined, which takes two blocks."""
     small, _ = build(currents, tmp_path)
     huge = grown(small, tmp_path / "huge.h5", 500, 23_000)
     large = grown(small, tmp_path / "large.h5", 200, 230)
@@ -100,7 +95,7 @@ def test_table_and_joining_need_no_memory_for_the_templates(currents, tmp_path):
 
 
 def grown(source, path, n, n_contacts):
-    """A copy of a cell's file with more templates and contacts; they hold zeros and take no room on the disk."""
+    """Copy a cell's file with more templates and contacts, which hold zeros and take no room on the disk."""
     with h5py.File(source) as old, h5py.File(path, "w") as file:
         for name in old:
             if name not in PER_TEMPLATE and name not in ("features", "channel_positions"):

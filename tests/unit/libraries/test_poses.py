@@ -10,24 +10,25 @@ from allenrec.common.errors import UserError
 from allenrec.libraries.poses import (
     AXES,
     BLOCK,
+    Geometry,
     draw_path,
     draw_poses,
     draw_rotations,
     grid_displacements,
+    in_cell_frame,
     place,
     position_limits,
     read_poses,
-    seen_from_cell,
-    turns,
+    rotation_matrices,
     upright_axis,
 )
+from allenrec.settings.libraries import DriftGrid, DriftPaths, PoseSampling
 
 LIMITS = np.array([[10.0, 80], [-40, 40], [-150, 150]])
 
 
-def draw(block, **changes):
-    settings = {"limits": LIMITS, "rot": "3drot", "x_distr": "uniform", "beta_distr_params": (1.5, 5.0), "n_spikes": 7}
-    return draw_poses((0, "test"), block, **settings | changes)
+def draw(block, upright=None, name="test", **settings):
+    return draw_poses((0, name), block, PoseSampling(**settings), limits=LIMITS, n_spikes=7, upright=upright)
 
 
 def many(n_blocks=100, **changes):
@@ -69,12 +70,12 @@ def test_beta_positions_follow_the_beta_distribution_in_depth_only():
     assert stats.kstest(positions[:, 1], stats.uniform(-40, 80).cdf).pvalue > 1e-4
 
 
-def test_candidates_depend_on_their_address_alone():
+def test_candidates_depend_on_their_stream_key_alone():
     first, again, next_block = draw(0), draw(0), draw(1)
     assert len(first.positions) == BLOCK
     assert np.array_equal(first.rotations, again.rotations)
     assert not np.intersect1d(first.rotations, next_block.rotations).size
-    other = draw_poses((0, "other"), 0, limits=LIMITS, rot="3drot", x_distr="uniform", beta_distr_params=(1, 1), n_spikes=7)
+    other = draw(0, name="other", beta_distr_params=(1, 1))
     assert not np.intersect1d(first.rotations, other.rotations).size
 
 
@@ -109,13 +110,13 @@ def test_place_turns_as_lfpy_does():
 
 def test_limits_that_are_null_follow_the_contacts():
     contacts = np.array([[0.0, -20, -100], [0.0, 20, 100]])
-    limits = position_limits(contacts, xlim=(10, 80), ylim=None, zlim=(-5, 5), overhang=30)
+    limits = position_limits(contacts, PoseSampling(xlim=(10, 80), ylim=None, zlim=(-5, 5), overhang=30))
     assert limits.tolist() == [[10, 80], [-50, 50], [-5, 5]]
 
 
 @pytest.mark.parametrize("upright", [[0.0, 1.0, 0.0], [-0.82, -0.56, -0.11], [0.0, 0.0, 1.0], [0.0, 0.0, -1.0]], ids=str)
 def test_physrot_keeps_the_apical_dendrite_in_its_cone(upright):
-    """Uniform on a cap of the sphere: the cosine of the tilt is uniform, and so are azimuth and turn about the axis."""
+    """The axis is uniform on a cap of the sphere: the cosine of the tilt, the azimuth and the turn about it are uniform."""
     upright, tilt = np.array(upright) / np.linalg.norm(upright), 0.26
     _, angles, _ = many(rot="physrot", upright=upright, tilt=tilt)
     turned = Rotation.from_euler(AXES, angles)
@@ -141,22 +142,23 @@ KNOWN_ANGLES = {"472363762": 3.6469, "473863510": 4.1598, "473863035": 2.6393}
 
 @pytest.mark.parametrize("model", KNOWN_ANGLES)
 def test_apical_axis_is_where_the_pia_is(model, currents):
-    """Two ways to the pia that know nothing of each other: the centroid of the dendrite, and the angle of the slice."""
+    """Two independent ways lead to the pia: the centroid of the dendrite, and the angle of the slice."""
     cell = currents[model]
-    found = upright_axis(cell.start, cell.end, cell.section)
-    known = upright_axis(cell.start, cell.end, cell.section, angle=KNOWN_ANGLES[model])
+    geometry = Geometry(cell.start, cell.end, cell.diameter)
+    found = upright_axis(geometry, cell.section)
+    known = upright_axis(geometry, cell.section, angle=KNOWN_ANGLES[model])
     assert np.linalg.norm(found) == pytest.approx(1) and found @ known > np.cos(np.radians(20))
 
 
 def test_cell_without_an_apical_dendrite_has_no_axis(currents):
     cell = currents["472912177"]
-    assert upright_axis(cell.start, cell.end, cell.section) is None
+    assert upright_axis(Geometry(cell.start, cell.end, cell.diameter), cell.section) is None
 
 
 def path(candidate=0, position=(30.0, 0, 0), **changes):
-    settings = {"limits": LIMITS, "reach": np.array([[-10.0, 10], [-10, 10], [30, 80]]), "min_drift": 30.0, "max_drift": 60.0,
-                "within_bounds": False, "n_steps": 5}  # fmt: skip
-    return draw_path((0, "test"), candidate, np.array(position), **settings | changes)
+    reach = {"drift_xlim": (-10.0, 10.0), "drift_ylim": (-10.0, 10.0), "drift_zlim": (30.0, 80.0)}
+    settings = DriftPaths(**reach | {"min_drift": 30.0, "max_drift": 60.0, "drift_steps": 5} | changes)
+    return draw_path((0, "test"), candidate, np.array(position), LIMITS, settings)
 
 
 def test_path_is_straight_with_the_pose_in_its_middle():
@@ -171,9 +173,9 @@ def test_path_is_straight_with_the_pose_in_its_middle():
 
 
 def test_path_within_bounds_stays_there_or_is_given_up():
-    ends = [path(k, (12.0, 0, 140.0), within_bounds=True) for k in range(50)]
+    ends = [path(k, (12.0, 0, 140.0), drift_within_bounds=True) for k in range(50)]
     assert all(p is None for p in ends)  # 140 + 15 is beyond 150 already
-    inside = [path(k, (40.0, 0, 100.0), within_bounds=True) for k in range(50)]
+    inside = [path(k, (40.0, 0, 100.0), drift_within_bounds=True) for k in range(50)]
     assert all((100 + p[[0, -1], 2] < 150).all() for p in inside if p is not None)
 
 
@@ -187,14 +189,14 @@ def test_path_within_bounds_stays_there_or_is_given_up():
     ],
 )
 def test_grid_holds_zero_and_whole_steps(lowest, highest, step, expected):
-    displacements, zero = grid_displacements("y", lowest, highest, step)
+    displacements, zero = grid_displacements(DriftGrid(y=(lowest, highest), step=step))
     np.testing.assert_allclose(displacements[:, 1], expected, atol=1e-12)
     assert not displacements[zero].any() and not displacements[:, [0, 2]].any()
 
 
 def test_offset_moves_positions_away_from_the_plane():
     contacts = np.array([[0.0, -10, -20], [0, 10, 20]])
-    near, far = (position_limits(contacts, xlim=(10, 80), ylim=None, zlim=None, overhang=5, offset=o) for o in (0, 7))
+    near, far = (position_limits(contacts, PoseSampling(overhang=5, offset=offset)) for offset in (0, 7))
     assert np.array_equal(far - near, [[7, 7], [0, 0], [0, 0]])
 
 
@@ -231,13 +233,13 @@ def test_bad_table_of_poses_is_named(text, expected, tmp_path):
 
 @pytest.mark.parametrize("rot", ["norot", "xrot", "yrot", "zrot", "3drot", "physrot"])
 def test_every_rotation_can_be_reversed(rot):
-    """Back by the angles with their signs changed, in the opposite order; and seen from the cell, as the sampling does it."""
+    """The opposite angles in the opposite order turn points back, and so does the frame of the cell that the sampling uses."""
     positions, angles, _ = many(5, rot=rot, upright=np.array([0.6, -0.8, 0.0]), tilt=0.3)
     points = np.random.default_rng(0).normal(0, 100, (20, 3))
     placed = place(points, angles, positions)
     for k in range(len(angles)):
         back = Rotation.from_euler("zyx", -angles[k][::-1]).apply(placed[k] - positions[k])
         np.testing.assert_allclose(back, points, atol=1e-9)
-        matrix = turns(angles[k])
-        seen = [seen_from_cell(point, matrix, positions[k]) for point in placed[k]]
+        matrix = rotation_matrices(angles[k])
+        seen = [in_cell_frame(point, matrix, positions[k]) for point in placed[k]]
         np.testing.assert_allclose(seen, points, atol=1e-9)

@@ -1,4 +1,4 @@
-"""Waveform features: against waveforms of which every feature is known, SpikeInterface, and what sets cell types apart."""
+"""Waveform features, against known waveforms, against SpikeInterface, and between cell types."""
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ TIMES = np.arange(224) * DT
 #: A straight probe of 41 contacts, 20 µm apart, and one with a second column beside it
 LINE = np.array([(0.0, 0.0, z) for z in np.arange(-400.0, 401.0, 20.0)])
 STAGGERED = np.concatenate([LINE, LINE + np.array([0.0, 30.0, 10.0])])
-#: The features of one waveform, and those of them that need a peak
+#: The features of one waveform, and those that need a peak
 SHAPE = FEATURES[2:7]
 OF_THE_PEAK = {"trough_to_peak_ms", "peak_to_trough_ratio", "recovery_slope_uV_per_ms"}
 #: Full width of a Gaussian at half its height, over its standard deviation
@@ -31,7 +31,7 @@ def spike(centre=2.0, peak=30.0):
 
 
 def features(waveform, positions=LINE[:1], dt=DT):
-    """The features of one template as a dict; a waveform alone is a template of one contact."""
+    """Return the features of one template as a dict; a waveform alone is a template of one contact."""
     frame = waveform_features(np.atleast_2d(waveform)[np.newaxis], positions, dt)
     assert tuple(frame) == FEATURES and len(frame) == 1
     return frame.iloc[0].to_dict()
@@ -47,7 +47,7 @@ def test_gaussians_wherever_they_lie_between_samples(shift):
 
 
 def test_slopes_are_those_of_the_regression_lines():
-    """A cubic, which a cubic spline has exactly: trough at 2, zero at 3, peak at 4 ms; the slopes by integration."""
+    """A cubic spline has a cubic exactly: trough at 2, zero at 3, peak at 4 ms; the slopes follow by integration."""
     potential = 150 * Polynomial([6, -8, 3, -1 / 3])
 
     def slope(start, stop):
@@ -70,7 +70,7 @@ def test_slopes_of_straight_lines():
 
 
 def test_shape_keeps_with_gain_and_time():
-    """Ten times the potential, and the same 16 samples later."""
+    """Ten times the potential has ten times the amplitude and slopes; 16 samples later all is the same."""
     first = features(spike())
     louder, later = features(10 * spike()), features(spike(2 + 16 * DT))
     for name in FEATURES:
@@ -79,7 +79,7 @@ def test_shape_keeps_with_gain_and_time():
         assert later[name] == pytest.approx(first[name], rel=1e-6, nan_ok=True)
 
 
-def test_features_are_of_the_loudest_contact():
+def test_features_are_of_the_peak_contact():
     wide = -50 * gaussian(2, 0.4) + 20 * gaussian(4, 0.5)
     template = np.stack([wide, spike(), 0.5 * wide])
     found, alone = features(template, LINE[:3]), features(spike())
@@ -88,7 +88,7 @@ def test_features_are_of_the_loudest_contact():
         assert found[name] == pytest.approx(alone[name])
 
 
-#: Waveforms, and which features of their shape they do not have
+#: Waveforms, and the features of their shape that cannot be measured
 UNDEFINED = {
     "flat": (np.zeros(224), SHAPE),
     "never below zero": (gaussian(2), SHAPE),
@@ -102,7 +102,7 @@ UNDEFINED = {
 
 
 @pytest.mark.parametrize("case", UNDEFINED)
-def test_what_is_not_defined_is_nan(case):
+def test_features_that_cannot_be_measured_are_nan(case):
     waveform, missing = UNDEFINED[case]
     found = features(waveform)
     assert {name for name in SHAPE if np.isnan(found[name])} == set(missing)
@@ -113,7 +113,7 @@ def test_no_template_is_an_empty_table():
 
 
 def test_spread_of_amplitudes_that_fall_along_the_probe():
-    """Linearly, which interpolation between contacts has exactly; exponentially; and off the end of the probe."""
+    """A linear fall is exact between contacts; an exponential one, also off the end of the probe, is close."""
     z = LINE[:, 2]
     linear = features(np.maximum(1 - np.abs(z) / 100, 0)[:, np.newaxis] * spike(), LINE)
     assert linear["spread_um"] == pytest.approx(2 * 100 * (1 - SEEN))
@@ -128,7 +128,7 @@ def test_spread_of_amplitudes_that_fall_along_the_probe():
 
 
 def travelling(positions, above, below, decay=100.0):
-    """A spike that starts at z = 0 and takes |z| / speed, ms, to each contact; quieter there and in the second column."""
+    """A spike that starts at z = 0, takes |z| / speed, ms, to each contact, and is smaller there and in the second column."""
     z = positions[:, 2]
     delay = np.abs(z) / np.where(z > 0, above, below)
     gain = np.exp(-np.abs(z) / decay) * np.where(positions[:, 1] > 0, 0.9, 1.0)
@@ -158,7 +158,7 @@ def test_speed_needs_delays_along_enough_contacts():
 
 
 def spikeinterface_features(waveform):
-    """SpikeInterface's metrics of a waveform, as it calls them, in our names and units."""
+    """Return SpikeInterface's metrics of a waveform, computed by its own functions, in our names and units."""
     rate = 10 * 1e3 / DT
     curve = resample_poly(waveform.astype(float), 10, 1)
     found = spikeinterface_metrics.get_trough_and_peak_idx(curve, rate, 0.3, 0.09)
@@ -184,7 +184,7 @@ def test_real_templates_have_the_features_that_spikeinterface_finds(library):
 
 
 def test_fast_spiking_cells_have_narrow_waveforms(library):
-    """The Pvalb cell against the pyramidal ones, by what such cells are told by."""
+    """The Pvalb cell differs from the pyramidal ones in the features by which such cells are told apart."""
     aspiny = library.celltypes == "aspiny"
     narrow, wide = library.features[aspiny], library.features[~aspiny]
     assert narrow["trough_to_peak_ms"].between(0.2, 1.0).all() and (wide["trough_to_peak_ms"] > 1.0).all()

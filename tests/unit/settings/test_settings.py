@@ -12,9 +12,10 @@ import yaml
 from support import ROOT
 
 from allenrec.common.errors import UserError
+from allenrec.common.probe_names import probe_names
 from allenrec.settings import Settings, load_settings
 from allenrec.settings.base import Block
-from allenrec.settings.libraries import Library, probe_names
+from allenrec.settings.libraries import Library
 from allenrec.settings.recordings import Recording
 
 BASE = {"libraries": {"lib": {"probe": "Neuronexus-32"}}, "recordings": {"rec": {"library": "lib"}}}

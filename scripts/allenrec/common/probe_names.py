@@ -1,0 +1,61 @@
+"""The ways to name a probe: what can be known of a name without importing the packages that hold probes.
+
+`allenrec.settings` checks names with this register; `allenrec.probes.sources` has a reader for each entry.
+"""
+
+import importlib.util
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def _meautility_names() -> list[str]:
+    """Return the names of MEAutility's probes, without importing it, as the Snakefile asks at every start."""
+    package = importlib.util.find_spec("MEAutility")
+    folders = package.submodule_search_locations if package else None
+    return sorted(path.stem for folder in folders or () for path in Path(folder, "electrodes").glob("*.y*ml"))
+
+
+@dataclass(frozen=True)
+class ProbeSource:
+    """One source of probes, by the names that it understands.
+
+    `form` says in words what its names look like. A name belongs to the source if it ends in one of `suffixes` (a file), is one
+    of `names()`, or matches the regular expression `pattern`.
+    """
+
+    form: str
+    suffixes: tuple[str, ...] = ()
+    names: Callable[[], list[str]] = list
+    pattern: str | None = None
+
+    def understands(self, probe: str) -> bool:
+        """Return whether a name belongs to this source."""
+        return (
+            probe.lower().endswith(self.suffixes)
+            or probe in self.names()
+            or (self.pattern is not None and re.fullmatch(self.pattern, probe) is not None)
+        )
+
+
+PROBE_SOURCES = {
+    "MEAutility": ProbeSource("the name of a MEAutility probe", names=_meautility_names),
+    "MEAutility file": ProbeSource("a file `.yaml` of MEAutility", suffixes=(".yaml", ".yml")),
+    "probeinterface file": ProbeSource("a file `.json` of probeinterface", suffixes=(".json",)),
+    "probeinterface library": ProbeSource("`manufacturer/probe` of probeinterface's library", pattern=r"[\w+-]+/[\w+-]+"),
+}
+#: The forms of all names, in words
+PROBE_FORMS = ", or ".join(source.form for source in PROBE_SOURCES.values())
+#: Suffixes of files that hold a probe
+PROBE_FILES = tuple(suffix for source in PROBE_SOURCES.values() for suffix in source.suffixes)
+
+
+def source_of(probe: str) -> str | None:
+    """Return the key in `PROBE_SOURCES` of the source that understands a name, or None."""
+    return next((key for key, source in PROBE_SOURCES.items() if source.understands(probe)), None)
+
+
+def probe_names() -> list[str]:
+    """Return the names of all probes that need neither a file nor the web."""
+    return [name for source in PROBE_SOURCES.values() for name in source.names()]

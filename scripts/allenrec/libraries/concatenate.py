@@ -1,0 +1,80 @@
+"""The libraries of single cells joined into one."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from allenrec.common.errors import UserError
+from allenrec.common.hdf5 import hdf5_written_beside
+
+from .library_file import FilePath, LibraryInfo, create_rows, read_in_blocks, read_info, write_info
+
+
+def concatenate_libraries(paths: Sequence[FilePath], path: FilePath, *, exclude_flagged: bool = False) -> str:
+    """Join the files of single cells, in their order, into one library.
+
+    One file is open at a time and its templates are copied in blocks, so the memory needed does not grow with the library.
+
+    Parameters
+    ----------
+    paths : list of path
+    path : path
+        The file to write.
+    exclude_flagged : bool
+        Whether models that are flagged (see `allenrec.models.recorded_sweeps.flags`) are left out.
+
+    Returns
+    -------
+    str
+        A line per model for the log: how many templates it gave, and its flags.
+
+    Raises
+    ------
+    UserError
+        If there is no template at all, or a file is unsound or belongs to another probe or setting.
+    """
+    found = [(part, *read_info(part)) for part in map(Path, paths)]
+    outcome = [_outcome(info, exclude_flagged) for _, _, info in found]
+    found = [row for row in found if not (exclude_flagged and _flags(row[2]))]
+    if not found:
+        raise UserError(f"{path}: every model is flagged; set models.exclude_flagged to false to use them nevertheless")
+    parts, shapes, infos = zip(*found, strict=True)
+    for part, shape in zip(parts, shapes, strict=True):
+        if shape[1:] != shapes[0][1:]:
+            raise UserError(f"{part} has templates of another shape than {parts[0]}; delete it and run again")
+    total = sum(shape[0] for shape in shapes)
+    if not total:
+        raise UserError(f"{path}: no cell gave a template; widen the limits or lower min_amp in `libraries`")
+    first_row = 0
+    with hdf5_written_beside(path) as file:
+        for part, shape in zip(parts, shapes, strict=True):
+            for name, start, block in read_in_blocks(part):
+                if name not in file:
+                    create_rows(file, name, (total, *block.shape[1:]), block.dtype)
+                file[name][first_row + start : first_row + start + len(block)] = block
+            file.raise_fault()
+            first_row += shape[0]
+        write_info(file, _joined(infos))
+    return "\n".join(outcome)
+
+
+def _joined(infos: Sequence[LibraryInfo]) -> LibraryInfo:
+    """Return the info of the first file with the cells and the digests of all."""
+    cells = pd.concat([info.cells for info in infos], ignore_index=True).fillna("")
+    digests = {info.cells["model_id"][0]: info.provenance["digests"] for info in infos}
+    return replace(infos[0], cells=cells, provenance=infos[0].provenance | {"digests": digests})
+
+
+def _flags(info: LibraryInfo) -> str:
+    """Return the flags of the model in the file of one cell, "" if there is none."""
+    return str(info.cells["flags"][0]) if "flags" in info.cells else ""
+
+
+def _outcome(info: LibraryInfo, exclude_flagged: bool) -> str:
+    """Return the line of one cell for the log."""
+    cell, wanted, flags = info.cells.iloc[0], int(info.params["n"]), _flags(info)
+    shortfall = f", {wanted - cell.n_templates} fewer than asked for" if cell.n_templates < wanted else ""
+    flagged = f"; flagged: {flags}{', so left out (models.exclude_flagged)' if exclude_flagged else ''}" if flags else ""
+    return f"model {cell.model_id} ({cell.cell_type}): {cell.n_templates} templates{shortfall}{flagged}"

@@ -1,0 +1,54 @@
+"""The table of a library, `templates.csv`: one row per template."""
+
+import numpy as np
+import pandas as pd
+
+from allenrec.common.files import written_beside
+
+from .library_file import FilePath, open_library
+from .sampling import distances
+
+#: The columns of `cells` that are numbers of a cell, not of its templates
+COUNTS = ("n_templates", "n_candidates", "acceptance_rate")
+
+
+def template_table(path: FilePath) -> pd.DataFrame:
+    """Return the table of a library file, or of the file of one cell; the templates themselves are not read.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per template: its cell, pose, distance (µm) from the soma to the nearest contact, features (see
+        `waveform_features`), and the metadata of the cell.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, cut short or of another kind.
+    """
+    with open_library(path) as library:
+        positions, rotations, cells = library.positions, library.rotations, library.cells
+        own = pd.DataFrame(
+            {
+                "template": np.arange(len(positions)),
+                "model_id": library.model_ids,
+                "x_um": positions[:, 0],
+                "y_um": positions[:, 1],
+                "z_um": positions[:, 2],
+                "rotation_x_rad": rotations[:, 0],
+                "rotation_y_rad": rotations[:, 1],
+                "rotation_z_rad": rotations[:, 2],
+                "spike_index": library.spike_indices,
+                "candidates": library.candidates,
+                # One by one, because all pairs of somata and contacts need much memory
+                "distance_um": [distances(row[np.newaxis], library.channel_positions)[0] for row in positions],
+            }
+        ).join(library.features)
+    known = [column for column in cells if column not in own and column not in COUNTS]
+    return own.merge(cells[["model_id", *known]], on="model_id", how="left", validate="many_to_one")
+
+
+def write_table(path: FilePath, table: pd.DataFrame) -> None:
+    """Write a DataFrame as CSV, whole or not at all."""
+    with written_beside(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.6g")

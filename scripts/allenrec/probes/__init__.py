@@ -1,0 +1,25 @@
+"""Probes: contacts, and the points on them where potentials are evaluated."""
+
+from .probe import (
+    PLANES,
+    Probe,
+    contact_points,
+    describe_probe,
+    half_sizes,
+    layout_from_text,
+    layout_to_text,
+    probe_from_layout,
+)
+from .sources import load_probe
+
+__all__ = [
+    "PLANES",
+    "Probe",
+    "contact_points",
+    "describe_probe",
+    "half_sizes",
+    "layout_from_text",
+    "layout_to_text",
+    "load_probe",
+    "probe_from_layout",
+]
