@@ -181,8 +181,8 @@ def plan_recording(
     parts = NOISE_MODES[signal.noise_mode].design(inputs)
     noise = design_noise((*stream_key, "noise"), signal, grid.fs, n_channels, bandpass, parts)
     units = unit_table(library, template_ids, keys, trains, trains_settings, grid).assign(
-        snr=signal_to_noise(unfiltered, noise and noise.raw),
-        snr_filtered=signal_to_noise(filtered, noise and noise.filtered),
+        snr=signal_to_noise(unfiltered, noise.raw if noise else None),
+        snr_filtered=signal_to_noise(filtered, noise.filtered if noise else None),
         bursting=[unit in bursts for unit in range(len(keys))],
     )
     return Plan(

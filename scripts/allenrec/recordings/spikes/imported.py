@@ -54,7 +54,7 @@ def _read_csv(path: str | PathLike[str]) -> dict[str, NDArray[np.float64]]:
     table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
     missing = [column for column in ("unit", "time_s") if column not in table]
     if missing:
-        raise UserError(f"{path}: has no column {missing[0]!r}; its columns are {', '.join(table) or 'none'}")
+        raise UserError(f"{path}: has no column {missing[0]!r}; its columns are {', '.join(map(str, table)) or 'none'}")
     silent = table["time_s"].str.strip() == ""
     times = pd.to_numeric(table["time_s"], errors="coerce")
     wrong = np.flatnonzero(times.isna() & ~silent)

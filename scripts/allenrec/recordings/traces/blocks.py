@@ -13,7 +13,7 @@ from allenrec.common.parallel import in_order
 
 from ..tick_grid import split_ticks
 from ..types import Rows
-from .injection import add_spikes
+from .injection import Spikes, add_spikes, in_time_order
 from .low_rank import UpsampledTemplate, stacked, waveforms_of
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _add_units(
     traces: NDArray[np.float32], start: int, plan: Plan, units: Sequence[int], channels: Sequence[int] | None = None
 ) -> None:
     """Add the spikes of units to traces whose first row is sample `start`, on all channels or on some."""
-    spikes: list[tuple[NDArray[np.generic], ...]] = []
+    spikes: list[Spikes] = []
     along_paths: list[UpsampledTemplate] = []
     for unit in units:
         near = _near(plan, unit, start, start + len(traces))
@@ -190,23 +190,21 @@ def _add_units(
         if channels is not None and gains.shape[1] > 1:
             gains = gains[:, channels]
         widening = np.ones(len(samples)) if factors is None else factors[near]
+        of_unit = Spikes(samples, phases, gains, widening, np.full(len(samples), unit))
         if not plan.unit_drift:
-            spikes.append((samples, phases, gains, widening, np.full(len(samples), unit)))
+            spikes.append(of_unit)
             continue
         for template, shares in plan.unit_drift.templates(unit, near):
             mine = shares > 0
-            gains_of_step = gains[mine] * shares[mine, np.newaxis]
-            which = np.full(mine.sum(), len(along_paths))
-            spikes.append((samples[mine], phases[mine], gains_of_step, widening[mine], which))
+            of_step, gains_of_step = of_unit.of(mine), gains[mine] * shares[mine, np.newaxis]
+            spikes.append(of_step._replace(gains=gains_of_step, which=np.full(mine.sum(), len(along_paths))))
             along_paths.append(template)
-    samples, *others = map(np.concatenate, zip(*spikes, strict=True)) if spikes else [np.zeros(0)]
-    if not len(samples):
+    if not any(len(some.samples) for some in spikes):
         return
-    order = np.argsort(samples, kind="stable")
     templates = stacked(along_paths) if plan.unit_drift else plan.upsampled
     if channels is not None:
         templates = templates.on(channels)
-    add_spikes(traces, start, samples[order], *(values[order] for values in others), templates)
+    add_spikes(traces, start, in_time_order(spikes), templates)
 
 
 def _near(plan: Plan, unit: int, start: int, stop: int) -> slice:

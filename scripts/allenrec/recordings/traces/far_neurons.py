@@ -17,7 +17,7 @@ from ..types import StreamKey, TemplateLibrary
 from ..units.selection import UnitGroup, unit_groups, unit_keys
 from .drift import Drift, DriftingCells, design_drift
 from .filters import Filter
-from .injection import add_spikes
+from .injection import Spikes, add_spikes
 from .low_rank import UpsampledTemplates, waveforms_of
 from .noise_parts import NoiseInputs, NoiseParts
 from .paths import Paths, paths_of
@@ -96,7 +96,7 @@ class FarNeurons:
             samples, neurons = self.spikes(block)
             which = self.moved(samples, neurons) if self.moved else self.at_rest[neurons]
             gains, ones = np.ones((len(samples), 1), dtype=np.float32), np.ones(len(samples))
-            add_spikes(traces, start, samples, np.zeros_like(samples), gains, ones, which, self.templates)
+            add_spikes(traces, start, Spikes(samples, np.zeros_like(samples), gains, ones, which), self.templates)
 
 
 def design_far_neurons(inputs: NoiseInputs) -> NoiseParts:

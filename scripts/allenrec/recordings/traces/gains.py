@@ -98,7 +98,7 @@ class ChannelGains:
 Gains = NDArray[np.float32] | ChannelGains
 
 
-def draw_gains(stream_key: StreamKey, decay: NDArray[np.floating], n_channels: int, settings: SpikeGains) -> Gains:
+def draw_gains(stream_key: StreamKey, decay: NDArray[np.float64], n_channels: int, settings: SpikeGains) -> Gains:
     """Draw the gain of each spike of a unit.
 
     Parameters
@@ -163,7 +163,7 @@ def spike_gains(
     gains: list[Gains] = []
     widening: list[NDArray[np.float64] | None] = []
     for unit, key in enumerate(keys):
-        decay: NDArray[np.floating] = np.broadcast_to(np.float32(1), len(ticks[unit]))
+        decay = np.ones(len(ticks[unit]))
         if unit in bursts:
             decay = burst_gains(ticks[unit] * (1000 / grid.ticks_per_second), bursts[unit])
         gains.append(draw_gains((*stream_key, "gain", *key), decay, n_channels, settings))
@@ -172,7 +172,7 @@ def spike_gains(
     return gains, widening
 
 
-def burst_starts(times: NDArray[np.float64], decay: BurstDecay) -> NDArray[np.int64]:
+def burst_starts(times: NDArray[np.floating], decay: BurstDecay) -> NDArray[np.int64]:
     """Return for each spike the index of the first spike of its burst.
 
     A burst begins with the first spike that is not in the burst before.
@@ -197,7 +197,7 @@ def burst_starts(times: NDArray[np.float64], decay: BurstDecay) -> NDArray[np.in
     return np.repeat(starts, np.diff([*starts, len(times)])).astype(np.int64)
 
 
-def burst_gains(times: NDArray[np.float64], decay: BurstDecay) -> NDArray[np.float64]:
+def burst_gains(times: NDArray[np.floating], decay: BurstDecay) -> NDArray[np.float64]:
     """Return the gain of each spike of a bursting unit, from the intervals before it.
 
     The formula is MEArec's: the gain is 1 for the first spike of a burst, and then (mean interval since the first / spikes

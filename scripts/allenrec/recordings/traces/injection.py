@@ -1,5 +1,8 @@
 """Injection: spikes are added to a recording at times between its samples."""
 
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -7,17 +10,32 @@ from numpy.typing import NDArray
 from .low_rank import COMPONENTS_AT_ONCE, UpsampledTemplates
 
 
+class Spikes(NamedTuple):
+    """Spikes that are added to traces, for compiled functions; all arrays have one row per spike.
+
+    `samples` and `phases` as `split_ticks` returns them; `gains` (n_spikes, 1 or n_channels) float32; `widening`, by which
+    factor a spike is slower than its template, about its peak; `which`, the template of each spike.
+    """
+
+    samples: NDArray[np.int64]
+    phases: NDArray[np.int64]
+    gains: NDArray[np.float32]
+    widening: NDArray[np.float64]
+    which: NDArray[np.int64]
+
+    def of(self, mine: NDArray[Any]) -> "Spikes":
+        """Return some of the spikes, by a mask or indices."""
+        return Spikes(*(values[mine] for values in self))
+
+
+def in_time_order(parts: Iterable[Spikes]) -> Spikes:
+    """Return the spikes of at least one part together, in the order of time."""
+    together = Spikes(*map(np.concatenate, zip(*parts, strict=True)))
+    return together.of(np.argsort(together.samples, kind="stable"))
+
+
 @numba.njit(cache=True, nogil=True)
-def add_spikes(
-    traces: NDArray[np.float32],
-    start: int,
-    samples: NDArray[np.int64],
-    phases: NDArray[np.int64],
-    gains: NDArray[np.float32],
-    widening: NDArray[np.float64],
-    which: NDArray[np.int64],
-    templates: UpsampledTemplates,
-) -> None:
+def add_spikes(traces: NDArray[np.float32], start: int, spikes: Spikes, templates: UpsampledTemplates) -> None:
     """Add spikes to a piece of the recording, in place.
 
     The function is fastest if spikes come in the order of time, because near samples then stay in the cache.
@@ -28,16 +46,10 @@ def add_spikes(
         (n, n_channels) float32 µV.
     start : int
         Sample of the recording that is the first row of `traces`.
-    samples, phases : numpy.ndarray
-        (n_spikes,) as `split_ticks` returns them.
-    gains : numpy.ndarray
-        (n_spikes, n_channels) or (n_spikes, 1) float32.
-    widening : numpy.ndarray
-        (n_spikes,) widening factors: a spike is so much slower than its template, about its peak.
-    which : numpy.ndarray
-        (n_spikes,) template of each spike.
+    spikes : Spikes
     templates : UpsampledTemplates
     """
+    samples, phases, gains, widening, which = spikes
     n, n_channels = traces.shape
     _, n_phases, n_t, largest = templates.temporal.shape
     peak, n_windows = templates.peak, templates.spatial.shape[1]

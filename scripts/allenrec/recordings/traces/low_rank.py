@@ -81,7 +81,7 @@ class UpsampledTemplates(NamedTuple):
 
     def scaled(self, factor: NDArray[np.float64]) -> "UpsampledTemplates":
         """Return the templates multiplied by a factor per channel, (n_channels,)."""
-        return self._replace(spatial=self.spatial * np.float32(factor))
+        return self._replace(spatial=self.spatial * factor.astype(np.float32))
 
     def at_sample(self, template: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return the temporal components (n_t, rank) of a template with the spike exactly at `peak`, and the spatial ones."""
@@ -251,4 +251,4 @@ def in_windows(
     found = np.empty((n_phases, n_t, ranks.max()), dtype=np.float32)
     for (begin, end), part, mixture in zip(windows, parts, vectors, strict=True):
         found[:, begin:end] = (part @ mixture).reshape(n_phases, end - begin, -1)
-    return found, np.float32(vectors.swapaxes(1, 2) @ spatial), ranks
+    return found, (vectors.swapaxes(1, 2) @ spatial).astype(np.float32), ranks

@@ -34,12 +34,12 @@ class NoiseMode:
     ----------
     design : callable
         Return the `NoiseParts` for `NoiseInputs`.
-    needs_library : bool
-        Whether its cells come from a library, which may be another one than that of the units.
+    library_key : str or None
+        The key of the configuration that names the library of its cells; None if it needs no library.
     """
 
     design: Callable[[NoiseInputs], NoiseParts]
-    needs_library: bool = False
+    library_key: str | None = None
 
 
 def _uncorrelated(inputs: NoiseInputs) -> NoiseParts:
@@ -55,7 +55,7 @@ def _distance_correlated(inputs: NoiseInputs) -> NoiseParts:
 NOISE_MODES = {
     "uncorrelated": NoiseMode(_uncorrelated),
     "distance-correlated": NoiseMode(_distance_correlated),
-    "far-neurons": NoiseMode(design_far_neurons, needs_library=True),
+    "far-neurons": NoiseMode(design_far_neurons, library_key="far_neurons_library"),
 }
 
 
@@ -150,10 +150,10 @@ def design_noise(
         # A contact that the source does not reach has white noise alone.
         white, raw, filtered = np.where(raw > 0, (white, raw, filtered), (ones, ones, ones * gain))
     factor = signal.noise_level / (filtered if signal.noise_level_at == "filtered" else raw)
-    scale = np.float32(white * factor)
+    scale = (white * factor).astype(np.float32)
     if parts.covariance is not None:
         mixing = mixing_matrix(parts.covariance) * scale
-        scale = np.float32(ones)
+        scale = ones.astype(np.float32)
     source = source and source.scaled(factor)
     return Noise(stream_key, scale, mixing, colour, source, raw=raw * factor, filtered=filtered * factor)
 

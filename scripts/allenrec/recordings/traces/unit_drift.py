@@ -113,7 +113,7 @@ def design_unit_drift(
     def at_step(unit: int, step: int) -> UpsampledTemplate:
         return upsample_template(library.templates[template_ids[unit], step], how)
 
-    displacements = [np.float32(drift.displacement(unit, grid.seconds(some))) for unit, some in enumerate(ticks)]
+    displacements = [drift.displacement(unit, grid.seconds(some)).astype(np.float32) for unit, some in enumerate(ticks)]
     return UnitDrift(drift, paths, depths, displacements, at_step)
 
 

@@ -26,7 +26,7 @@ class UnitGroup(NamedTuple):
 
     kind: str
     cell_types: Sequence[str]
-    count: int
+    number: int
 
 
 def unit_groups(cell_types: CellTypes, n_excitatory: int, n_inhibitory: int) -> list[UnitGroup]:
@@ -39,7 +39,7 @@ def unit_groups(cell_types: CellTypes, n_excitatory: int, n_inhibitory: int) -> 
 
 def unit_keys(groups: Sequence[UnitGroup]) -> list[UnitKey]:
     """Return the key of each unit, in the order of units."""
-    return [(group.kind, number) for group in groups for number in range(group.count)]
+    return [(group.kind, number) for group in groups for number in range(group.number)]
 
 
 @dataclass(frozen=True)
@@ -131,17 +131,17 @@ def select_templates(
     of_type = [np.isin(candidates.celltypes, group.cell_types) for group in groups]
     criteria = _criteria(candidates, limits, drift)
     allowed = np.logical_and.reduce([np.any(of_type, axis=0), *(keeps for _, keeps in criteria)])
-    counts = [group.count for group in groups]
+    counts = [group.number for group in groups]
     if limits.n_overlap_pairs is None:
         chosen = _independent(order[allowed[order]], candidates, of_type, counts, limits)
     else:
         chosen = _with_overlaps(rng, np.flatnonzero(allowed), candidates, of_type, counts, limits)
     for units, mine, group in zip(chosen, of_type, groups, strict=True):
-        if len(units) < group.count:
+        if len(units) < group.number:
             stages = [(f"cell_types.{group.kind} {group.cell_types}", mine), *criteria]
             raise UserError(
-                f"{group.count} {group.kind} units were asked for, {len(units)} can be placed; "
-                + _what_binds(stages, group.count, len(candidates), limits)
+                f"{group.number} {group.kind} units were asked for, {len(units)} can be placed; "
+                + _what_binds(stages, group.number, len(candidates), limits)
             )
     return np.array([row for units in chosen for row in units], dtype=np.int64)
 
