@@ -16,8 +16,8 @@ from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.plan import plan_recording
 from allenrec.recordings.traces.blocks import block_length, blocks, spikes_only
-from allenrec.recordings.traces.gains import burst_gains
-from allenrec.recordings.traces.injection import waveforms_of
+from allenrec.recordings.traces.gains import BurstDecay, burst_gains
+from allenrec.recordings.traces.low_rank import waveforms_of
 from allenrec.settings.recordings import Recording
 
 
@@ -130,12 +130,12 @@ def test_trace_without_noise_is_the_sum_of_the_templates_at_their_times(modulati
         assert np.abs(expected).max() > 50
 
 
-def test_noise_free_trace_equals_the_placed_templates_exactly(library):
-    """The same sum from the placed templates, in double precision: float32 rounding is all that differs."""
+def test_noise_free_trace_equals_the_upsampled_templates_exactly(library):
+    """The same sum from the upsampled templates, in double precision: float32 rounding is all that differs."""
     plan = plan_recording(library, settings(recordings=QUIET), seed=0, name="test")
     expected = np.zeros((plan.n_samples + 2000, 32))
-    placed = map(waveforms_of, plan.placed.courses.astype(float), plan.placed.weights)
-    for ticks, gains, waveforms in zip(plan.ticks, plan.gains, placed, strict=True):
+    upsampled = map(waveforms_of, plan.upsampled.temporal.astype(float), plan.upsampled.spatial)
+    for ticks, gains, waveforms in zip(plan.ticks, plan.gains, upsampled, strict=True):
         for tick, gain in zip(ticks, gains, strict=True):
             sample, phase = divmod(tick + 8, 16)
             first = sample - plan.peak + 1000
@@ -220,7 +220,7 @@ def test_far_neurons_of_another_library(library, tmp_path):
     quiet = replace(library, templates=library.templates / 10, features=library.features.assign(amplitude_uV=1.0))
     own = plan_recording(library, chosen, seed=0, name="test")
     other = plan_recording(library, chosen, seed=0, name="test", far_library=quiet)
-    assert len(own.noise.far.rates) == len(other.noise.far.rates) == 30
+    assert len(own.noise.source.rates) == len(other.noise.source.rates) == 30
     np.testing.assert_allclose(other.noise.raw, own.noise.raw)  # at the level asked for, however quiet they are
     with pytest.raises(
         UserError, match=r"far neurons were asked for, their library has 0 of cell_types.excitatory \['spiny'\]"
@@ -237,16 +237,16 @@ def test_bursting_units_have_the_gains_of_their_intervals(library, tmp_path):
     assert plan.units["bursting"].tolist() == [True, False, True, False, False]
     for unit in range(5):
         times = plan.ticks[unit] / plan.ticks_per_second * 1000
-        bursts = burst_gains(times, exp_decay=0.2, n_burst_spikes=10, max_burst_duration=100.0)
+        bursts = burst_gains(times, BurstDecay(exp_decay=0.2, n_burst_spikes=10, max_burst_duration=100.0))
         if unit not in (0, 2):
             bursts[:] = 1
-            assert plan.stretches[unit] is None
+            assert plan.widening_factors[unit] is None
         else:
             assert bursts.min() < 0.8
-            np.testing.assert_allclose(plan.stretches[unit], 2 - bursts)
+            np.testing.assert_allclose(plan.widening_factors[unit], 2 - bursts)
         np.testing.assert_allclose(plan.gains[unit], plain.gains[unit] * bursts[:, np.newaxis], rtol=1e-6)
     with read_recording(tmp_path / "r.h5") as recording:
-        assert np.array_equal(recording.file["spiketrains/0/stretches"], plan.stretches[0])
+        assert np.array_equal(recording.file["spiketrains/0/stretches"], plan.widening_factors[0])
     some = [
         plan_recording(library, settings(recordings={"bursting": True, "n_bursting": n}), seed=0, name="test")
         for n in (1, 2, 5)
@@ -267,13 +267,13 @@ def test_wider_spikes_are_as_deep_as_their_gain_says(library):
     samples, gaps = np.round(plan.ticks[0] / 16).astype(int), np.diff(plan.ticks[0] / 16, append=np.inf)
     lonely = (gaps > 1000) & (np.diff(plan.ticks[0] / 16, prepend=-np.inf) > 1000) & (samples > 500)
     lonely &= samples < plan.n_samples - 500
-    assert plan.stretches[0][lonely].max() > 1.1
+    assert plan.widening_factors[0][lonely].max() > 1.1
     for spike in np.flatnonzero(lonely):
         window = traces[samples[spike] - 30 : samples[spike] + 60, channel]
-        gain, stretch = plan.gains[0][spike, 0], plan.stretches[0][spike]
+        gain, factor = plan.gains[0][spike, 0], plan.widening_factors[0][spike]
         assert -window.min() == pytest.approx(gain * amplitude, rel=0.03)
         widths = [np.sum(w < w.min() / 2) for w in (window, template)]
-        assert widths[0] == pytest.approx(stretch * widths[1], abs=2)
+        assert widths[0] == pytest.approx(factor * widths[1], abs=2)
 
 
 def test_threads_stop_when_the_reader_does(library, monkeypatch):

@@ -12,9 +12,8 @@ from tqdm import tqdm
 from allenrec.common.hdf5 import COMPRESSION, hdf5_written_beside, write_dict, write_frame
 from allenrec.probes import layout_to_text
 
+from ..tick_grid import split_ticks
 from ..traces.blocks import BLOCK, block_length, blocks, n_blocks, spike_amplitudes, spike_traces, unit_traces
-from ..traces.injection import split_ticks
-from .adc import design_converter
 
 #: ms before and after a spike of its waveform, MEArec's
 WAVEFORM_WINDOW = (0.5, 2.0)
@@ -45,18 +44,17 @@ def write_mearec(path, plan, traces, library, settings, *, provenance, threads=1
     numpy.ndarray
         (n_channels,) how many samples of each channel were clipped, because they exceeded the range of integers.
     """
-    converter = design_converter(settings.recordings, plan.unfiltered_templates)
     with hdf5_written_beside(path) as file:
         file.attrs["mearec_version"] = MEAREC_VERSION
         _write_info(file, plan, library, settings)
-        if plan.moving:
-            _write_drift(file, plan.moving)
+        if plan.unit_drift:
+            _write_drift(file, plan.unit_drift)
         file["channel_positions"] = library.channel_positions
         file["probe"] = layout_to_text(library.probe)
         for name, value in provenance.items():
             file.require_group("provenance").attrs[name] = json.dumps(value)
         units = _write_units(file, plan, library)
-        file["clipped_samples"] = _write_traces(file, plan, traces, converter, settings, units)
+        file["clipped_samples"] = _write_traces(file, plan, traces, settings, units)
         if settings.recordings.spike_traces != "none":
             _write_spike_traces(file, plan, threads)
         if settings.recordings.spike_traces == "all":
@@ -81,7 +79,7 @@ def _write_info(file, plan, library, settings):
                 "fs": plan.fs,
                 "duration": settings.spiketrains.duration,
                 "n_neurons": len(plan.units),
-                "drifting": plan.moving is not None,
+                "drifting": plan.unit_drift is not None,
                 "drift_dicts": {str(k): movement for k, movement in enumerate(info["recordings"]["drift_dicts"])},
             },
             "electrodes": library.electrodes,
@@ -108,7 +106,7 @@ def _write_units(file, plan, library):
 
 def _write_tables(file, plan, library):
     rows = plan.template_ids
-    file["template_locations"] = (library.locations if plan.moving else library.positions)[rows]
+    file["template_locations"] = (library.locations if plan.unit_drift else library.positions)[rows]
     file["template_rotations"] = library.rotations[rows]
     file.create_dataset("template_celltypes", data=library.celltypes[rows].astype(object), dtype=h5py.string_dtype())
     file["template_ids"] = rows
@@ -127,8 +125,8 @@ def _write_drift(file, moving):
         displacements[:, unit] = moving.drift.of_unit(unit)
     steps = moving.paths.along.shape[1]
     for number, movement in enumerate(moving.drift.movements):
-        if movement.courses.shape[1] == 1:
-            course = movement.courses[:, 0]
+        if movement.time_courses.shape[1] == 1:
+            course = movement.time_courses[:, 0]
             write_dict(
                 file.create_group(f"drift_list/{number}"),
                 {
@@ -136,7 +134,7 @@ def _write_drift(file, moving):
                     "drift_vector_idxs": np.rint(moving.paths.steps(0, course) - moving.paths.steps(0, 0)).astype(np.int16),
                     "drift_fs": 1 / (times[1] - times[0]),
                     "drift_times": None,
-                    "drift_factors": movement.weights[0],
+                    "drift_factors": movement.factors[0],
                     "drift_steps": steps,
                 },
             )
@@ -155,10 +153,10 @@ def _write_train(group, plan, unit):
         all_gains[spikes] = gains = plan.gains[unit][spikes]
         amplitudes[spikes] = spike_amplitudes(plan, unit, spikes, gains)
     group["bursts"] = plan.bursts[unit]
-    if plan.stretches[unit] is not None:
-        group["stretches"] = plan.stretches[unit]
-    if plan.moving:
-        group["displacements"] = plan.moving.displacements[unit]
+    if plan.widening_factors[unit] is not None:
+        group["stretches"] = plan.widening_factors[unit]
+    if plan.unit_drift:
+        group["displacements"] = plan.unit_drift.displacements[unit]
     write_dict(
         group.create_group("annotations"),
         {
@@ -175,17 +173,17 @@ def _write_train(group, plan, unit):
     )
 
 
-def _write_traces(file, plan, pieces, converter, settings, units):
+def _write_traces(file, plan, pieces, settings, units):
     """Write the traces, and a share of the units after each block, while other threads compute the next ones; return how many
     samples of each channel were clipped."""
     clipped = np.zeros(plan.n_channels, dtype=np.int64)
-    traces = _create(file, "recordings", plan, plan.n_channels, converter.dtype, COMPRESSION[settings.compression])
-    traces.attrs["gain_to_uV"] = converter.gain
+    traces = _create(file, "recordings", plan, plan.n_channels, plan.adc.dtype, COMPRESSION[settings.compression])
+    traces.attrs["gain_to_uV"] = plan.adc.gain
     at_once, start = min(traces.chunks[0], max(1, int(settings.recordings.chunk_duration * plan.fs))), 0
     units_a_block = -(-len(plan.units) // max(n_blocks(plan), 1))
     for block in pieces:
         for first in range(0, len(block), at_once):
-            samples, beyond = converter.convert(block[first : first + at_once])
+            samples, beyond = plan.adc.convert(block[first : first + at_once])
             clipped += beyond
             _write_rows(traces, start, samples)
             start += len(samples)

@@ -1,29 +1,37 @@
-"""Spike trains that a person gives: files of CSV, NPZ or NWB."""
+"""Imported spike trains: files of CSV, NPZ or NWB that the user supplies."""
 
 import zipfile
+from collections.abc import Iterable, Sequence
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 
+from ..tick_grid import TickGrid
 from .processes import Train
 
+#: Most units that an error message lists
+UNITS_LISTED = 10
 
-def read_trains(path):
+
+def read_trains(path: str | PathLike[str]) -> dict[str, NDArray[np.float64]]:
     """Read the spike times of all units in a file.
 
     Parameters
     ----------
     path : path
-        `.csv` with the columns `unit` and `time_s`, a row a spike, in which a unit without spikes has one row with an empty
-        time; `.npz` with an array of times, s, for each unit, named after it; or `.nwb` with a table of units.
+        `.csv` with the columns `unit` and `time_s`, one row per spike, in which a unit without spikes has one row with an
+        empty time; `.npz` with one array of times, s, for each unit, named after it; or `.nwb` with a table of units.
 
     Returns
     -------
     dict
-        Units as text, in the order of the file, in CSV in that of their numbers or names: times (n_spikes,) float64, s.
+        For each unit, as text, its times (n_spikes,) float64, s. Units come in the order of the file; those of CSV are sorted
+        by their numbers or names.
 
     Raises
     ------
@@ -42,11 +50,11 @@ def read_trains(path):
     return {unit: times.astype(float) for unit, times in trains.items()}
 
 
-def _read_csv(path):
+def _read_csv(path: str | PathLike[str]) -> dict[str, NDArray[np.float64]]:
     table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
     missing = [column for column in ("unit", "time_s") if column not in table]
     if missing:
-        raise UserError(f"{path}: has no column {missing[0]!r}; its columns are {', '.join(table) or 'none'}")
+        raise UserError(f"{path}: has no column {missing[0]!r}; its columns are {', '.join(map(str, table)) or 'none'}")
     silent = table["time_s"].str.strip() == ""
     times = pd.to_numeric(table["time_s"], errors="coerce")
     wrong = np.flatnonzero(times.isna() & ~silent)
@@ -58,20 +66,20 @@ def _read_csv(path):
     wrong = np.flatnonzero((silent & ~alone) | (units == ""))
     if len(wrong):
         raise UserError(f"{path}: row {wrong[0] + 2}: {'unit' if units.iloc[wrong[0]] == '' else 'time_s'} is empty")
-    rows = units.groupby(units).indices
-    numbers = all(unit.isdecimal() for unit in rows)
-    return {unit: times.iloc[rows[unit]].dropna().to_numpy() for unit in sorted(rows, key=int if numbers else str)}
+    rows = {str(unit): indices for unit, indices in units.groupby(units).indices.items()}
+    are_numbers = all(unit.isdecimal() for unit in rows)
+    return {unit: times.iloc[rows[unit]].dropna().to_numpy() for unit in sorted(rows, key=int if are_numbers else str)}
 
 
-def _read_npz(path):
+def _read_npz(path: str | PathLike[str]) -> dict[str, NDArray[np.float64]]:
     with np.load(path, allow_pickle=False) as arrays:
         if not hasattr(arrays, "files"):
             raise ValueError("an array without a name")
         return {unit: arrays[unit] for unit in arrays.files}
 
 
-def _read_nwb(path):
-    # Takes a second to import, and most recordings do not need it
+def _read_nwb(path: str | PathLike[str]) -> dict[str, NDArray[np.float64]]:
+    # The import takes a second, and most recordings do not need it
     from pynwb import NWBHDF5IO
 
     with NWBHDF5IO(str(path), "r") as file:
@@ -81,22 +89,23 @@ def _read_nwb(path):
         return {str(unit): np.array(units["spike_times"][row]) for row, unit in enumerate(units.id[:])}
 
 
-def given_trains(path, wanted, n_units, *, duration, n_ticks, ticks_per_second):
-    """Return the trains of all units of a recording from a file, brought to its grid.
+def import_trains(
+    path: str | PathLike[str], file_units: Sequence[str] | None, n_units: int, duration: float, grid: TickGrid
+) -> list[Train]:
+    """Return the trains of all units of a recording from a file, rounded to the grid of the recording.
 
     Parameters
     ----------
     path : path
         See `read_trains`.
-    wanted : list of str or None
-        Units of the file in the order of those of the recording; None: all.
+    file_units : sequence of str or None
+        Units of the file, in the order of the units of the recording; None stands for all.
     n_units : int
-        Of the recording.
+        Number of units of the recording.
     duration : float
-        Of the recording, s.
-    n_ticks : int
-        The same on the grid on which spikes lie, which ends half a sample earlier; spikes after that come on its last point.
-    ticks_per_second : float
+        Length of the recording, s.
+    grid : TickGrid
+        The grid ends half a sample earlier; spikes after its end are put on its last tick.
 
     Returns
     -------
@@ -108,7 +117,7 @@ def given_trains(path, wanted, n_units, *, duration, n_ticks, ticks_per_second):
         If the file has other units, or times that are no numbers, negative, beyond the end, or not increasing.
     """
     trains = read_trains(path)
-    wanted = list(trains) if wanted is None else wanted
+    wanted = list(trains) if file_units is None else file_units
     unknown = [unit for unit in wanted if unit not in trains]
     if unknown:
         raise UserError(f"spiketrains.file_units: {unknown[0]!r} is not in {path}, which has {_listed(trains)}")
@@ -117,10 +126,10 @@ def given_trains(path, wanted, n_units, *, duration, n_ticks, ticks_per_second):
             f"{path}: {len(wanted)} units are given, n_exc and n_inh ask for {n_units}; change these, or name "
             f"units in file_units"
         )
-    return [_given_train(f"{path}: unit {unit}", trains[unit], duration, n_ticks, ticks_per_second) for unit in wanted]
+    return [_import_train(f"{path}: unit {unit}", trains[unit], duration, grid) for unit in wanted]
 
 
-def _given_train(where, times, duration, n_ticks, ticks_per_second):
+def _import_train(where: str, times: NDArray[np.float64], duration: float, grid: TickGrid) -> Train:
     checks = [
         (~np.isfinite(times), "must be a number"),
         (times < 0, "is negative; recordings begin at 0 s"),
@@ -131,10 +140,12 @@ def _given_train(where, times, duration, n_ticks, ticks_per_second):
         if wrong.any():
             spike = np.flatnonzero(wrong)[0]
             raise UserError(f"{where}: spike {spike + 1}: {times[spike]:.10g} s {what}")
-    ticks = np.minimum(np.round(times * ticks_per_second).astype(np.int64), n_ticks - 1)
+    ticks = np.minimum(np.round(times * grid.ticks_per_second).astype(np.int64), grid.n_ticks - 1)
+    # "given" is a value of the column `process` in files
     return Train(ticks, np.full(len(ticks), -1, dtype=np.int32), len(ticks) / duration, "given")
 
 
-def _listed(names, most=10):
+def _listed(names: Iterable[str]) -> str:
     names = list(names)
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "") if names else "none"
+    more = f" and {len(names) - UNITS_LISTED} more" if len(names) > UNITS_LISTED else ""
+    return ", ".join(names[:UNITS_LISTED]) + more if names else "none"

@@ -1,61 +1,81 @@
-"""Spike trains: events, single spikes or bursts, with independent intervals between them and a refractory period; on the
-grid on which spikes are placed."""
+"""Processes of spike trains: single spikes or bursts, with independent intervals between them and a refractory period.
 
-from dataclasses import dataclass, replace
+Spikes lie on the grid of ticks on which they are added to the traces.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import lfilter
 
-from allenrec.common.random_streams import generator
-
-#: A train starts so many mean intervals before the recording, so that the recording meets it in its steady state
+#: Number of mean intervals that a train starts before the recording, which so meets it in its steady state
 WARM_UP = 20
-#: Where the rate changes it does so in steps, so many a period
-STEPS = 200
-#: No unit fires faster, whatever makes its rate change, than leaves this share of the time to chance
+#: Number of steps per period in which a modulated rate changes
+STEPS_PER_PERIOD = 200
+#: Least share of the time that is left to chance; no unit fires faster than that allows, whatever modulates its rate
 LEAST_FREE = 0.1
 
 
 @dataclass(frozen=True)
 class Process:
-    """How the intervals of a unit come about.
+    """The process that draws the intervals of a unit.
 
-    The time from an event to the next is a dead time, `ref_per` s, plus a random one with a gamma distribution of a `shape`; at
-    shape 1, an exponential one, events are a Poisson process with dead time. The share `burst_share` of events are bursts: of
-    `burst_spikes` (fewest, most) spikes, each number as likely, with intervals of `ref_per` plus a gamma-distributed
-    time of `burst_shape`, `burst_interval` s on average. All others are single spikes.
+    The time from an event to the next is a dead time, `ref_per`, plus a random time with a gamma distribution. If its shape is
+    1, the distribution is exponential and the events are a Poisson process with dead time. The share `burst_share` of the
+    events are bursts; the others are single spikes.
+
+    Attributes
+    ----------
+    ref_per : float
+        Refractory period, s.
+    shape : float
+        Shape of the gamma distribution of intervals between events.
+    burst_share : float
+        Share of bursts among events.
+    burst_spikes : (int, int)
+        Fewest and most spikes of a burst; all numbers are equally likely.
+    burst_interval : float
+        Mean interval in a burst, s.
+    burst_shape : float
+        Shape of the gamma distribution of what intervals in a burst have beyond the refractory period.
     """
 
     ref_per: float
     shape: float = 1.0
     burst_share: float = 0.0
-    burst_spikes: tuple = (1, 1)
+    burst_spikes: tuple[int, int] = (1, 1)
     burst_interval: float = 0.0
     burst_shape: float = 1.0
 
     @property
-    def mean_spikes(self):
-        """Of an event."""
+    def mean_spikes(self) -> float:
+        """Mean number of spikes of an event."""
         return 1 + self.burst_share * (sum(self.burst_spikes) / 2 - 1)
 
     @property
-    def mean_dead(self):
-        """s an event that do not depend on the rate."""
+    def mean_dead(self) -> float:
+        """Mean time of an event that does not depend on the rate, s."""
         return self.ref_per + (self.mean_spikes - 1) * self.burst_interval
 
-    def free(self, rate):
+    def free(self, rate: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the mean random time between events, s, at which the unit has a rate, Hz (any shape)."""
         return np.maximum(self.mean_spikes / rate - self.mean_dead, LEAST_FREE * self.mean_dead / (1 - LEAST_FREE))
 
-    def draw(self, rng, n_events):
+    def draw(
+        self, rng: np.random.Generator, n_events: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
         """Draw the intervals that lead to the spikes of some events.
 
         Returns
         -------
         dead, free : numpy.ndarray
-            (n_spikes,) of each interval: s that do not depend on the rate, and the random part with the mean 1.
+            (n_spikes,) the two parts of each interval: the time, s, that does not depend on the rate, and the random part with
+            the mean 1.
         bursts : numpy.ndarray
-            (n_spikes,) which of the events the spike is of, or -1 for single ones.
+            (n_spikes,) the number of the event that the spike belongs to if this is a burst, or else -1.
         """
         free = rng.standard_gamma(self.shape, n_events) / self.shape
         dead = np.full(n_events, self.ref_per)
@@ -77,27 +97,43 @@ class Process:
 class Train:
     """The spikes of one unit.
 
-    `ticks`, (n_spikes,) int64, increasing: their times; `bursts`, (n_spikes,) int32: the number of the burst that each is in,
-    from 0, or -1; `rate`, Hz, what was asked for; `process`, its name.
+    Attributes
+    ----------
+    ticks : numpy.ndarray
+        (n_spikes,) int64, spike times, increasing.
+    bursts : numpy.ndarray
+        (n_spikes,) int32, the number of the burst that each spike belongs to, from 0, or -1.
+    rate : float
+        The rate that was asked for, Hz.
+    process : str
+        Name of the process.
     """
 
-    ticks: np.ndarray
-    bursts: np.ndarray
+    ticks: NDArray[np.int64]
+    bursts: NDArray[np.int32]
     rate: float
     process: str
 
 
-def draw_rate(rng, mean, spread, minimum):
-    """Return the rate of a unit, Hz: normal with a floor."""
+def draw_rate(rng: np.random.Generator, mean: float, spread: float, minimum: float) -> float:
+    """Return the rate of a unit, Hz, from a normal distribution with a floor."""
     return max(minimum, mean + spread * rng.standard_normal())
 
 
-def draw_train(rng, rate, process, *, n_ticks, ticks_per_second, factor=None):
+def draw_train(
+    rng: np.random.Generator,
+    rate: float,
+    process: Process,
+    *,
+    n_ticks: int,
+    ticks_per_second: float,
+    factor: NDArray[np.float64] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Draw the spikes of one unit.
 
     The mean of the random part of the intervals is what the dead time leaves of the mean interval, so that the rate is kept.
-    Where the rate changes, the random part runs by the clock of the hazard that gives the present rate (time rescaling: Brown
-    et al. 2002, Neural Comput 14:325), while dead times and bursts stay what they are.
+    If the rate changes, the random part runs by the clock of the hazard that gives the present rate (time rescaling: Brown
+    et al. 2002, Neural Comput 14:325), while dead times and bursts stay as they are.
 
     Parameters
     ----------
@@ -109,18 +145,18 @@ def draw_train(rng, rate, process, *, n_ticks, ticks_per_second, factor=None):
         Length of the train on the grid on which spikes lie.
     ticks_per_second : float
     factor : numpy.ndarray, optional
-        By what the rate is multiplied, in equal steps from the start of the train to its end.
+        (n,) by which the rate is multiplied, in equal steps from the start of the train to its end.
 
     Returns
     -------
     ticks, bursts : numpy.ndarray
-        As in `Train`; ticks in [0, n_ticks).
+        As in `Train`; ticks lie in [0, n_ticks).
     """
     duration = n_ticks / ticks_per_second
     free = process.free(rate * (np.ones(1) if factor is None else factor))
     mean_interval = process.mean_dead + free[0]
     n_events = int(duration * rate / process.mean_spikes + WARM_UP) + 10
-    # Where in an interval the train starts is random, too: regular trains forget it slowly.
+    # The train starts at a random point of an interval, because regular trains forget their start slowly.
     ticks = np.array([-int((WARM_UP + rng.random()) * mean_interval * ticks_per_second)], dtype=np.int64)
     bursts = np.array([-1])
     while ticks[-1] < n_ticks:
@@ -130,7 +166,7 @@ def draw_train(rng, rate, process, *, n_ticks, ticks_per_second, factor=None):
             more = ticks[-1] + np.cumsum(np.ceil((dead + random * free[0]) * ticks_per_second).astype(np.int64))
         else:
             start = ticks[-1] / ticks_per_second
-            # A tick longer than needed, so that it may be lost in rounding.
+            # Intervals are one tick longer than needed, so that rounding may take one away.
             times = _walk(dead + 1 / ticks_per_second, random, 1 / free, duration / len(free), start)
             more = np.floor(times * ticks_per_second).astype(np.int64)
         ticks = np.concatenate((ticks, more))
@@ -140,9 +176,14 @@ def draw_train(rng, rate, process, *, n_ticks, ticks_per_second, factor=None):
 
 
 @numba.njit(cache=True)
-def _walk(dead, free, hazard, step, start):
-    """Return the times at which intervals end: each is a dead time and then lasts until the hazard, which has a value for
-    each `step` from 0 on, the first one before it and the last one after it, adds up to `free`."""
+def _walk(
+    dead: NDArray[np.float64], free: NDArray[np.float64], hazard: NDArray[np.float64], step: float, start: float
+) -> NDArray[np.float64]:
+    """Return the times at which intervals end.
+
+    Each interval is a dead time and then lasts until the hazard adds up to `free`. The hazard has one value for each `step`
+    from 0 on; its first value holds before that, and its last value afterwards.
+    """
     times = np.empty(len(dead))
     time, k, last = start, 0, len(hazard) - 1
     for i in range(len(dead)):
@@ -161,111 +202,52 @@ def _walk(dead, free, hazard, step, start):
     return times
 
 
-def _numbered(bursts):
-    """Bursts numbered from 0 in their order, single spikes -1."""
+def _numbered(bursts: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return bursts numbered from 0 in their order; single spikes have -1."""
     numbers = np.full(len(bursts), -1, dtype=np.int32)
     inside = bursts >= 0
     numbers[inside] = np.unique(bursts[inside], return_inverse=True)[1]
     return numbers
 
 
-def rate_factor(rng, duration, *, kind, depth, period):
-    """Return by what a rate is multiplied over time, (n,) in equal steps over `duration`, s; its mean is 1.
+def rate_factor(
+    rng: np.random.Generator,
+    duration: float,
+    *,
+    kind: Literal["sinusoid", "random-walk"],
+    depth: float,
+    period: float,
+) -> NDArray[np.float64]:
+    """Return the factor by which a rate is multiplied over time; its mean is 1.
 
-    "sinusoid": 1 + `depth` sin, of a `period` in s, from a random phase. "random-walk": the logarithm is a random walk that
-    is drawn back to its mean (Ornstein-Uhlenbeck), of the standard deviation `depth` and the time constant `period`.
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    duration : float
+        s.
+    kind : {"sinusoid", "random-walk"}
+        A sine with a random phase; or a factor whose logarithm is a random walk that is drawn back to its mean
+        (Ornstein-Uhlenbeck process).
+    depth : float
+        Amplitude of the sine, or standard deviation of the logarithm.
+    period : float
+        s, of the sine; or the time constant of the random walk.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,), in equal steps over `duration`.
     """
-    n = max(int(np.ceil(duration / period * STEPS)), 1)
+    n = max(int(np.ceil(duration / period * STEPS_PER_PERIOD)), 1)
     if kind == "sinusoid":
         phases = 2 * np.pi * ((np.arange(n) + 0.5) * duration / n / period + rng.random())
         factor = 1 + depth * np.sin(phases)
     else:
-        factor = np.exp(depth * _random_walk(rng.standard_normal(n), np.exp(-duration / n / period)))
+        factor = np.exp(depth * _ornstein_uhlenbeck(rng.standard_normal(n), np.exp(-duration / n / period)))
     return factor / factor.mean()
 
 
-@numba.njit(cache=True)
-def _random_walk(steps, memory):
-    walk = steps.copy()
-    for k in range(1, len(steps)):
-        walk[k] = memory * walk[k - 1] + np.sqrt(1 - memory**2) * steps[k]
-    return walk
-
-
-def process_of(settings, cell_type):
-    """Return the name and the `Process` of units of a cell type, from `allenrec.settings.SpikeTrains`."""
-    name = settings.process if isinstance(settings.process, str) else settings.process.get(cell_type, "poisson")
-    process = Process(settings.ref_per / 1000)
-    if name == "gamma":
-        process = replace(process, shape=settings.gamma_shape)
-    if name == "burst":
-        process = replace(
-            process,
-            burst_share=settings.burst_share,
-            burst_spikes=settings.burst_spikes,
-            burst_interval=settings.burst_interval / 1000,
-            burst_shape=settings.burst_shape,
-        )
-    return name, process
-
-
-def rate_of(settings, kind, cell_type):
-    """Return mean and standard deviation of the rates of units, Hz, from `allenrec.settings.SpikeTrains`."""
-    if isinstance(settings.rates, dict) and cell_type in settings.rates:
-        rate = settings.rates[cell_type]
-        return rate if isinstance(rate, tuple) else (rate, 0.0)
-    return (settings.f_exc, settings.st_exc) if kind == "excitatory" else (settings.f_inh, settings.st_inh)
-
-
-def draw_trains(address, keys, cell_types, settings, *, n_ticks, ticks_per_second):
-    """Draw the spikes of all units; what one does depends on no other.
-
-    Parameters
-    ----------
-    address : tuple
-        Of all random numbers of the recording.
-    keys : list of (str, int)
-        Of each unit: "excitatory" or "inhibitory", and which of them.
-    cell_types : sequence of str
-        Of each unit.
-    settings : allenrec.settings.SpikeTrains
-    n_ticks : int
-        Length of the recording on the grid on which spikes lie.
-    ticks_per_second : float
-
-    Returns
-    -------
-    list of Train
-    """
-    silent = round(settings.t_start * ticks_per_second)
-    trains = []
-    for unit, (key, cell_type) in enumerate(zip(keys, cell_types, strict=True)):
-        if isinstance(settings.rates, list):
-            rate = settings.rates[unit]
-        else:
-            rate = draw_rate(generator(*address, "rate", *key), *rate_of(settings, key[0], cell_type), settings.min_rate)
-        name, process = process_of(settings, cell_type)
-        ticks, bursts = draw_train(
-            generator(*address, "train", *key),
-            rate,
-            process,
-            n_ticks=n_ticks - silent,
-            ticks_per_second=ticks_per_second,
-            factor=_factor(address, key, settings),
-        )
-        trains.append(Train(ticks + silent, bursts, float(rate), name))
-    return trains
-
-
-def _factor(address, key, settings):
-    """By what the rate of a unit is multiplied over time, or None; the same for all where it is shared."""
-    if settings.rate_modulation == "none":
-        return None
-    whose = ("all",) if settings.rate_modulation_shared else key
-    return rate_factor(
-        generator(*address, "rate modulation", *whose),
-        settings.duration - settings.t_start,
-        kind=settings.rate_modulation,
-        depth=settings.rate_modulation_depth,
-        period=settings.rate_modulation_period,
-    )
+def _ornstein_uhlenbeck(steps: NDArray[np.float64], memory: float) -> NDArray[np.float64]:
+    """Return the walk (n,) of unit variance that keeps the share `memory` of its value at each step; it begins at steps[0]."""
+    later, _ = lfilter([np.sqrt(1 - memory**2)], [1, -memory], steps[1:], zi=memory * steps[:1])
+    return np.concatenate((steps[:1], later))

@@ -1,100 +1,130 @@
-"""Synchrony: spikes of units that overlap in space moved so that as many coincide as were asked for. No spike is added or
-taken away, so that every unit keeps its rate."""
+"""Synchrony: spikes of units that overlap in space are moved until as many coincide as were asked for.
 
-from dataclasses import replace
+No spike is added or taken away, so that every unit keeps its rate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from allenrec.common.random_streams import generator
+from allenrec.settings.recordings import SpikeTrains
+from allenrec.settings.recordings import Synchrony as SynchronySettings
 
+from ..tick_grid import TickGrid
+from ..types import StreamKey, UnitKey
 from ..units.overlaps import coincident
+from .processes import Train
 
-#: Spikes that should not coincide go so many times the window away, at most
+#: Farthest that a spike is moved away from another one, in windows of synchrony
 FARTHEST = 5
-#: Spikes of a pair are moved in so many rounds at most, each of all that are wanting
+#: Maximum number of rounds in which spikes of a pair are moved; each round moves all that are wanting
 ROUNDS = 100
 
+Ticks = NDArray[np.int64]
 
-def synchronise(address, keys, trains, overlaps, *, sync_rate, jitter, ref_per, first_tick, n_ticks):
-    """Give all pairs of units that overlap in space a rate of synchrony, as far as it can be had.
 
-    Of a pair, spikes of the unit with the larger index move, of two with the same one the inhibitory one's: another unit
-    changes none before it. Towards a spike of the other unit single spikes move, the nearest; away from one also those of
-    bursts, by little and not out of their order.
+@dataclass(frozen=True)
+class _Rules:
+    """The rules by which spikes move: `sync_rate`; `jitter`, `ref_per`, `first_tick` and `n_ticks` in ticks."""
+
+    sync_rate: float
+    jitter: int
+    ref_per: int
+    first_tick: int
+    n_ticks: int
+
+
+def synchronise(
+    stream_key: StreamKey,
+    keys: Sequence[UnitKey],
+    trains: Sequence[Train],
+    overlaps: NDArray[np.bool_],
+    settings: SynchronySettings,
+    spike_trains: SpikeTrains,
+    grid: TickGrid,
+) -> list[Train]:
+    """Give all pairs of units that overlap in space a rate of synchrony, as far as it can be reached.
+
+    In a pair, spikes of the unit with the larger number move; if both have the same number, spikes of the inhibitory unit
+    move. So another unit changes none of the units before it. Towards a spike of the other unit, the nearest single spike
+    moves. Away from one, spikes of bursts move as well, by little and not out of their order.
 
     Parameters
     ----------
-    address : tuple
-        Of all random numbers of the recording.
-    keys : list of (str, int)
-        Of each unit: "excitatory" or "inhibitory", and which of them.
-    trains : list of allenrec.recordings.spikes.processes.Train
+    stream_key : tuple
+        Random stream of the recording.
+    keys : sequence of (str, int)
+        Kind and number of each unit.
+    trains : sequence of Train
     overlaps : numpy.ndarray
-        (n_units, n_units) bool.
-    sync_rate : float
-        As `allenrec.recordings.units.overlaps.synchrony` defines it.
-    jitter : int
-        Ticks within which spikes coincide; those that are moved do within half of it.
-    ref_per : int
-        Ticks; no interval of a unit becomes shorter.
-    first_tick, n_ticks : int
-        Spikes stay in [first_tick, n_ticks).
+        (n_units, n_units) bool, which units overlap in space.
+    settings : allenrec.settings.recordings.Synchrony
+        `sync_rate` is that of `allenrec.recordings.units.overlaps.synchrony`. Spikes that are moved towards others come within
+        half of `sync_jitt`.
+    spike_trains : allenrec.settings.recordings.SpikeTrains
+        No interval becomes shorter than `ref_per`, and no spike comes before `t_start`.
+    grid : TickGrid
 
     Returns
     -------
     list of Train
     """
-    trains, done = list(trains), []
+    assert settings.sync_rate is not None
+    rules = _Rules(
+        sync_rate=settings.sync_rate,
+        jitter=round(grid.ticks(settings.sync_jitt / 1000)),
+        ref_per=int(np.ceil(grid.ticks(spike_trains.ref_per / 1000))),
+        first_tick=round(grid.ticks(spike_trains.t_start)),
+        n_ticks=grid.n_ticks,
+    )
+    moved = list(trains)
+    done: list[int] = []
     for unit in sorted(range(len(keys)), key=lambda unit: keys[unit][::-1]):
-        settled = []
+        settled: list[Ticks] = []
         for partner in (other for other in done if overlaps[unit, other]):
-            trains[unit] = _synchronise_pair(
-                generator(*address, "synchrony", *keys[unit], *keys[partner]),
-                trains[unit],
-                trains[partner].ticks,
-                settled,
-                sync_rate=sync_rate,
-                jitter=jitter,
-                ref_per=ref_per,
-                first_tick=first_tick,
-                n_ticks=n_ticks,
-            )
-            settled.append(trains[partner].ticks)
+            rng = generator(*stream_key, "synchrony", *keys[unit], *keys[partner])
+            moved[unit] = _synchronise_pair(rng, moved[unit], moved[partner].ticks, settled, rules)
+            settled.append(moved[partner].ticks)
         done.append(unit)
-    return trains
+    return moved
 
 
-def _synchronise_pair(rng, train, partner, settled, *, sync_rate, jitter, ref_per, first_tick, n_ticks):
-    """Move spikes of a train until those of the partner that coincide are as many as they should, or no more can be moved;
-    the number of those that coincide with settled ones stays as it is."""
+def _synchronise_pair(rng: np.random.Generator, train: Train, partner: Ticks, settled: Sequence[Ticks], rules: _Rules) -> Train:
+    """Move spikes of a train until as many of the partner's coincide as should, or no more can be moved.
+
+    The number of spikes that coincide with those of `settled` units stays the same.
+    """
     ticks, bursts = train.ticks, train.bursts
-    wanted = round(sync_rate * (len(ticks) + len(partner)))
+    wanted = round(rules.sync_rate * (len(ticks) + len(partner)))
     for _ in range(ROUNDS):
-        together = coincident(partner, ticks, jitter)
+        together = coincident(partner, ticks, rules.jitter)
         missing = wanted - together.sum()
         if missing == 0:
             break
-        movable = np.ones(len(ticks), dtype=bool) if missing < 0 else (bursts < 0) & ~coincident(ticks, partner, jitter)
+        movable = np.ones(len(ticks), dtype=bool) if missing < 0 else (bursts < 0) & ~coincident(ticks, partner, rules.jitter)
         for others in settled:
-            movable &= ~coincident(ticks, others, jitter)
+            movable &= ~coincident(ticks, others, rules.jitter)
         if missing > 0:
-            spikes, targets = _pull(rng, ticks, np.flatnonzero(movable), partner[~together], jitter)
+            spikes, targets = _pull(rng, ticks, np.flatnonzero(movable), partner[~together], rules.jitter)
         else:
             chosen = rng.permutation(partner[together])[:-missing]
-            leaving = np.flatnonzero(movable & coincident(ticks, np.sort(chosen), jitter))
-            spikes, targets = _push(rng, ticks, leaving, FARTHEST * jitter, ref_per)
-        allowed = (targets >= first_tick) & (targets < n_ticks)
+            leaving = np.flatnonzero(movable & coincident(ticks, np.sort(chosen), rules.jitter))
+            spikes, targets = _push(rng, ticks, leaving, FARTHEST * rules.jitter, rules.ref_per)
+        allowed = (targets >= rules.first_tick) & (targets < rules.n_ticks)
         for others in (*settled, *([partner] if missing < 0 else [])):
-            allowed &= ~coincident(targets, others, jitter)
+            allowed &= ~coincident(targets, others, rules.jitter)
         spikes, targets = spikes[allowed][: abs(missing)], targets[allowed][: abs(missing)]
-        ticks = _moved(ticks, spikes, targets, ref_per)
+        ticks = _moved(ticks, spikes, targets, rules.ref_per)
         order = np.argsort(ticks, kind="stable")
         ticks, bursts = ticks[order], bursts[order]
     return replace(train, ticks=ticks, bursts=bursts)
 
 
-def _pull(rng, ticks, movable, alone, jitter):
-    """In random order, spikes that may move and where to: each to the one nearest to it of those that are alone."""
+def _pull(rng: np.random.Generator, ticks: Ticks, movable: Ticks, alone: Ticks, jitter: int) -> tuple[Ticks, Ticks]:
+    """Return spikes that may move, in random order, and their targets: each moves to the nearest spike that is alone."""
     if not len(movable) or not len(alone):
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     targets = rng.permutation(alone)
@@ -107,16 +137,16 @@ def _pull(rng, ticks, movable, alone, jitter):
     return spikes[first], targets[first]
 
 
-def _push(rng, ticks, spikes, farthest, ref_per):
-    """Spikes and where to, anywhere between their neighbours but not far."""
+def _push(rng: np.random.Generator, ticks: Ticks, spikes: Ticks, farthest: int, ref_per: int) -> tuple[Ticks, Ticks]:
+    """Return spikes and their targets, which lie anywhere between their neighbours but not far away."""
     low = np.concatenate(([-farthest], ticks))[spikes] + ref_per
     high = np.concatenate((ticks, ticks[-1:] + 2 * farthest))[spikes + 1] - ref_per
     low, high = np.maximum(low, ticks[spikes] - farthest), np.minimum(high, ticks[spikes] + farthest)
     return spikes, rng.integers(low, np.maximum(high, low) + 1)
 
 
-def _moved(ticks, spikes, targets, ref_per):
-    """Spike times with some moved, but for those that would violate a refractory period; not sorted."""
+def _moved(ticks: Ticks, spikes: Ticks, targets: Ticks, ref_per: int) -> Ticks:
+    """Return spike times, not sorted, of which some are moved; moves that would violate a refractory period are undone."""
     moved = ticks.copy()
     moved[spikes] = targets
     while len(spikes):

@@ -1,112 +1,169 @@
 """Drift: how far every unit has moved along its path at every moment, as a sum of several movements."""
 
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.common.random_streams import generator
+from allenrec.settings.recordings import Drift as MovementSettings
+from allenrec.settings.recordings import DriftingUnits
 
+from ..types import StreamKey
+
+#: Columns of a drift file
 COLUMNS = ["time_s", "depth_um", "displacement_um"]
+
+#: Times (n_times,) s and depths (n_depths,) µm, increasing, and displacements (n_times, n_depths) µm
+Motion = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
 class Movement:
-    """One of the movements: `courses` (n_times, k) µm, and how much of each course a unit follows, `weights` (k, n_units)."""
+    """A movement: time courses, and how much of each of them every unit follows.
 
-    courses: np.ndarray
-    weights: np.ndarray
+    Attributes
+    ----------
+    time_courses : numpy.ndarray
+        (n_times, k) µm.
+    factors : numpy.ndarray
+        (k, n_units).
+    """
+
+    time_courses: NDArray[np.float64]
+    factors: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Drift:
-    """All movements together, at times (n_times,) s; between these displacements are straight lines."""
+    """The sum of all movements.
 
-    times: np.ndarray
-    movements: tuple
+    Attributes
+    ----------
+    times : numpy.ndarray
+        (n_times,) s; displacements between these times are interpolated linearly.
+    movements : tuple of Movement
+    """
 
-    def of_unit(self, unit):
+    times: NDArray[np.float64]
+    movements: tuple[Movement, ...]
+
+    def of_unit(self, unit: int) -> NDArray[np.float64]:
         """Return the displacement of a unit at all times, (n_times,) µm."""
-        return sum(movement.courses @ movement.weights[:, unit] for movement in self.movements)
+        total = np.zeros(len(self.times))
+        for movement in self.movements:
+            total += movement.time_courses @ movement.factors[:, unit]
+        return total
 
-    def displacement(self, unit, times):
+    def displacement(self, unit: int, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the displacement of a unit at any times (n,) s, µm."""
         return np.interp(times, self.times, self.of_unit(unit))
 
-    def displacements(self, units, times):
-        """Return the displacements of units (n,) at a time each (n,) s, µm."""
+    def displacements(self, units: NDArray[np.int64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the displacements (n,) µm of units (n,), each at its own time (n,) s."""
         total = np.zeros(len(units))
         for movement in self.movements:
-            for course, weights in zip(movement.courses.T, movement.weights, strict=True):
-                total += np.interp(times, self.times, course) * weights[units]
+            for course, factors in zip(movement.time_courses.T, movement.factors, strict=True):
+                total += np.interp(times, self.times, course) * factors[units]
         return total
 
 
-def design_drift(address, settings, *, duration, fs, depths, drifts, reach, tissue=None):
+@dataclass(frozen=True)
+class DriftingCells:
+    """The cells that a drift moves.
+
+    Attributes
+    ----------
+    depths : numpy.ndarray
+        (n_units,) µm, position of each cell along the axis of the drift.
+    drifts : numpy.ndarray
+        (n_units,) bool, which cells drift at all.
+    reach : float
+        Distance that all cells can move both ways, µm. It limits movements for which the user gives no range.
+    tissue : numpy.ndarray or None
+        Depths, µm, over which a non-rigid movement changes; None stands for `depths`.
+    """
+
+    depths: NDArray[np.float64]
+    drifts: NDArray[np.bool_]
+    reach: float
+    tissue: NDArray[np.float64] | None = None
+
+
+def design_drift(stream_key: StreamKey, settings: DriftingUnits, duration: float, cells: DriftingCells) -> Drift:
     """Put the movements of a recording together.
 
     Parameters
     ----------
-    address : tuple
-        Seed and address of its random numbers; movement k has those of k.
-    settings : list of allenrec.settings.Drift
+    stream_key : tuple
+        Random stream of the drift; movement k uses its substream k.
+    settings : allenrec.settings.recordings.DriftingUnits
+        `drift_dicts` are the movements; displacements are known at `drift_fs` Hz.
     duration : float
         s.
-    fs : float
-        Hz. Of the times at which displacements are known.
-    depths : numpy.ndarray
-        (n_units,) µm. Where units are along the axis of the drift.
-    drifts : numpy.ndarray
-        (n_units,) bool. Which of them drift at all.
-    reach : float
-        µm. How far all units can move both ways together: the range of a movement whose range is not given.
-    tissue : numpy.ndarray or None
-        µm. The depths over which a non-rigid movement changes, if not those of the units.
+    cells : DriftingCells
 
     Returns
     -------
     Drift
+
+    Raises
+    ------
+    UserError
+        If a drift file cannot be read.
     """
-    times = np.arange(int(np.ceil(duration * fs)) + 1) / fs
+    times = np.arange(int(np.ceil(duration * settings.drift_fs)) + 1) / settings.drift_fs
     movements = []
-    for number, movement in enumerate(settings):
-        if movement.drift_mode_speed == "file":
-            courses, weights = _from_file(movement.drift_file, times, depths)
+    for number, movement in enumerate(settings.drift_dicts):
+        if movement.drift_file is not None:
+            courses, factors = _from_file(movement.drift_file, times, cells.depths)
         else:
-            course = _course((*address, number), movement, times, duration, 2 * reach)
-            factors = _factors(movement, depths, depths if tissue is None else tissue)
-            courses, weights = course[:, np.newaxis], factors[np.newaxis]
-        movements.append(Movement(_within(courses, times, movement), weights * drifts))
+            course = _time_course((*stream_key, number), movement, times, 2 * cells.reach)
+            courses, factors = course[:, np.newaxis], _factors(movement, cells)[np.newaxis]
+        movements.append(Movement(_within(courses, times, movement), factors * cells.drifts))
     return Drift(times, tuple(movements))
 
 
-def _course(address, movement, times, duration, available):
-    """The displacement (n_times,) µm of what drifts in full, 0 at `t_start_drift`; `available` is the range there is, µm."""
+def _time_course(
+    stream_key: StreamKey, movement: MovementSettings, times: NDArray[np.float64], available: float
+) -> NDArray[np.float64]:
+    """Return the displacement (n_times,) µm of cells that follow a movement in full.
+
+    It is 0 at `t_start_drift`; `available` is the range within which all cells can move, µm.
+    """
     since = np.maximum(times - movement.t_start_drift, 0.0)
     if movement.drift_mode_speed == "slow":
         amplitude = available if movement.slow_drift_amplitude is None else movement.slow_drift_amplitude
-        return slow_course(since, amplitude, movement.slow_drift_velocity / 60, movement.slow_drift_waveform)
+        return slow_drift(since, amplitude, movement.slow_drift_velocity / 60, movement.slow_drift_waveform)
     if movement.drift_mode_speed == "fast":
         jumps = movement.fast_drift_min_jump, movement.fast_drift_max_jump
-        return fast_course(generator(*address), since, movement.fast_drift_period, jumps, available / 2)
+        return fast_drift(generator(*stream_key), since, movement.fast_drift_period, jumps, available / 2)
     limit = available / 2 if movement.random_walk_limit is None else movement.random_walk_limit
-    return random_walk(generator(*address), since, movement.random_walk_deviation, limit)
+    return random_walk(generator(*stream_key), since, movement.random_walk_deviation, limit)
 
 
-def slow_course(times, amplitude, velocity, waveform):
-    """Return a slow movement to and fro, (n_times,) µm, that begins at 0 and goes down first.
+def slow_drift(times: NDArray[np.float64], amplitude: float, velocity: float, waveform: str) -> NDArray[np.float64]:
+    """Return a slow movement to and fro that begins at 0 and goes down first; it is MEArec's.
 
     Parameters
     ----------
     times : numpy.ndarray
         (n_times,) s.
     amplitude : float
-        µm, from the lowest to the highest point.
+        Distance from the lowest to the highest point, µm.
     velocity : float
-        µm/s; of a sine the mean.
-    waveform : {"triangular", "sine"}
+        µm/s; the mean velocity of a sine.
+    waveform : str
+        "sine"; all others are triangular.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_times,) µm.
     """
     if not amplitude:
         return np.zeros(len(times))
@@ -116,11 +173,30 @@ def slow_course(times, amplitude, velocity, waveform):
     return amplitude * (np.abs((phase + 0.25) % 1 - 0.5) * 2 - 0.5)
 
 
-def fast_course(rng, times, period, jumps, limit):
-    """Return a movement in jumps, one each `period` s, (n_times,) µm.
+def fast_drift(
+    rng: np.random.Generator, times: NDArray[np.float64], period: float, jumps: tuple[float, float], limit: float
+) -> NDArray[np.float64]:
+    """Return a movement in jumps.
 
-    Jumps are uniform between `jumps` (2,) µm, up or down alike; the other way where they would leave +- `limit` µm, and
-    shorter where they would then as well.
+    The sizes of jumps are uniformly distributed, up or down with equal probability. A jump that would leave the limits goes
+    the other way, and is cut short if it would leave them there as well.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    times : numpy.ndarray
+        (n_times,) s.
+    period : float
+        Time between jumps, s.
+    jumps : (float, float)
+        Shortest and longest jump, µm.
+    limit : float
+        The movement stays between minus and plus this, µm.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_times,) µm.
     """
     number = np.floor(times / period + 1e-9).astype(int)
     levels = np.zeros(number[-1] + 1)
@@ -131,28 +207,35 @@ def fast_course(rng, times, period, jumps, limit):
     return levels[number]
 
 
-def random_walk(rng, times, deviation, limit):
-    """Return a Brownian movement between two walls, (n_times,) µm.
+def random_walk(rng: np.random.Generator, times: NDArray[np.float64], deviation: float, limit: float) -> NDArray[np.float64]:
+    """Return a Brownian movement between two walls.
 
     Parameters
     ----------
+    rng : numpy.random.Generator
     times : numpy.ndarray
         (n_times,) s.
     deviation : float
-        µm. Standard deviation of the displacement in one second, far from the walls.
+        Standard deviation of the displacement in one second, far from the walls, µm.
     limit : float
-        µm. It is reflected at plus and minus this.
+        The movement is reflected at plus and minus this, µm.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_times,) µm.
     """
     steps = rng.standard_normal(len(times)) * deviation * np.sqrt(np.diff(times, prepend=times[0]))
     free = np.cumsum(steps)
     if not limit:
         return np.zeros(len(times))
-    # Folding a free walk at two walls is the reflected walk.
+    # A free walk that is folded at two walls is the reflected walk.
     return limit - np.abs((free + limit) % (4 * limit) - 2 * limit)
 
 
-def _factors(movement, depths, tissue):
-    """How much of the movement each unit follows, (n_units,)."""
+def _factors(movement: MovementSettings, cells: DriftingCells) -> NDArray[np.float64]:
+    """Return how much of the movement each cell follows, (n_units,)."""
+    depths, tissue = cells.depths, cells.depths if cells.tissue is None else cells.tissue
     if movement.drift_mode_probe == "rigid" or not len(tissue):
         return np.ones(len(depths))
     if movement.non_rigid_gradient_mode == "step":
@@ -166,25 +249,34 @@ def _factors(movement, depths, tissue):
     return least + (1 - least) * height
 
 
-def _within(courses, times, movement):
-    """Zero before the movement begins; held after it ends."""
+def _within(courses: NDArray[np.float64], times: NDArray[np.float64], movement: MovementSettings) -> NDArray[np.float64]:
+    """Return time courses that are zero before the movement begins and constant after it ends."""
     end = np.inf if movement.t_end_drift is None else movement.t_end_drift
     held = courses[np.minimum(np.arange(len(times)), np.searchsorted(times, end, side="right") - 1)]
     held[times < movement.t_start_drift] = 0.0
     return held
 
 
-def _from_file(path, times, depths):
-    """Courses (n_times, k) µm of a file, at its depths, and the weights (k, n_units) that interpolate between these."""
+def _from_file(
+    path: str, times: NDArray[np.float64], depths: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the time courses (n_times, k) µm of a file, one for each of its depths, and the factors (k, n_units).
+
+    The factors interpolate between the depths.
+    """
     at, places, displacements = read_motion(path)
     courses = np.stack([np.interp(times, at, one) for one in displacements.T], axis=1)
-    weights = np.stack([np.interp(depths, places, one) for one in np.eye(len(places))])
-    return courses, weights
+    factors = np.stack([np.interp(depths, places, one) for one in np.eye(len(places))])
+    return courses, factors
 
 
-def read_motion(path):
-    """Read a movement: a CSV file with columns `time_s`, `depth_um` and `displacement_um`, or a folder of SpikeInterface's
-    `Motion`.
+def read_motion(path: str | PathLike[str]) -> Motion:
+    """Read a movement from a file.
+
+    Parameters
+    ----------
+    path : path
+        A CSV file with the columns `time_s`, `depth_um` and `displacement_um`, or a folder of SpikeInterface's `Motion`.
 
     Returns
     -------
@@ -198,7 +290,7 @@ def read_motion(path):
     Raises
     ------
     UserError
-        If the file is missing, of another kind, or has no number for each of its times at each of its depths.
+        If the file is missing or of another kind, or lacks a number for one of its times at one of its depths.
     """
     if Path(path).is_dir():
         times, depths, displacements = _read_motion_folder(path)
@@ -209,11 +301,11 @@ def read_motion(path):
     return times, depths, displacements
 
 
-def _read_motion_folder(path):
-    from spikeinterface.core.motion import Motion
+def _read_motion_folder(path: str | PathLike[str]) -> Motion:
+    from spikeinterface.core.motion import Motion as SavedMotion
 
     try:
-        motion = Motion.load(path)
+        motion = SavedMotion.load(path)
     except (OSError, ValueError, KeyError, AssertionError) as error:
         raise UserError(f"{path} is not a folder that SpikeInterface's Motion.save made ({error})") from None
     if motion.num_segments != 1:
@@ -221,7 +313,7 @@ def _read_motion_folder(path):
     return motion.temporal_bins_s[0], motion.spatial_bins_um, motion.displacement[0]
 
 
-def _read_motion_table(path):
+def _read_motion_table(path: str | PathLike[str]) -> Motion:
     try:
         table = pd.read_csv(path)
     except (OSError, ValueError) as error:
@@ -239,58 +331,3 @@ def _read_motion_table(path):
         raise UserError(f"{path}, line {row + 2}: this time and depth stand there twice")
     wide = table.pivot(index="time_s", columns="depth_um", values="displacement_um")
     return wide.index.to_numpy(float), wide.columns.to_numpy(float), wide.to_numpy(float)
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Where units move: `along` (n_units, n_steps) µm, how far each step of a template is from its place without drift,
-    increasing; `order` (n_units, n_steps), which step of the library that is."""
-
-    along: np.ndarray
-    order: np.ndarray
-
-    @property
-    def reach(self):
-        """µm: how far all of them can move both ways."""
-        return float(min(-self.along[:, 0].max(), self.along[:, -1].min())) if len(self.along) else 0.0
-
-    def nearest(self, units, displacements):
-        """Return the steps of the paths of units (n,) that are nearest to a displacement each (n,) µm."""
-        return np.abs(self.along[units] - displacements[:, np.newaxis]).argmin(axis=1)
-
-    def steps(self, unit, displacements):
-        """Return where displacements (n,) µm lie between the steps of a unit's path, (n,), from 0 to n_steps - 1."""
-        return np.interp(displacements, self.along[unit], np.arange(self.along.shape[1]))
-
-
-def paths_of(locations, centre, direction):
-    """Return the `Paths` of units.
-
-    Parameters
-    ----------
-    locations : numpy.ndarray
-        (n_units, n_steps, 3) µm, on straight lines.
-    centre : int
-        The step without drift.
-    direction : numpy.ndarray
-        (3,): where displacements are positive; each unit moves along its own line, to the side nearer to this.
-    """
-    relative = locations - locations[:, centre, np.newaxis]
-    lines = locations[:, -1] - locations[:, 0]
-    lines /= np.maximum(np.linalg.norm(lines, axis=1, keepdims=True), 1e-9)
-    lines *= np.where(lines @ direction < 0, -1.0, 1.0)[:, np.newaxis]
-    along = np.einsum("usx,ux->us", relative, lines)
-    order = np.argsort(along, axis=1, kind="stable")
-    return Paths(np.take_along_axis(along, order, axis=1), order)
-
-
-def require_reach(drift, paths, where):
-    """Raise a `UserError` if a unit would move farther than its templates reach; `where` names the recording."""
-    for unit, along in enumerate(paths.along):
-        course = drift.of_unit(unit)
-        low, high = course.min(), course.max()
-        if low < along[0] - 1e-6 or high > along[-1] + 1e-6:
-            raise UserError(
-                f"{where}: unit {unit} drifts from {low:.3g} to {high:.3g} µm, its templates reach from {along[0]:.3g} to "
-                f"{along[-1]:.3g} µm; let it drift less, or give the library a wider drift_grid or a longer min_drift"
-            )

@@ -1,88 +1,223 @@
-"""Modulation: how much each spike is louder or quieter, and wider, than its template."""
+"""Spike gains: how much larger or smaller each spike is than its template, and how much wider."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
+from allenrec.common.errors import UserError
+from allenrec.common.random_streams import generator
+from allenrec.settings.recordings import Bursting, SpikeGains
+
+from ..tick_grid import TickGrid
+from ..types import StreamKey, UnitKey
 from .white_noise import white_noise
 
-#: Spikes whose gains are drawn together
+#: Number of spikes whose gains are drawn together
 SPIKES_AT_ONCE = 64
 
 
-def draw_gains(address, decay, n_channels, *, modulation, mrand, sdrand):
-    """Return the gain of each spike, float32 (n_spikes, 1), or `GainsOfChannels` for "electrode".
+@dataclass(frozen=True)
+class BurstDecay:
+    """How the spikes of a bursting unit become smaller along a burst.
 
-    "none": 1; "template": one normal number a spike; "electrode": one a spike and channel, independent, as in MEArec; each
-    times `decay` (n_spikes,).
+    Attributes
+    ----------
+    exp_decay : float
+        Exponent of the decay.
+    n_burst_spikes : int
+        Most spikes of a burst.
+    max_burst_duration : float
+        Longest time from the first to the last spike of a burst, ms.
     """
-    decay = np.asarray(decay, dtype=np.float32)[:, np.newaxis]
-    if modulation == "none":
-        return decay
-    if modulation == "template":
-        return GainsOfChannels(address, decay, 1, mrand, sdrand)[:]
-    return GainsOfChannels(address, decay, n_channels, mrand, sdrand)
+
+    exp_decay: float
+    n_burst_spikes: int
+    max_burst_duration: float
 
 
-class GainsOfChannels:
-    """Gains of the spikes of a unit at each channel, (n_spikes, n_channels), drawn when rows of them are asked for: those of an
-    hour would fill gigabytes."""
+def bursting_units(stream_key: StreamKey, keys: Sequence[UnitKey], settings: Bursting) -> dict[int, BurstDecay]:
+    """Return the units that burst, with their decay.
 
-    def __init__(self, address, decay, n_channels, mrand, sdrand):
+    Units are chosen at random by a number that each draws for itself, so that the choice does not depend on other units.
+
+    Raises
+    ------
+    UserError
+        If a list of values has another length than there are bursting units.
+    """
+    if not settings.bursting:
+        return {}
+    units = settings.bursting_units
+    if units is None:
+        draws = [generator(*stream_key, "bursting", *key).random() for key in keys]
+        units = sorted(np.argsort(draws)[: len(keys) if settings.n_bursting is None else settings.n_bursting].tolist())
+    columns = {}
+    for name in ("exp_decay", "n_burst_spikes", "max_burst_duration"):
+        value = getattr(settings, name)
+        columns[name] = value if isinstance(value, list) else [value] * len(units)
+        if len(columns[name]) != len(units):
+            raise UserError(
+                f"recordings.{name}: {len(value)} values for {len(units)} bursting units; one each, or a single one"
+            )
+    return {unit: BurstDecay(**{name: values[k] for name, values in columns.items()}) for k, unit in enumerate(units)}
+
+
+class ChannelGains:
+    """Gains of the spikes of a unit at each channel, (n_spikes, n_channels) float32.
+
+    They are drawn when rows of them are asked for: those of an hour would fill gigabytes.
+    """
+
+    def __init__(self, stream_key: StreamKey, decay: NDArray[np.float32], n_channels: int, settings: SpikeGains) -> None:
         self.shape = len(decay), n_channels
-        self._decay, self._mean = decay, np.float32(mrand)
-        scale = np.full(n_channels, sdrand, dtype=np.float32)
+        self._decay, self._mean = decay, np.float32(settings.mrand)
+        scale = np.full(n_channels, settings.sdrand, dtype=np.float32)
 
         @lru_cache(maxsize=2)
-        def some(begin):
-            """Those of so many spikes from `begin` on, without their mean."""
-            return white_noise(address, begin, begin + SPIKES_AT_ONCE, scale, block=SPIKES_AT_ONCE)
+        def deviations(begin: int) -> NDArray[np.float32]:
+            """Return the deviations from the mean of `SPIKES_AT_ONCE` spikes from `begin` on."""
+            return white_noise(stream_key, begin, begin + SPIKES_AT_ONCE, scale, block=SPIKES_AT_ONCE)
 
-        self._some = some
+        self._deviations = deviations
 
-    def __getitem__(self, rows):
-        """Of a slice of the spikes, float32 (n, n_channels)."""
+    def __getitem__(self, rows: slice) -> NDArray[np.float32]:
+        """Return the gains of a slice of the spikes, float32 (n, n_channels)."""
         start, stop, _ = rows.indices(len(self._decay))
         gains = np.empty((stop - start, self.shape[1]), dtype=np.float32)
         for begin in range(start - start % SPIKES_AT_ONCE, stop, SPIKES_AT_ONCE):
             first, last = max(start, begin), min(stop, begin + SPIKES_AT_ONCE)
-            drawn = self._some(begin)[first - begin : last - begin]
+            drawn = self._deviations(begin)[first - begin : last - begin]
             gains[first - start : last - start] = self._decay[first:last] * (self._mean + drawn)
         return gains
 
 
-def burst_starts(times, *, n_burst_spikes, max_burst_duration):
-    """Return for each spike the index of the first one of its burst, (n_spikes,).
+#: Gains of the spikes of a unit, (n_spikes, 1 or n_channels), of which slices can be taken
+Gains = NDArray[np.float32] | ChannelGains
 
-    A burst begins with the first spike that is not in the one before; it has at most `n_burst_spikes`, the last at most
-    `max_burst_duration` after the first, in the unit of `times` (n_spikes,), which increase.
+
+def draw_gains(stream_key: StreamKey, decay: NDArray[np.float64], n_channels: int, settings: SpikeGains) -> Gains:
+    """Draw the gain of each spike of a unit.
+
+    Parameters
+    ----------
+    stream_key : tuple
+        Random stream of the unit's gains.
+    decay : numpy.ndarray
+        (n_spikes,) by which all gains are multiplied.
+    n_channels : int
+    settings : allenrec.settings.recordings.SpikeGains
+        `modulation` "none": the gain is 1; "template": one normal number per spike; "electrode": one per spike and channel,
+        independent, as in MEArec.
+
+    Returns
+    -------
+    numpy.ndarray or ChannelGains
+        float32 (n_spikes, 1); for "electrode" (n_spikes, n_channels).
     """
-    ends = np.searchsorted(times, times + max_burst_duration, side="right")
-    ends = np.minimum(ends, np.arange(len(times)) + n_burst_spikes).tolist()
-    starts, spike = [], 0
-    while spike < len(times):
-        starts.append(spike)
-        spike = ends[spike]
-    return np.repeat(starts, np.diff([*starts, len(times)])).astype(np.int64)
+    column = np.asarray(decay, dtype=np.float32)[:, np.newaxis]
+    if settings.modulation == "none":
+        return column
+    if settings.modulation == "template":
+        return ChannelGains(stream_key, column, 1, settings)[:]
+    return ChannelGains(stream_key, column, n_channels, settings)
 
 
-def burst_gains(times, *, exp_decay, n_burst_spikes, max_burst_duration):
-    """Return the gain of each spike of a bursting unit, (n_spikes,), from the intervals before it.
+def spike_gains(
+    stream_key: StreamKey,
+    keys: Sequence[UnitKey],
+    ticks: Sequence[NDArray[np.int64]],
+    bursts: dict[int, BurstDecay],
+    grid: TickGrid,
+    n_channels: int,
+    settings: SpikeGains,
+    shape: Bursting,
+) -> tuple[list[Gains], list[NDArray[np.float64] | None]]:
+    """Return the gains of the spikes of all units, and their widening factors.
 
-    MEArec's: 1 for the first spike of a burst; then (mean interval since the first / spikes since the first /
-    `max_burst_duration`) ** `exp_decay`, so that the amplitude falls along a burst and the more, the shorter its intervals are.
+    Parameters
+    ----------
+    stream_key : tuple
+        Random stream of the recording.
+    keys : sequence of (str, int)
+        Kind and number of each unit.
+    ticks : sequence of numpy.ndarray
+        (n_spikes,) spike times of each unit.
+    bursts : dict
+        The units that burst, from `bursting_units`.
+    grid : TickGrid
+    n_channels : int
+    settings : allenrec.settings.recordings.SpikeGains
+    shape : allenrec.settings.recordings.Bursting
+        Whether spikes that are smaller in a burst are wider as well, and by how much.
+
+    Returns
+    -------
+    gains : list of numpy.ndarray or ChannelGains
+        As `draw_gains`; one per unit.
+    widening_factors : list of numpy.ndarray or None
+        (n_spikes,); one per unit, None if its spikes keep the shape of the template.
+    """
+    gains: list[Gains] = []
+    widening: list[NDArray[np.float64] | None] = []
+    for unit, key in enumerate(keys):
+        decay = np.ones(len(ticks[unit]))
+        if unit in bursts:
+            decay = burst_gains(ticks[unit] * (1000 / grid.ticks_per_second), bursts[unit])
+        gains.append(draw_gains((*stream_key, "gain", *key), decay, n_channels, settings))
+        widens = unit in bursts and shape.shape_mod
+        widening.append(1 + shape.shape_widening * (1 - decay) if widens else None)
+    return gains, widening
+
+
+def burst_starts(times: NDArray[np.floating], decay: BurstDecay) -> NDArray[np.int64]:
+    """Return for each spike the index of the first spike of its burst.
+
+    A burst begins with the first spike that is not in the burst before.
 
     Parameters
     ----------
     times : numpy.ndarray
-        (n_spikes,), increasing; ms, as `max_burst_duration`.
-    exp_decay : float
-    n_burst_spikes : int
-    max_burst_duration : float
+        (n_spikes,) ms, increasing.
+    decay : BurstDecay
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_spikes,) int64.
     """
-    starts = burst_starts(times, n_burst_spikes=n_burst_spikes, max_burst_duration=max_burst_duration)
+    ends = np.searchsorted(times, times + decay.max_burst_duration, side="right")
+    end_of = np.minimum(ends, np.arange(len(times)) + decay.n_burst_spikes).tolist()
+    starts, spike = [], 0
+    while spike < len(times):
+        starts.append(spike)
+        spike = end_of[spike]
+    return np.repeat(starts, np.diff([*starts, len(times)])).astype(np.int64)
+
+
+def burst_gains(times: NDArray[np.floating], decay: BurstDecay) -> NDArray[np.float64]:
+    """Return the gain of each spike of a bursting unit, from the intervals before it.
+
+    The formula is MEArec's: the gain is 1 for the first spike of a burst, and then (mean interval since the first / spikes
+    since the first / `max_burst_duration`) ** `exp_decay`. So the amplitude falls along a burst, and the more, the shorter
+    its intervals are.
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        (n_spikes,) ms, increasing.
+    decay : BurstDecay
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_spikes,).
+    """
+    starts = burst_starts(times, decay)
     since = np.arange(len(times)) - starts
     later = since > 0
     gains = np.ones(len(times))
-    gains[later] = ((times - times[starts])[later] / since[later] ** 2 / max_burst_duration) ** exp_decay
+    gains[later] = ((times - times[starts])[later] / since[later] ** 2 / decay.max_burst_duration) ** decay.exp_decay
     return gains

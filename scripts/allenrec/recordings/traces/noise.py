@@ -1,109 +1,192 @@
-"""Noise, for any piece of a recording: a sample's noise depends on its place alone, not on the pieces that are asked for."""
+"""Noise, for any piece of a recording: a sample's noise depends on its place alone, not on the pieces that are asked for.
 
+`NOISE_MODES` is the register of noise modes.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import distance_matrix
 
 from allenrec.common.buffers import new_rows
+from allenrec.settings.recordings import RecordingSignal
 
-from .far_neurons import FarNeurons
+from ..types import Rows, StreamKey
+from .far_neurons import design_far_neurons
 from .filters import Filter, design_colour
+from .noise_parts import NoiseInputs, NoiseParts, NoiseSource
 from .white_noise import white_noise
 
-#: Share of the variance that is a contact's own in any case, so that contacts at one place have a covariance as well
+#: Share of the variance that belongs to each contact alone, so that contacts at the same place have a covariance as well
 OWN = 1e-9
 #: Rows and columns of the mixing matrix that the compiled product takes at once
 ROWS, COLUMNS = 4, 128
 
 
 @dataclass(frozen=True)
-class Noise:
-    """Noise of a recording: white numbers, mixed over channels and coloured if asked for, and far neurons.
+class NoiseMode:
+    """A noise mode, a value of `noise_mode` in the configuration.
 
-    `address` of the white numbers; `scale` (n_channels,) float32 µV, by which they are multiplied; `mixing`, the upper
-    triangular matrix by which they are multiplied instead, or None; `colour`, a causal filter, or None; `far`, or None;
-    `raw` and `filtered` (n_channels,) µV, the standard deviation before and after the filter of the recording.
+    Attributes
+    ----------
+    design : callable
+        Return the `NoiseParts` for `NoiseInputs`.
+    library_key : str or None
+        The key of the configuration that names the library of its cells; None if it needs no library.
     """
 
-    address: tuple
-    scale: np.ndarray
-    mixing: np.ndarray | None
-    colour: Filter | None
-    far: FarNeurons | None
-    raw: np.ndarray
-    filtered: np.ndarray
+    design: Callable[[NoiseInputs], NoiseParts]
+    library_key: str | None = None
 
-    def draw(self, start, stop, rows=new_rows):
-        """Return the noise of the samples from `start` to `stop`, float32 (stop - start, n_channels) µV, in memory of `rows`.
+
+def _uncorrelated(inputs: NoiseInputs) -> NoiseParts:
+    return NoiseParts()
+
+
+def _distance_correlated(inputs: NoiseInputs) -> NoiseParts:
+    half_distance = inputs.settings.recordings.noise_half_distance
+    return NoiseParts(covariance=exponential_covariance(inputs.positions, half_distance))
+
+
+#: The noise modes by their names, which are the values of `noise_mode` in `allenrec.settings.recordings.noise`
+NOISE_MODES = {
+    "uncorrelated": NoiseMode(_uncorrelated),
+    "distance-correlated": NoiseMode(_distance_correlated),
+    "far-neurons": NoiseMode(design_far_neurons, library_key="far_neurons_library"),
+}
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The noise of a recording: white numbers, mixed over channels and coloured if asked for, and another source.
+
+    Attributes
+    ----------
+    stream_key : tuple
+        Random stream of the white numbers.
+    scale : numpy.ndarray
+        (n_channels,) float32 µV, by which the white numbers are multiplied.
+    mixing : numpy.ndarray or None
+        Upper triangular matrix by which they are multiplied as well.
+    colour : Filter or None
+        Causal filter of the white numbers.
+    source : NoiseSource or None
+        What is added to them.
+    raw, filtered : numpy.ndarray
+        (n_channels,) µV, standard deviation before and after the filter of the recording.
+    """
+
+    stream_key: StreamKey
+    scale: NDArray[np.float32]
+    mixing: NDArray[np.float32] | None
+    colour: Filter | None
+    source: NoiseSource | None
+    raw: NDArray[np.float64]
+    filtered: NDArray[np.float64]
+
+    def draw(self, start: int, stop: int, rows: Rows = new_rows) -> NDArray[np.float32]:
+        """Return the noise of the samples from `start` to `stop`.
 
         Coloured noise is the same for another piece up to `filters.RESIDUE`, all other noise to the bit.
+
+        Parameters
+        ----------
+        start, stop : int
+        rows : callable
+            Return memory for the noise, as `allenrec.common.buffers.new_rows` does.
+
+        Returns
+        -------
+        numpy.ndarray
+            (stop - start, n_channels) float32 µV.
         """
         before = self.colour.margins[0] if self.colour else 0
-        noise = white_noise(self.address, start - before, stop, self.scale, rows=rows)
+        noise = white_noise(self.stream_key, start - before, stop, self.scale, rows=rows)
         if self.mixing is not None:
             _mix(noise, self.mixing)
         if self.colour:
             noise = self.colour.apply(noise)[before:]
-        if self.far:
-            self.far.add_to(noise, start)
+        if self.source:
+            self.source.add_to(noise, start)
         return noise
 
 
-def design_noise(address, signal, fs, positions, bandpass, far=None):
-    """Return the noise that the settings ask for, or None if there is none.
+def design_noise(
+    stream_key: StreamKey,
+    signal: RecordingSignal,
+    fs: float,
+    n_channels: int,
+    bandpass: Filter | None,
+    parts: NoiseParts,
+) -> Noise | None:
+    """Return noise at the level that the user asks for, or None if there is none.
 
     Parameters
     ----------
-    address : tuple
-    signal : allenrec.settings.RecordingSignal
+    stream_key : tuple
+        Random stream of the white numbers.
+    signal : allenrec.settings.recordings.RecordingSignal
     fs : float
         Hz.
-    positions : numpy.ndarray
-        (n_channels, 3) µm.
+    n_channels : int
     bandpass : Filter or None
-        Of the recording.
-    far : FarNeurons or None
-        At any level; they are brought to the one asked for.
+        Filter of the recording.
+    parts : NoiseParts
+        From the noise mode.
     """
     if not signal.noise_level:
         return None
-    ones = np.ones(len(positions))
-    colour = design_colour(fs, signal.color_peak, signal.color_q, signal.color_noise_floor) if signal.noise_color else None
+    ones = np.ones(n_channels)
+    colour = design_colour(fs, signal) if signal.noise_color else None
     gain = bandpass.noise_gain(colour.power() if colour else 1.0) if bandpass else 1.0
-    white, raw, filtered, mixing = ones, ones, ones * gain, None
-    if far:
-        alone = far.deviation()
-        white = signal.far_neurons_noise_floor * alone
-        raw, filtered = np.hypot(alone, white), np.hypot(far.deviation(bandpass), white * gain)
-        # A contact that no far neuron reaches has white noise alone.
+    white, raw, filtered, mixing, source = ones, ones, ones * gain, None, parts.source
+    if source:
+        alone = source.deviation()
+        white = parts.floor * alone
+        raw, filtered = np.hypot(alone, white), np.hypot(source.deviation(bandpass), white * gain)
+        # A contact that the source does not reach has white noise alone.
         white, raw, filtered = np.where(raw > 0, (white, raw, filtered), (ones, ones, ones * gain))
     factor = signal.noise_level / (filtered if signal.noise_level_at == "filtered" else raw)
-    scale = np.float32(white * factor)
-    if signal.noise_mode == "distance-correlated":
-        mixing = mixing_matrix(exponential_covariance(positions, signal.noise_half_distance)) * scale
-        scale = np.float32(ones)
-    far = far and far.scaled(factor)
-    return Noise(address, scale, mixing, colour, far, raw=raw * factor, filtered=filtered * factor)
+    scale = (white * factor).astype(np.float32)
+    if parts.covariance is not None:
+        mixing = mixing_matrix(parts.covariance) * scale
+        scale = ones.astype(np.float32)
+    source = source and source.scaled(factor)
+    return Noise(stream_key, scale, mixing, colour, source, raw=raw * factor, filtered=filtered * factor)
 
 
-def exponential_covariance(positions, half_distance):
-    """Return the covariance (n, n) of noise of unit variance at positions (n, 3) µm: 1/2 at `half_distance`, 1/4 at twice that.
+def exponential_covariance(positions: NDArray[np.float64], half_distance: float) -> NDArray[np.float64]:
+    """Return the covariance of noise of unit variance at some positions: 1/2 at `half_distance`, 1/4 at twice that.
 
     The exponential kernel (Matérn of order 1/2; Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, 4.2.1) is
-    positive definite for any set of places. MEArec's, half_distance / (2 distance), is not where contacts lie close together.
+    positive definite for any set of positions. MEArec's kernel, half_distance / (2 distance), is not where contacts lie close
+    together.
+
+    Parameters
+    ----------
+    positions : numpy.ndarray
+        (n, 3) µm.
+    half_distance : float
+        µm.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, n).
     """
     return 0.5 ** (distance_matrix(positions, positions) / half_distance)
 
 
-def mixing_matrix(covariance):
+def mixing_matrix(covariance: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the upper triangular float32 matrix M with M.T @ M = covariance, so that white rows times M have it."""
     own = OWN * np.eye(len(covariance))
     return np.linalg.cholesky((1 - OWN) * covariance + own).T.astype(np.float32)
 
 
-def _mix(noise, mixing):
+def _mix(noise: NDArray[np.float32], mixing: NDArray[np.float32]) -> None:
     """Multiply rows of noise by an upper triangular matrix, in place.
 
     BLAS gives other bits with other numbers of threads; this product does not, and is as fast on one core.
@@ -115,7 +198,7 @@ def _mix(noise, mixing):
 
 
 @numba.njit(cache=True, nogil=True)
-def _multiply(noise, mixing):
+def _multiply(noise: NDArray[np.float32], mixing: NDArray[np.float32]) -> None:
     n, n_channels = noise.shape
     rows = np.zeros((ROWS, len(mixing)), dtype=np.float32)
     sums = np.empty(ROWS * COLUMNS, dtype=np.float32)
@@ -124,7 +207,7 @@ def _multiply(noise, mixing):
         rows[:held, :n_channels] = noise[i : i + held]
         for first in range(0, n_channels, COLUMNS):
             sums[:] = 0
-            # Four rows by four rows of the matrix a turn: sixteen products for each twelve numbers loaded or stored.
+            # Four rows are multiplied by four rows of the matrix at a time: 16 products for every 12 numbers loaded or stored.
             for k in range(0, min(len(mixing), first + COLUMNS), ROWS):
                 m0, m1 = mixing[k, first : first + COLUMNS], mixing[k + 1, first : first + COLUMNS]
                 m2, m3 = mixing[k + 2, first : first + COLUMNS], mixing[k + 3, first : first + COLUMNS]

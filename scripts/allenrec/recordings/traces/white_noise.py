@@ -1,18 +1,21 @@
-"""White noise: normal numbers, any sample of which depends on its place alone.
+"""White noise: normal numbers; each sample depends on its place alone.
 
-NumPy's normal numbers take 7.5 ns each, half of the time of a recording. Those of Box and Muller (1958, Ann Math Stat 29:610)
-need no decisions, so they compile to vector instructions. NumPy's random bits for them, which come one by one, would take as
-long again; here each channel has a stream of the same generator of its own. Together they take 1.1 ns. The functions in them
-are polynomials, and no two operations are made one, so that every processor gives the same bits.
+NumPy's normal numbers take 7.5 ns each, half of the time of a recording. The formula of Box and Muller (1958, Ann Math Stat
+29:610) needs no decisions, so that it compiles to vector instructions. Its random bits would take as long again from NumPy,
+which draws them one by one; here each channel has its own stream of the same generator. Together they take 1.1 ns. Functions
+are computed as polynomials, and no two operations are fused into one, so that every processor gives the same bits.
 """
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from allenrec.common.buffers import new_rows
 from allenrec.common.random_streams import generator
 
-#: Samples that are drawn together, each such block at an address of its own
+from ..types import Rows, StreamKey
+
+#: Number of samples that are drawn together; each such block has its own random stream
 BLOCK = 2**11
 
 _STEP = np.float32(2.0**-32)
@@ -21,21 +24,33 @@ _SQRT_HALF_BITS = np.float32(np.sqrt(0.5)).view(np.int32)
 _EIGHTH_TURN = np.float32(np.pi / 4 / 2**31)
 
 
-def white_noise(address, start, stop, scale, block=BLOCK, rows=new_rows):
-    """Return white normal noise of the samples from `start` to `stop`, float32 (stop - start, n_channels).
+def white_noise(
+    stream_key: StreamKey,
+    start: int,
+    stop: int,
+    scale: NDArray[np.float32],
+    block: int = BLOCK,
+    rows: Rows = new_rows,
+) -> NDArray[np.float32]:
+    """Return white normal noise of the samples from `start` to `stop`.
 
     Parameters
     ----------
-    address : tuple
-        The seed and what the noise is for.
+    stream_key : tuple
+        Random stream of the noise.
     start, stop : int
         Samples may be negative: filters need some before the first one.
     scale : numpy.ndarray
-        (n_channels,) float32, the standard deviations.
+        (n_channels,) float32, standard deviations.
     block : int
-        Samples that are drawn together, an even number; with another one the noise is another.
+        Number of samples that are drawn together, even; another number gives other noise.
     rows : callable
-        Where the noise is put, as `allenrec.common.buffers.new_rows`.
+        Return memory for the noise, as `allenrec.common.buffers.new_rows` does.
+
+    Returns
+    -------
+    numpy.ndarray
+        (stop - start, n_channels) float32.
     """
     noise = rows(stop - start, len(scale))
     for number in range(start // block, -(-stop // block)):
@@ -43,7 +58,7 @@ def white_noise(address, start, stop, scale, block=BLOCK, rows=new_rows):
         first, last = max(start, begin), min(stop, begin + block)
         part = noise[first - start : last - start]
         whole = part if len(part) == block else np.empty((block, len(scale)), dtype=np.float32)
-        source = generator(*address, number, bit_generator=np.random.SFC64).bit_generator
+        source = generator(*stream_key, number, bit_generator=np.random.SFC64).bit_generator
         _draw(source.random_raw((3, len(scale))), scale, whole[: block // 2], whole[block // 2 :])
         if whole is not part:
             part[:] = whole[first - begin : last - begin]
@@ -51,18 +66,21 @@ def white_noise(address, start, stop, scale, block=BLOCK, rows=new_rows):
 
 
 @numba.njit(cache=True, nogil=True)
-def _draw(states, scale, first, second):
+def _draw(
+    states: NDArray[np.uint64], scale: NDArray[np.float32], first: NDArray[np.float32], second: NDArray[np.float32]
+) -> None:
     """Fill `first` and `second`, both (n, n_channels), with independent normal numbers, times `scale`.
 
-    Of each channel 64 random bits for two numbers, from the generator SFC64 (Doty-Humphrey, PractRand; NumPy's as well),
-    begun at a state of its own, `states` (3, n_channels).
+    Each channel takes 64 random bits for two numbers, from the generator SFC64 (Doty-Humphrey, PractRand; NumPy has it as
+    well) that begins at a state of its own, `states` (3, n_channels).
 
-    Both numbers are a radius times the sine and the cosine of an angle. The upper 32 bits make the radius: with u uniform on
-    (0, 1] it is sqrt(-2 log u), at most 6.8. Of the lower ones two are signs, the others an angle from the diagonal, within an
-    eighth of a turn to either side: its sine and cosine added and subtracted are those from the axes, times sqrt(2).
+    The two numbers are a radius times the sine and the cosine of an angle. The upper 32 bits make the radius: with u uniform
+    on (0, 1] it is sqrt(-2 log u), at most 6.8. Two of the lower bits are signs. The others make an angle from the diagonal,
+    within an eighth of a turn to either side: its cosine plus and minus its sine are the sine and cosine from the axes, times
+    sqrt(2).
     """
     n, n_channels = first.shape
-    # Copies, because of these the compiler knows that nothing else is in their memory
+    # The compiler knows of copies that nothing else shares their memory
     a, b, c = states[0].copy(), states[1].copy(), states[2].copy()
     for i in range(n):
         counter = np.uint64(i + 1)
@@ -80,14 +98,14 @@ def _draw(states, scale, first, second):
 
 
 @numba.njit(cache=True, nogil=True)
-def _signed(value, bit):
-    """The value, or, if the last bit is set, minus the value."""
+def _signed(value: np.float32, bit: np.uint32) -> np.float32:
+    """Return the value; if the last bit is set, return minus the value."""
     return value * np.float32(np.int32(1) - np.int32(np.uint32(2) * np.uint32(bit & np.uint32(1))))
 
 
 @numba.njit(cache=True, nogil=True)
-def _log(x):
-    """Natural logarithm of a float32 above 0. The number is 2**exponent (1 + m); polynomial of Cephes (Moshier 1992), logf."""
+def _log(x: np.float32) -> np.float32:
+    """Return the natural logarithm of a float32 above 0, 2**exponent (1 + m); the polynomial is Cephes' (Moshier 1992) logf."""
     bits = np.float32(x).view(np.int32)
     exponent = np.int32((bits - _SQRT_HALF_BITS) >> np.int32(23))
     m = np.int32(bits - np.int32(exponent << np.int32(23))).view(np.float32) - np.float32(1)
@@ -103,8 +121,8 @@ def _log(x):
 
 
 @numba.njit(cache=True, nogil=True)
-def _sine_and_cosine(angle):
-    """Of a float32 from -pi/4 to pi/4; polynomials of Cephes (Moshier 1992), sinf and cosf."""
+def _sine_and_cosine(angle: np.float32) -> tuple[np.float32, np.float32]:
+    """Return sine and cosine of a float32 from -pi/4 to pi/4; the polynomials are Cephes' (Moshier 1992) sinf and cosf."""
     square = angle * angle
     sine = np.float32(8.3321608736e-3) + square * np.float32(-1.9515295891e-4)
     sine = angle + angle * square * (np.float32(-1.6666654611e-1) + square * sine)

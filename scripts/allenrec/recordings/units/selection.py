@@ -1,77 +1,120 @@
 """Selection: which templates of a library become the units of a recording."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
+from allenrec.common.random_streams import generator
+from allenrec.settings.recordings import CellTypes, DriftingUnits, UnitSelection
 
+from ..types import StreamKey, TemplateLibrary, UnitKey
 from .overlaps import spatial_overlaps
-from .similarity import greatest_similarities, largest_similarity
+from .similarity import largest_similarity, similarity_bounds
 
-#: Pairs that overlap are looked for in so many random orders
+#: Number of random orders in which overlapping pairs are searched for
 ORDERS = 20
-#: Templates are read so many at once
-AT_ONCE = 256
+#: Number of templates that are read at once
+TEMPLATES_AT_ONCE = 256
+
+
+class UnitGroup(NamedTuple):
+    """Units of one kind, "excitatory" or "inhibitory": their cell types, matched by equality, and their number."""
+
+    kind: str
+    cell_types: Sequence[str]
+    number: int
+
+
+def unit_groups(cell_types: CellTypes, n_excitatory: int, n_inhibitory: int) -> list[UnitGroup]:
+    """Return the two groups of units, or of far neurons: excitatory ones come first."""
+    return [
+        UnitGroup("excitatory", cell_types.excitatory, n_excitatory),
+        UnitGroup("inhibitory", cell_types.inhibitory, n_inhibitory),
+    ]
+
+
+def unit_keys(groups: Sequence[UnitGroup]) -> list[UnitKey]:
+    """Return the key of each unit, in the order of units."""
+    return [(group.kind, number) for group in groups for number in range(group.number)]
 
 
 @dataclass(frozen=True)
 class Candidates:
     """The templates of a library, as far as selection needs them.
 
-    `paths` (N, n_steps, 3) µm, of the somata, n_steps 1 where cells do not drift; `positions` (N, 3) µm, at the centre of the
-    path; `amplitudes` (N,) µV; `celltypes` (N,) text; `templates`, a function that returns those of given rows, (n, n_channels,
-    n_t) µV, for which only similarity and overlaps ask.
+    Attributes
+    ----------
+    paths : numpy.ndarray
+        (N, n_steps, 3) µm, positions of the somata; there is one step if the cells do not drift.
+    positions : numpy.ndarray
+        (N, 3) µm, the same at the centre of the path.
+    amplitudes : numpy.ndarray
+        (N,) µV.
+    celltypes : numpy.ndarray
+        (N,) text.
+    templates : callable
+        Return the templates of given rows, (n, n_channels, n_t) µV. Only limits of similarity and overlaps need it.
     """
 
-    paths: np.ndarray
-    positions: np.ndarray
-    amplitudes: np.ndarray
-    celltypes: np.ndarray
-    templates: object = None
+    paths: NDArray[np.float64]
+    positions: NDArray[np.float64]
+    amplitudes: NDArray[np.float64]
+    celltypes: NDArray[np.str_]
+    templates: Callable[[Any], NDArray[Any]]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.positions)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What units must keep.
+#: The name of a limit, and which templates keep it
+Criterion = tuple[str, NDArray[np.bool_]]
 
-    `min_dist`, least distance between somata at any step, µm; `min_amp`, `max_amp`, µV, strict; `xlim`, `ylim`, `zlim`,
-    (lowest, highest) µm or None; `max_similarity` of any two units, see `largest_similarity`; `preferred_dir` (3,) and
-    `angle_tol`, deg, from it to the path from the first to the last step, or None; `n_overlap_pairs` or None, and
-    `overlap_threshold`, see `spatial_overlaps`.
+
+def choose_units(
+    stream_key: StreamKey,
+    library: TemplateLibrary,
+    groups: Sequence[UnitGroup],
+    limits: UnitSelection,
+    drift: DriftingUnits,
+) -> NDArray[np.int64]:
+    """Return the rows of a library that become units: those that the user names, or else random ones.
+
+    See `named_templates` and `select_templates` for the parameters and errors.
     """
-
-    min_dist: float
-    min_amp: float
-    max_amp: float
-    xlim: tuple | None = None
-    ylim: tuple | None = None
-    zlim: tuple | None = None
-    max_similarity: float = 1.0
-    preferred_dir: tuple = (0.0, 0.0, 1.0)
-    angle_tol: float | None = None
-    n_overlap_pairs: int | None = None
-    overlap_threshold: float = 0.9
+    if limits.template_ids is not None:
+        return named_templates(limits.template_ids, library.celltypes, groups)
+    paths = library.locations if library.drifting else library.locations[:, np.newaxis]
+    candidates = Candidates(paths, library.positions, library.amplitudes, library.celltypes, library.at_centre)
+    return select_templates(generator(*stream_key, "selection"), candidates, groups, limits, drift)
 
 
-def select_templates(rng, candidates, wanted, limits):
+def select_templates(
+    rng: np.random.Generator,
+    candidates: Candidates,
+    groups: Sequence[UnitGroup],
+    limits: UnitSelection,
+    drift: DriftingUnits,
+) -> NDArray[np.int64]:
     """Choose templates at random that keep all limits.
 
-    Templates are taken in a random order; each that keeps the distance to all before it, and is not too much like one of
-    them, is kept. The first ones of each type become units, so that asking for one more unit changes none of the others. Only
-    where this yields too few, templates that stood too near to one that was not needed are taken as well. With
-    `n_overlap_pairs` the choice hangs together: see `_with_overlaps`.
+    Templates are taken in a random order. A template is kept if it is far enough from all kept before it, and not too similar
+    to any of them. The first templates of each type become units, so that asking for one more unit changes none of the
+    others. Only if this yields too few units, templates are taken as well that are too near to one that was not needed. With
+    `n_overlap_pairs`, units are chosen one after the other: see `_with_overlaps`.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     candidates : Candidates
-    wanted : list of (str, list of str, int)
-        Groups of units: name, cell types (matched by equality), and how many.
-    limits : Limits
+    groups : sequence of UnitGroup
+    limits : allenrec.settings.recordings.UnitSelection
+        `min_amp` and `max_amp` are strict limits; `min_dist` holds at every step of the paths.
+    drift : allenrec.settings.recordings.DriftingUnits
+        Limits of the paths: `preferred_dir` and `angle_tol`.
 
     Returns
     -------
@@ -81,100 +124,103 @@ def select_templates(rng, candidates, wanted, limits):
     Raises
     ------
     UserError
-        If a group cannot be filled: how many can be placed, and which limit binds.
+        If a group cannot be filled; the message says how many units can be placed, and which limit binds.
     """
-    candidates = replace(candidates, paths=_along(candidates.paths, limits.preferred_dir))
+    candidates = replace(candidates, paths=_aligned(candidates.paths, drift.preferred_dir))
     order = rng.permutation(len(candidates))
-    of_type = [np.isin(candidates.celltypes, types) for _, types, _ in wanted]
-    criteria = _criteria(candidates, limits)
+    of_type = [np.isin(candidates.celltypes, group.cell_types) for group in groups]
+    criteria = _criteria(candidates, limits, drift)
     allowed = np.logical_and.reduce([np.any(of_type, axis=0), *(keeps for _, keeps in criteria)])
-    counts = [count for _, _, count in wanted]
+    counts = [group.number for group in groups]
     if limits.n_overlap_pairs is None:
         chosen = _independent(order[allowed[order]], candidates, of_type, counts, limits)
     else:
         chosen = _with_overlaps(rng, np.flatnonzero(allowed), candidates, of_type, counts, limits)
-    for units, mine, (name, types, count) in zip(chosen, of_type, wanted, strict=True):
-        if len(units) < count:
-            stages = [(f"cell_types.{name} {types}", mine), *criteria]
+    for units, mine, group in zip(chosen, of_type, groups, strict=True):
+        if len(units) < group.number:
+            stages = [(f"cell_types.{group.kind} {group.cell_types}", mine), *criteria]
             raise UserError(
-                f"{count} {name} units were asked for, {len(units)} can be placed; "
-                + _what_binds(stages, count, len(candidates), limits)
+                f"{group.number} {group.kind} units were asked for, {len(units)} can be placed; "
+                + _what_binds(stages, group.number, len(candidates), limits)
             )
-    return np.array([i for units in chosen for i in units], dtype=np.int64)
+    return np.array([row for units in chosen for row in units], dtype=np.int64)
 
 
-def given_templates(rows, celltypes, wanted):
-    """Return chosen templates in the order of units: those of the first group as they were named, then of the second.
+def named_templates(rows: Sequence[int], celltypes: NDArray[np.str_], groups: Sequence[UnitGroup]) -> NDArray[np.int64]:
+    """Return the templates that the user names, in the order of units: those of the first group, then of the second.
 
     Parameters
     ----------
-    rows : list of int
-        Rows of the library.
+    rows : sequence of int
+        Rows of the library. Within a group they keep their order.
     celltypes : numpy.ndarray
         (N,) text, of the library.
-    wanted : list of (str, list of str, int)
-        As in `select_templates`.
+    groups : sequence of UnitGroup
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, rows of the library.
 
     Raises
     ------
     UserError
-        If there is no such row, or the types are not those of the units.
+        If there is no such row, or if the cell types are not those of the units.
     """
     beyond = [row for row in rows if row >= len(celltypes)]
     if beyond:
         raise UserError(
             f"templates.template_ids: {beyond[0]} is not in the library, whose last template is {len(celltypes) - 1}"
         )
-    groups = [[row for row in rows if celltypes[row] in types] for _, types, _ in wanted]
-    known = [row for group in groups for row in group]
+    of_groups = [[row for row in rows if celltypes[row] in group.cell_types] for group in groups]
+    known = [row for of_group in of_groups for row in of_group]
     stray = [row for row in rows if row not in known]
     if stray:
-        kinds = " or ".join(f"{name} {types}" for name, types, _ in wanted)
+        kinds = " or ".join(f"{group.kind} {group.cell_types}" for group in groups)
         raise UserError(f"templates.template_ids: {stray[0]} is {str(celltypes[stray[0]])!r}, which is not {kinds}")
-    for group, (name, types, count) in zip(groups, wanted, strict=True):
-        if len(group) != count:
+    for of_group, (kind, types, count) in zip(of_groups, groups, strict=True):
+        if len(of_group) != count:
             raise UserError(
-                f"templates.template_ids: {len(group)} are {name} {types}, but {count} such units were asked for; "
-                f"n_exc and n_inh "
-                "must be the numbers of templates"
+                f"templates.template_ids: {len(of_group)} are {kind} {types}, but {count} such units were asked for; "
+                f"n_exc and n_inh must be the numbers of templates"
             )
     return np.array(known, dtype=np.int64)
 
 
-def _criteria(candidates, limits):
-    """What each template must keep by itself: (the keys, which templates do)."""
-    loud = (candidates.amplitudes > limits.min_amp) & (candidates.amplitudes < limits.max_amp)
+def _criteria(candidates: Candidates, limits: UnitSelection, drift: DriftingUnits) -> list[Criterion]:
+    """Return the limits that each template keeps or breaks by itself."""
+    within = (candidates.amplitudes > limits.min_amp) & (candidates.amplitudes < limits.max_amp)
     inside = np.ones(len(candidates), dtype=bool)
     for lim, axis in zip((limits.xlim, limits.ylim, limits.zlim), candidates.positions.T, strict=True):
         if lim is not None:
             inside &= (axis >= lim[0]) & (axis <= lim[1])
-    criteria = [
-        (f"templates.min_amp and max_amp, {limits.min_amp:g} to {limits.max_amp:g} µV", loud),
+    criteria: list[Criterion] = [
+        (f"templates.min_amp and max_amp, {limits.min_amp:g} to {limits.max_amp:g} µV", within),
         ("templates.xlim, ylim and zlim", inside),
     ]
     # Cells that do not drift have no direction
-    if limits.angle_tol is not None and candidates.paths.shape[1] > 1:
-        along = _angles(candidates.paths, limits.preferred_dir) <= limits.angle_tol
-        criteria.append((f"recordings.preferred_dir and angle_tol, {limits.angle_tol:g} deg", along))
+    if drift.angle_tol is not None and candidates.paths.shape[1] > 1:
+        aligned = _angles(candidates.paths, drift.preferred_dir) <= drift.angle_tol
+        criteria.append((f"recordings.preferred_dir and angle_tol, {drift.angle_tol:g} deg", aligned))
     return criteria
 
 
-def _along(paths, direction):
-    """Paths whose steps go the way of a direction, as cells will: those that go against it, backwards."""
+def _aligned(paths: NDArray[np.float64], direction: Sequence[float]) -> NDArray[np.float64]:
+    """Return paths whose steps follow a direction, as units will: paths that go against it are reversed."""
     against = (paths[:, -1] - paths[:, 0]) @ np.asarray(direction, dtype=float) < 0
     return np.where(against[:, np.newaxis, np.newaxis], paths[:, ::-1], paths)
 
 
-def _angles(paths, direction):
-    """(N,) deg, between the way from the first to the last step and a direction."""
-    way, direction = paths[:, -1] - paths[:, 0], np.asarray(direction, dtype=float)
-    lengths = np.linalg.norm(way, axis=1) * np.linalg.norm(direction)
-    cosines = np.divide(way @ direction, lengths, out=np.zeros(len(way)), where=lengths > 0)
+def _angles(paths: NDArray[np.float64], direction: Sequence[float]) -> NDArray[np.float64]:
+    """Return the angles (N,), deg, between a direction and the way from the first to the last step."""
+    way, towards = paths[:, -1] - paths[:, 0], np.asarray(direction, dtype=float)
+    lengths = np.linalg.norm(way, axis=1) * np.linalg.norm(towards)
+    cosines = np.divide(way @ towards, lengths, out=np.zeros(len(way)), where=lengths > 0)
     return np.rad2deg(np.arccos(np.clip(cosines, -1, 1)))
 
 
-def _what_binds(stages, count, n_templates, limits):
-    """Which limit leaves too few, and how many each one leaves."""
+def _what_binds(stages: Sequence[Criterion], count: int, n_templates: int, limits: UnitSelection) -> str:
+    """Return which limit leaves too few templates, and how many templates each limit leaves."""
     kept, left = np.ones(n_templates, dtype=bool), []
     for limit, keeps in stages:
         kept = kept & keeps
@@ -188,115 +234,151 @@ def _what_binds(stages, count, n_templates, limits):
     return f"what binds is {binds} (of {n_templates} templates, {', '.join(f'{n} keep {limit}' for limit, n in left)})"
 
 
-def _independent(order, candidates, of_type, counts, limits):
-    """Rows for each group, from those that are allowed, in a random order."""
+def _independent(
+    order: NDArray[np.int64],
+    candidates: Candidates,
+    of_type: Sequence[NDArray[np.bool_]],
+    counts: Sequence[int],
+    limits: UnitSelection,
+) -> list[list[int]]:
+    """Return rows for each group, from the rows that are allowed, which come in a random order."""
     kept = _apart(order, candidates, limits, [], of_type, counts)
-    chosen = [[i for i in kept if mine[i]][:count] for mine, count in zip(of_type, counts, strict=True)]
+    chosen = [[row for row in kept if mine[row]][:count] for mine, count in zip(of_type, counts, strict=True)]
     for group, (mine, count) in enumerate(zip(of_type, counts, strict=True)):
-        taken = [i for units in chosen for i in units]
+        taken = [row for units in chosen for row in units]
         missing = count - len(chosen[group])
         if missing:
             chosen[group] += _apart(order[mine[order]], candidates, limits, taken, [mine], [missing])
     return chosen
 
 
-def _apart(order, candidates, limits, taken, of_type, counts):
-    """Of the rows, in their order, those that are far enough from and unlike all `taken` and each other, until there are as
-    many of each type as are needed."""
+def _apart(
+    order: NDArray[np.int64],
+    candidates: Candidates,
+    limits: UnitSelection,
+    taken: Sequence[int],
+    of_type: Sequence[NDArray[np.bool_]],
+    counts: Sequence[int],
+) -> list[int]:
+    """Return rows, in their order, that are far enough from and unlike all `taken` and each other.
+
+    The search ends when there are as many of each type as are needed.
+    """
     neighbours, kept, missing = _Neighbours(candidates, limits), [], list(counts)
-    for i in taken:
-        neighbours.add(i)
-    for i in order:
+    for row in taken:
+        neighbours.add(row)
+    for row in order.tolist():
         if max(missing, default=0) <= 0:
             break
-        if i not in taken and neighbours.allow(i):
-            kept.append(int(i))
-            neighbours.add(i)
-            missing = [n - bool(mine[i]) for n, mine in zip(missing, of_type, strict=True)]
+        if row not in taken and neighbours.allow(row):
+            kept.append(row)
+            neighbours.add(row)
+            missing = [n - bool(mine[row]) for n, mine in zip(missing, of_type, strict=True)]
     return kept
 
 
 class _Neighbours:
-    """The templates that were taken, and whether another one may stand beside them."""
+    """The templates that were taken; it tells whether another template may stand beside them."""
 
-    def __init__(self, candidates, limits):
+    def __init__(self, candidates: Candidates, limits: UnitSelection) -> None:
         self.candidates, self.limits = candidates, limits
-        self.paths, self.templates, self.norms = [], [], []
+        self.paths: list[NDArray[np.float64]] = []
+        self.templates: list[NDArray[np.float32]] = []
+        self.norms: list[NDArray[np.float32]] = []
 
-    def add(self, row):
+    def add(self, row: int) -> None:
         self.paths.append(self.candidates.paths[row])
         if self.limits.max_similarity < 1:
             self.templates.append(self.candidates.templates([row])[0])
             self.norms.append(np.linalg.norm(self.templates[-1], axis=1))
 
-    def allow(self, row):
+    def allow(self, row: int) -> bool:
         if self.paths and not _far(np.array(self.paths), self.candidates.paths[row], self.limits.min_dist).all():
             return False
         return not self.templates or self._is_unlike(self.candidates.templates([row])[0])
 
-    def _is_unlike(self, template):
-        """Whether no template is too similar; only those are compared that can be."""
+    def _is_unlike(self, template: NDArray[np.float32]) -> bool:
+        """Return whether no template is too similar; templates are compared only if their bounds leave it open."""
         most = self.limits.max_similarity
-        near = np.flatnonzero(greatest_similarities(np.linalg.norm(template, axis=1), np.array(self.norms)) > most)
+        near = np.flatnonzero(similarity_bounds(np.linalg.norm(template, axis=1), np.array(self.norms)) > most)
         return not len(near) or largest_similarity(template, np.stack([self.templates[k] for k in near])) <= most
 
 
-def _far(paths, path, min_dist):
-    """Which of the paths (n, n_steps, 3) keep the distance from one (n_steps, 3) at every step."""
+def _far(paths: NDArray[np.float64], path: NDArray[np.float64], min_dist: float) -> NDArray[np.bool_]:
+    """Return which of the paths (n, n_steps, 3) keep the distance from one path (n_steps, 3) at every step."""
     return np.linalg.norm(paths - path, axis=2).min(axis=1) >= min_dist
 
 
-def _with_overlaps(rng, rows, candidates, of_type, counts, limits):
-    """Rows for each group, of which `n_overlap_pairs` pairs overlap in space.
+def _with_overlaps(
+    rng: np.random.Generator,
+    rows: NDArray[np.int64],
+    candidates: Candidates,
+    of_type: Sequence[NDArray[np.bool_]],
+    counts: Sequence[int],
+    limits: UnitSelection,
+) -> list[list[int]]:
+    """Return rows for each group, of which `n_overlap_pairs` pairs overlap in space.
 
-    Units are taken one after the other from a random order: while pairs are missing, one that brings some and not too many, or
-    if there is none, one that could be the first of a pair; then only such that bring none. Other orders are tried where one
-    ends short.
+    Units are taken one after the other from a random order. While pairs are missing, the next unit is one that brings some
+    pairs and not too many; if there is none, it is one that could be the first of a pair. Afterwards, only units are taken
+    that bring no pair. If an order ends short, other orders are tried.
     """
-    troughs = [-candidates.templates(rows[k : k + AT_ONCE]).min(axis=2) for k in range(0, len(rows), AT_ONCE)]
+    batches = [rows[k : k + TEMPLATES_AT_ONCE] for k in range(0, len(rows), TEMPLATES_AT_ONCE)]
+    troughs = [-candidates.templates(batch).min(axis=2) for batch in batches]
     overlaps = spatial_overlaps(np.concatenate(troughs), limits.overlap_threshold) if len(rows) else np.zeros((0, 0), bool)
     kinds = np.array([mine[rows] for mine in of_type], dtype=bool).reshape(len(counts), len(rows))
-    best, most = [[] for _ in counts], -1
+    best: list[list[int]] = [[] for _ in counts]
+    most_pairs = -1
     for _ in range(ORDERS):
         order = rng.permutation(len(rows))
         taken, pairs = _grow(order, rows, overlaps, kinds, counts, candidates, limits)
         chosen = [[int(rows[k]) for k in taken if mine[k]] for mine in kinds]
         if len(taken) == sum(counts) and pairs == limits.n_overlap_pairs:
             return chosen
-        # Units enough, but pairs missing, or the other way round
+        # There are enough units but too few pairs, or the other way round
         if len(taken) == sum(counts):
-            most = max(most, pairs)
+            most_pairs = max(most_pairs, pairs)
         elif sum(map(len, chosen)) > sum(map(len, best)):
             best = chosen
-    if most >= 0:
+    if most_pairs >= 0:
         raise UserError(
-            f"templates.n_overlap_pairs: {limits.n_overlap_pairs} pairs were asked for, {most} were found among "
+            f"templates.n_overlap_pairs: {limits.n_overlap_pairs} pairs were asked for, {most_pairs} were found among "
             f"{sum(counts)} units; ask for "
             f"fewer, or lower overlap_threshold, {limits.overlap_threshold:g}, or min_dist, {limits.min_dist:g} µm"
         )
     return best
 
 
-def _grow(order, rows, overlaps, kinds, counts, candidates, limits):
+def _grow(
+    order: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    overlaps: NDArray[np.bool_],
+    kinds: NDArray[np.bool_],
+    counts: Sequence[int],
+    candidates: Candidates,
+    limits: UnitSelection,
+) -> tuple[list[int], int]:
     """Take units from an order; return their indices in `rows`, and how many pairs of them overlap."""
-    neighbours, open_, missing = _Neighbours(candidates, limits), np.ones(len(rows), dtype=bool), np.array(counts)
-    brings, taken, pairs = np.zeros(len(rows), dtype=int), [], 0
+    neighbours, is_open, missing = _Neighbours(candidates, limits), np.ones(len(rows), dtype=bool), np.array(counts)
+    brings, pairs = np.zeros(len(rows), dtype=int), 0
+    taken: list[int] = []
     while missing.sum():
-        open_ &= kinds[missing > 0].any(axis=0)
-        room = limits.n_overlap_pairs - pairs
-        adders = open_ & (brings > 0) & (brings <= room)
-        seeds = open_ & (brings == 0)
+        is_open &= kinds[missing > 0].any(axis=0)
+        room = (limits.n_overlap_pairs or 0) - pairs
+        adders = is_open & (brings > 0) & (brings <= room)
+        seeds = is_open & (brings == 0)
         if room and not adders.any():
-            hopeful = seeds & (overlaps[:, open_].sum(axis=1) > 0)
+            hopeful = seeds & (overlaps[:, is_open].sum(axis=1) > 0)
             seeds = hopeful if hopeful.any() else seeds
         usable = order[(adders if adders.any() else seeds)[order]]
         if not len(usable):
             break
-        k, open_[usable[0]] = usable[0], False
-        if limits.max_similarity < 1 and not neighbours.allow(rows[k]):
+        k = int(usable[0])
+        is_open[k] = False
+        if limits.max_similarity < 1 and not neighbours.allow(int(rows[k])):
             continue
-        neighbours.add(rows[k])
-        open_ &= _far(candidates.paths[rows], candidates.paths[rows[k]], limits.min_dist)
+        neighbours.add(int(rows[k]))
+        is_open &= _far(candidates.paths[rows], candidates.paths[rows[k]], limits.min_dist)
         pairs += int(brings[k])
         brings += overlaps[k]
         missing -= kinds[:, k]

@@ -1,14 +1,14 @@
-"""Similarity of templates: how alike two are, at the shift at which they are most alike."""
+"""Similarity of templates: the cosine of the angle between them, all channels together as one vector."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
 
-def largest_similarity(template, others):
-    """Return the largest of the similarities of a template and others; -1 if there is none.
-
-    The similarity is the cosine of the angle between two templates, all channels together as one vector, at the shift in
-    time, the same for all channels, at which it is largest; zeros enter at the ends.
+def cosine_similarities(template: NDArray[Any], others: NDArray[Any], *, shifted: bool) -> NDArray[np.float64]:
+    """Return the similarity of a template to each of some others.
 
     Parameters
     ----------
@@ -16,24 +16,60 @@ def largest_similarity(template, others):
         (n_channels, n_t).
     others : numpy.ndarray
         (n, n_channels, n_t).
+    shifted : bool
+        Whether a template is compared at all shifts in time, the same for all channels and with zeros at the ends; the
+        similarity is then that at the best shift.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,), at most 1.
     """
-    if not len(others):
-        return -1.0
-    lengths = np.linalg.norm(others.reshape(len(others), -1), axis=1) * np.linalg.norm(template)
-    n = next_fast_len(2 * template.shape[-1], real=True)
-    products = np.einsum("ncf,cf->nf", rfft(others, n), rfft(template, n).conj())
-    return float((irfft(products, n).max(axis=1) / np.maximum(lengths, np.finfo(float).tiny)).max())
+    flat = others.reshape(len(others), template.size)
+    lengths = np.linalg.norm(flat, axis=1) * np.linalg.norm(template)
+    if shifted:
+        n = next_fast_len(2 * template.shape[-1], real=True)
+        products = irfft(np.einsum("ncf,cf->nf", rfft(others, n), rfft(template, n).conj()), n).max(axis=1)
+    else:
+        products = flat @ template.ravel()
+    return products / np.maximum(lengths, np.finfo(float).tiny)
 
 
-def greatest_similarities(norms, others):
-    """Return what similarities cannot exceed, (n,), by the inequality of Cauchy and Schwarz on each channel.
+def largest_similarity(template: NDArray[Any], others: NDArray[Any]) -> float:
+    """Return the largest similarity of a template (n_channels, n_t) to others (n, n_channels, n_t), each at its best shift.
+
+    The result is -1 if there are no others.
+    """
+    return float(cosine_similarities(template, others, shifted=True).max()) if len(others) else -1.0
+
+
+def similarity_bounds(norms: NDArray[Any], others: NDArray[Any]) -> NDArray[np.float64]:
+    """Return upper bounds of the similarities at any shift, by the inequality of Cauchy and Schwarz on each channel.
 
     Parameters
     ----------
     norms : numpy.ndarray
-        (n_channels,), of a template on each channel.
+        (n_channels,), the norm of a template on each channel.
     others : numpy.ndarray
-        (n, n_channels), of others.
+        (n, n_channels), the norms of others.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,).
     """
     lengths = np.linalg.norm(others, axis=1) * np.linalg.norm(norms)
     return others @ norms / np.maximum(lengths, np.finfo(float).tiny)
+
+
+def nearest_similarities(templates: NDArray[Any]) -> NDArray[np.float64]:
+    """Return how much each template (n, n_channels, n_t) resembles the most similar other one, without shifts.
+
+    The result is (n,); NaN if there is no other template.
+    """
+    templates, nearest = templates.astype(float), np.full(len(templates), np.nan)
+    for unit in range(len(templates) if len(templates) > 1 else 0):
+        similarities = cosine_similarities(templates[unit], templates, shifted=False)
+        similarities[unit] = -np.inf
+        nearest[unit] = similarities.max()
+    return nearest

@@ -1,4 +1,4 @@
-"""Spike trains that a person gives, in the formats of their writers; and what is wrong with bad ones."""
+"""Imported spike trains, in the formats of their writers, and the error messages for bad files."""
 
 from datetime import UTC, datetime
 
@@ -8,10 +8,11 @@ import pytest
 from pynwb import NWBHDF5IO, NWBFile
 
 from allenrec.common.errors import UserError
-from allenrec.recordings.spikes.imported import given_trains, read_trains
+from allenrec.recordings.spikes.imported import import_trains, read_trains
+from allenrec.recordings.tick_grid import TickGrid
 
 TICKS = 512_000
-GRID = {"duration": 10.0, "n_ticks": 10 * TICKS, "ticks_per_second": TICKS}
+GRID = TickGrid(fs=TICKS, n_samples=10 * TICKS, n_phases=1)
 RNG = np.random.default_rng(0)
 TIMES = {"7": np.sort(RNG.uniform(0, 10, 50)), "10": np.zeros(0), "12": np.sort(RNG.uniform(0, 10, 80))}
 
@@ -41,7 +42,7 @@ def test_every_format_gives_the_same_trains(name, write, tmp_path):
     write(tmp_path / name)
     read = read_trains(tmp_path / name)
     assert list(read) == ["7", "10", "12"]
-    trains = given_trains(tmp_path / name, None, 3, **GRID)
+    trains = import_trains(tmp_path / name, None, 3, 10.0, GRID)
     for train, (unit, times) in zip(trains, TIMES.items(), strict=True):
         np.testing.assert_array_equal(read[unit], times)
         assert np.abs(train.ticks / TICKS - times).max(initial=0) <= 0.5 / TICKS
@@ -50,14 +51,15 @@ def test_every_format_gives_the_same_trains(name, write, tmp_path):
 
 def test_units_are_taken_as_they_are_named(tmp_path):
     write_npz(tmp_path / "t.npz")
-    first, second = given_trains(tmp_path / "t.npz", ["12", "7"], 2, **GRID)
+    first, second = import_trains(tmp_path / "t.npz", ["12", "7"], 2, 10.0, GRID)
     assert (len(first.ticks), len(second.ticks)) == (80, 50)
 
 
 def test_last_half_sample_has_no_grid_points(tmp_path):
     """A spike there comes on the last one; 16 ticks a sample."""
     np.savez(tmp_path / "t.npz", a=np.array([1.0, 9.99999]))
-    (train,) = given_trains(tmp_path / "t.npz", None, 1, **GRID | {"n_ticks": 10 * TICKS - 8})
+    grid = TickGrid(fs=TICKS // 16, n_samples=10 * TICKS // 16, n_phases=16)
+    (train,) = import_trains(tmp_path / "t.npz", None, 1, 10.0, grid)
     assert train.ticks.tolist() == [TICKS, 10 * TICKS - 9]
 
 
@@ -77,16 +79,16 @@ BAD_TIMES = [
 def test_bad_times_are_named(times, message, tmp_path):
     np.savez(tmp_path / "t.npz", **{"0": np.array(times)})
     with pytest.raises(UserError, match=message) as caught:
-        given_trains(tmp_path / "t.npz", None, 1, **GRID)
+        import_trains(tmp_path / "t.npz", None, 1, 10.0, GRID)
     assert "\n" not in str(caught.value) and "t.npz" in str(caught.value)
 
 
 def test_units_that_do_not_fit_are_named(tmp_path):
     write_npz(tmp_path / "t.npz")
     with pytest.raises(UserError, match=r"file_units: '8' is not in .*t\.npz, which has 7, 10, 12"):
-        given_trains(tmp_path / "t.npz", ["8"], 1, **GRID)
+        import_trains(tmp_path / "t.npz", ["8"], 1, 10.0, GRID)
     with pytest.raises(UserError, match=r"3 units are given, n_exc and n_inh ask for 4; .* file_units"):
-        given_trains(tmp_path / "t.npz", None, 4, **GRID)
+        import_trains(tmp_path / "t.npz", None, 4, 10.0, GRID)
 
 
 BAD_TABLES = [

@@ -15,21 +15,24 @@ from allenrec.libraries.library_file import read_library
 from allenrec.probes import load_probe
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
-from allenrec.recordings.plan import _far_neurons, plan_recording
+from allenrec.recordings.plan import plan_recording
+from allenrec.recordings.tick_grid import split_ticks
 from allenrec.recordings.traces.blocks import blocks, piece, spikes_only
 from allenrec.recordings.traces.drift import (
     Drift,
+    DriftingCells,
     Movement,
     design_drift,
-    fast_course,
-    paths_of,
+    fast_drift,
     random_walk,
     read_motion,
-    slow_course,
+    slow_drift,
 )
-from allenrec.recordings.traces.injection import split_ticks
+from allenrec.recordings.traces.far_neurons import choose_far_neurons
+from allenrec.recordings.traces.noise_parts import NoiseInputs
+from allenrec.recordings.traces.paths import paths_of
 from allenrec.settings.recordings import Drift as DriftSettings
-from allenrec.settings.recordings import Recording
+from allenrec.settings.recordings import DriftingUnits, Recording
 
 STEPS = np.arange(-30, 31, 2.0)  # µm
 WIDTH = 25.0  # µm, of the potential along the probe
@@ -77,14 +80,14 @@ def test_slow_drift_is_that_of_mearec(shape):
     theirs = MEArec.drift_tools.generate_drift_dict_from_params(
         template_locations=locations, duration=600, drift_fs=100, slow_drift_amplitude=20, slow_drift_waveform=name
     )
-    ours = slow_course(np.arange(60_000) / 100, 20.0, 5 / 60, shape)
+    ours = slow_drift(np.arange(60_000) / 100, 20.0, 5 / 60, shape)
     np.testing.assert_allclose(ours, theirs["drift_vector_um"], atol=1e-3)
     assert ours[0] == 0 and ours[1] < 0
 
 
 def test_jumps_come_when_they_should_and_stay_in_reach():
     times = np.arange(100_000) / 100
-    course = fast_course(np.random.default_rng(0), times, 10.0, (5.0, 20.0), 25.0)
+    course = fast_drift(np.random.default_rng(0), times, 10.0, (5.0, 20.0), 25.0)
     moved = np.flatnonzero(np.diff(course)) + 1
     assert np.array_equal(moved, np.arange(1000, 100_000, 1000))
     jumps = np.abs(np.diff(course))[moved - 1]
@@ -117,7 +120,8 @@ def test_motion_of_spikeinterface_and_a_table_say_the_same(tmp_path):
             np.testing.assert_allclose(ours, theirs, atol=1e-12)
     units = np.array([30.0, 100.0, 200.0])
     file = DriftSettings(drift_mode_speed="file", drift_file=str(tmp_path / "motion.csv"))
-    drift = design_drift((0,), [file], duration=20, fs=10, depths=units, drifts=np.ones(3, bool), reach=50)
+    cells = DriftingCells(depths=units, drifts=np.ones(3, bool), reach=50)
+    drift = design_drift((0,), DriftingUnits(drift_dicts=[file], drift_fs=10), 20, cells)
     at = np.array([1.5, 7.5, 12.5, 18.5])  # where the file has values
     for unit, depth in enumerate(units):
         theirs = motion.get_displacement_at_time_and_depth(at, np.full(4, depth))
@@ -153,10 +157,10 @@ def test_movements_add_up_begin_and_end():
         DriftSettings(slow_drift_amplitude=10, t_start_drift=5, t_end_drift=30),
         DriftSettings(drift_mode_speed="random-walk", random_walk_limit=5),
     ]
-    common = {"duration": 60, "fs": 100, "depths": np.array([0.0, 100.0]), "drifts": np.array([True, True]), "reach": 30.0}
-    both = design_drift((0,), movements, **common)
-    slow = design_drift((0,), movements[:1], **common)
-    np.testing.assert_allclose(both.of_unit(0) - slow.of_unit(0), both.movements[1].courses[:, 0])
+    cells = DriftingCells(depths=np.array([0.0, 100.0]), drifts=np.array([True, True]), reach=30.0)
+    both = design_drift((0,), DriftingUnits(drift_dicts=movements, drift_fs=100), 60, cells)
+    slow = design_drift((0,), DriftingUnits(drift_dicts=movements[:1], drift_fs=100), 60, cells)
+    np.testing.assert_allclose(both.of_unit(0) - slow.of_unit(0), both.movements[1].time_courses[:, 0])
     course = slow.of_unit(1)
     assert not course[:501].any() and course[501] < 0
     assert (course[3000:] == course[3000]).all() and np.isclose(course[3000], -25 * 5 / 60)  # 5 µm/min
@@ -167,9 +171,9 @@ def test_non_rigid_drift_depends_on_depth():
 
     def factors(**changes):
         movement = DriftSettings(drift_mode_probe="non-rigid", slow_drift_amplitude=10, **changes)
-        common = {"duration": 60, "fs": 10, "drifts": np.ones(3, bool), "reach": 30.0}
-        courses = design_drift((0,), [movement], depths=depths, **common)
-        return [courses.of_unit(unit)[100] / courses.movements[0].courses[100, 0] for unit in range(3)]
+        cells = DriftingCells(depths=depths, drifts=np.ones(3, bool), reach=30.0)
+        drift = design_drift((0,), DriftingUnits(drift_dicts=[movement], drift_fs=10), 60, cells)
+        return [drift.of_unit(unit)[100] / drift.movements[0].time_courses[100, 0] for unit in range(3)]
 
     np.testing.assert_allclose(factors(), [1, 0.75, 0.5])
     np.testing.assert_allclose(factors(non_rigid_linear_direction=-1, non_rigid_linear_min_factor=0), [0, 0.5, 1])
@@ -196,7 +200,7 @@ def test_at_a_step_and_a_sample_a_moving_spike_is_its_template(library):
     plan = replace(plan, ticks=[np.array([1000 * plan.n_phases]) if u == unit else t[:0] for u, t in enumerate(plan.ticks)])
     ones = [np.ones((len(t), 1), np.float32) for t in plan.ticks]
     displacements = [np.full(len(t), 6.0, dtype=np.float32) for t in plan.ticks]
-    plan = replace(plan, gains=ones, moving=replace(plan.moving, displacements=displacements))
+    plan = replace(plan, gains=ones, unit_drift=replace(plan.unit_drift, displacements=displacements))
     traces = spikes_only(plan, 0, 2000)
     template = library.templates[plan.template_ids[unit], 15 + 3]
     np.testing.assert_allclose(traces[1000 - PEAK : 1000 - PEAK + N_T], template.T, atol=1e-3)  # µV, of 100
@@ -209,7 +213,7 @@ def test_a_spike_between_steps_and_samples_is_where_it_belongs(library):
     ticks = [np.array([1000 * plan.n_phases + shift]) if u == unit else t[:0] for u, t in enumerate(plan.ticks)]
     gains = [np.full((len(t), 1), 0.5, np.float32) for t in ticks]
     displacements = [np.full(len(t), -7.0, dtype=np.float32) for t in ticks]
-    plan = replace(plan, ticks=ticks, gains=gains, moving=replace(plan.moving, displacements=displacements))
+    plan = replace(plan, ticks=ticks, gains=gains, unit_drift=replace(plan.unit_drift, displacements=displacements))
     traces = spikes_only(plan, 0, 2000)
     times = (np.arange(2000) - 1000 - shift / plan.n_phases) * DT
     distance = library.channel_positions[:, 2] - plan.units["z"][unit] + 7.0
@@ -268,7 +272,7 @@ def test_rigid_drift_moves_all_units_alike(library, tmp_path):
         {"drift_mode_speed": "fast", "fast_drift_period": 5.0, "fast_drift_min_jump": 2.0, "fast_drift_max_jump": 4.0},
     )
     plan = plan_recording(library, chosen, seed=1, name="test")
-    courses = np.array([plan.moving.drift.of_unit(unit) for unit in range(6)])
+    courses = np.array([plan.unit_drift.drift.of_unit(unit) for unit in range(6)])
     assert (courses == courses[0]).all() and np.ptp(courses) > 15
     traces = spikes_only(plan, 0, plan.n_samples)
     trains = [split_ticks(ticks, plan.n_phases)[0] for ticks in plan.ticks]
@@ -276,7 +280,7 @@ def test_rigid_drift_moves_all_units_alike(library, tmp_path):
         free = alone(train, trains)
         found = depths_of_spikes(traces, train[free], library.channel_positions)
         times = plan.ticks[unit][free] / plan.ticks_per_second
-        np.testing.assert_allclose(found - plan.units["z"][unit], plan.moving.drift.displacement(0, times), atol=0.1)
+        np.testing.assert_allclose(found - plan.units["z"][unit], plan.unit_drift.drift.displacement(0, times), atol=0.1)
 
 
 @pytest.mark.parametrize("probe_mode", ["rigid", "non-rigid"])
@@ -286,7 +290,8 @@ def test_far_neurons_drift_with_the_units(library, probe_mode):
     far = {"noise_level": 10.0, "noise_mode": "far-neurons", "far_neurons_n": 4, "far_neurons_max_amp": 1000.0}
     chosen = settings(movement, **far)
     plan = plan_recording(library, chosen, seed=0, name="test")
-    neurons = _far_neurons(library, chosen, plan.fs, (0, "recording", "test"), plan.moving, 1)  # not yet at noise_level
+    inputs = NoiseInputs((0, "recording", "test"), chosen, library.channel_positions, library, plan.grid, plan.unit_drift)
+    neurons = choose_far_neurons(inputs)  # not yet at noise_level
     noise = np.zeros((plan.n_samples, plan.n_channels), dtype=np.float32)
     neurons.add_to(noise, 0)
     noise += neurons.mean
@@ -295,7 +300,7 @@ def test_far_neurons_drift_with_the_units(library, probe_mode):
     free = alone(samples, [samples])
     home = library.locations[:, 15, 2]
     found = depths_of_spikes(noise, samples[free], library.channel_positions)
-    course = slow_course(samples[free] / plan.fs, 59.0, 20.0, "triangular")
+    course = slow_drift(samples[free] / plan.fs, 59.0, 20.0, "triangular")
     lowest, highest = home[plan.template_ids].min(), home[plan.template_ids].max()
     ends = np.interp(home, [lowest, highest], [1.0, 0.5]) if probe_mode == "non-rigid" else np.ones(len(home))
     for neuron in range(4):
@@ -308,12 +313,12 @@ def test_far_neurons_of_a_library_that_does_not_drift_stay(library, library_path
     far = {"noise_mode": "far-neurons", "far_neurons_n": 4, "far_neurons_max_amp": 1000.0}
     still = read_library(library_path)
     plan = plan_recording(library, settings(noise_level=10.0, **far), seed=0, name="test", far_library=still)
-    assert plan.noise.far.moved is None and plan.moving is not None
+    assert plan.noise.source.moved is None and plan.unit_drift is not None
 
 
 def test_as_many_units_drift_as_asked_for_and_the_others_stay(library):
     plan = plan_recording(library, settings(n_drifting=2), seed=0, name="test")
-    moves = [np.ptp(plan.moving.drift.of_unit(unit)) > 0 for unit in range(6)]
+    moves = [np.ptp(plan.unit_drift.drift.of_unit(unit)) > 0 for unit in range(6)]
     assert sum(moves) == 2
 
 
@@ -335,7 +340,7 @@ def test_readers_open_a_drifting_recording(library, tmp_path):
     loaded = MEArec.load_recordings(tmp_path / "recording.h5")
     assert loaded.recordings.shape == (128_000, 32) and loaded.template_locations.shape == (6, 31, 3)
     (drift,) = loaded.drift_list
-    np.testing.assert_allclose(drift["drift_vector_um"], plan.moving.drift.of_unit(0))
+    np.testing.assert_allclose(drift["drift_vector_um"], plan.unit_drift.drift.of_unit(0))
     assert drift["drift_steps"] == 31 and drift["drift_fs"] == 100
 
 

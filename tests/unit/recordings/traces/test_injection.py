@@ -1,103 +1,74 @@
-"""Placement against waveforms that are known at any time."""
+"""Injection of spikes against plain sums, and wider spikes against waveforms that are known at any time."""
 
 import numpy as np
 import pytest
+from unit.recordings.traces.examples import FS, template
 
-from allenrec.recordings.traces.injection import (
-    add_spikes,
-    few_courses,
-    padded,
-    place_template,
-    split_shift,
-    split_ticks,
-    stacked,
-    waveforms_of,
-)
-
-FS = 32000.0
-
-
-def spike(time):
-    """A band-limited spike (time in ms): two Gaussians whose spectrum ends far below 10 kHz."""
-    return -80 * np.exp(-((time / 0.15) ** 2)) + 25 * np.exp(-(((time - 0.5) / 0.3) ** 2))
-
-
-def template(n=224, peak=64, channels=3):
-    time = (np.arange(n) - peak) / FS * 1000
-    return np.stack([(c + 1) * spike(time - 0.01 * c) for c in range(channels)]).astype(np.float32)
-
-
-@pytest.mark.parametrize("fs", [32000.0, 30000.0, 24414.0625, 20000.0, 40000.0])
-def test_every_phase_is_the_waveform_at_the_shifted_time(fs):
-    """Against the formula of the waveform; the bound is what a spectrum of float32 samples leaves, of 240 µV."""
-    placed = place_template(template(), 64, FS, fs, n_phases=8, pad_len=(3.0, 3.0))
-    waveforms = waveforms_of(placed.courses, placed.weights)
-    for phase in range(8):
-        time = (np.arange(waveforms.shape[1]) - placed.peak - split_shift(phase, 8)) / fs * 1000
-        inside = (time > -1.9) & (time < 4.9)
-        for channel in range(3):
-            expected = (channel + 1) * spike(time - 0.01 * channel)
-            assert np.abs(waveforms[phase, inside, channel] - expected[inside]).max() < 1e-3
-
-
-def test_template_at_its_own_rate_and_phase_is_untouched():
-    original = template()
-    placed = place_template(original, 64, FS, FS, n_phases=4, pad_len=(3.0, 3.0))
-    start = placed.peak - 64
-    np.testing.assert_allclose(waveforms_of(*stacked([placed]).at_sample[0])[start : start + 224].T, original, atol=1e-4)
-
-
-def test_padding_is_silence_before_and_a_fade_after():
-    steps = np.full((1, 1, 50), 7.0)
-    out = padded(steps, 20, 30)[0, 0]
-    assert not out[:20].any() and (out[20:70] == 7).all()
-    assert (np.diff(out[69:]) < 0).all() and 0 < out[-1] < 0.1
-
-
-def test_ticks_split_into_the_nearest_sample_and_a_phase():
-    ticks = np.arange(-5, 1000)
-    samples, phases = split_ticks(ticks, 8)
-    shifts = np.array([split_shift(p, 8) for p in phases])
-    np.testing.assert_allclose(samples + shifts, ticks / 8)
-    assert shifts.min() == -0.5 and shifts.max() < 0.5
-    samples, phases = split_ticks(ticks, 1)
-    assert np.array_equal(samples, ticks) and not phases.any()
+from allenrec.recordings.traces.injection import Spikes, add_spikes
+from allenrec.recordings.traces.low_rank import UpsampledTemplates, stacked, waveforms_of
+from allenrec.recordings.traces.upsampling import Upsampling, upsample_template
 
 
 @pytest.mark.parametrize("gain_columns", [1, 3])
 def test_added_spikes_equal_a_plain_sum_wherever_the_piece_begins(gain_columns):
     rng = np.random.default_rng(0)
-    placed = place_template(template(), 64, FS, FS, n_phases=4, pad_len=(1.0, 1.0))
+    upsampled = upsample_template(template(), Upsampling(64, FS, FS, n_phases=4, pad_len=(1.0, 1.0)))
     samples = np.sort(rng.integers(0, 5000, 60))
     phases, gains = rng.integers(4, size=60), rng.normal(1, 0.1, (60, gain_columns)).astype(np.float32)
-    waveforms = waveforms_of(placed.courses.astype(float), placed.weights)
+    waveforms = waveforms_of(upsampled.temporal.astype(float), upsampled.spatial)
     n_t = waveforms.shape[1]
     expected = np.zeros((6000 + 2 * n_t, 3))
     for sample, phase, gain in zip(samples, phases, gains, strict=True):
-        first = sample - placed.peak + n_t
+        first = sample - upsampled.peak + n_t
         expected[first : first + n_t] += gain * waveforms[phase]
     expected = expected[n_t:]
+    spikes = Spikes(samples, phases, gains, np.ones(60), np.zeros(60, dtype=int))
     for start, stop in [(0, 5000), (0, 1), (1234, 1300), (4990, 5500)]:
         traces = np.zeros((stop - start, 3), dtype=np.float32)
-        add_spikes(traces, start, samples, phases, gains, np.ones(60), np.zeros(60, dtype=int), stacked([placed]))
+        add_spikes(traces, start, spikes, stacked([upsampled]))
         np.testing.assert_allclose(traces, expected[start:stop], atol=1e-3)
 
 
-@pytest.mark.parametrize("shape", [(1, 50), (3, 224), (384, 100)])
-def test_few_courses_are_the_template(shape):
-    """Smooth in time and over contacts, as fields are, or noise, which is of full rank; and silence."""
+N_PHASES, PEAK, N_T = 16, 60, 160
+
+
+def spike_shape(time):
+    """A waveform with its peak at 0, in samples, that is over within the window."""
+    return -np.exp(-((time / 6) ** 2)) + 0.4 * np.exp(-(((time - 20) / 15) ** 2))
+
+
+def upsampled_shape():
+    shifts = (np.arange(N_PHASES) - N_PHASES // 2)[:, np.newaxis] / N_PHASES
+    values = spike_shape(np.arange(N_T) - PEAK - shifts)
+    spatial = np.zeros((1, 3, 4, 2), dtype=np.float32)
+    spatial[:, :, 0] = [1.0, -0.5]
+    temporal = (values[..., np.newaxis] * [1.0, 0, 0, 0]).astype(np.float32)
+    return UpsampledTemplates(temporal[np.newaxis], spatial, np.full((1, 3), 4), np.zeros(1, dtype=int), PEAK)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.0001, 1.37, 2.0])
+def test_wider_spikes_are_slower_about_their_peak(factor):
+    """Against the waveform itself. A straight line between points errs by at most their distance squared times f'' / 8."""
+    samples, phases = np.array([300, 700, 1100]), np.array([0, 5, 15])
+    gains = np.array([[1, 1], [0.8, 0.8], [0.5, 0.4]], dtype=np.float32)
+    traces = np.zeros((1500, 2), dtype=np.float32)
+    spikes = Spikes(samples, phases, gains, np.full(3, factor), np.zeros(3, dtype=int))
+    add_spikes(traces, 0, spikes, upsampled_shape())
+    expected = np.zeros((1500, 2))
+    for sample, phase, gain in zip(samples, phases, gains, strict=True):
+        at = sample + (phase - N_PHASES // 2) / N_PHASES
+        expected += spike_shape((np.arange(1500) - at) / factor)[:, np.newaxis] * [1.0, -0.5] * gain
+    curvature = np.abs(np.diff(spike_shape(np.arange(-50, 90, 0.1)), 2)).max() / 0.01
+    assert np.abs(traces - expected).max() < curvature / N_PHASES**2 / 8 + 1e-6
+
+
+def test_wider_spikes_have_no_seams():
     rng = np.random.default_rng(0)
-    noise = rng.standard_normal(shape)
-    across, along = (np.linspace(0, 1, n)[:, np.newaxis] for n in shape)
-    smooth = sum(np.exp(-((across - p) ** 2) * 20) @ np.exp(-((along - q) ** 2) * 50).T for p, q in rng.random((30, 2)))
-    for template in (noise, smooth, np.zeros(shape)):
-        courses, weights = few_courses(template)
-        largest = np.linalg.norm(template, 2)
-        assert np.linalg.norm(courses @ weights - template.T) <= 1e-6 * largest + 1e-12
-        np.testing.assert_allclose(weights @ weights.T, np.eye(len(weights)), atol=1e-6)
-
-
-def test_a_template_on_many_contacts_has_few_courses():
-    across, along = np.linspace(0, 1, 384)[:, np.newaxis], np.linspace(0, 1, 224)[:, np.newaxis]
-    travelling = np.exp(-((across - along.T) ** 2) * 30)
-    assert few_courses(travelling)[0].shape[1] <= 32
+    samples, phases = np.sort(rng.integers(-100, 1100, 50)), rng.integers(0, N_PHASES, 50)
+    gains, factors = rng.uniform(0.5, 1, (50, 1)).astype(np.float32), rng.uniform(1, 2, 50)
+    whole, parts = np.zeros((2, 1000, 2), dtype=np.float32)
+    spikes = Spikes(samples, phases, gains, factors, np.zeros(50, dtype=int))
+    add_spikes(whole, 0, spikes, upsampled_shape())
+    for start, stop in [(0, 1), (1, 400), (400, 407), (407, 1000)]:
+        add_spikes(parts[start:stop], start, spikes, upsampled_shape())
+    assert np.array_equal(whole, parts)

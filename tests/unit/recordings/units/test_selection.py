@@ -4,21 +4,35 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.spatial.distance import pdist
-from spikeinterface.postprocessing.template_similarity import _compute_similarity_matrix_numpy
 
 from allenrec.common.errors import UserError
-from allenrec.recordings.units.overlaps import spatial_overlaps
-from allenrec.recordings.units.selection import Candidates, Limits, given_templates, select_templates
-from allenrec.recordings.units.similarity import greatest_similarities, largest_similarity
+from allenrec.recordings.units.selection import Candidates, UnitGroup, named_templates, select_templates
+from allenrec.settings.recordings import DriftingUnits, UnitSelection
 
 RNG = np.random.default_rng(0)
+
+
 LOCATIONS = RNG.uniform([10, -40, -150], [40, 40, 150], (300, 3))
+
+
 AMPLITUDES = RNG.uniform(20, 120, 300)
+
+
 TYPES = np.array(["spiny", "aspiny", "sparsely spiny"])[RNG.integers(3, size=300)]
+
+
 LIMITS = {"min_dist": 25.0, "min_amp": 30.0, "max_amp": 100.0}
+#: Cells that stay where they are
+STILL = DriftingUnits()
+
+
 #: Sixteen contacts along z; each template is a trough that falls off with the distance from its soma
 CONTACTS = np.linspace(-150, 150, 16)
+
+
 SHAPE = -np.exp(-(((np.arange(40) - 15) / 3.0) ** 2))
+
+
 TEMPLATES = AMPLITUDES[:, None, None] * np.exp(-(((LOCATIONS[:, 2, None] - CONTACTS) / 20) ** 2))[:, :, None] * SHAPE
 
 
@@ -28,9 +42,10 @@ def candidates(locations=LOCATIONS, amplitudes=AMPLITUDES, types=TYPES, paths=No
 
 
 def select(n_exc, n_inh, seed=1, types=TYPES, paths=None, templates=TEMPLATES, **changes):
-    wanted = [("excitatory", ["spiny"], n_exc), ("inhibitory", ["aspiny"], n_inh)]
+    groups = [UnitGroup("excitatory", ["spiny"], n_exc), UnitGroup("inhibitory", ["aspiny"], n_inh)]
     rows = candidates(types=types, paths=paths, templates=templates)
-    return select_templates(np.random.default_rng(seed), rows, wanted, Limits(**LIMITS | changes))
+    drift = DriftingUnits(**{key: changes.pop(key) for key in ("preferred_dir", "angle_tol") if key in changes})
+    return select_templates(np.random.default_rng(seed), rows, groups, UnitSelection(**LIMITS | changes), drift)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -60,8 +75,9 @@ def test_crowded_requests_are_filled_as_far_as_they_can():
     locations = np.array([[0.0, 0, 0], [0, 0, 15], [0, 0, 30]])
     types = np.array(["aspiny", "spiny", "aspiny"])
     rows = candidates(locations, np.full(3, 50.0), types)
+    groups = [UnitGroup("inhibitory", ["aspiny"], 2)]
     for seed in range(5):
-        chosen = select_templates(np.random.default_rng(seed), rows, [("inhibitory", ["aspiny"], 2)], Limits(**LIMITS))
+        chosen = select_templates(np.random.default_rng(seed), rows, groups, UnitSelection(**LIMITS), STILL)
         assert sorted(chosen) == [0, 2]
 
 
@@ -74,8 +90,9 @@ def test_distance_is_kept_at_every_step_of_a_drift():
     paths = start[:, np.newaxis] + steps * ways[:, np.newaxis]
     paths[1:3] = paths[1:3, ::-1]
     rows = candidates(start, np.full(4, 50.0), np.full(4, "spiny"), paths)
+    groups = [UnitGroup("excitatory", ["spiny"], 3)]
     for seed in range(5):
-        chosen = select_templates(np.random.default_rng(seed), rows, [("excitatory", ["spiny"], 3)], Limits(**LIMITS))
+        chosen = select_templates(np.random.default_rng(seed), rows, groups, UnitSelection(**LIMITS), STILL)
         assert {0, 1} < set(chosen)
 
 
@@ -144,59 +161,33 @@ def test_too_many_pairs_are_refused_with_what_was_found():
         select(6, 4, n_overlap_pairs=46, overlap_threshold=0.5, min_dist=1.0)
 
 
-def test_units_overlap_though_their_troughs_come_at_different_times():
-    """MEArec looks at one sample, and says no."""
-    templates = np.zeros((3, 4, 50))
-    templates[0, 1, 20] = templates[1, 1, 25] = templates[2, 3, 20] = -50
-    overlaps = spatial_overlaps(-templates.min(axis=2), 0.9)
-    assert np.array_equal(np.argwhere(overlaps), [[0, 1], [1, 0]])
-
-
-def test_similarity_is_that_of_spikeinterface():
-    """Its cosine similarity over as many shifts as let two templates meet; they are silent at their ends, which it cuts off."""
-    templates = np.zeros((6, 5, 100))
-    templates[:, :, 40:60] = np.random.default_rng(2).standard_normal((6, 5, 20)).cumsum(axis=2)
-    templates[5] = 3 * np.roll(templates[0], 4, axis=1)
-    samples_first, everywhere = np.moveaxis(templates, 1, 2), np.ones((6, 5), dtype=bool)
-    # Of equal arrays it takes the shift of one pair for that of the other; so the second one is louder. (The public function
-    # compiles the same in a quarter of a minute.)
-    distances = _compute_similarity_matrix_numpy(
-        samples_first, 2 * samples_first, 24, "cosine", everywhere, everywhere, support="dense"
-    )
-    theirs = 1 - distances.min(axis=0)
-    for k in range(6):
-        np.testing.assert_allclose([largest_similarity(templates[k], templates[[j]]) for j in range(6)], theirs[k], atol=1e-6)
-    assert largest_similarity(templates[5], templates[:1]) == pytest.approx(1)
-    norms = np.linalg.norm(templates, axis=2)
-    assert (greatest_similarities(norms[1], norms) >= theirs[1] - 1e-6).all()
-    assert largest_similarity(templates[1], templates[[0, 2, 3]]) == pytest.approx(max(theirs[1, [0, 2, 3]]), abs=1e-6)
-
-
 def test_no_two_units_are_too_much_alike():
     """Each template twice, the second time louder and later: cosine 1. Only one of each may be taken."""
     twins = np.concatenate((TEMPLATES, 1.3 * np.roll(TEMPLATES, 4, axis=2)))
     locations = np.concatenate((LOCATIONS, LOCATIONS + np.array([0, 100, 0])))
     rows = candidates(locations, np.full(600, 50.0), np.full(600, "spiny"), templates=twins)
+    groups = [UnitGroup("excitatory", ["spiny"], 8)]
     for most in (0.999, 0.7):
-        chosen = select_templates(
-            np.random.default_rng(0), rows, [("excitatory", ["spiny"], 8)], Limits(**LIMITS, max_similarity=most)
-        )
+        limits = UnitSelection(**LIMITS, max_similarity=most)
+        chosen = select_templates(np.random.default_rng(0), rows, groups, limits, STILL)
         flat = twins[chosen].reshape(8, -1)
         for shift in range(-8, 9):
             moved = np.roll(twins[chosen], shift, axis=2).reshape(8, -1)
             cosines = flat @ moved.T / np.outer(np.linalg.norm(flat, axis=1), np.linalg.norm(moved, axis=1))
             assert cosines[~np.eye(8, dtype=bool)].max() <= most + 1e-9
-    free = select_templates(np.random.default_rng(0), rows, [("excitatory", ["spiny"], 8)], Limits(**LIMITS))
+    free = select_templates(np.random.default_rng(0), rows, groups, UnitSelection(**LIMITS), STILL)
     assert len(free) == 8
 
 
-GROUPS = [("excitatory", ["spiny"], 2), ("inhibitory", ["aspiny"], 1)]
+GROUPS = [UnitGroup("excitatory", ["spiny"], 2), UnitGroup("inhibitory", ["aspiny"], 1)]
+
+
 SOME = np.array(["aspiny", "spiny", "sparsely spiny", "spiny"])
 
 
-def test_given_templates_are_matched_to_types():
+def test_named_templates_are_matched_to_types():
     """Whatever their order; in MEArec the types of trains and templates then disagree."""
-    assert given_templates([3, 0, 1], SOME, GROUPS).tolist() == [3, 1, 0]
+    assert named_templates([3, 0, 1], SOME, GROUPS).tolist() == [3, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -207,13 +198,14 @@ def test_given_templates_are_matched_to_types():
         ([3, 0], r"1 are excitatory \['spiny'\], but 2 such units were asked for"),
     ],
 )
-def test_given_templates_that_do_not_fit_are_named(rows, message):
+def test_named_templates_that_do_not_fit_are_named(rows, message):
     with pytest.raises(UserError, match=r"templates.template_ids: .*" + message):
-        given_templates(rows, SOME, GROUPS)
+        named_templates(rows, SOME, GROUPS)
 
 
 def test_counts_are_those_of_a_table():
     """Types by equality, over a library of many types whose names contain each other."""
     types = np.array(["VIS5", "VIS5a", "xVIS5"])[np.arange(300) % 3]
-    rows = select_templates(np.random.default_rng(0), candidates(types=types), [("excitatory", ["VIS5"], 5)], Limits(**LIMITS))
+    groups = [UnitGroup("excitatory", ["VIS5"], 5)]
+    rows = select_templates(np.random.default_rng(0), candidates(types=types), groups, UnitSelection(**LIMITS), STILL)
     assert pd.Series(types[rows]).value_counts().to_dict() == {"VIS5": 5}

@@ -75,7 +75,7 @@ def test_waveforms_at_the_ends_are_filled_with_zeros(library, tmp_path):
         plan,
         ticks=[ends] * 5,
         gains=[np.ones((2, 1), np.float32)] * 5,
-        stretches=[None] * 5,
+        widening_factors=[None] * 5,
         bursts=[-np.ones(2, dtype=int)] * 5,
         overlap_labels=[np.array(["NO", "NO"])] * 5,
     )
@@ -121,6 +121,6 @@ def test_bursting_units_have_parameters_of_their_own(library):
         single = settings(bursting_units=[unit], exp_decay=decay, n_burst_spikes=count, max_burst_duration=duration)
         alone = plan_recording(library, single, seed=0, name="test")
         assert np.array_equal(plan.gains[unit][:], alone.gains[unit][:])
-        assert np.array_equal(plan.stretches[unit], alone.stretches[unit])
+        assert np.array_equal(plan.widening_factors[unit], alone.widening_factors[unit])
     with pytest.raises(UserError, match=r"recordings.exp_decay: 2 values for 5 bursting units"):
         plan_recording(library, settings(exp_decay=[0.1, 0.5]), seed=0, name="test")

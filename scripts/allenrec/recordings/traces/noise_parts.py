@@ -1,0 +1,75 @@
+"""The parts of which the noise of a recording is made, and what a noise mode designs them from."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allenrec.settings.recordings import Recording
+
+from ..tick_grid import TickGrid
+from ..types import StreamKey, TemplateLibrary
+from .filters import Filter
+from .unit_drift import UnitDrift
+
+
+class NoiseSource(Protocol):
+    """A source of noise beside white numbers, such as far neurons."""
+
+    def deviation(self, bandpass: Filter | None = None) -> NDArray[np.float64]:
+        """Return the standard deviation (n_channels,) µV, of what a filter leaves if there is one."""
+
+    def scaled(self, factor: NDArray[np.float64]) -> "NoiseSource":
+        """Return the same source multiplied by a factor per channel, (n_channels,)."""
+
+    def add_to(self, traces: NDArray[np.float32], start: int) -> None:
+        """Add the noise, without its mean, to traces (n, n_channels) float32 µV whose first row is sample `start`."""
+
+
+@dataclass(frozen=True)
+class NoiseParts:
+    """The parts of the noise at any level; `allenrec.recordings.traces.noise.design_noise` brings them to that of the user.
+
+    Attributes
+    ----------
+    covariance : numpy.ndarray or None
+        (n_channels, n_channels), covariance of the white numbers, whose variance is 1; None: they are independent.
+    source : NoiseSource or None
+        What is added to the white numbers.
+    floor : float
+        Standard deviation of the white numbers over that of the source, if there is one.
+    """
+
+    covariance: NDArray[np.float64] | None = None
+    source: NoiseSource | None = None
+    floor: float = 1.0
+
+
+@dataclass(frozen=True)
+class NoiseInputs:
+    """The inputs from which a noise mode designs its parts.
+
+    Attributes
+    ----------
+    stream_key : tuple
+        Random stream of the recording.
+    settings : allenrec.settings.recordings.Recording
+    positions : numpy.ndarray
+        (n_channels, 3) µm.
+    library : TemplateLibrary
+        Library that supplies cells for noise modes that need one.
+    grid : TickGrid
+    unit_drift : UnitDrift or None
+        Drift of the units, with which cells move.
+    threads : int
+        Number of threads; the result does not depend on it.
+    """
+
+    stream_key: StreamKey
+    settings: Recording
+    positions: NDArray[np.float64]
+    library: TemplateLibrary
+    grid: TickGrid
+    unit_drift: UnitDrift | None = None
+    threads: int = 1

@@ -1,0 +1,96 @@
+"""Types that all parts of a recording share: the protocol of a template library, and the keys of units and random streams."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+import probeinterface
+from numpy.typing import NDArray
+
+#: The kind of a unit, "excitatory" or "inhibitory", and its number among those of this kind, from 0
+UnitKey = tuple[str, int]
+#: The seed, and the names of what the random numbers are for, from the general to the particular
+StreamKey = tuple[int, *tuple[str | int, ...]]
+
+#: A function that returns memory for rows and columns, (n, n_columns) float32 of any content
+Rows = Callable[[int, int], NDArray[np.float32]]
+
+
+class TemplateLibrary(Protocol):
+    """The part of a template library that recordings use; `allenrec.libraries.library_file.Library` has it.
+
+    Arrays have one row for each of the N templates. If the cells drift, `templates` and `locations` have a second axis, the
+    steps along a path.
+    """
+
+    @property
+    def templates(self) -> Any:
+        """Potentials, (N, n_channels, n_t) or (N, n_steps, n_channels, n_t) float32 µV, read as they are sliced."""
+
+    @property
+    def locations(self) -> NDArray[np.float64]:
+        """Positions of the somata, (N, 3) or (N, n_steps, 3) µm."""
+
+    @property
+    def positions(self) -> NDArray[np.float64]:
+        """Positions of the somata, (N, 3) µm; at the central step if the cells drift."""
+
+    @property
+    def rotations(self) -> NDArray[np.float64]:
+        """Rotations of the cells, (N, 3) rad."""
+
+    @property
+    def celltypes(self) -> NDArray[np.str_]:
+        """Cell types, (N,)."""
+
+    @property
+    def model_ids(self) -> NDArray[np.str_]:
+        """Models, (N,)."""
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """Features of the waveforms, among them `amplitude_uV` and `peak_contact`; one row per template."""
+
+    @property
+    def amplitudes(self) -> NDArray[np.float64]:
+        """Depth of the deepest trough, (N,) µV."""
+
+    @property
+    def cells(self) -> pd.DataFrame:
+        """Metadata, one row per model."""
+
+    @property
+    def channel_positions(self) -> NDArray[np.float64]:
+        """Positions of the contacts, (n_channels, 3) µm."""
+
+    @property
+    def probe(self) -> probeinterface.Probe:
+        """The contacts in their plane."""
+
+    @property
+    def electrodes(self) -> dict[str, Any]:
+        """Description of the probe in MEArec's names."""
+
+    @property
+    def dt(self) -> float:
+        """Time between samples, ms."""
+
+    @property
+    def cut_out(self) -> tuple[float, ...]:
+        """Time before and after the peak, ms."""
+
+    @property
+    def peak_sample(self) -> int:
+        """Sample of the spike."""
+
+    @property
+    def drifting(self) -> bool:
+        """Whether the templates have steps along a path."""
+
+    @property
+    def centre(self) -> int:
+        """The step without drift."""
+
+    def at_centre(self, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the templates of some rows without drift, (n, n_channels, n_t) µV."""

@@ -1,0 +1,107 @@
+"""The table of the units of a recording: what was asked of each, and what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from allenrec.settings.recordings import SpikeTrains
+
+from ..tick_grid import TickGrid
+from ..types import TemplateLibrary, UnitKey
+
+if TYPE_CHECKING:
+    from ..spikes.processes import Train
+
+#: Columns of a library's cells that count its templates
+COUNTS_OF_LIBRARY = ("n_templates", "n_candidates", "acceptance_rate")
+
+
+def unit_table(
+    library: TemplateLibrary,
+    template_ids: NDArray[np.int64],
+    keys: Sequence[UnitKey],
+    trains: Sequence[Train],
+    settings: SpikeTrains,
+    grid: TickGrid,
+) -> pd.DataFrame:
+    """Return the table of units.
+
+    Parameters
+    ----------
+    library : TemplateLibrary
+    template_ids : numpy.ndarray
+        (n_units,) rows of the library.
+    keys : sequence of (str, int)
+        Kind and number of each unit.
+    trains : sequence of Train
+        Spikes of each unit.
+    settings : allenrec.settings.recordings.SpikeTrains
+    grid : TickGrid
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per unit: its cell type, its place (µm), the amplitude of its template (µV), its spike train, the features of
+        its template's waveform, and the metadata of its model.
+    """
+    locations = library.positions[template_ids]
+    features = library.features.iloc[template_ids].reset_index(drop=True)
+    table = pd.DataFrame(
+        {
+            "cell_type": library.celltypes[template_ids],
+            "bintype": [kind[0].upper() for kind, _ in keys],
+            "model_id": library.model_ids[template_ids],
+            "template_id": template_ids,
+            "x": locations[:, 0],
+            "y": locations[:, 1],
+            "z": locations[:, 2],
+            "amplitude": features.pop("amplitude_uV"),
+            "peak_channel": features.pop("peak_contact"),
+        }
+    ).join(_train_table(trains, settings, grid))
+    table = table.join(features)
+    known = [column for column in library.cells if column not in table and column not in COUNTS_OF_LIBRARY]
+    return table.merge(library.cells[["model_id", *known]], on="model_id", how="left", validate="many_to_one")
+
+
+def _train_table(trains: Sequence[Train], settings: SpikeTrains, grid: TickGrid) -> pd.DataFrame:
+    """Return what was asked of each train and what it is, one row per unit."""
+    dead = settings.ref_per / 1000 * grid.ticks_per_second
+    n_spikes = np.array([len(train.ticks) for train in trains], dtype=np.int64)
+    return pd.DataFrame(
+        {
+            "process": np.array([train.process for train in trains], dtype=object),
+            "rate": np.array([train.rate for train in trains], dtype=float),
+            "rate_found": n_spikes / (settings.duration - settings.t_start),
+            "n_spikes": n_spikes,
+            "n_refractory_violations": np.array([np.sum(np.diff(train.ticks) < dead) for train in trains], dtype=np.int64),
+            "n_bursts": np.array([train.bursts.max(initial=-1) + 1 for train in trains], dtype=np.int64),
+        }
+    )
+
+
+def signal_to_noise(templates: NDArray[np.float32], noise: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """Return the signal-to-noise ratio of each unit: the largest deflection over the standard deviation of the noise there.
+
+    Parameters
+    ----------
+    templates : numpy.ndarray
+        (n_units, n_channels, n_t) µV.
+    noise : numpy.ndarray or None
+        (n_channels,) µV, standard deviation of the noise; without noise the ratios are infinite.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_units,), the largest ratio over all channels.
+    """
+    if noise is None:
+        return np.full(len(templates), np.inf)
+    if not len(templates):
+        return np.zeros(0)
+    return (np.maximum(templates.max(axis=2), -templates.min(axis=2)) / noise).max(axis=1)

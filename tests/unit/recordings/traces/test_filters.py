@@ -1,0 +1,94 @@
+"""Filters against SciPy's filtering of whole signals, and the colour of noise against MEArec's spectrum."""
+
+import numpy as np
+import pytest
+from scipy import signal
+from unit.recordings.traces.examples import BANDPASS, FS, mearec_spectrum, scipy_filtered
+
+from allenrec.recordings.traces.filters import design_colour, design_filter
+from allenrec.settings.recordings import Filter, Noise
+
+
+@pytest.mark.parametrize(
+    ("peak", "q", "floor"), [(300, 2, 1), (300, 2, 0), (300, 2, 0.01), (300, 2, 10), (30, 5, 0.5), (8000, 2, 1), (15900, 1, 1)]
+)
+def test_colour_has_the_spectrum_of_mearec(peak, q, floor):
+    colour = design_colour(FS, Noise(color_peak=peak, color_q=q, color_noise_floor=floor))
+    _, response = signal.sosfreqz(colour.sections, worN=np.linspace(1, 15999, 5000), fs=FS)
+    expected = mearec_spectrum(np.linspace(1, 15999, 5000), peak, q, floor)
+    np.testing.assert_allclose(np.abs(response) ** 2, expected, rtol=1e-4, atol=1e-9)
+    assert not colour.both_ways and np.abs(np.roots(colour.sections[0, :3])).max() <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("mode", ["filtfilt", "lfilter"])
+@pytest.mark.parametrize("cutoff", [(300.0, 6000.0), 300.0, (5.0, 8000.0), (0.5, 15999.0)])
+@pytest.mark.parametrize("n_channels", [1, 33])
+def test_filter_is_that_of_scipy(mode, cutoff, n_channels):
+    """To rounding: of the sections in double precision, and of the traces, once on either way, in single."""
+    design = design_filter(FS, Filter(filter_cutoff=cutoff, filter_mode=mode))
+    kind = "bandpass" if np.ndim(cutoff) else "highpass"
+    assert np.array_equal(design.sections, signal.butter(3, cutoff, btype=kind, fs=FS, output="sos"))
+    traces = np.random.default_rng(0).normal(size=(20000, n_channels)) * 10
+    expected = scipy_filtered(design, traces)
+    np.testing.assert_allclose(design.apply(traces.copy()), expected, atol=1e-8)
+    single = traces.astype(np.float32)
+    expected = scipy_filtered(design, single)
+    assert design.apply(single) is single
+    np.testing.assert_allclose(single, expected, atol=4 * np.finfo(np.float32).eps * np.abs(traces).max())
+
+
+def test_filter_is_sosfiltfilt_away_from_the_ends():
+    traces = np.random.default_rng(0).normal(size=(20000, 3)) * 10
+    expected = signal.sosfiltfilt(BANDPASS.sections, traces, axis=0)
+    inner = slice(sum(BANDPASS.margins), -sum(BANDPASS.margins))
+    np.testing.assert_allclose(BANDPASS.apply(traces)[inner], expected[inner], atol=1e-8)
+
+
+@pytest.mark.parametrize("mode", ["filtfilt", "lfilter"])
+@pytest.mark.parametrize("cutoff", [(300.0, 6000.0), 300.0, (5.0, 8000.0)])
+def test_pieces_with_margins_equal_the_filtered_whole(mode, cutoff):
+    """SciPy filters the whole signal at once; a piece with its margins gives the same, to a millionth of the signal."""
+    design = design_filter(FS, Filter(filter_cutoff=cutoff, filter_mode=mode))
+    before, after = design.margins
+    assert after == (before if mode == "filtfilt" else 0)
+    whole = np.random.default_rng(0).normal(size=(2 * before + 40000, 2)) * 10
+    start, stop = before + 15000, before + 20000
+    piece = design.apply(whole[start - before : stop + after].copy())[before : before + stop - start]
+    np.testing.assert_allclose(piece, scipy_filtered(design, whole)[start:stop], atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["filtfilt", "lfilter"])
+def test_response_to_a_waveform_is_whole(mode):
+    """Beside it there is nothing: its energy is that of the product of the spectra."""
+    design = design_filter(FS, Filter(filter_mode=mode))
+    waveform = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
+    response, before = design.response(waveform)
+    assert before == design.margins[1]
+    silence = np.zeros((2000, 2))
+    expected = scipy_filtered(design, np.concatenate((silence, waveform, silence)))[2000:2100]
+    np.testing.assert_allclose(response[before : before + 100], expected, atol=1e-8)
+    gain = np.abs(signal.sosfreqz(design.sections, worN=2**14, whole=True)[1]) ** (4 if mode == "filtfilt" else 2)
+    energy = (np.abs(np.fft.fft(waveform, 2**14, axis=0)) ** 2 * gain[:, np.newaxis]).mean(axis=0)
+    np.testing.assert_allclose((response**2).sum(axis=0), energy, rtol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["filtfilt", "lfilter"])
+def test_filter_passes_and_stops_what_it_should(mode):
+    design = design_filter(FS, Filter(filter_mode=mode))
+    margin = design.margins[0]
+    time = np.arange(3 * margin + 8000) / FS
+    for frequency, low, high in [(1500, 0.98, 1.01), (30, 0, 0.01), (300, 0.45, 0.75), (15000, 0, 0.1)]:
+        out = design.apply(np.sin(2 * np.pi * frequency * time)[:, np.newaxis])[margin:-margin]
+        assert low <= np.abs(out).max() <= high
+
+
+def test_noise_gain_is_what_the_filter_does_to_noise():
+    """White, and coloured: by both filters on the same numbers, against the gain from their responses."""
+    colour = design_colour(FS, Noise())
+    for mode in ("filtfilt", "lfilter"):
+        design = design_filter(FS, Filter(filter_mode=mode))
+        white = np.random.default_rng(0).normal(size=(400000, 1))
+        assert design.apply(white.copy()).std() == pytest.approx(design.noise_gain(), rel=0.01)
+        coloured = colour.apply(white)
+        assert coloured.std() == pytest.approx(1, rel=0.02)
+        assert design.apply(coloured).std() == pytest.approx(design.noise_gain(colour.power()), rel=0.02)
