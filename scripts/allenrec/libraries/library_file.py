@@ -316,7 +316,7 @@ def concatenate_libraries(paths, path, *, exclude_flagged=False):
                 if name not in file:
                     _create(file, name, (total, *block.shape[1:]), block.dtype)
                 file[name][row + start : row + start + len(block)] = block
-            file.raise_fault()
+            file.raise_error()
             row += shape[0]
         _write_common(file, **joined)
     return "\n".join(outcome)

@@ -15,6 +15,7 @@ from allenrec.common.errors import UserError
 from allenrec.common.parallel import in_order
 from allenrec.common.random_streams import generator
 
+from .formats.adc import Adc, design_adc
 from .spikes.imported import given_trains
 from .spikes.processes import draw_rate, draw_trains, rate_of
 from .spikes.synchrony import synchronise
@@ -63,7 +64,7 @@ class Plan:
     n_channels, n_t) as they are there, without drift; `bursts`, for each unit the number of the burst that each spike was drawn
     in, or -1; `overlap_labels`, for each unit whether spikes of others coincide (see `overlap_labels`); `overlap_pairs`, a
     DataFrame with a row a pair of units that overlap in space: `unit_1`, `unit_2`, `sync_rate`; `filter` or None; `noise` or
-    None; `moving`, units that drift, or None.
+    None; `moving`, units that drift, or None; `adc`, which makes samples of traces.
     """
 
     fs: float
@@ -85,6 +86,7 @@ class Plan:
     n_channels: int
     n_phases: int
     moving: Moving | None
+    adc: Adc
 
     @property
     def ticks_per_second(self):
@@ -167,6 +169,7 @@ def plan_recording(library, settings, *, seed, name, far_library=None, threads=1
         n_channels=n_channels,
         n_phases=n_phases,
         moving=moving,
+        adc=design_adc(signal, unfiltered),
     )
 
 

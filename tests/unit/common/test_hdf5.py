@@ -80,7 +80,7 @@ print(json.dumps(error))
 
 def test_long_work_may_stop_when_the_disk_is_full(tmp_path):
     asking = LIMITED.replace(
-        'compression="gzip")', 'compression="gzip")\n            file.flush()\n            file.raise_fault()'
+        'compression="gzip")', 'compression="gzip")\n            file.flush()\n            file.raise_error()'
     )
     asking = asking.replace("fault.filename]", "k]")
     number, stopped_at = run_python(asking, tmp_path / "a.h5", 2000)

@@ -1,4 +1,4 @@
-"""What a sorter found, held against the ground truth: made-up sortings with known scores, and real sorters that fail."""
+"""The comparison of sorters with the ground truth: made-up sortings with known scores, and real sorters that fail."""
 
 import json
 import os
@@ -15,23 +15,25 @@ from spikeinterface.comparison import compare_sorter_to_ground_truth
 from spikeinterface.sorters import available_sorters
 
 from allenrec.common.errors import UserError
+from allenrec.common.files import write_table
 from allenrec.evaluation import sorting
 from allenrec.evaluation import tables as evaluation
 from allenrec.evaluation.tables import (
     COLUMNS,
+    SortedUnits,
+    SorterRun,
     failed_table,
     read_table,
     run_sorters,
     similarity,
     summary,
     unit_table,
-    write_table,
 )
 from allenrec.figures.evaluation import accuracy
 from allenrec.recordings.formats.mearec import write_mearec
-from allenrec.recordings.formats.recording_file import provenance, read_recording
+from allenrec.recordings.formats.recording_file import read_recording
+from allenrec.recordings.generated_recording import GeneratedRecording, provenance
 from allenrec.recordings.plan import plan_recording
-from allenrec.recordings.traces.blocks import blocks
 from allenrec.settings import load_settings
 from allenrec.settings.evaluation import SORTERS
 from allenrec.settings.recordings import Recording
@@ -50,7 +52,7 @@ def make(path, library, duration=10.0, noise=10.0, **trains):
     plan = plan_recording(library, settings, seed=0, name="test")
     origin = provenance(settings.model_dump(mode="json"), seed=0, name="test", digests={"library": "0" * 64})
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_mearec(path, plan, blocks(plan), library, settings, provenance=origin)
+    write_mearec(path, GeneratedRecording(plan, library, settings, origin))
     return path
 
 
@@ -71,8 +73,8 @@ def noise_only(library, tmp_path_factory):
 
 
 def made_up(recording):
-    """A sorting with known mistakes: unit 0 found as it is, 1 without every fourth spike, 2 with as many false ones as it has
-    and more, 3 in two parts, 4 not at all, and a unit of nothing but noise."""
+    """Return a sorting with known mistakes: unit 0 is found as it is, 1 without every fourth spike, 2 with half as many false
+    spikes as it has, 3 in two parts, 4 not at all, and one unit is nothing but noise."""
     trains = [np.asarray(train) for train in recording.spike_trains]
     taken = np.concatenate(trains)
     free = np.array([k for k in range(200, len(recording.traces) - 200, 100) if np.abs(taken - k).min() > 60])
@@ -98,19 +100,18 @@ def test_scores_are_those_that_the_sorting_was_made_to_have(recording):
     np.testing.assert_allclose(performance["accuracy"], expected, atol=0.02)
     np.testing.assert_allclose(performance["precision"], [1, 1, n[2] / (n[2] + false), 1, 0], atol=0.02)
     np.testing.assert_allclose(performance["recall"], [1, (n[1] - missed) / n[1], 1, part / n[3], 0], atol=0.02)
-    assert counts == {"n_sorted": 6, "n_false_units": 1, "n_redundant": 1, "n_merged": 0}
+    assert counts == SortedUnits(n_sorted=6, n_false_units=1, n_redundant=1, n_merged=0)
 
 
 def test_table_is_that_of_spikeinterface_and_of_the_recording(recording, path):
-    """SpikeInterface's own comparison with the ground truth that its MEArec reader gives."""
+    """The scores are those of SpikeInterface's own comparison with the ground truth that its MEArec reader gives."""
     from spikeinterface.extractors import read_mearec
 
     found = made_up(recording)
     _, truth = read_mearec(path)
     theirs = compare_sorter_to_ground_truth(truth, found, exhaustive_gt=True).get_performance().reset_index(drop=True)
     performance, counts = sorting.compare(recording, found)
-    run = {"recording": "demo", "sorter": "made up", "sorter_version": "1", "duration_s": 2.5}
-    table = unit_table(recording, performance, run | counts)
+    table = unit_table(recording, performance, SorterRun("demo", "made up", "1", 2.5), counts)
     for column in ("accuracy", "precision", "recall"):
         np.testing.assert_allclose(table[column], theirs[column].astype(float))
     assert tuple(table) == COLUMNS and set(table["status"]) == {"ok"}
@@ -134,7 +135,7 @@ def test_spikeinterface_reads_the_traces_of_a_file_also_in_another_process(path,
 def test_sorter_that_finds_nothing_scores_zero(recording):
     nothing = si.NumpySorting.from_unit_dict([{}], recording.sampling_frequency)
     performance, counts = sorting.compare(recording, nothing)
-    assert list(performance["accuracy"]) == [0] * 5 and counts["n_sorted"] == 0
+    assert list(performance["accuracy"]) == [0] * 5 and counts.n_sorted == 0
     assert list(performance["n_missed"]) == [len(train) for train in recording.spike_trains]
 
 
@@ -142,7 +143,7 @@ def test_recording_without_units_has_one_row_that_says_so(noise_only, tmp_path):
     with read_recording(noise_only) as recording:
         found = si.NumpySorting.from_unit_dict([{"a": np.arange(100, 5000, 100)}], recording.sampling_frequency)
         performance, counts = sorting.compare(recording, found)
-        table = unit_table(recording, performance, {"recording": "noise", "sorter": "made up"} | counts)
+        table = unit_table(recording, performance, SorterRun("noise", "made up"), counts)
     write_table(tmp_path / "table.csv", table)
     (row,) = read_table(tmp_path / "table.csv").to_dict("records")
     assert row["status"] == "no units" and row["n_sorted"] == row["n_false_units"] == 1 and np.isnan(row["accuracy"])
@@ -157,15 +158,16 @@ def test_units_without_spikes_have_no_scores():
         filtered_templates=templates,
     )  # fmt: skip
     scores = {"sorted_unit": "", "accuracy": 0.5, "precision": 0.5, "recall": 0.5, "n_found": 1, "n_missed": 1, "n_false": 0}
-    table = unit_table(recording, pd.DataFrame(scores, index=range(2)), {})
+    run, counts = SorterRun("demo", "made up"), SortedUnits(1, 0, 0, 0)
+    table = unit_table(recording, pd.DataFrame(scores, index=range(2)), run, counts)
     assert table["accuracy"][0] == 0.5 and table.loc[1, ["accuracy", "precision", "recall"]].isna().all()
-    # Two vectors of ones in one and in two channels: an angle of 45 degrees
+    # One template is in one channel and the other in two: the angle between them is 45 degrees.
     np.testing.assert_allclose(table["similarity"], np.sqrt(0.5))
     assert np.isnan(similarity(templates[:1])).all()
 
 
 def test_sorters_that_fail_leave_a_row_with_their_message(path, tmp_path):
-    """One that is not installed, one that refuses its parameters, one that crashes in the middle."""
+    """One sorter is not installed, one refuses its parameters, one crashes in the middle."""
     cases = {
         "kilosort3": ({}, "not installed"),
         "simple": ({"no_such_parameter": 1}, "no_such_parameter"),
@@ -185,7 +187,7 @@ def test_reason_is_the_last_line_of_the_trace():
 
 
 def test_process_that_dies_takes_only_its_recording_down(tmp_path, monkeypatch):
-    """A stand-in for the program: killed at the second of three recordings, as by a fault in a library of C."""
+    """A stand-in for the program is killed at the second of four recordings, as by an error in a library of C."""
     program = tmp_path / "program.py"
     program.write_text(
         "import json, os, sys\nfrom pathlib import Path\n"
@@ -232,14 +234,18 @@ def table_of(sorter, **columns):
 
 
 def test_summary_counts_units_and_keeps_the_message():
-    rows = summary([table_of("simple"), failed_table("demo", "kilosort4", "no GPU")]).to_dict("records")
+    rows = summary([table_of("simple"), failed_table(SorterRun("demo", "kilosort4"), "no GPU")]).to_dict("records")
     assert (rows[0]["n_units"], rows[0]["n_expected"], rows[0]["n_well_detected"], rows[0]["n_sorted"]) == (3, 2, 2, 4)
     assert rows[0]["accuracy"] == pytest.approx(0.7) and rows[0]["accuracy_expected"] == pytest.approx(0.9)
     assert rows[1]["status"] == "failed" and rows[1]["message"] == "no GPU" and rows[1]["n_units"] == 0
 
 
 def test_figure_has_a_mark_a_unit_a_panel_a_sorter_and_the_message_of_one_that_failed():
-    tables = [table_of("simple"), failed_table("demo", "kilosort4", "no GPU"), table_of("tridesclous2", accuracy=1.0)]
+    tables = [
+        table_of("simple"),
+        failed_table(SorterRun("demo", "kilosort4"), "no GPU"),
+        table_of("tridesclous2", accuracy=1.0),
+    ]
     panels = [axes for axes in accuracy(tables).axes if axes.get_visible()]
     assert [axes.get_title(loc="left") for axes in panels] == ["simple", "kilosort4", "tridesclous2"]
     for axes, table in zip(panels, tables, strict=True):
