@@ -235,8 +235,7 @@ class GeneratedRecording:
         yield from blocks(self.plan, self.threads, partial(unit_traces, unit=unit))
 
     def gains_and_amplitudes(self, unit: int) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32]]]:
-        """Yield, for some spikes of a unit after the other, which ones, their gains (n, 1 or n_channels), and their amplitudes
-        (n,) µV."""
+        """Yield groups of a unit's spikes: a slice, their gains (n, 1 or n_channels), and their amplitudes (n,) µV."""
         for begin in range(0, len(self.plan.ticks[unit]), SPIKES_AT_ONCE):
             spikes = slice(begin, begin + SPIKES_AT_ONCE)
             gains = self.plan.gains[unit][spikes]

@@ -1,41 +1,19 @@
 """The comparison of sorters with the ground truth: made-up sortings with known scores, and real sorters that fail."""
 
 import json
-import os
-import signal
-import sys
-from types import SimpleNamespace
 
-import matplotlib
 import numpy as np
-import pandas as pd
 import pytest
 import spikeinterface.core as si
 from spikeinterface.comparison import compare_sorter_to_ground_truth
-from spikeinterface.sorters import available_sorters
 
-from allenrec.common.errors import UserError
 from allenrec.common.files import write_table
 from allenrec.evaluation import sorting
-from allenrec.evaluation import tables as evaluation
-from allenrec.evaluation.tables import (
-    COLUMNS,
-    SortedUnits,
-    SorterRun,
-    failed_table,
-    read_table,
-    run_sorters,
-    similarity,
-    summary,
-    unit_table,
-)
-from allenrec.figures.evaluation import accuracy
+from allenrec.evaluation.tables import COLUMNS, SortedUnits, SorterRun, read_table, unit_table
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.generated_recording import GeneratedRecording, provenance
 from allenrec.recordings.plan import plan_recording
-from allenrec.settings import load_settings
-from allenrec.settings.evaluation import SORTERS
 from allenrec.settings.recordings import Recording
 
 UNITS = {"n_exc": 3, "n_inh": 2}
@@ -149,23 +127,6 @@ def test_recording_without_units_has_one_row_that_says_so(noise_only, tmp_path):
     assert row["status"] == "no units" and row["n_sorted"] == row["n_false_units"] == 1 and np.isnan(row["accuracy"])
 
 
-def test_units_without_spikes_have_no_scores():
-    units = pd.DataFrame({"cell_type": ["spiny"] * 2, "bintype": "E", "model_id": "1", "snr": 5.0, "snr_filtered": 6.0})
-    templates = np.zeros((2, 3, 4))
-    templates[0, 0], templates[1, 0], templates[1, 1] = -1, -1, -1
-    recording = SimpleNamespace(
-        units=units.assign(amplitude=50.0), spike_trains=[np.array([5, 9]), np.array([], int)], duration=1.0,
-        filtered_templates=templates,
-    )  # fmt: skip
-    scores = {"sorted_unit": "", "accuracy": 0.5, "precision": 0.5, "recall": 0.5, "n_found": 1, "n_missed": 1, "n_false": 0}
-    run, counts = SorterRun("demo", "made up"), SortedUnits(1, 0, 0, 0)
-    table = unit_table(recording, pd.DataFrame(scores, index=range(2)), run, counts)
-    assert table["accuracy"][0] == 0.5 and table.loc[1, ["accuracy", "precision", "recall"]].isna().all()
-    # One template is in one channel and the other in two: the angle between them is 45 degrees.
-    np.testing.assert_allclose(table["similarity"], np.sqrt(0.5))
-    assert np.isnan(similarity(templates[:1])).all()
-
-
 def test_sorters_that_fail_leave_a_row_with_their_message(path, tmp_path):
     """One sorter is not installed, one refuses its parameters, one crashes in the middle."""
     cases = {
@@ -184,102 +145,3 @@ def test_reason_is_the_last_line_of_the_trace():
     trace = "Spike sorting error trace:\nTraceback (most recent call last):\n  File 'x', line 1\nValueError: no peaks\n"
     assert sorting.reason(RuntimeError(f"{trace}Spike sorting failed. You can inspect x.")) == "ValueError: no peaks"
     assert sorting.reason(KeyError("a")) == "KeyError: 'a'"
-
-
-def test_process_that_dies_takes_only_its_recording_down(tmp_path, monkeypatch):
-    """A stand-in for the program is killed at the second of four recordings, as by an error in a library of C."""
-    program = tmp_path / "program.py"
-    program.write_text(
-        "import json, os, sys\nfrom pathlib import Path\n"
-        "for path, table in json.loads(sys.argv[1])['recordings']:\n"
-        "    if 'second' in path: os.kill(os.getpid(), 11)\n"
-        "    Path(table).write_text(f'{os.getpid()}')\n"
-    )
-    monkeypatch.setattr(evaluation, "PROGRAM", program)
-    pairs = [(tmp_path / name / "recording.h5", tmp_path / f"{name}.csv") for name in ("first", "second", "third", "fourth")]
-    pairs[0][1].write_text("of an earlier run")
-    run_sorters(sys.executable, "simple", {}, pairs)
-    (row,) = read_table(pairs[1][1]).to_dict("records")
-    assert row["status"] == "failed" and row["recording"] == "second"
-    assert row["message"] == f"its process ended with the signal {signal.Signals(11).name}"
-    processes = [table.read_text() for _, table in (pairs[0], pairs[2], pairs[3])]
-    assert processes[0].isdigit() and processes[0] != processes[1] == processes[2]
-
-
-def test_environment_that_lacks_a_package_is_a_mistake_and_leaves_no_table(tmp_path, monkeypatch):
-    program = tmp_path / "program.py"
-    program.write_text("import sys; sys.exit(3)")
-    monkeypatch.setattr(evaluation, "PROGRAM", program)
-    with pytest.raises(UserError, match="lacks a package that the sorters need"):
-        run_sorters(sys.executable, "simple", {}, [(tmp_path / "a" / "recording.h5", tmp_path / "a.csv")])
-    assert not (tmp_path / "a.csv").exists()
-
-
-def test_sorters_are_here_or_in_the_environment_of_make_evaluate_or_nowhere(tmp_path, monkeypatch):
-    assert evaluation.sorters_python() == sys.executable
-    monkeypatch.setattr(evaluation, "PACKAGES", ("no_such_package",))
-    monkeypatch.setattr(evaluation, "ENVIRONMENT", tmp_path)
-    with pytest.raises(UserError, match=r"the sorters are not installed: `make evaluate`.*--sdm conda evaluate") as caught:
-        evaluation.sorters_python()
-    assert "\n" not in str(caught.value)
-    (tmp_path / "bin").mkdir()
-    os.symlink(sys.executable, tmp_path / "bin" / "python")
-    assert evaluation.sorters_python() == str(tmp_path / "bin" / "python")
-
-
-def table_of(sorter, **columns):
-    row = {"recording": "demo", "sorter": sorter, "status": "ok", "message": "", "unit_id": [0, 1, 2], "cell_type": "spiny"}
-    row |= {"bintype": "E", "snr_filtered": [4.0, 6.0, 8.0], "amplitude_uV": [40.0, 60.0, 80.0], "accuracy": [0.3, 0.8, 1.0]}
-    return pd.DataFrame(row | {"n_sorted": 4, "n_false_units": 1} | columns).reindex(columns=COLUMNS)
-
-
-def test_summary_counts_units_and_keeps_the_message():
-    rows = summary([table_of("simple"), failed_table(SorterRun("demo", "kilosort4"), "no GPU")]).to_dict("records")
-    assert (rows[0]["n_units"], rows[0]["n_expected"], rows[0]["n_well_detected"], rows[0]["n_sorted"]) == (3, 2, 2, 4)
-    assert rows[0]["accuracy"] == pytest.approx(0.7) and rows[0]["accuracy_expected"] == pytest.approx(0.9)
-    assert rows[1]["status"] == "failed" and rows[1]["message"] == "no GPU" and rows[1]["n_units"] == 0
-
-
-def test_figure_has_a_mark_a_unit_a_panel_a_sorter_and_the_message_of_one_that_failed():
-    tables = [
-        table_of("simple"),
-        failed_table(SorterRun("demo", "kilosort4"), "no GPU"),
-        table_of("tridesclous2", accuracy=1.0),
-    ]
-    panels = [axes for axes in accuracy(tables).axes if axes.get_visible()]
-    assert [axes.get_title(loc="left") for axes in panels] == ["simple", "kilosort4", "tridesclous2"]
-    for axes, table in zip(panels, tables, strict=True):
-        marks = [line for line in axes.lines if line.get_marker() in "o^"]
-        places = sorted((line.get_xdata()[0], line.get_ydata()[0]) for line in marks)
-        assert places == sorted(zip(table["snr_filtered"].dropna(), table["accuracy"].dropna(), strict=True))
-    assert any("no GPU" in text.get_text() for text in panels[1].texts)
-    assert matplotlib.rcParams["font.size"] == matplotlib.rcParamsDefault["font.size"]
-    silent = accuracy([table_of("simple", snr_filtered=np.inf)])
-    assert silent.axes[0].get_xlabel() == "amplitude (µV)"
-
-
-def test_sorters_in_the_settings_are_those_of_spikeinterface():
-    assert sorted(SORTERS) == sorted(available_sorters())
-
-
-@pytest.mark.parametrize(
-    ("block", "expected"),
-    [
-        (
-            {"sorters": ["spykingcircus3"]},
-            "evaluation.sorters: 'spykingcircus3' is not one of SpikeInterface's; did you mean 'spyki",
-        ),
-        ({"sorters": []}, "evaluation.sorters: [] must be at least 1 long"),
-        ({"sorters": ["simple", "simple"]}, "evaluation.sorters: 'simple' is named twice"),
-        (
-            {"parameters": {"simple": {}}},
-            "evaluation.parameters: 'simple' is not in evaluation.sorters, which has spykingcircus2",
-        ),
-        ({"parameters": {"simple": 3}}, "evaluation.parameters: 3 must be a block of keys"),
-        ({"sorter": []}, "evaluation.sorter: unknown key; did you mean 'sorters'?"),
-    ],
-)
-def test_mistakes_in_the_settings_are_one_line(block, expected):
-    with pytest.raises(UserError) as caught:
-        load_settings({"libraries": {"a": {"probe": "tetrode"}}, "evaluation": block})
-    assert expected in str(caught.value) and "\n" not in str(caught.value)
