@@ -49,8 +49,8 @@ def our_recording(library, path, blocks, seed):
     """Make a recording; return the units that it has and the seconds from file to file, compiled before."""
     from allenrec.libraries.library_file import open_library
     from allenrec.recordings.formats.mearec import write_mearec
+    from allenrec.recordings.generated_recording import GeneratedRecording
     from allenrec.recordings.plan import plan_recording
-    from allenrec.recordings.traces.blocks import blocks as pieces
     from allenrec.settings.recordings import Recording
 
     settings = Recording.model_validate({"library": "neuronexus", **blocks})
@@ -58,7 +58,7 @@ def our_recording(library, path, blocks, seed):
         start = time.perf_counter()
         with open_library(library) as opened:
             plan = plan_recording(opened, settings, seed=seed, name="benchmark")
-            write_mearec(path, plan, pieces(plan, 1), opened, settings, provenance={"config": {}})
+            write_mearec(path, GeneratedRecording(plan, opened, settings, {"config": {}}))
         seconds = time.perf_counter() - start
     return [int(k) for k in plan.template_ids], seconds
 

@@ -87,8 +87,8 @@ def our_recording(library, n_units, duration, threads, folder, changes=None):
 def _write_ours(library, n_units, duration, threads, path, changes=None):
     from allenrec.libraries.library_file import open_library
     from allenrec.recordings.formats.mearec import write_mearec
+    from allenrec.recordings.generated_recording import GeneratedRecording
     from allenrec.recordings.plan import plan_recording
-    from allenrec.recordings.traces.blocks import blocks
     from allenrec.settings.recordings import Recording
 
     asked = {"library": "benchmark"} | settings_of(n_units, duration)
@@ -97,7 +97,7 @@ def _write_ours(library, n_units, duration, threads, path, changes=None):
     settings = Recording.model_validate(asked)
     with open_library(library) as opened:
         plan = plan_recording(opened, settings, seed=0, name="benchmark", threads=threads)
-        write_mearec(path, plan, blocks(plan, threads), opened, settings, provenance={"config": {}}, threads=threads)
+        write_mearec(path, GeneratedRecording(plan, opened, settings, {"config": {}}, threads))
     return plan
 
 

@@ -1,4 +1,4 @@
-"""Run a sorter on all recordings and hold what it found against the ground truth."""
+"""Run a sorter on all recordings and compare its units with the ground truth."""
 
 from allenrec.common.job_log import job_log
 

@@ -1,9 +1,9 @@
-"""Run a sorter on recordings, in the environment of the sorters. evaluate_sorter.py starts it, with a job as JSON."""
+"""Run a sorter on recordings, in the environment of the sorters. evaluate_sorter.py starts it with a job as JSON."""
 
 import json
 import sys
 
-from allenrec.evaluation.tables import LACKS_PACKAGE
+from allenrec.evaluation.tables import LACKS_PACKAGE, SortingJob
 
 if __name__ == "__main__":
     try:
@@ -11,4 +11,4 @@ if __name__ == "__main__":
     except ImportError as error:
         print(error, file=sys.stderr)
         sys.exit(LACKS_PACKAGE)
-    main(json.loads(sys.argv[1]))
+    main(SortingJob(**json.loads(sys.argv[1])))

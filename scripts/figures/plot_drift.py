@@ -9,6 +9,5 @@ with job_log(snakemake):
     from allenrec.recordings.formats.recording_file import read_recording
 
     with read_recording(snakemake.input.recording) as recording:
-        times, displacements = (recording.file[f"drift/{name}"][()] for name in ("times", "displacements"))
-        figure = spikes.drift(recording, times, displacements)
+        figure = spikes.drift(recording, recording.drift.times, recording.drift.displacements)
     save(figure, snakemake.output.drift, caption("recordings", "drift"))

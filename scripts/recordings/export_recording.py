@@ -1,17 +1,16 @@
-"""Write a recording anew in another format."""
+"""Write a recording in another format, from its file."""
 
 from allenrec.common.job_log import job_log
 
 with job_log(snakemake):
     import gc
-    from importlib import import_module
 
     from allenrec.common.files import require_space
     from allenrec.recordings.formats.recording_file import read_recording
+    from allenrec.recordings.formats.register import load_writer
 
-    name, options = snakemake.params.format, snakemake.params.options
-    write = getattr(import_module(f"allenrec.recordings.formats.{name}"), f"write_{name}")
-    # SpikeInterface collects garbage after every piece; what is imported need not be looked through each time.
+    write, options = load_writer(snakemake.params.format), snakemake.params.options
+    # SpikeInterface collects garbage after every piece; the imported modules need not be searched each time.
     gc.freeze()
     with read_recording(snakemake.input.recording) as recording:
         size = recording.samples.size * recording.samples.dtype.itemsize

@@ -6,17 +6,16 @@ with job_log(snakemake):
     from contextlib import nullcontext
 
     import numpy as np
-    from tqdm import tqdm
 
     from allenrec.common.files import require_space, sha256
     from allenrec.libraries.library_file import open_library
     from allenrec.recordings.formats.mearec import write_mearec
-    from allenrec.recordings.formats.recording_file import provenance
+    from allenrec.recordings.formats.recording_file import read_recording
+    from allenrec.recordings.generated_recording import GeneratedRecording, provenance
     from allenrec.recordings.plan import plan_recording, recording_size
-    from allenrec.recordings.traces.blocks import blocks, n_blocks
     from allenrec.settings.recordings import Recording as RecordingSettings
 
-    name, seed = snakemake.wildcards.recording, snakemake.params.seed
+    name, seed, output = snakemake.wildcards.recording, snakemake.params.seed, snakemake.output[0]
     settings = RecordingSettings.model_validate(snakemake.params.settings)
     digests = {"library": sha256(snakemake.input.library)}
     if snakemake.input.trains:
@@ -25,21 +24,20 @@ with job_log(snakemake):
     far = open_library(snakemake.input.far_library) if snakemake.input.far_library else nullcontext()
     with open_library(snakemake.input.library) as library, far as far_library:
         compressed = settings.compression != "none" or settings.recordings.spike_traces != "none"
-        require_space(snakemake.output[0], recording_size(library, settings), at_most=compressed)
+        require_space(output, recording_size(library, settings), at_most=compressed)
         plan = plan_recording(library, settings, seed=seed, name=name, far_library=far_library, threads=snakemake.threads)
         if settings.recordings.extract_waveforms:
-            size = recording_size(library, settings, sum(plan.units["n_spikes"]))
-            require_space(snakemake.output[0], size, at_most=compressed)
+            require_space(output, recording_size(library, settings, sum(plan.units["n_spikes"])), at_most=compressed)
         print(f"{len(plan.units)} units, {sum(plan.units['n_spikes'])} spikes")
         if settings.recordings.sync_rate is not None and len(plan.overlap_pairs):
             found = plan.overlap_pairs["sync_rate"]
             print(f"Synchrony of {len(found)} overlapping pairs: {found.min():.3f} to {found.max():.3f}")
-        pieces = tqdm(blocks(plan, snakemake.threads), total=n_blocks(plan), unit="block")
-        clipped = write_mearec(
-            snakemake.output[0], plan, pieces, library, settings, provenance=origin, threads=snakemake.threads
-        )
+        recording = GeneratedRecording(plan, library, settings, origin, snakemake.threads)
+        write_mearec(output, recording, compression=settings.compression)
+    with read_recording(output) as written:
+        clipped = written.clipped_samples
     if clipped.any():
         print(
-            f"{clipped.sum()} samples on {np.count_nonzero(clipped)} channels exceed the range of the converter and are "
-            f"clipped, most on channel {clipped.argmax()}: {clipped.max()}; a larger gain or more bits would hold them"
+            f"{clipped.sum()} samples on {np.count_nonzero(clipped)} channels exceed the range of the ADC and are clipped, "
+            f"most on channel {clipped.argmax()}: {clipped.max()}; a larger gain or more bits would hold them"
         )

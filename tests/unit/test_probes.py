@@ -21,8 +21,8 @@ from allenrec.probes import describe_probe, half_sizes, layout_from_text, layout
 from allenrec.probes.sources import READERS
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
+from allenrec.recordings.generated_recording import GeneratedRecording
 from allenrec.recordings.plan import plan_recording
-from allenrec.recordings.traces.blocks import blocks
 from allenrec.settings import load_settings
 from allenrec.settings.recordings import Recording
 
@@ -75,7 +75,7 @@ def write_files(folder, probe):
         {"library": "l", "spiketrains": spiketrains, "templates": {"min_dist": 0.0}, "recordings": {"filter": False}}
     )
     plan = plan_recording(library, settings, seed=0, name="r")
-    write_mearec(folder / "recording.h5", plan, blocks(plan), library, settings, provenance={"config": {}})
+    write_mearec(folder / "recording.h5", GeneratedRecording(plan, library, settings, {"config": {}}))
     return folder / "templates.h5", folder / "recording.h5"
 
 

@@ -1,20 +1,26 @@
-"""Dictionaries and tables in HDF5: dictionaries as MEArec keeps them (its `save_dict_to_hdf5`), tables a dataset a column."""
+"""HDF5 files: writing them safely, and dictionaries and tables in them.
+
+Dictionaries have the layout of MEArec's `save_dict_to_hdf5`. Tables have one dataset per column.
+"""
 
 import io
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 import h5py
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from .files import written_beside
+from .files import AnyPath, written_beside
 
 TEXT = h5py.string_dtype()
-#: Bytes of a file that is being written which stay in memory
-KEPT = 2**26
-#: Compressions of datasets by name
-COMPRESSION = {
+#: Bytes of a file being written that may stay in the system's cache
+MAX_CACHED = 2**26
+#: Arguments of `create_dataset` for each compression
+COMPRESSION: dict[str, dict[str, Any]] = {
     "none": {},
     "lzf": {"compression": "lzf", "shuffle": True},
     "gzip": {"compression": "gzip", "compression_opts": 4, "shuffle": True},
@@ -22,78 +28,82 @@ COMPRESSION = {
 
 
 @contextmanager
-def hdf5_written_beside(path):
+def hdf5_written_beside(path: AnyPath) -> Iterator["NewFile"]:
     """Yield an open `NewFile` that appears under its name when the block ends well; see `allenrec.common.files.written_beside`.
 
     Raises
     ------
     OSError
-        That of the system, where the file could not be written.
+        The error of the system, if the file could not be written.
     """
     with written_beside(path) as temporary, open(temporary, "w+b", buffering=0) as raw:
-        target = _Forgiving(raw)
+        target = _ErrorKeepingFile(raw)
         try:
             with NewFile(target) as file:
                 yield file
         finally:
-            target.raise_fault()
+            target.raise_error()
 
 
 class NewFile(h5py.File):
-    """An HDF5 file that is being written; call `raise_fault` now and then, lest hours of work go to a full disk."""
+    """An HDF5 file being written. Call `raise_error` now and then, so that long work stops early when the disk is full."""
 
-    def __init__(self, target):
+    def __init__(self, target: "_ErrorKeepingFile") -> None:
         super().__init__(target, "w")
-        self.raise_fault = target.raise_fault
+        self.raise_error = target.raise_error
 
 
-class _Forgiving(io.RawIOBase):
-    """A file that keeps the first fault of the system for later: HDF5 crashes when it cannot write, to a full disk for example,
-    what it has to write as it closes a file.
+class _ErrorKeepingFile(io.RawIOBase):
+    """A file that keeps the first error of the system for later.
 
-    What is on the disk is soon dropped from memory, where the system can do so. It would keep all of an hour's 180 GB as long
-    as any memory is free, and filling memory anew takes longer than the disk, on virtual machines several times as long.
+    HDF5 crashes if it cannot write, for example to a full disk, what is left to write when it closes a file.
+
+    Written data is soon dropped from the system's cache, where the system allows it. Otherwise the cache would keep all of the
+    180 GB of an hour as long as any memory is free; filling that memory anew takes longer than the disk does, several times as
+    long on virtual machines.
     """
 
-    def __init__(self, raw):
-        self.raw, self.fault, self.kept = raw, None, 0
+    def __init__(self, raw: BinaryIO) -> None:
+        self.raw = raw
+        self.error: OSError | None = None
+        self.cached = 0
 
-    def write(self, data):
+    def write(self, data: Any) -> int:
         try:
             view = memoryview(data).cast("B")
             while len(view):
                 view = view[self.raw.write(view) :]
         except OSError as error:
-            self.fault = self.fault or error
-        self.kept += len(data)
-        if self.kept >= KEPT and hasattr(os, "posix_fadvise"):
+            self.error = self.error or error
+        self.cached += len(data)
+        if self.cached >= MAX_CACHED and hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self.raw.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-            self.kept = 0
+            self.cached = 0
         return len(data)
 
-    def raise_fault(self):
-        if self.fault is not None:
-            raise self.fault
+    def raise_error(self) -> None:
+        if self.error is not None:
+            raise self.error
 
-    def readinto(self, buffer):
-        return self.raw.readinto(buffer)
+    def readinto(self, buffer: Any) -> int:
+        return self.raw.readinto(buffer)  # type: ignore[attr-defined]  # an unbuffered file has it
 
-    def seek(self, offset, whence=io.SEEK_SET):
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         return self.raw.seek(offset, whence)
 
-    def tell(self):
+    def tell(self) -> int:
         return self.raw.tell()
 
-    def truncate(self, size=None):
+    def truncate(self, size: int | None = None) -> int:
         try:
             return self.raw.truncate(size)
         except OSError as error:
-            self.fault = self.fault or error
-            return size
+            self.error = self.error or error
+            return size or 0
 
 
-def write_frame(parent, name, frame):
-    """Write a DataFrame as a group with a dataset a column, in the order of the columns."""
+def write_frame(parent: h5py.Group, name: str, frame: pd.DataFrame) -> None:
+    """Write a DataFrame as a group with one dataset per column, in the order of the columns."""
     group = parent.create_group(name, track_order=True)
     for column in frame:
         values = frame[column]
@@ -103,19 +113,22 @@ def write_frame(parent, name, frame):
             group.create_dataset(column, data=values.astype(str).to_numpy(dtype=object), dtype=TEXT)
 
 
-def read_frame(group):
+def read_frame(group: h5py.Group) -> pd.DataFrame:
     """Read back what `write_frame` wrote."""
     return pd.DataFrame({name: read_values(item) for name, item in group.items()})
 
 
-def read_values(dataset):
+def read_values(dataset: h5py.Dataset) -> NDArray[Any]:
     """Return a dataset as an array; text as an array of str."""
     return dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()]
 
 
-def write_dict(group, content):
-    """Write a dict into a group: None as "null", an empty list as "[]", lists of text as fixed-length bytes, dicts as
-    groups, scalars as scalars. Keys come in sorted order, so that equal dicts give equal files."""
+def write_dict(group: h5py.Group, content: Mapping[str, Any]) -> None:
+    """Write a dict into a group.
+
+    None is written as "null", an empty list as "[]", a list of text as fixed-length bytes, a dict as a group, and a scalar as
+    a scalar dataset. Keys are written in sorted order, so that equal dicts give equal files.
+    """
     for key in sorted(content):
         value = content[key]
         if isinstance(value, dict):
@@ -123,41 +136,41 @@ def write_dict(group, content):
         elif value is None:
             group[key] = "null"
         elif isinstance(value, list | tuple | np.ndarray):
-            group[key] = _array(value)
+            group[key] = _as_array(value)
         else:
             group[key] = value
 
 
-def _array(values):
+def _as_array(values: Sequence[Any] | NDArray[Any]) -> NDArray[Any] | str:
     if len(values) == 0:
         return "[]"
     return np.array(values, dtype="S") if isinstance(values[0], str) else np.array(values)
 
 
-def read_dict(group):
-    """Read back what `write_dict` wrote; lists come as arrays."""
-    return {key: read_dict(item) if isinstance(item, h5py.Group) else _value(item) for key, item in group.items()}
+def read_dict(group: h5py.Group) -> dict[str, Any]:
+    """Read back what `write_dict` wrote. Lists are returned as arrays."""
+    return {key: read_dict(item) if isinstance(item, h5py.Group) else _read_value(item) for key, item in group.items()}
 
 
-def _value(dataset):
+def _read_value(dataset: h5py.Dataset) -> Any:
     value = dataset[()]
     if isinstance(value, bytes):
-        value = value.decode()
-        return {"null": None, "[]": []}.get(value, value)
+        text = value.decode()
+        return {"null": None, "[]": []}.get(text, text)
     if isinstance(value, np.ndarray):
         return value.astype(str) if value.dtype.kind == "S" else value
     return value.item()
 
 
-def check_shapes(group, expected):
-    """Check that datasets are there and that their shapes fit together.
+def check_shapes(group: h5py.Group, expected: Mapping[str, str]) -> None:
+    """Check that datasets exist and that their shapes fit together.
 
     Parameters
     ----------
     group : h5py.Group
     expected : dict
-        Dataset name to the names of its axes, as in "spikes segments samples". An axis has the same length wherever it
-        stands; an axis named by a number has that length.
+        Dataset name to the names of its axes, as in "spikes segments samples". An axis has the same length in all datasets. An
+        axis named by a number has that length.
 
     Raises
     ------
@@ -166,12 +179,12 @@ def check_shapes(group, expected):
     OSError
         If one has another shape.
     """
-    lengths = {}
-    for name, axes in expected.items():
+    lengths: dict[str, int] = {}
+    for name, names_of_axes in expected.items():
         shape = getattr(group[name], "shape", None)
         if shape is None:
             raise OSError(f"{name} is a group")
-        axes = axes.split()
+        axes = names_of_axes.split()
         if len(shape) == len(axes):
             for axis, length in zip(axes, shape, strict=True):
                 lengths.setdefault(axis, int(axis) if axis.isdigit() else length)

@@ -1,1 +1,1 @@
-"""How well spike sorters recover the ground truth."""
+"""The evaluation of spike sorters: how well they recover the ground truth."""

@@ -1,30 +1,35 @@
-"""What sorters make of recordings: where they are installed, one process for several recordings, and the tables of it.
+"""The evaluation of spike sorters: where they are installed, one process for several recordings, and tables of the results.
 
-Nothing here needs SpikeInterface; `sorting`, which does, runs in the environment of the sorters.
+Nothing here needs SpikeInterface. The module `sorting` does; it runs in the environment of the sorters.
 """
 
 import importlib.util
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
-from allenrec.common.files import written_beside
+from allenrec.common.files import AnyPath, write_table
 
 ROOT = Path(__file__).parents[3]
-#: Where `make evaluate` installs the sorters
+#: The environment in which `make evaluate` installs the sorters
 ENVIRONMENT = ROOT / ".venv-evaluation"
-#: What an environment has that can run SpikeInterface's own sorters
+#: Packages that an environment needs to run SpikeInterface's own sorters
 PACKAGES = ("spikeinterface", "hdbscan", "h5py", "MEAutility")
 SCRIPTS = ROOT / "scripts"
 PROGRAM = SCRIPTS / "evaluation" / "run_sorter.py"
-#: How the program ends where its environment lacks something
+#: Exit code of the program if its environment lacks a package
 LACKS_PACKAGE = 3
 
 #: Columns of a table of units; those from `sorter_version` on are the same in all rows
@@ -33,13 +38,89 @@ COLUMNS = (
     *("amplitude_uV", "rate_Hz", "n_spikes", "similarity", "sorted_unit", "accuracy", "precision", "recall", "n_found"),
     *("n_missed", "n_false", "sorter_version", "duration_s", "n_sorted", "n_false_units", "n_redundant", "n_merged"),
 )
-#: Units whose signal-to-noise ratio is above this are those that a sorter is expected to find
+#: Columns with text; the others have numbers
+TEXT_COLUMNS = (
+    *("recording", "sorter", "status", "message", "cell_type", "bintype", "model_id", "sorted_unit", "sorter_version"),
+)
+#: Signal-to-noise ratio above which a sorter is expected to find a unit
 SNR_EXPECTED = 5.0
-#: Accuracy from which on a unit counts as well detected, as in SpikeInterface
+#: Accuracy from which a unit counts as well detected, as in SpikeInterface
 WELL_DETECTED = 0.8
 
 
-def sorters_python():
+class TrueUnits(Protocol):
+    """The ground truth of a recording that a table of units needs; see `allenrec.recordings.Recording`."""
+
+    @property
+    def units(self) -> pd.DataFrame: ...
+
+    @property
+    def spike_trains(self) -> Sequence[NDArray[np.int64]]: ...
+
+    @property
+    def filtered_templates(self) -> NDArray[np.float32]: ...
+
+    @property
+    def duration(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class SortingJob:
+    """The work of one process: a sorter with its parameters, and pairs of a recording file and the table to write."""
+
+    sorter: str
+    parameters: Mapping[str, Any]
+    n_jobs: int
+    recordings: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class SorterRun:
+    """One run of a sorter on one recording; `duration_s` is its time in s. The values are columns of the tables."""
+
+    recording: str
+    sorter: str
+    sorter_version: str = ""
+    duration_s: float = math.nan
+
+
+@dataclass(frozen=True)
+class SortedUnits:
+    """How many units a sorter found, and how many of them are false, redundant, or merge units of the ground truth."""
+
+    n_sorted: int
+    n_false_units: int
+    n_redundant: int
+    n_merged: int
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """How well a sorter did on a recording: one row of the summary.
+
+    `accuracy` is the mean over all `n_units` units, `accuracy_expected` that over the `n_expected` units whose signal-to-noise
+    ratio in the filtered traces is above `SNR_EXPECTED`. `n_well_detected` counts the units with an accuracy of `WELL_DETECTED`
+    or more. The other columns are those of `SortedUnits` and `SorterRun`.
+    """
+
+    recording: str
+    sorter: str
+    status: str
+    n_units: int
+    n_expected: int
+    accuracy: float
+    accuracy_expected: float
+    n_well_detected: int
+    n_sorted: float
+    n_false_units: float
+    n_redundant: float
+    n_merged: float
+    duration_s: float
+    sorter_version: str
+    message: str
+
+
+def sorters_python() -> str:
     """Return the interpreter of an environment with the sorters: this one, or that of `make evaluate`.
 
     Raises
@@ -58,19 +139,27 @@ def sorters_python():
     return str(python)
 
 
-def run_sorters(python, sorter, parameters, recordings, n_jobs=1):
-    """Run a sorter on recordings, in one process as long as it lives, and write a table of each.
+def run_sorters(
+    python: AnyPath,
+    sorter: str,
+    parameters: Mapping[str, Any],
+    recordings: Sequence[tuple[AnyPath, AnyPath]],
+    n_jobs: int = 1,
+) -> None:
+    """Run a sorter on recordings, in one process as long as it lives, and write a table for each.
 
     Parameters
     ----------
     python : path
         Interpreter of the environment with the sorters.
     sorter : str
+        Name of a sorter of SpikeInterface.
     parameters : dict
-        Of the sorter.
+        Parameters of the sorter.
     recordings : list of (path, path)
-        A recording file, and the table to write. A sorter that fails, or takes the process down, leaves one row that says so.
+        Recording files and the tables to write. A sorter that fails, or ends the process, leaves one row that says so.
     n_jobs : int
+        Processes of the sorter.
 
     Raises
     ------
@@ -80,49 +169,51 @@ def run_sorters(python, sorter, parameters, recordings, n_jobs=1):
     for _, table in recordings:
         Path(table).unlink(missing_ok=True)
     waiting = [(str(path), str(table)) for path, table in recordings]
-    # The environment of the sorters has this package only by its path.
+    # The environment of the sorters finds this package only by its path.
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (str(SCRIPTS), os.environ.get("PYTHONPATH"))))}
     while waiting:
-        job = {"sorter": sorter, "parameters": parameters, "n_jobs": n_jobs, "recordings": waiting}
-        code = subprocess.run([python, PROGRAM, json.dumps(job)], env=environment).returncode
+        job = SortingJob(sorter, parameters, n_jobs, waiting)
+        code = subprocess.run([python, PROGRAM, json.dumps(asdict(job))], env=environment).returncode
         if code == LACKS_PACKAGE:
             raise UserError(f"{python} lacks a package that the sorters need (above); `make evaluate` installs them all")
         waiting = [pair for pair in waiting if not Path(pair[1]).exists()]
-        if waiting:  # the first of them is where it died
+        if waiting:  # the process ended at the first of them
             path, table = waiting.pop(0)
-            write_table(table, failed_table(Path(path).parent.name, sorter, f"its process ended with {_in_words(code)}"))
+            run = SorterRun(Path(path).parent.name, sorter)
+            write_table(table, failed_table(run, f"its process ended with {_describe_exit(code)}"))
 
 
-def _in_words(code):
+def _describe_exit(code: int) -> str:
     return f"exit code {code}" if code >= 0 else f"the signal {signal.Signals(-code).name}"
 
 
-def failed_table(recording, sorter, message, **run):
-    """Return the table of a sorter that failed: one row with its message."""
-    row = {"recording": recording, "sorter": sorter, "status": "failed", "message": message} | run
-    return pd.DataFrame([row]).reindex(columns=COLUMNS)
+def failed_table(run: SorterRun, message: str) -> pd.DataFrame:
+    """Return the table of a sorter that failed: one row with `COLUMNS` and the message."""
+    return pd.DataFrame([{**asdict(run), "status": "failed", "message": message}]).reindex(columns=COLUMNS)
 
 
-def unit_table(recording, performance, run):
-    """Return the table of the units of a recording and what a sorter made of them.
+def unit_table(recording: TrueUnits, performance: pd.DataFrame, run: SorterRun, found: SortedUnits) -> pd.DataFrame:
+    """Return the table of the units of a recording, with the scores of a sorter.
 
     Parameters
     ----------
-    recording : allenrec.recordings.formats.recording_file.Recording
+    recording : allenrec.recordings.Recording
     performance : pandas.DataFrame
-        A row a unit: `sorted_unit`, `accuracy`, `precision`, `recall`, `n_found`, `n_missed`, `n_false`; see `sorting.compare`.
-    run : dict
-        What is the same for all units: `recording`, `sorter`, `sorter_version`, `duration_s`, and numbers of sorted units.
+        One row per unit: `sorted_unit`, `accuracy`, `precision`, `recall`, `n_found`, `n_missed`, `n_false`; see
+        `sorting.compare`.
+    run : SorterRun
+    found : SortedUnits
 
     Returns
     -------
     pandas.DataFrame
-        With `COLUMNS`. Of a recording without units it has one row, whose `status` says so. Scores of a unit without spikes
-        are empty.
+        One row per unit, with `COLUMNS`. For a recording without units, one row whose `status` says so. The scores of a unit
+        without spikes are empty.
     """
+    same = asdict(run) | asdict(found)
     units = recording.units
     if not len(units):
-        row = {"status": "no units", "message": "this recording is noise without spikes"} | run
+        row = {"status": "no units", "message": "this recording is noise without spikes"} | same
         return pd.DataFrame([row]).reindex(columns=COLUMNS)
     n_spikes = np.array([len(train) for train in recording.spike_trains])
     table = pd.DataFrame({"unit_id": range(len(units))})
@@ -134,13 +225,21 @@ def unit_table(recording, performance, run):
         similarity=similarity(recording.filtered_templates),
     ).join(performance)
     table.loc[n_spikes == 0, ["accuracy", "precision", "recall"]] = np.nan
-    return table.assign(status="ok", message="", **run).reindex(columns=COLUMNS)
+    return table.assign(status="ok", message="", **same).reindex(columns=COLUMNS)
 
 
-def similarity(templates):
-    """Return how much each template (n_units, n_channels, n_t) resembles the most similar other one: the cosine, at most 1.
+def similarity(templates: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the similarity of each template to the most similar other one.
 
-    NaN where there is no other one.
+    Parameters
+    ----------
+    templates : numpy.ndarray
+        (n_units, n_channels, n_t).
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_units,), the largest cosine of the angle to another template, at most 1; NaN if there is no other one.
     """
     flat = templates.reshape(len(templates), -1).astype(float)
     norms = np.linalg.norm(flat, axis=1, keepdims=True)
@@ -150,36 +249,27 @@ def similarity(templates):
     return np.where(np.isfinite(largest), largest, np.nan)
 
 
-def write_table(path, table):
-    """Write a table, whole or not at all."""
-    with written_beside(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
+def read_table(path: AnyPath) -> pd.DataFrame:
+    """Read a table of units. Names and messages are text."""
+    numbers = {column: [""] for column in COLUMNS if column not in TEXT_COLUMNS}
+    return pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=numbers)
 
 
-def read_table(path):
-    """Read a table that `write_table` wrote; names and messages are text."""
-    text = dict.fromkeys(("recording", "sorter", "status", "message", "cell_type", "bintype", "model_id", "sorted_unit"), str)
-    text["sorter_version"] = str
-    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values={c: [""] for c in COLUMNS if c not in text})
-
-
-def summary(tables):
-    """Return a row for each table of units: how well the sorter did on the recording.
-
-    `accuracy` is the mean over all units, `accuracy_expected` over those whose SNR in the filtered traces is above 5;
-    `n_well_detected` counts those with an accuracy of 0.8 or more.
-    """
-    rows = []
-    for table in tables:
-        first = table.iloc[0]
-        row = {name: first[name] for name in ("recording", "sorter", "status")}
-        row["n_units"] = int(table["unit_id"].notna().sum())
-        expected = table["snr_filtered"] > SNR_EXPECTED
-        row["n_expected"] = int(expected.sum())
-        row["accuracy"] = table["accuracy"].mean()
-        row["accuracy_expected"] = table.loc[expected, "accuracy"].mean()
-        row["n_well_detected"] = int((table["accuracy"] >= WELL_DETECTED).sum())
-        row |= {name: first[name] for name in ("n_sorted", "n_false_units", "n_redundant", "n_merged", "duration_s")}
-        rows.append(row | {name: first[name] for name in ("sorter_version", "message")})
+def summary(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Return one `SummaryRow` for each table of units."""
     counts = ("n_sorted", "n_false_units", "n_redundant", "n_merged")
-    return pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64"))
+    return pd.DataFrame([asdict(_summarise(table)) for table in tables]).astype(dict.fromkeys(counts, "Int64"))
+
+
+def _summarise(table: pd.DataFrame) -> SummaryRow:
+    first = table.iloc[0]
+    expected = table["snr_filtered"] > SNR_EXPECTED
+    same = ("recording", "sorter", "status", *COLUMNS[COLUMNS.index("sorter_version") :], "message")
+    return SummaryRow(
+        n_units=int(table["unit_id"].notna().sum()),
+        n_expected=int(expected.sum()),
+        accuracy=table["accuracy"].mean(),
+        accuracy_expected=table.loc[expected, "accuracy"].mean(),
+        n_well_detected=int((table["accuracy"] >= WELL_DETECTED).sum()),
+        **{name: first[name] for name in same},
+    )

@@ -54,7 +54,7 @@ def concatenate_libraries(paths: Sequence[FilePath], path: FilePath, *, exclude_
                 if name not in file:
                     create_rows(file, name, (total, *block.shape[1:]), block.dtype)
                 file[name][first_row + start : first_row + start + len(block)] = block
-            file.raise_fault()
+            file.raise_error()
             first_row += shape[0]
         write_info(file, _joined(infos))
     return "\n".join(outcome)

@@ -287,7 +287,7 @@ def read_library(path: FilePath) -> Library:
 def open_library(path: FilePath) -> Iterator[Library]:
     """Open a library as `read_library` does; its templates stay in the file and are read as they are sliced."""
     with _reading(path) as file:
-        rows = {name: read_values(file[name]) for name in PER_TEMPLATE[1:]}
+        rows: dict[str, Any] = {name: read_values(file[name]) for name in PER_TEMPLATE[1:]}
         features, info = read_frame(file["features"])[list(FEATURES)], vars(_read_info(file))
         yield Library(templates=file["templates"], features=features, **rows, **info)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from allenrec.settings.recordings import Recording as RecordingSettings
 
-from .formats.adc import Converter, design_converter
+from .formats.adc import Adc, design_adc
 from .spikes.draw import draw_spikes
 from .tick_grid import TickGrid
 from .traces.filters import Filter, design_filter
@@ -67,7 +67,7 @@ class Plan:
     noise : Noise or None
     unit_drift : UnitDrift or None
     adc : Adc
-        Converter from µV to the samples that are stored.
+        The ADC, from µV to the samples that are stored.
     """
 
     grid: TickGrid
@@ -87,7 +87,7 @@ class Plan:
     filter: Filter | None
     noise: Noise | None
     unit_drift: UnitDrift | None
-    adc: Converter
+    adc: Adc
 
     @property
     def fs(self) -> float:
@@ -203,7 +203,7 @@ def plan_recording(
         filter=bandpass,
         noise=noise,
         unit_drift=unit_drift,
-        adc=design_converter(signal, unfiltered),
+        adc=design_adc(signal, unfiltered),
     )
 
 

@@ -1,13 +1,14 @@
-"""Files that appear whole or not at all; random numbers that know where they belong."""
+"""Files that appear complete or not at all, and random numbers that depend only on their stream key."""
 
 import hashlib
 import itertools
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from allenrec.common.files import folder_built_beside, sha256, write_json, written_beside
+from allenrec.common.files import folder_built_beside, sha256, write_json, write_table, written_beside
 from allenrec.common.random_streams import generator
 
 
@@ -15,7 +16,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_file_appears_when_it_is_whole(tmp_path):
+def test_file_appears_when_it_is_complete(tmp_path):
     path = tmp_path / "a" / "b" / "result.h5"
     with written_beside(path) as temporary:
         assert temporary.parent == path.parent and temporary.suffix == ".h5"
@@ -25,15 +26,15 @@ def test_file_appears_when_it_is_whole(tmp_path):
     assert path.read_text() == "whole" and names(path.parent) == ["result.h5"]
 
 
-@pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("begun", [False, True])
-def test_fault_leaves_the_old_file_and_nothing_else(tmp_path, fault, begun):
+def test_error_leaves_the_old_file_and_nothing_else(tmp_path, error, begun):
     path = tmp_path / "result.h5"
     path.write_text("old")
-    with pytest.raises(fault), written_beside(path) as temporary:
+    with pytest.raises(error), written_beside(path) as temporary:
         if begun:
             temporary.write_text("half")
-        raise fault
+        raise error
     assert path.read_text() == "old" and names(tmp_path) == ["result.h5"]
 
 
@@ -65,14 +66,14 @@ def test_folder_replaces_the_old_one_as_a_whole(tmp_path):
     assert folder.stat().st_mode & 0o555 == 0o555, "others may read it, as any folder"
 
 
-@pytest.mark.parametrize("fault", [ValueError, KeyboardInterrupt])
-def test_fault_leaves_the_old_folder_and_nothing_else(tmp_path, fault):
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_error_leaves_the_old_folder_and_nothing_else(tmp_path, error):
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "old").write_text("")
-    with pytest.raises(fault), folder_built_beside(folder) as temporary:
+    with pytest.raises(error), folder_built_beside(folder) as temporary:
         (temporary / "new").write_text("")
-        raise fault
+        raise error
     assert names(folder) == ["old"] and names(tmp_path) == ["model"]
 
 
@@ -93,6 +94,13 @@ def test_json_and_digest(tmp_path):
     with pytest.raises(TypeError):
         write_json(tmp_path / "a.json", {"b": {1}})
     assert (tmp_path / "a.json").read_bytes() == data and names(tmp_path) == ["a.json"]
+
+
+def test_table_has_six_digits_no_index_and_appears_complete(tmp_path):
+    path = tmp_path / "a" / "table.csv"
+    write_table(path, pd.DataFrame({"name": ["x", "µ, y"], "value": [1 / 3, np.nan], "count": [1, 2]}))
+    assert path.read_text(encoding="utf-8") == 'name,value,count\nx,0.333333,1\n"µ, y",,2\n'
+    assert names(path.parent) == ["table.csv"]
 
 
 def test_numbers_of_an_address_stay_what_they_are():

@@ -1,4 +1,4 @@
-"""Files that must fit together, and files on a disk that fills up."""
+"""HDF5 files: datasets whose shapes must fit together, and files on a disk that fills up."""
 
 import errno
 import os
@@ -71,31 +71,31 @@ try:
     with hdf5_written_beside(path) as file:
         for k in range(20):
             file.create_dataset(f"g/x{k}", data=np.random.default_rng(k).random(size), compression="gzip")
-    error = None
-except OSError as fault:
-    error = [fault.errno, fault.filename]
-print(json.dumps(error))
+    found = None
+except OSError as error:
+    found = [error.errno, error.filename]
+print(json.dumps(found))
 """
 
 
 def test_long_work_may_stop_when_the_disk_is_full(tmp_path):
     asking = LIMITED.replace(
-        'compression="gzip")', 'compression="gzip")\n            file.flush()\n            file.raise_fault()'
+        'compression="gzip")', 'compression="gzip")\n            file.flush()\n            file.raise_error()'
     )
-    asking = asking.replace("fault.filename]", "k]")
+    asking = asking.replace("error.filename]", "k]")
     number, stopped_at = run_python(asking, tmp_path / "a.h5", 2000)
     assert number == errno.EFBIG and stopped_at < 3  # 16 kB each
 
 
 @pytest.mark.parametrize("size", [500, 5000])
-def test_file_that_cannot_be_written_is_one_fault_and_no_crash(size, tmp_path):
-    """Files may not grow beyond 20 kB here, which is like a full disk and needs no root."""
+def test_file_that_cannot_be_written_is_one_error_and_no_crash(size, tmp_path):
+    """A limit of 20 kB per file acts like a full disk and needs no root."""
     assert run_python(LIMITED, tmp_path / "a.h5", size) == [errno.EFBIG, str(tmp_path / "a.h5")]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_currents_of_a_cell_that_does_not_fire_are_written_and_read(tmp_path):
-    """It has no spikes, so that there is nothing to be chunked."""
+    """The cell has no spikes, so datasets of spikes have no chunks."""
     result = {
         "segments": {"start": np.zeros((3, 3)), "end": np.ones((3, 3)), "diameter": np.ones(3), "section": ["soma"] * 3},
         "spikes": {"imem": np.zeros((0, 3, 224)), "vmem": np.zeros((0, 224)), "times": np.zeros(0)},

@@ -7,8 +7,8 @@ import pytest
 from allenrec.common.errors import UserError
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
+from allenrec.recordings.generated_recording import GeneratedRecording
 from allenrec.recordings.plan import plan_recording
-from allenrec.recordings.traces.blocks import blocks
 from allenrec.recordings.units.similarity import largest_similarity
 from allenrec.settings.recordings import Recording
 
@@ -37,7 +37,7 @@ def written(library, tmp_path_factory):
     path = tmp_path_factory.mktemp("truth") / "recording.h5"
     chosen = settings(BUSY, OVERLAPPING, {"sync_rate": 0.05})
     plan = plan_recording(library, chosen, seed=0, name="test")
-    write_mearec(path, plan, blocks(plan), library, chosen, provenance={"config": {}})
+    write_mearec(path, GeneratedRecording(plan, library, chosen, {"config": {}}))
     return path, plan
 
 
@@ -149,7 +149,7 @@ def test_rates_of_a_list_are_those_of_units(library):
 def test_recording_without_units_has_no_pairs(library, tmp_path):
     chosen = settings({"n_exc": 0, "n_inh": 0}, {}, {"noise_level": 5.0, "sync_rate": 0.1})
     plan = plan_recording(library, chosen, seed=0, name="test")
-    write_mearec(tmp_path / "r.h5", plan, blocks(plan), library, chosen, provenance={"config": {}})
+    write_mearec(tmp_path / "r.h5", GeneratedRecording(plan, library, chosen, {"config": {}}))
     with read_recording(tmp_path / "r.h5") as recording:
         assert recording.overlap_labels == [] and len(recording.file["overlap_pairs/unit_1"]) == 0
     assert len(MEArec.load_recordings(tmp_path / "r.h5").spiketrains) == 0

@@ -14,6 +14,7 @@ from allenrec.common.errors import UserError
 from allenrec.libraries.waveform_features import FEATURES
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
+from allenrec.recordings.generated_recording import GeneratedRecording
 from allenrec.recordings.plan import plan_recording
 from allenrec.recordings.traces.blocks import block_length, blocks, spikes_only
 from allenrec.recordings.traces.gains import BurstDecay, burst_gains
@@ -33,7 +34,7 @@ def settings(**blocks_changed):
 
 def make(path, library, chosen, name="test", seed=0, threads=1):
     plan = plan_recording(library, chosen, seed=seed, name=name)
-    write_mearec(path, plan, blocks(plan, threads), library, chosen, provenance={"config": {}})
+    write_mearec(path, GeneratedRecording(plan, library, chosen, {"config": {}}, threads))
     return plan
 
 

@@ -1,61 +1,91 @@
-"""The converter from analogue to digital: µV to the counts that a file holds, and back."""
+"""The analogue-to-digital converter: from µV to the counts that a file holds, and back."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+if TYPE_CHECKING:  # the environment of the sorters reads recordings without settings
+    from allenrec.settings.recordings import RecordingSignal
 
 
 @dataclass(frozen=True)
-class Converter:
-    """`dtype` of the samples; `gain` µV a count; samples are multiples of `lsb` counts, from `lowest` to `highest` of them."""
+class Adc:
+    """An analogue-to-digital converter.
 
-    dtype: np.dtype
+    Attributes
+    ----------
+    dtype : numpy.dtype
+        Type of the samples. Floats are µV and pass unchanged.
+    gain : float
+        µV per count.
+    lsb : int
+        Counts per step: samples are multiples of it.
+    lowest, highest : int
+        The range, in steps. What lies beyond is clipped.
+    """
+
+    dtype: np.dtype[Any]
     gain: float
     lsb: int
     lowest: int
     highest: int
 
-    def convert(self, traces):
-        """Return the samples of `traces` (n, n_channels) µV, and how many of each channel were clipped, (n_channels,)."""
+    def convert(self, traces: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """Convert traces to samples.
+
+        Parameters
+        ----------
+        traces : numpy.ndarray
+            (n, n_channels) µV.
+
+        Returns
+        -------
+        samples : numpy.ndarray
+            (n, n_channels) of `dtype`.
+        clipped : numpy.ndarray
+            (n_channels,) int64, the number of samples of each channel that were clipped.
+        """
         if self.dtype.kind == "f":
             return traces.astype(self.dtype, copy=False), np.zeros(traces.shape[1], dtype=np.int64)
-        # In double precision: the largest int32 is not a float32.
+        # Double precision, because the largest int32 is not a float32.
         steps = np.rint(traces / np.float64(self.gain * self.lsb))
         clipped = np.count_nonzero((steps < self.lowest) | (steps > self.highest), axis=0)
         return (np.clip(steps, self.lowest, self.highest) * self.lsb).astype(self.dtype), clipped
 
 
-def design_converter(settings, templates):
+def design_adc(settings: "RecordingSignal", templates: NDArray[np.floating]) -> Adc:
     """Choose range and gain of the converter of a recording.
 
-    With a range but no gain, the loudest template and three standard deviations of the noise just fit in, as in MEArec; of
-    noise alone, four.
+    If a range is given but no gain, the largest template and three standard deviations of the noise just fit in, as in MEArec.
+    In a recording without units, four standard deviations of the noise fit in.
 
     Parameters
     ----------
-    settings : allenrec.settings.RecordingSignal
+    settings : allenrec.settings.recordings.RecordingSignal
     templates : numpy.ndarray
-        Of the units, µV; the last axes may be any.
+        (n_units, ...) µV, the templates of the units, of any further axes.
 
     Returns
     -------
-    Converter
+    Adc
     """
     dtype, lsb, bits, gain = np.dtype(settings.dtype), settings.lsb or 1, settings.adc_bit_depth, settings.gain
     if dtype.kind == "f":
-        return Converter(dtype, 1.0, 1, 0, 0)
+        return Adc(dtype, 1.0, 1, 0, 0)
     if gain is None and bits is not None:
-        loudest = np.abs(templates).max(initial=0.0)
-        gain = 2 * float(loudest + (3 if loudest else 4) * settings.noise_level) / (lsb * 2**bits)
+        largest = np.abs(templates).max(initial=0.0)
+        gain = 2 * float(largest + (3 if largest else 4) * settings.noise_level) / (lsb * 2**bits)
     limits = np.iinfo(dtype)
     lowest, highest = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if bits else (-(-limits.min // lsb), limits.max // lsb)
-    return Converter(dtype, gain or 1.0, lsb, lowest, highest)
+    return Adc(dtype, gain or 1.0, lsb, lowest, highest)
 
 
 @dataclass(frozen=True)
 class Microvolts:
-    """Samples of a file as float32 µV, read and converted as they are sliced."""
+    """The integer samples of a file as float32 µV, (n_samples, n_channels), read and converted as they are sliced."""
 
     samples: h5py.Dataset
     gain: float
@@ -64,15 +94,15 @@ class Microvolts:
     ndim = 2
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """(n_samples, n_channels)."""
         return self.samples.shape
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> NDArray[np.float32]:
         return np.multiply(self.samples[key], np.float32(self.gain), dtype=np.float32)
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[()], dtype=dtype)

@@ -1,8 +1,8 @@
-"""What must be said of the models wherever their results go; NOTICE has it in full."""
+"""The terms and papers of the models, which every file made from them names; NOTICE has them in full."""
 
 TERMS = (
     "Made from models of the Allen Cell Types Database, (c) Allen Institute for Brain Science, celltypes.brain-map.org: "
     "research and other noncommercial use, with citation."
 )
-#: Of perisomatic and of all-active models
+#: The papers on perisomatic and on all-active models
 PAPERS = ("doi:10.1038/s41467-017-02718-3", "doi:10.1016/j.celrep.2022.111176")

@@ -1,21 +1,31 @@
-"""A folder of SpikeInterface with the traces as they are, one sample of all channels after the other."""
+"""A folder of SpikeInterface with plain samples, all channels of a sample after those of the sample before."""
 
 import warnings
 
-from allenrec.common.files import folder_built_beside
+from allenrec.common.files import AnyPath, folder_built_beside
 
+from .contract import RecordingWithGroundTruth
 from .spikeinterface_adapter import PIECES, as_recording, as_sorting
 
 
-def write_binary(folder, recording):
-    """Write a recording as a folder that `spikeinterface.load` opens, and in it, in `sorting/`, the ground truth.
+def write_binary(path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "none") -> None:
+    """Write a recording as a folder that `spikeinterface.load` opens, with the ground truth in its folder `sorting/`.
 
     Parameters
     ----------
-    folder : path
-    recording : allenrec.recordings.formats.recording_file.Recording
+    path : path
+        The folder.
+    recording : Recording or GeneratedRecording
+    compression : {"none"}
+
+    Raises
+    ------
+    ValueError
+        If another compression is asked for.
     """
-    with folder_built_beside(folder) as temporary, warnings.catch_warnings():
+    if compression != "none":
+        raise ValueError(f"{path}: a binary folder is not compressed, but {compression!r} was asked for")
+    with folder_built_beside(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The extractor is not serializable")
         as_recording(recording).save(format="binary", folder=temporary, overwrite=True, **PIECES)
         as_sorting(recording).save(format="numpy_folder", folder=temporary / "sorting")

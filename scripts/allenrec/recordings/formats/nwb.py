@@ -2,24 +2,29 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 from hdmf.backends.hdf5 import H5DataIO
 from hdmf.data_utils import GenericDataChunkIterator
+from numpy.typing import NDArray
 from pynwb import NWBHDF5IO, NWBFile
 from pynwb.ecephys import ElectricalSeries
 from pynwb.misc import Units
 
-from allenrec.common.files import written_beside
-from allenrec.common.hdf5 import COMPRESSION, read_dict
+from allenrec.common.files import AnyPath, written_beside
+from allenrec.common.hdf5 import COMPRESSION
 from allenrec.probes import half_sizes
 
 from .attribution import PAPERS, TERMS
+from .contract import RecordingWithGroundTruth, Samples
 
-#: What never happened has no date: the same recording gives the same file
+#: The date of every simulated session, so that the same recording gives the same file
 DATE = datetime(2000, 1, 1, tzinfo=UTC)
-#: Of the columns of `units`, what they mean; features of waveforms are explained in README.md
+#: Chunks of traces that are read and written at once
+BUFFERED_CHUNKS = 64
+#: Meanings of the columns of `units`; README.md explains the features of waveforms
 MEANING = {
     "cell_type": "type of the cell",
     "bintype": "E, excitatory, or I, inhibitory",
@@ -42,31 +47,31 @@ MEANING = {
 
 
 class _Pieces(GenericDataChunkIterator):
-    """Samples of an open file, read a buffer at a time."""
+    """An iterator over the samples of a recording, one buffer at a time."""
 
-    def __init__(self, samples, **options):
+    def __init__(self, samples: Samples, **options: Any) -> None:
         self._samples = samples
         super().__init__(**options)
 
-    def _get_data(self, selection):
+    def _get_data(self, selection: tuple[slice, ...]) -> NDArray[Any]:
         return self._samples[selection]
 
-    def _get_maxshape(self):
+    def _get_maxshape(self) -> tuple[int, ...]:
         return self._samples.shape
 
-    def _get_dtype(self):
+    def _get_dtype(self) -> np.dtype[Any]:
         return self._samples.dtype
 
 
-def write_nwb(path, recording, *, compression="none"):
+def write_nwb(path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "none") -> None:
     """Write a recording as an NWB file.
 
     Parameters
     ----------
     path : path
-    recording : allenrec.recordings.formats.recording_file.Recording
+    recording : Recording or GeneratedRecording
     compression : {"none", "lzf", "gzip"}
-        Of the traces.
+        Compression of the traces.
     """
     content = _describe(recording)
     _add_electrodes(content, recording)
@@ -77,7 +82,7 @@ def write_nwb(path, recording, *, compression="none"):
         file.write(content)
 
 
-def _describe(recording):
+def _describe(recording: RecordingWithGroundTruth) -> NWBFile:
     name = recording.provenance.get("config", {}).get("recording", "recording")
     provenance = json.dumps(recording.provenance, sort_keys=True)
     return NWBFile(
@@ -93,8 +98,8 @@ def _describe(recording):
     )
 
 
-def _add_electrodes(content, recording):
-    """Positions in the frame of the units, and in the plane of the probe with the shapes of contacts."""
+def _add_electrodes(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
+    """Add the electrodes, with positions in the frame of the units and in the plane of the probe, and shapes of contacts."""
     probe = recording.probe
     name = probe.model_name or probe.name or "probe"
     device = content.create_device(name=name.replace("/", "_"), description="simulated")
@@ -129,14 +134,14 @@ def _add_electrodes(content, recording):
         )
 
 
-def _add_traces(content, recording, compression):
+def _add_traces(content: NWBFile, recording: RecordingWithGroundTruth, compression: str) -> None:
     n_samples, n_channels = recording.samples.shape
-    # Chunks are those of the file that is read, about a megabyte.
+    # The chunks are those of the recording, about a megabyte.
     rows = min(recording.samples.chunks[0], n_samples)
     pieces = _Pieces(
         recording.samples,
         chunk_shape=(rows, n_channels),
-        buffer_shape=(min(64 * rows, n_samples), n_channels),
+        buffer_shape=(min(BUFFERED_CHUNKS * rows, n_samples), n_channels),
         display_progress=True,
     )
     electrodes = content.create_electrode_table_region(region=list(range(n_channels)), description="all")
@@ -148,46 +153,43 @@ def _add_traces(content, recording, compression):
             electrodes=electrodes,
             starting_time=0.0,
             rate=recording.sampling_frequency,
-            # To volts
+            # From counts to volts
             conversion=recording.gain_to_uV * 1e-6,
             offset=0.0,
-            filtering=_filter_of(recording),
+            filtering=_describe_filter(recording),
         )
     )
 
 
-def _filter_of(recording):
-    if not recording.filtered:
-        return "none"
-    info = read_dict(recording.file["info/recordings"])
-    return f"Butterworth, order {info['filter_order']}, {info['filter_cutoff']} Hz, {info['filter_mode']}"
+def _describe_filter(recording: RecordingWithGroundTruth) -> str:
+    settings = recording.filter_settings
+    return f"Butterworth, order {settings.order}, {settings.cutoff} Hz, {settings.mode}" if settings else "none"
 
 
-def _add_units(content, recording):
+def _add_units(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
     units = recording.units
-    upsample = int(recording.file["info/templates/upsample"][()])
     content.units = Units(
         name="units",
         description="Ground truth: every spike of every unit, at the exact time",
-        resolution=1 / (recording.sampling_frequency * upsample),
+        resolution=1 / (recording.sampling_frequency * recording.upsample),
         waveform_rate=recording.sampling_frequency,
         electrode_table=content.electrodes,
     )
-    # Columns without a row would have no type.
-    for column in units if len(units) else []:
+    # A column without rows would have no type.
+    for column in map(str, units if len(units) else []):
         content.add_unit_column(name=column, description=MEANING.get(column, column.replace("_", " ")))
     rows = units.to_dict("records")
-    # Volts, samples first
+    # In volts, with the samples first
     means = 1e-6 * np.moveaxis(recording.filtered_templates, 1, 2).astype(float)
     if len(units):
         meaning = "µV below zero of each spike alone, before the filter, at the unit's loudest electrode"
         content.add_unit_column(name="spike_amplitudes", description=meaning, index=True)
     for row, times, mean, amplitudes in zip(rows, recording.spike_times, means, recording.amplitudes, strict=True):
-        row = row | {"spike_amplitudes": amplitudes, "waveform_mean": mean, "obs_intervals": [[0.0, recording.duration]]}
-        content.add_unit(spike_times=times, **row)
+        arrays = {"spike_amplitudes": amplitudes, "waveform_mean": mean, "obs_intervals": [[0.0, recording.duration]]}
+        content.add_unit(spike_times=times, **{str(column): value for column, value in row.items()}, **arrays)
 
 
-def _number_objects(content):
-    """Give every object the same id whenever it is written; pynwb draws random ones, and has no public way to set them."""
+def _number_objects(content: NWBFile) -> None:
+    """Give each object an id that is always the same. pynwb draws random ids and has no public way to set them."""
     for number, thing in enumerate([content, *content.all_children()]):
         thing._AbstractContainer__object_id = str(uuid5(NAMESPACE_URL, f"{content.identifier}/{number}/{thing.name}"))

@@ -1,149 +1,218 @@
-"""A recording with its ground truth, as it lies in its file."""
+"""A recording with its ground truth, read from its file."""
 
 import json
 from dataclasses import dataclass
-from importlib.metadata import version
+from types import TracebackType
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 import pandas as pd
 import probeinterface
+from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
+from allenrec.common.files import AnyPath
 from allenrec.common.hdf5 import check_shapes, read_dict, read_frame, read_values
 from allenrec.probes import layout_from_text
 
+from . import layout
 from .adc import Microvolts
+from .contract import ButterworthFilter
 
-#: Axes of what every recording file must have
-SHAPES = {"recordings": "samples channels", "channel_positions": "channels 3", "template_ids": "units"}
+#: Axes of the datasets that every recording file must have
+SHAPES = {layout.TRACES: "samples channels", layout.CHANNEL_POSITIONS: "channels 3", layout.TEMPLATE_IDS: "units"}
 
 
-def provenance(settings, *, seed, name, digests):
-    """What a recording was made from, for its file; `digests` of the files that went into it, by what they are."""
-    return {
-        "config": {"recording": name, "seed": seed, **settings},
-        "digests": digests,
-        "versions": {package: version(package) for package in ("numpy", "scipy", "numba", "h5py")},
-    }
+class UnitDrift(NamedTuple):
+    """The drift of units: `times` (n_times,) s, and `displacements` (n_times, n_units) µm along the direction of drift."""
+
+    times: NDArray[np.float64]
+    displacements: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording file, open. Close it, or use it in a `with` block.
+    """An open recording file. Close it, or use it in a `with` block.
 
-    `traces` (n_samples, n_channels) float32 µV, read as it is sliced; `samples`, the same as they are stored, µV or whole
-    counts of `gain_to_uV` µV; `clipped_samples` (n_channels,), how many exceeded the range of counts; `filtered`, whether there
-    is a filter; `sampling_frequency` Hz; `units`, a DataFrame with a row a unit; `spike_trains`, for each unit the nearest
-    samples of its spikes; `spike_times`, for each unit the exact times, s; `templates` (n_units, n_channels, n_t) µV with the
-    spike at `template_peak`; `filtered_templates`, the same as the filter leaves them in the traces; `channel_positions`
-    (n_channels, 3) µm; `probe`, the exact contacts in their plane, for SpikeInterface's `set_probe`; `provenance`, a dict.
+    Attributes
+    ----------
+    file : h5py.File
+    samples : h5py.Dataset
+        (n_samples, n_channels), as they are stored: float32 µV, or counts of `gain_to_uV` µV.
+    gain_to_uV : float
+    clipped_samples : numpy.ndarray
+        (n_channels,), the number of samples of each channel that exceeded the range of counts.
+    filtered : bool
+        Whether the traces are filtered.
+    sampling_frequency : float
+        Hz.
+    units : pandas.DataFrame
+        One row per unit.
+    spike_trains : list of numpy.ndarray
+        For each unit the samples nearest to its spikes, (n_spikes,).
+    spike_times : list of numpy.ndarray
+        For each unit the exact times of its spikes, (n_spikes,) s.
+    templates : numpy.ndarray
+        (n_units, n_channels, n_t) µV before the filter, with the spike at sample `template_peak`.
+    filtered_templates : numpy.ndarray
+        The same after the filter, as they are in the traces.
+    template_peak : int
+    channel_positions : numpy.ndarray
+        (n_channels, 3) µm.
+    probe : probeinterface.Probe
+        The exact contacts in their plane, for SpikeInterface's `set_probe`.
+    provenance : dict
+        Configuration, digests and versions.
     """
 
     file: h5py.File
-    traces: h5py.Dataset | Microvolts
     samples: h5py.Dataset
     gain_to_uV: float
-    clipped_samples: np.ndarray
+    clipped_samples: NDArray[np.int64]
     filtered: bool
     sampling_frequency: float
     units: pd.DataFrame
-    spike_trains: list
-    spike_times: list
-    templates: np.ndarray
-    filtered_templates: np.ndarray
+    spike_trains: list[NDArray[np.int64]]
+    spike_times: list[NDArray[np.float64]]
+    templates: NDArray[np.float32]
+    filtered_templates: NDArray[np.float32]
     template_peak: int
-    channel_positions: np.ndarray
+    channel_positions: NDArray[np.float64]
     probe: probeinterface.Probe
-    provenance: dict
+    provenance: dict[str, Any]
 
     @property
-    def overlap_labels(self):
-        """For each unit whether spikes of others coincide with its own: (n_spikes,) "NO", "TO" or "STO"."""
-        groups = [self.file[f"spiketrains/{unit}/annotations"] for unit in range(len(self.units))]
-        return [np.array(read_dict(group)["overlap"], dtype=str) for group in groups]
+    def traces(self) -> h5py.Dataset | Microvolts:
+        """(n_samples, n_channels) float32 µV, read as they are sliced."""
+        return self.samples if self.samples.dtype.kind == "f" else Microvolts(self.samples, self.gain_to_uV)
 
     @property
-    def bursts(self):
-        """For each unit the number of the burst that each spike was drawn in, (n_spikes,), or -1."""
-        return [self.file[f"spiketrains/{unit}/bursts"][()] for unit in range(len(self.units))]
+    def duration(self) -> float:
+        """Length in s."""
+        return len(self.samples) / self.sampling_frequency
 
     @property
-    def amplitudes(self):
-        """For each unit how deep its spikes are, each alone, (n_spikes,) µV, before the filter at its loudest channel."""
-        return [self.file[f"spiketrains/{unit}/amplitudes"][()] for unit in range(len(self.units))]
+    def filter_settings(self) -> ButterworthFilter | None:
+        """The filter of the traces, or None."""
+        if not self.filtered:
+            return None
+        info = read_dict(self.file[layout.INFO_RECORDINGS])
+        return ButterworthFilter(info["filter_order"], info["filter_cutoff"], info["filter_mode"])
 
     @property
-    def spike_traces(self):
-        """What each unit adds to its loudest channel, (n_samples, n_units) µV, read as it is sliced, or None."""
-        return self.file.get("spike_traces")
+    def plane(self) -> str:
+        """The plane of the contacts: "xy", "xz" or "yz"."""
+        return self.file[layout.PLANE].asstr()[()]
 
     @property
-    def unit_traces(self):
-        """For each unit what it adds to all channels, (n_samples, n_channels) µV, read as it is sliced, or None."""
-        traces = self.file.get("unit_traces")
+    def upsample(self) -> int:
+        """The number of grid points per sample on which spikes lie."""
+        return int(self.file[layout.UPSAMPLE][()])
+
+    @property
+    def drift(self) -> UnitDrift | None:
+        """The displacement of each unit over time, or None if units do not drift."""
+        if layout.DRIFT not in self.file:
+            return None
+        return UnitDrift(self.file[layout.DRIFT_TIMES][()], self.file[layout.DRIFT_DISPLACEMENTS][()])
+
+    @property
+    def overlap_labels(self) -> list[NDArray[np.str_]]:
+        """For each unit, whether spikes of other units coincide with its own: (n_spikes,) "NO", "TO" or "STO"."""
+        return [np.array(read_dict(annotations)["overlap"], dtype=str) for annotations in self._of_trains(layout.ANNOTATIONS)]
+
+    @property
+    def bursts(self) -> list[NDArray[np.int64]]:
+        """For each unit, the number of the burst that each spike was drawn in, (n_spikes,), or -1."""
+        return [dataset[()] for dataset in self._of_trains(layout.BURSTS)]
+
+    @property
+    def amplitudes(self) -> list[NDArray[np.float32]]:
+        """For each unit, the depth of each spike alone, before the filter, at the unit's largest channel, (n_spikes,) µV."""
+        return [dataset[()] for dataset in self._of_trains(layout.AMPLITUDES)]
+
+    @property
+    def spike_traces(self) -> h5py.Dataset | None:
+        """The contribution of each unit to its largest channel, (n_samples, n_units) µV, or None if it was not stored."""
+        return self.file.get(layout.SPIKE_TRACES)
+
+    @property
+    def unit_traces(self) -> list[h5py.Dataset] | None:
+        """The contribution of each unit to all channels, (n_samples, n_channels) µV, or None if it was not stored."""
+        traces = self.file.get(layout.UNIT_TRACES)
         return traces and [traces[str(unit)] for unit in range(len(self.units))]
 
     @property
-    def waveforms(self):
-        """For each unit its spikes in the recording, (n_spikes, n_channels, n_t) as they are stored, or None."""
-        trains = [self.file[f"spiketrains/{unit}"] for unit in range(len(self.units))]
-        return [train["waveforms"] for train in trains] if all("waveforms" in train for train in trains) else None
+    def waveforms(self) -> list[h5py.Dataset] | None:
+        """For each unit, its spikes in the traces, (n_spikes, n_channels, n_t) as stored, or None if they were not stored."""
+        paths = [layout.of_train(unit, layout.WAVEFORMS) for unit in range(len(self.units))]
+        return self._of_trains(layout.WAVEFORMS) if all(path in self.file for path in paths) else None
 
-    @property
-    def duration(self):
-        """s."""
-        return len(self.traces) / self.sampling_frequency
+    def _of_trains(self, name: str) -> list[Any]:
+        return [self.file[layout.of_train(unit, name)] for unit in range(len(self.units))]
 
-    def close(self):
-        """Close the file; `traces` can no longer be read."""
+    def close(self) -> None:
+        """Close the file. Samples, traces and the properties that are read when asked for become unreadable."""
         self.file.close()
 
-    def __enter__(self):
+    def __enter__(self) -> "Recording":
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self.close()
 
 
-def read_recording(path):
+def read_recording(path: AnyPath) -> Recording:
     """Open a recording file.
+
+    Parameters
+    ----------
+    path : path
 
     Returns
     -------
     Recording
+        Traces are read as they are sliced.
 
     Raises
     ------
     UserError
-        If the file is missing, cut short or of another kind.
+        If the file is missing, truncated or of another kind.
+
+    Examples
+    --------
+    >>> with read_recording("results/recordings/demo/recording.h5") as recording:
+    ...     second = recording.traces[: round(recording.sampling_frequency)]
     """
     file = None
     try:
         file = h5py.File(path, "r")
         check_shapes(file, SHAPES)
-        trains = [file["spiketrains"][str(i)] for i in range(len(file["spiketrains"]))]
-        samples = file["recordings"]
-        gain = float(samples.attrs["gain_to_uV"])
-        return Recording(
-            file=file,
-            traces=samples if samples.dtype.kind == "f" else Microvolts(samples, gain),
-            samples=samples,
-            gain_to_uV=gain,
-            clipped_samples=file["clipped_samples"][()],
-            filtered=bool(file["info/recordings/filter"][()]),
-            sampling_frequency=float(file["info/recordings/fs"][()]),
-            units=read_frame(file["units"]),
-            spike_trains=[train["samples"][()] for train in trains],
-            spike_times=[train["times"][()] for train in trains],
-            templates=read_values(file["templates"])[:, 0],
-            filtered_templates=read_values(file["filtered_templates"]),
-            template_peak=int(file["templates"].attrs["peak"]),
-            channel_positions=file["channel_positions"][()],
-            probe=layout_from_text(file["probe"].asstr()[()]),
-            provenance={name: json.loads(value) for name, value in file["provenance"].attrs.items()},
-        )
+        return _read(file)
     except (OSError, KeyError) as error:
         if file is not None:
             file.close()
         raise UserError(f"{path} is not a sound recording file ({error}); delete it and run again") from None
+
+
+def _read(file: h5py.File) -> Recording:
+    trains = [file[layout.SPIKE_TRAINS][str(unit)] for unit in range(len(file[layout.SPIKE_TRAINS]))]
+    samples = file[layout.TRACES]
+    return Recording(
+        file=file,
+        samples=samples,
+        gain_to_uV=float(samples.attrs[layout.GAIN]),
+        clipped_samples=file[layout.CLIPPED_SAMPLES][()],
+        filtered=bool(file[layout.FILTERED][()]),
+        sampling_frequency=float(file[layout.SAMPLING_FREQUENCY][()]),
+        units=read_frame(file[layout.UNITS]),
+        spike_trains=[train[layout.SAMPLES][()] for train in trains],
+        spike_times=[train[layout.TIMES][()] for train in trains],
+        templates=read_values(file[layout.TEMPLATES])[:, 0],
+        filtered_templates=read_values(file[layout.FILTERED_TEMPLATES]),
+        template_peak=int(file[layout.TEMPLATES].attrs[layout.PEAK]),
+        channel_positions=file[layout.CHANNEL_POSITIONS][()],
+        probe=layout_from_text(file[layout.PROBE].asstr()[()]),
+        provenance={name: json.loads(value) for name, value in file[layout.PROVENANCE].attrs.items()},
+    )

@@ -1,46 +1,50 @@
-"""A recording file as SpikeInterface's recording and sorting, from which its own functions write folders."""
+"""A recording as a recording and a sorting of SpikeInterface, whose own functions write folders from them."""
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from spikeinterface.core import BaseRecording, BaseRecordingSegment, NumpySorting
+from numpy.typing import NDArray
+from spikeinterface.core import BaseRecording, BaseRecordingSegment, BaseSorting, NumpySorting
 
 from allenrec.probes import PLANES
 
 from .attribution import TERMS
+from .contract import RecordingWithGroundTruth, Samples
 
-#: How much SpikeInterface writes at once; the parts of a zarr folder are as long
+#: How SpikeInterface writes; the pieces of a zarr folder are as long as `chunk_duration`
 PIECES = {"chunk_duration": "1s", "n_jobs": 1, "progress_bar": True}
 
 
 class _Segment(BaseRecordingSegment):
-    def __init__(self, samples, sampling_frequency):
+    def __init__(self, samples: Samples, sampling_frequency: float) -> None:
         super().__init__(sampling_frequency=sampling_frequency)
         self._samples = samples
 
-    def get_num_samples(self):
+    def get_num_samples(self) -> int:
         return len(self._samples)
 
-    def get_traces(self, start_frame, end_frame, channel_indices):
+    def get_traces(self, start_frame: int, end_frame: int, channel_indices: Any) -> NDArray[Any]:
         rows = self._samples[start_frame:end_frame]
         return rows if channel_indices is None else rows[:, channel_indices]
 
 
 class _OpenRecording(BaseRecording):
-    def __init__(self, recording):
+    def __init__(self, recording: RecordingWithGroundTruth) -> None:
         channels = np.arange(recording.samples.shape[1])
         super().__init__(recording.sampling_frequency, channels, recording.samples.dtype)
         self.add_recording_segment(_Segment(recording.samples, recording.sampling_frequency))
-        # It is of an open file: a copy of it stands for itself and does not name the file that it came from.
+        # It belongs to an open file, so it cannot be serialised; a saved copy does not name that file.
         self._serializability |= {"json": False, "pickle": False}
 
 
-def as_recording(recording):
-    """Return the traces as SpikeInterface has them, with probe, gains and what they were made from.
+def as_recording(recording: RecordingWithGroundTruth) -> BaseRecording:
+    """Return the traces as SpikeInterface's recording, with probe, gains and provenance.
 
     Parameters
     ----------
-    recording : allenrec.recordings.formats.recording_file.Recording
-        Open as long as the result is used.
+    recording : Recording or GeneratedRecording
+        It must stay open as long as the result is used.
 
     Returns
     -------
@@ -51,23 +55,23 @@ def as_recording(recording):
     traces.set_probe(recording.probe)
     traces.set_channel_gains(recording.gain_to_uV)
     traces.set_channel_offsets(0.0)
-    traces.annotate(is_filtered=recording.filtered, clipped_samples=recording.clipped_samples.tolist())
+    traces.annotate(is_filtered=recording.filter_settings is not None, clipped_samples=recording.clipped_samples.tolist())
     traces.annotate(provenance=recording.provenance, terms=TERMS)
     return traces
 
 
-def as_sorting(recording):
-    """Return the ground truth as SpikeInterface has it.
+def as_sorting(recording: RecordingWithGroundTruth) -> BaseSorting:
+    """Return the ground truth as SpikeInterface's sorting.
 
     Parameters
     ----------
-    recording : allenrec.recordings.formats.recording_file.Recording
+    recording : Recording or GeneratedRecording
 
     Returns
     -------
     spikeinterface.BaseSorting
-        Units are numbered from 0. Their properties are the columns of `units`, and `gt_unit_locations`, µm: in the axes of the
-        probe's plane, and the distance from it.
+        Units are numbered from 0. Their properties are the columns of `units`, and `gt_unit_locations`; see
+        `locations_at_probe`.
     """
     trains = [np.zeros(0, dtype=np.int64), *recording.spike_trains]
     labels = np.repeat(np.arange(len(trains)) - 1, [len(train) for train in trains])
@@ -81,9 +85,10 @@ def as_sorting(recording):
     return sorting
 
 
-def locations_at_probe(recording):
-    """Return where the somata of units are, (n_units, 3) µm, in the two axes of the probe's plane and in front of it."""
-    plane = PLANES[recording.file["info/electrodes/plane"].asstr()[()]]
+def locations_at_probe(recording: RecordingWithGroundTruth) -> NDArray[np.float64]:
+    """Return the positions of the somata, (n_units, 3) µm: along the two axes of the probe's plane, and the distance in front
+    of it."""
+    plane = PLANES[recording.plane]
     (normal,) = {0, 1, 2} - set(plane)
     locations = recording.units[["x", "y", "z"]].to_numpy(dtype=float).reshape(-1, 3)
     return (locations - np.where(np.arange(3) == normal, recording.channel_positions[0], 0))[:, [*plane, normal]]

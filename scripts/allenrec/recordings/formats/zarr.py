@@ -1,43 +1,46 @@
-"""A zarr folder of SpikeInterface: the traces in parts of a second, compressed."""
+"""A zarr folder of SpikeInterface: the traces in compressed pieces of one second."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from numcodecs import blosc
 
 from allenrec.common.errors import UserError
-from allenrec.common.files import folder_built_beside
+from allenrec.common.files import AnyPath, folder_built_beside
 
+from .contract import RecordingWithGroundTruth
 from .spikeinterface_adapter import PIECES, as_recording, as_sorting
 
 
-def write_zarr(folder, recording, *, compression="zstd"):
-    """Write a recording as a zarr folder that `spikeinterface.load` opens, and in it, in `sorting.zarr/`, the ground truth.
+def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "zstd") -> None:
+    """Write a recording as a zarr folder that `spikeinterface.load` opens, with the ground truth in its folder `sorting.zarr/`.
 
     Parameters
     ----------
-    folder : path
-        Must end in `.zarr`, by which SpikeInterface knows it.
-    recording : allenrec.recordings.formats.recording_file.Recording
+    path : path
+        The folder. It must end in `.zarr`, by which SpikeInterface recognises it.
+    recording : Recording or GeneratedRecording
     compression : {"none", "zstd"}
-        Of the traces; SpikeInterface's own is zstd.
+        Compression of the traces. `zstd` is SpikeInterface's own.
 
     Raises
     ------
     UserError
-        Where SpikeInterface cannot write zarr, which up to 0.105 is so with Python 3.14.
+        If SpikeInterface cannot write zarr. Up to version 0.105 it cannot with Python 3.14.
     """
     compressor = {"compressor": None} if compression == "none" else {}
-    with folder_built_beside(folder) as temporary, _one_thread():
+    with folder_built_beside(path) as temporary, _one_thread():
         try:
             as_recording(recording).save(format="zarr", folder=temporary, overwrite=True, **compressor, **PIECES)
             as_sorting(recording).save(format="zarr", folder=temporary / "sorting.zarr")
         except NotImplementedError as error:
-            raise UserError(f"{folder}: {error}") from None
+            raise UserError(f"{path}: {error}") from None
 
 
 @contextmanager
-def _one_thread():
-    """Let one thread compress: the parts that several of them make stand in the order in which they are done."""
+def _one_thread() -> Iterator[None]:
+    """Let one thread compress. The parts that several threads compress are stored in the order in which they are done, which
+    would give other bytes each time."""
     threads = blosc.set_nthreads(1)
     try:
         yield

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from ..base import Block
 from .drift import Drift, DriftingUnits
 from .filters import Filter
+from .formats import FORMATS, GENERATED_FORMAT, FormatName
 from .noise import FarNeurons, Noise
 from .spike_gains import Bursting, SpikeGains
 from .spike_trains import SpikeTrains, Synchrony
@@ -48,11 +49,11 @@ class RecordingSignal(Storage, Filter, DriftingUnits, Bursting, SpikeGains, Sync
 
 class Recording(Block):
     library: str = Field(description="Library (a key of `libraries`) that supplies the templates.")
-    format: list[Literal["mearec", "binary", "zarr", "nwb"]] = Field(
-        ["mearec"],
+    format: list[FormatName] = Field(
+        [GENERATED_FORMAT.name],
         min_length=1,
-        description="Formats to write: `mearec`, an HDF5 file; `binary` and `zarr`, folders of SpikeInterface; `nwb`, "
-        "a file of Neurodata Without Borders. All hold the same samples.",
+        description=f"Formats to write: {'; '.join(f'`{entry.name}`, {entry.title}' for entry in FORMATS.values())}. All hold "
+        "the same samples.",
     )
     compression: Literal["none", "lzf", "gzip"] = Field(
         "none",

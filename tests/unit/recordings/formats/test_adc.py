@@ -1,22 +1,22 @@
-"""Integers: rounded to the nearest, clipped and counted, and µV again."""
+"""The ADC: samples are rounded to the nearest step, clipped and counted, and converted back to µV."""
 
 import numpy as np
 import pytest
 
-from allenrec.recordings.formats.adc import Microvolts, design_converter
+from allenrec.recordings.formats.adc import Microvolts, design_adc
 from allenrec.settings.recordings import RecordingSignal
 
 TEMPLATES = np.array([[[10.0, -200.0], [50.0, 0.0]]])
 
 
-def converter(templates=TEMPLATES, **settings):
-    return design_converter(RecordingSignal.model_validate(settings), templates)
+def adc(templates=TEMPLATES, **settings):
+    return design_adc(RecordingSignal.model_validate(settings), templates)
 
 
 def test_floats_stay_what_they_are():
     traces = np.random.default_rng(0).standard_normal((10, 3)).astype(np.float32)
-    samples, clipped = converter().convert(traces)
-    assert converter().gain == 1.0 and samples is traces and np.array_equal(clipped, [0, 0, 0])
+    samples, clipped = adc().convert(traces)
+    assert adc().gain == 1.0 and samples is traces and np.array_equal(clipped, [0, 0, 0])
 
 
 @pytest.mark.parametrize("dtype", ["int16", "int32"])
@@ -24,7 +24,7 @@ def test_floats_stay_what_they_are():
 @pytest.mark.parametrize("lsb", [None, 1, 3])
 def test_values_come_back_within_half_a_step(dtype, gain, lsb):
     traces = np.random.default_rng(0).uniform(-5000, 5000, (1000, 4)).astype(np.float32)
-    chosen = converter(dtype=dtype, gain=gain, lsb=lsb)
+    chosen = adc(dtype=dtype, gain=gain, lsb=lsb)
     samples, clipped = chosen.convert(traces)
     assert samples.dtype == dtype and chosen.gain == (gain or 1.0) and not clipped.any()
     assert (samples % (lsb or 1) == 0).all()
@@ -36,7 +36,7 @@ def test_values_come_back_within_half_a_step(dtype, gain, lsb):
 
 
 def test_of_two_equally_near_values_the_even_one_is_taken():
-    samples, _ = converter(dtype="int16", gain=2.0).convert(np.array([[-5.0, -3.0, -1.0, 1.0, 3.0, 5.0]], dtype=np.float32))
+    samples, _ = adc(dtype="int16", gain=2.0).convert(np.array([[-5.0, -3.0, -1.0, 1.0, 3.0, 5.0]], dtype=np.float32))
     assert samples.tolist() == [[-2, -2, 0, 0, 2, 2]]
 
 
@@ -54,19 +54,19 @@ def test_of_two_equally_near_values_the_even_one_is_taken():
 def test_what_exceeds_the_range_is_clipped_and_counted(settings, lowest, highest):
     step = settings.get("lsb", 1)
     traces = np.array([[lowest, highest], [lowest - 10 * step, 0], [-1e30, 1e30], [lowest - 0.4 * step, 0]])
-    samples, clipped = converter(**settings).convert(traces)
+    samples, clipped = adc(**settings).convert(traces)
     assert samples.tolist() == [[lowest, highest], [lowest, 0], [lowest, highest], [lowest, 0]]
     assert clipped.tolist() == [2, 1]
 
 
 def test_range_without_gain_just_holds_templates_and_noise():
     """MEArec's rule: the loudest template and three standard deviations of noise; of noise alone, four."""
-    chosen = converter(dtype="int16", adc_bit_depth=12, noise_level=10.0)
+    chosen = adc(dtype="int16", adc_bit_depth=12, noise_level=10.0)
     assert chosen.gain == pytest.approx(2 * 230 / 2**12)
     assert chosen.convert(np.array([[-230.0]]))[1] == [0] and chosen.convert(np.array([[-231.0]]))[1] == [1]
-    assert converter(dtype="int16", adc_bit_depth=12, lsb=4, noise_level=10.0).gain == pytest.approx(2 * 230 / 2**14)
-    assert converter(TEMPLATES[:0], dtype="int16", adc_bit_depth=12, noise_level=10.0).gain == pytest.approx(2 * 40 / 2**12)
-    assert converter(TEMPLATES[:0], dtype="int16", adc_bit_depth=12, noise_level=0.0).gain == 1.0
+    assert adc(dtype="int16", adc_bit_depth=12, lsb=4, noise_level=10.0).gain == pytest.approx(2 * 230 / 2**14)
+    assert adc(TEMPLATES[:0], dtype="int16", adc_bit_depth=12, noise_level=10.0).gain == pytest.approx(2 * 40 / 2**12)
+    assert adc(TEMPLATES[:0], dtype="int16", adc_bit_depth=12, noise_level=0.0).gain == 1.0
 
 
 def test_microvolts_are_those_of_the_samples():

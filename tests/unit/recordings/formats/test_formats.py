@@ -1,4 +1,4 @@
-"""Formats of recordings, each opened by the reader that people use, and held against the recording itself."""
+"""The formats of recordings: each is opened by the reader that people use and compared with the recording itself."""
 
 import json
 import shutil
@@ -21,17 +21,22 @@ from allenrec.libraries.library_file import read_library
 from allenrec.recordings.formats.binary import write_binary
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.nwb import write_nwb
-from allenrec.recordings.formats.recording_file import provenance, read_recording
+from allenrec.recordings.formats.recording_file import read_recording
+from allenrec.recordings.formats.register import load_writer
 from allenrec.recordings.formats.zarr import write_zarr
+from allenrec.recordings.generated_recording import GeneratedRecording, provenance
 from allenrec.recordings.plan import plan_recording
-from allenrec.recordings.traces.blocks import blocks
 from allenrec.settings.libraries import Library
 from allenrec.settings.recordings import Recording
+from allenrec.settings.recordings.formats import EXPORTED_FORMATS, FORMATS
 
-WRITERS = {"binary": write_binary, "recording.zarr": write_zarr, "recording.nwb": write_nwb}
+#: The file or folder of every format that is written from the generated one, and its writer
+WRITERS = {entry.path: load_writer(entry.name) for entry in EXPORTED_FORMATS}
+NAMES = {entry.path: entry.name for entry in EXPORTED_FORMATS}
 
 
 def make(path, library, **changed):
+    """Write a recording; return it as it is computed."""
     base = {
         "library": "test",
         "spiketrains": {"duration": 3.3, "n_exc": 3, "n_inh": 2},
@@ -42,13 +47,14 @@ def make(path, library, **changed):
     settings = Recording.model_validate(merged)
     plan = plan_recording(library, settings, seed=0, name="test")
     origin = provenance(settings.model_dump(mode="json"), seed=0, name="test", digests={"library": "0" * 64})
-    clipped = write_mearec(path, plan, blocks(plan), library, settings, provenance=origin)
-    return plan, clipped
+    recording = GeneratedRecording(plan, library, settings, origin)
+    write_mearec(path, recording, compression=settings.compression)
+    return recording
 
 
 @pytest.fixture(scope="module", params=["float32", "int16"])
 def written(request, library, tmp_path_factory):
-    """A recording, open, and the folder where it is in all formats."""
+    """The folder that holds a recording in all formats, and the recording, open."""
     folder = tmp_path_factory.mktemp("formats")
     integers = {"dtype": "int16", "gain": 0.25} if request.param == "int16" else {}
     make(folder / "recording.h5", library, recordings=integers)
@@ -59,7 +65,7 @@ def written(request, library, tmp_path_factory):
 
 
 def extractors(folder, name):
-    """A recording and its ground truth, as SpikeInterface opens them."""
+    """Return a recording and its ground truth, as SpikeInterface opens them."""
     if name == "recording.nwb":
         path = folder / name
         sorting = spikeinterface.extractors.read_nwb_sorting(path, electrical_series_path="acquisition/ElectricalSeries")
@@ -70,7 +76,7 @@ def extractors(folder, name):
     return spikeinterface.load(folder / name), spikeinterface.load(folder / name / inner)
 
 
-@pytest.mark.parametrize("name", [*WRITERS, "recording.h5"])
+@pytest.mark.parametrize("name", [entry.path for entry in FORMATS.values()])
 def test_samples_and_gains_are_those_of_the_recording(name, written):
     folder, recording = written
     loaded, _ = extractors(folder, name)
@@ -89,7 +95,7 @@ def test_spikes_and_units_are_those_of_the_recording(name, written):
     assert sorting.get_num_units() == 5 and sorting.sampling_frequency == recording.sampling_frequency
     for unit, nearest, times in zip(sorting.unit_ids, recording.spike_trains, recording.spike_times, strict=True):
         frames = sorting.get_unit_spike_train(unit)
-        if name == "recording.nwb":  # has the exact times; half-way between samples, its reader takes the even one
+        if name == "recording.nwb":  # It has the exact times. Halfway between two samples, its reader takes the even one.
             assert np.abs(frames - times * recording.sampling_frequency).max() <= 0.5 + 1e-9
         else:
             assert np.array_equal(frames, nearest)
@@ -102,7 +108,7 @@ def test_spikes_and_units_are_those_of_the_recording(name, written):
 
 @pytest.mark.parametrize("name", ["binary", "recording.zarr"])
 def test_locations_of_units_are_in_the_frame_of_the_contacts(name, written):
-    """y and z of ours lie in the plane of this probe; x is the distance from it."""
+    """The axes y and z lie in the plane of this probe; x is the distance from it."""
     folder, recording = written
     loaded, sorting = extractors(folder, name)
     assert np.array_equal(sorting.get_property("gt_unit_locations"), recording.units[["y", "z", "x"]])
@@ -111,7 +117,7 @@ def test_locations_of_units_are_in_the_frame_of_the_contacts(name, written):
 
 @pytest.mark.parametrize("name", ["binary", "recording.zarr"])
 def test_any_contacts_arrive_exactly(name, currents, library, tmp_path):
-    """Rectangles and circles, one of them turned, on two shanks, in a file of probeinterface."""
+    """The probe has rectangles and circles, one of them turned, on two shanks, in a file of probeinterface."""
     probe = probeinterface.Probe(name="two", model_name="two")
     half = np.sqrt(0.5)
     probe.set_contacts(
@@ -162,7 +168,7 @@ def test_nwb_is_valid_and_tells_what_it_is(written):
 
 
 def contents(path):
-    """The bytes of a file, or of all files of a folder."""
+    """Return the bytes of a file, or of all files of a folder."""
     if path.is_file():
         return path.read_bytes()
     return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
@@ -170,12 +176,25 @@ def contents(path):
 
 @pytest.mark.parametrize("name", list(WRITERS))
 def test_same_recording_gives_the_same_bytes_anywhere(name, written, tmp_path):
-    """Written again by another process, from a file in another place: no path, date or random id is in it."""
+    """Another process writes it again, from a file in another place: no path, date or random id is in it."""
     folder, _ = written
     shutil.copy(folder / "recording.h5", tmp_path / "moved.h5")
-    run_python("import json" + WRITE, name.split(".")[-1], tmp_path / "moved.h5", tmp_path / name)
+    run_python("import json" + WRITE, NAMES[name], tmp_path / "moved.h5", tmp_path / name)
     assert contents(tmp_path / name) == contents(folder / name)
     assert not [p for p in tmp_path.rglob("*") if "part" in p.name]
+
+
+@pytest.mark.parametrize("name", list(WRITERS))
+@pytest.mark.parametrize("integers", [{}, {"dtype": "int16", "gain": 0.5, "adc_bit_depth": 6, "filter": False}])
+def test_recording_that_is_computed_gives_the_bytes_of_its_file(name, integers, library, tmp_path):
+    """Every format can be written without the file: samples, ground truth, clipped samples and filter are the same."""
+    generated = make(tmp_path / "r.h5", library, recordings=integers)
+    (tmp_path / "direct").mkdir()
+    with read_recording(tmp_path / "r.h5") as recording:
+        assert recording.clipped_samples.any() == bool(integers)
+        WRITERS[name](tmp_path / name, recording)
+    WRITERS[name](tmp_path / "direct" / name, generated)
+    assert contents(tmp_path / "direct" / name) == contents(tmp_path / name)
 
 
 @pytest.mark.filterwarnings("ignore:lzf compression may not be available")
@@ -204,23 +223,23 @@ def test_compressed_traces_are_the_same(compression, library, tmp_path):
 
 def test_integers_are_the_floats_rounded(library, tmp_path):
     make(tmp_path / "f.h5", library)
-    _, clipped = make(tmp_path / "i.h5", library, recordings={"dtype": "int16", "adc_bit_depth": 12, "lsb": 2})
+    make(tmp_path / "i.h5", library, recordings={"dtype": "int16", "adc_bit_depth": 12, "lsb": 2})
     with read_recording(tmp_path / "f.h5") as floats, read_recording(tmp_path / "i.h5") as integers:
         assert floats.gain_to_uV == 1.0 and floats.samples.dtype == np.float32 and not floats.clipped_samples.any()
-        assert integers.samples.dtype == np.int16 and (integers.samples[()] % 2 == 0).all() and not clipped.any()
+        assert integers.samples.dtype == np.int16 and (integers.samples[()] % 2 == 0).all()
+        assert not integers.clipped_samples.any()
         assert np.abs(integers.traces[()] - floats.traces[()]).max() <= integers.gain_to_uV * (1 + 1e-3)
-        # Templates are µV either way.
+        # Templates are in µV either way.
         assert np.array_equal(integers.templates, floats.templates)
 
 
 def test_clipped_samples_are_counted_and_stored(library, tmp_path):
     make(tmp_path / "f.h5", library)
-    _, clipped = make(tmp_path / "i.h5", library, recordings={"dtype": "int16", "gain": 0.5, "adc_bit_depth": 6})
+    make(tmp_path / "i.h5", library, recordings={"dtype": "int16", "gain": 0.5, "adc_bit_depth": 6})
     with read_recording(tmp_path / "f.h5") as floats, read_recording(tmp_path / "i.h5") as integers:
         steps = np.rint(floats.traces[()] / 0.5)
         expected = ((steps < -32) | (steps > 31)).sum(axis=0)
-        assert expected.sum() > 100 and np.array_equal(clipped, expected)
-        assert np.array_equal(integers.clipped_samples, expected)
+        assert expected.sum() > 100 and np.array_equal(integers.clipped_samples, expected)
         assert integers.samples[()].min() == -32 and integers.samples[()].max() == 31
         write_binary(tmp_path / "binary", integers)
     assert spikeinterface.load(tmp_path / "binary").get_annotation("clipped_samples") == expected.tolist()
@@ -239,23 +258,23 @@ def test_recording_without_units(library, tmp_path):
 
 WRITE = """
 import os
-from importlib import import_module
 from allenrec.recordings.formats.recording_file import read_recording
+from allenrec.recordings.formats.register import load_writer
 name, recording, path = sys.argv[1:]
 message = None
 try:
     with read_recording(recording) as recording:
-        getattr(import_module(f"allenrec.recordings.formats.{name}"), f"write_{name}")(path, recording)
+        load_writer(name)(path, recording)
 except OSError as error:
     message = str(error)
 print(json.dumps(message), flush=True)
-os._exit(0)  # HDF5 cannot close a file on a full disk, and crashes when it tries again at the end
+os._exit(0)  # HDF5 cannot close a file on a full disk and crashes when it tries again at the end
 """
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 4 MB, less than the recording takes."""
+    """The folder of a file system of 4 MB, less than the recording takes."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, text=True)
@@ -280,7 +299,7 @@ def test_disk_that_fills_up_is_one_message_and_leaves_nothing(name, written, sma
     folder, recording = written
     if recording.samples.dtype == np.int16:
         pytest.skip("would fit")
-    message = run_python("import json" + WRITE, name.split(".")[-1], folder / "recording.h5", small_disk / name)
+    message = run_python("import json" + WRITE, NAMES[name], folder / "recording.h5", small_disk / name)
     assert message == f"[Errno 28] No space left on device: {str(small_disk / name)!r}"
     assert list(small_disk.iterdir()) == []
 
@@ -291,7 +310,7 @@ def test_killed_half_way_leaves_nothing_under_the_final_name(name, library, tmp_
     scripts = str(ROOT / "scripts")
     code = f"import sys, json; sys.path.insert(0, {scripts!r})\n{WRITE}"
     folder = tmp_path / "out"
-    command = [sys.executable, "-c", code, name.split(".")[-1], tmp_path / "r.h5", folder / name]
+    command = [sys.executable, "-c", code, NAMES[name], tmp_path / "r.h5", folder / name]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not [file for file in folder.rglob("*") if file.is_file() and file.stat().st_size > 10_000]:

@@ -9,8 +9,9 @@ import pytest
 from allenrec.common.errors import UserError
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
+from allenrec.recordings.generated_recording import GeneratedRecording
 from allenrec.recordings.plan import plan_recording, recording_size
-from allenrec.recordings.traces.blocks import blocks, piece, spike_amplitudes, spikes_only
+from allenrec.recordings.traces.blocks import piece, spike_amplitudes, spikes_only
 from allenrec.settings.recordings import Recording
 
 
@@ -30,7 +31,7 @@ def written(library, tmp_path_factory):
     path = tmp_path_factory.mktemp("traces") / "recording.h5"
     chosen = settings(spike_traces="all", extract_waveforms=True)
     plan = plan_recording(library, chosen, seed=0, name="test")
-    write_mearec(path, plan, blocks(plan), library, chosen, provenance={"config": {}}, threads=2)
+    write_mearec(path, GeneratedRecording(plan, library, chosen, {"config": {}}, threads=2))
     return path, plan, chosen
 
 
@@ -79,7 +80,7 @@ def test_waveforms_at_the_ends_are_filled_with_zeros(library, tmp_path):
         bursts=[-np.ones(2, dtype=int)] * 5,
         overlap_labels=[np.array(["NO", "NO"])] * 5,
     )
-    write_mearec(tmp_path / "r.h5", plan, blocks(plan), library, chosen, provenance={"config": {}})
+    write_mearec(tmp_path / "r.h5", GeneratedRecording(plan, library, chosen, {"config": {}}))
     with read_recording(tmp_path / "r.h5") as recording:
         early, late = recording.waveforms[0][()]
         assert early.dtype == np.int16 and not early[:, :13].any() and np.array_equal(early[:, 13:], recording.samples[:67].T)

@@ -15,6 +15,7 @@ from allenrec.libraries.library_file import read_library
 from allenrec.probes import load_probe
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
+from allenrec.recordings.generated_recording import GeneratedRecording
 from allenrec.recordings.plan import plan_recording
 from allenrec.recordings.tick_grid import split_ticks
 from allenrec.recordings.traces.blocks import blocks, piece, spikes_only
@@ -247,7 +248,7 @@ def test_a_drift_of_a_file_is_in_the_traces_and_in_the_ground_truth(library, tmp
     pd.DataFrame(table, columns=["time_s", "depth_um", "displacement_um"]).to_csv(tmp_path / "drift.csv", index=False)
     chosen = settings({"drift_mode_speed": "file", "drift_file": str(tmp_path / "drift.csv")})
     plan = plan_recording(library, chosen, seed=0, name="test")
-    write_mearec(tmp_path / "recording.h5", plan, blocks(plan), library, chosen, provenance={"config": {}})
+    write_mearec(tmp_path / "recording.h5", GeneratedRecording(plan, library, chosen, {"config": {}}))
     _, _, displacement = read_motion(tmp_path / "drift.csv")
     n_alone = 0
     with read_recording(tmp_path / "recording.h5") as recording:
@@ -336,7 +337,7 @@ def test_pieces_of_a_drifting_recording_do_not_depend_on_where_they_begin(librar
 def test_readers_open_a_drifting_recording(library, tmp_path):
     chosen = settings({"slow_drift_amplitude": 20.0}, duration=4.0)
     plan = plan_recording(library, chosen, seed=0, name="test")
-    write_mearec(tmp_path / "recording.h5", plan, blocks(plan), library, chosen, provenance={"config": {}})
+    write_mearec(tmp_path / "recording.h5", GeneratedRecording(plan, library, chosen, {"config": {}}))
     loaded = MEArec.load_recordings(tmp_path / "recording.h5")
     assert loaded.recordings.shape == (128_000, 32) and loaded.template_locations.shape == (6, 31, 3)
     (drift,) = loaded.drift_list

@@ -1,0 +1,87 @@
+"""What the writers of formats read of a recording, whether it lies in a file or is computed as it is asked for."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+import probeinterface
+from numpy.typing import NDArray
+
+
+class Samples(Protocol):
+    """Samples (n_samples, n_channels), µV or counts, that are read or computed as they are sliced."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+
+    @property
+    def chunks(self) -> tuple[int, int]:
+        """The rows and columns that are best read at once."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: Any) -> NDArray[Any]: ...
+
+
+class ButterworthFilter(NamedTuple):
+    """The filter of a recording: `cutoff` in Hz, one value (high-pass) or two (band-pass)."""
+
+    order: int
+    cutoff: float | NDArray[np.float64]
+    mode: str
+
+
+class RecordingWithGroundTruth(Protocol):
+    """A recording with its ground truth; `Recording` and `GeneratedRecording` say what each member is."""
+
+    @property
+    def samples(self) -> Samples: ...
+
+    @property
+    def gain_to_uV(self) -> float: ...
+
+    @property
+    def clipped_samples(self) -> NDArray[np.int64]: ...
+
+    @property
+    def sampling_frequency(self) -> float: ...
+
+    @property
+    def duration(self) -> float: ...
+
+    @property
+    def filter_settings(self) -> ButterworthFilter | None: ...
+
+    @property
+    def channel_positions(self) -> NDArray[np.float64]: ...
+
+    @property
+    def plane(self) -> str: ...
+
+    @property
+    def probe(self) -> probeinterface.Probe: ...
+
+    @property
+    def units(self) -> pd.DataFrame: ...
+
+    @property
+    def spike_trains(self) -> Sequence[NDArray[np.int64]]: ...
+
+    @property
+    def spike_times(self) -> Sequence[NDArray[np.float64]]: ...
+
+    @property
+    def amplitudes(self) -> Sequence[NDArray[np.float32]]: ...
+
+    @property
+    def filtered_templates(self) -> NDArray[np.float32]: ...
+
+    @property
+    def upsample(self) -> int: ...
+
+    @property
+    def provenance(self) -> dict[str, Any]: ...

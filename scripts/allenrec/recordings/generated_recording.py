@@ -1,0 +1,241 @@
+"""A recording that is computed from its plan, whole or any part of it, and the provenance of recordings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import probeinterface
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from allenrec.settings.recordings import Recording as RecordingSettings
+
+from .formats.contract import ButterworthFilter
+from .plan import Plan
+from .tick_grid import split_ticks
+from .traces.blocks import BLOCK, block_length, blocks, n_blocks, piece, spike_amplitudes, spike_traces, unit_traces
+from .types import TemplateLibrary
+
+#: Spikes whose gains and amplitudes are computed at once
+SPIKES_AT_ONCE = 1024
+#: Values in a chunk of traces: about a megabyte, so that a reader of a second of some channels reads little more than that
+CHUNK_VALUES = 2**18
+#: Blocks that computed samples keep in memory
+BLOCKS_KEPT = 2
+
+
+def provenance(settings: dict[str, Any], *, seed: int, name: str, digests: dict[str, str]) -> dict[str, Any]:
+    """Return what a recording is made from, to be stored in its file.
+
+    Parameters
+    ----------
+    settings : dict
+        The recording's block of the configuration.
+    seed : int
+    name : str
+        Name of the recording.
+    digests : dict
+        Digest of each file that the recording is made from, by a word such as "library".
+
+    Returns
+    -------
+    dict
+        `config`, `digests` and `versions` of packages.
+    """
+    return {
+        "config": {"recording": name, "seed": seed, **settings},
+        "digests": digests,
+        "versions": {package: version(package) for package in ("numpy", "scipy", "numba", "h5py")},
+    }
+
+
+def chunk_rows(n_samples: int, n_columns: int) -> int:
+    """Return the rows in a chunk of a dataset (n_samples, n_columns). Blocks are whole numbers of chunks, so that each chunk is
+    compressed once."""
+    return min(2 ** ((CHUNK_VALUES // max(n_columns, 1)).bit_length() - 1), BLOCK, n_samples)
+
+
+class ComputedSamples:
+    """The samples of a recording, (n_samples, n_channels), equal to those of its file, computed as they are sliced."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        # Rounding depends on where a block begins, so whole blocks are computed: those that the file is written in.
+        self._block = lru_cache(BLOCKS_KEPT)(self._compute_block)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n_samples, n_channels)."""
+        return self._plan.n_samples, self._plan.n_channels
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 for µV, integers for counts."""
+        return self._plan.adc.dtype
+
+    @property
+    def chunks(self) -> tuple[int, int]:
+        """The rows and columns that a file stores together."""
+        return chunk_rows(*self.shape), max(self._plan.n_channels, 1)
+
+    def __len__(self) -> int:
+        return self._plan.n_samples
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        rows, *columns = key if isinstance(key, tuple) else (key,)
+        start, stop, step = rows.indices(len(self)) if isinstance(rows, slice) else (0, 0, 0)
+        if step < 1:
+            raise TypeError(f"samples that are computed are taken in forward slices, not by {rows}")
+        length = block_length(self._plan)
+        parts = [
+            self._block(number)[max(start - number * length, 0) : stop - number * length]
+            for number in range(start // length, -(-stop // length))
+        ]
+        taken = np.concatenate([np.empty((0, self._plan.n_channels), self.dtype), *parts])
+        return taken[(slice(None, None, step), *columns)]
+
+    def _compute_block(self, number: int) -> NDArray[Any]:
+        start = number * block_length(self._plan)
+        stop = min(start + block_length(self._plan), self._plan.n_samples)
+        return self._plan.adc.convert(piece(self._plan, start, stop))[0]
+
+
+@dataclass(frozen=True)
+class GeneratedRecording:
+    """A recording with its ground truth that is computed whenever its parts are asked for.
+
+    It has what the writers of formats need (see `formats.contract`), and what the file of the recording holds beside that.
+
+    Attributes
+    ----------
+    plan : Plan
+    library : TemplateLibrary
+        The library that the units are from.
+    settings : allenrec.settings.recordings.Recording
+    provenance : dict
+        See `provenance`.
+    threads : int
+        Threads that compute traces; no value depends on it.
+
+    Examples
+    --------
+    >>> with open_library("results/libraries/neuronexus/templates.h5") as library:
+    ...     plan = plan_recording(library, settings, seed=0, name="demo")
+    ...     write_mearec("demo.h5", GeneratedRecording(plan, library, settings, {}))
+    """
+
+    plan: Plan
+    library: TemplateLibrary
+    settings: RecordingSettings
+    provenance: dict[str, Any]
+    threads: int = 1
+
+    @cached_property
+    def samples(self) -> ComputedSamples:
+        """(n_samples, n_channels) float32 µV, or counts of `gain_to_uV` µV."""
+        return ComputedSamples(self.plan)
+
+    @property
+    def gain_to_uV(self) -> float:
+        """µV per count."""
+        return self.plan.adc.gain
+
+    @cached_property
+    def clipped_samples(self) -> NDArray[np.int64]:
+        """(n_channels,), the number of samples that exceed the range of counts. For counts, the whole recording is computed."""
+        clipped = np.zeros(self.plan.n_channels, dtype=np.int64)
+        if self.samples.dtype.kind != "f":
+            for block in self.blocks():
+                clipped += self.plan.adc.convert(block)[1]
+        return clipped
+
+    @property
+    def sampling_frequency(self) -> float:
+        """Hz."""
+        return self.plan.fs
+
+    @property
+    def duration(self) -> float:
+        """Length in s."""
+        return self.plan.n_samples / self.plan.fs
+
+    @property
+    def filter_settings(self) -> ButterworthFilter | None:
+        """The filter of the traces, or None."""
+        signal = self.settings.recordings
+        if not signal.filter:
+            return None
+        cutoff = np.array(signal.filter_cutoff) if isinstance(signal.filter_cutoff, tuple) else signal.filter_cutoff
+        return ButterworthFilter(signal.filter_order, cutoff, signal.filter_mode)
+
+    @property
+    def channel_positions(self) -> NDArray[np.float64]:
+        """(n_channels, 3) µm."""
+        return self.library.channel_positions
+
+    @property
+    def plane(self) -> str:
+        """The plane of the contacts: "xy", "xz" or "yz"."""
+        return self.library.electrodes["plane"]
+
+    @property
+    def probe(self) -> probeinterface.Probe:
+        """The exact contacts in their plane."""
+        return self.library.probe
+
+    @property
+    def units(self) -> pd.DataFrame:
+        """One row per unit."""
+        return self.plan.units
+
+    @property
+    def spike_trains(self) -> list[NDArray[np.int64]]:
+        """For each unit, the samples nearest to its spikes, (n_spikes,)."""
+        return [split_ticks(ticks, self.plan.n_phases)[0] for ticks in self.plan.ticks]
+
+    @property
+    def spike_times(self) -> list[NDArray[np.float64]]:
+        """For each unit, the exact times of its spikes, (n_spikes,) s."""
+        return [ticks / self.plan.ticks_per_second for ticks in self.plan.ticks]
+
+    @property
+    def amplitudes(self) -> list[NDArray[np.float32]]:
+        """For each unit, the depth of each spike alone, before the filter, at the unit's largest channel, (n_spikes,) µV."""
+        units = range(len(self.units))
+        empty = np.zeros(0, dtype=np.float32)
+        return [np.concatenate([empty, *(part[2] for part in self.gains_and_amplitudes(unit))]) for unit in units]
+
+    @property
+    def filtered_templates(self) -> NDArray[np.float32]:
+        """(n_units, n_channels, n_t) µV, as they are in the traces."""
+        return self.plan.filtered_templates
+
+    @property
+    def upsample(self) -> int:
+        """The number of grid points per sample on which spikes lie."""
+        return self.plan.n_phases
+
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield the traces block by block, (n, n_channels) float32 µV, and show progress. A block is lost when the next one is
+        asked for."""
+        yield from tqdm(blocks(self.plan, self.threads), total=n_blocks(self.plan), unit="block")
+
+    def spike_traces(self) -> Iterator[NDArray[np.float32]]:
+        """Yield, block by block, the contribution of each unit to its largest channel, (n, n_units) float32 µV."""
+        found = blocks(self.plan, self.threads, spike_traces)
+        yield from tqdm(found, total=n_blocks(self.plan), desc="spike traces", unit="block")
+
+    def unit_traces(self, unit: int) -> Iterator[NDArray[np.float32]]:
+        """Yield, block by block, the contribution of a unit to all channels, (n, n_channels) float32 µV."""
+        yield from blocks(self.plan, self.threads, partial(unit_traces, unit=unit))
+
+    def gains_and_amplitudes(self, unit: int) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32]]]:
+        """Yield groups of a unit's spikes: a slice, their gains (n, 1 or n_channels), and their amplitudes (n,) µV."""
+        for begin in range(0, len(self.plan.ticks[unit]), SPIKES_AT_ONCE):
+            spikes = slice(begin, begin + SPIKES_AT_ONCE)
+            gains = self.plan.gains[unit][spikes]
+            yield spikes, gains, spike_amplitudes(self.plan, unit, spikes, gains)

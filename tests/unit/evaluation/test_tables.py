@@ -1,0 +1,95 @@
+"""The tables of the evaluation, and the processes in which sorters run."""
+
+import os
+import signal
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from allenrec.common.errors import UserError
+from allenrec.evaluation import tables as evaluation
+from allenrec.evaluation.tables import (
+    COLUMNS,
+    SortedUnits,
+    SorterRun,
+    failed_table,
+    read_table,
+    run_sorters,
+    similarity,
+    summary,
+    unit_table,
+)
+
+
+def test_units_without_spikes_have_no_scores():
+    units = pd.DataFrame({"cell_type": ["spiny"] * 2, "bintype": "E", "model_id": "1", "snr": 5.0, "snr_filtered": 6.0})
+    templates = np.zeros((2, 3, 4))
+    templates[0, 0], templates[1, 0], templates[1, 1] = -1, -1, -1
+    recording = SimpleNamespace(
+        units=units.assign(amplitude=50.0), spike_trains=[np.array([5, 9]), np.array([], int)], duration=1.0,
+        filtered_templates=templates,
+    )  # fmt: skip
+    scores = {"sorted_unit": "", "accuracy": 0.5, "precision": 0.5, "recall": 0.5, "n_found": 1, "n_missed": 1, "n_false": 0}
+    run, counts = SorterRun("demo", "made up"), SortedUnits(1, 0, 0, 0)
+    table = unit_table(recording, pd.DataFrame(scores, index=range(2)), run, counts)
+    assert table["accuracy"][0] == 0.5 and table.loc[1, ["accuracy", "precision", "recall"]].isna().all()
+    # One template is in one channel and the other in two: the angle between them is 45 degrees.
+    np.testing.assert_allclose(table["similarity"], np.sqrt(0.5))
+    assert np.isnan(similarity(templates[:1])).all()
+
+
+def test_process_that_dies_takes_only_its_recording_down(tmp_path, monkeypatch):
+    """A stand-in for the program is killed at the second of four recordings, as by an error in a library of C."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import json, os, sys\nfrom pathlib import Path\n"
+        "for path, table in json.loads(sys.argv[1])['recordings']:\n"
+        "    if 'second' in path: os.kill(os.getpid(), 11)\n"
+        "    Path(table).write_text(f'{os.getpid()}')\n"
+    )
+    monkeypatch.setattr(evaluation, "PROGRAM", program)
+    pairs = [(tmp_path / name / "recording.h5", tmp_path / f"{name}.csv") for name in ("first", "second", "third", "fourth")]
+    pairs[0][1].write_text("of an earlier run")
+    run_sorters(sys.executable, "simple", {}, pairs)
+    (row,) = read_table(pairs[1][1]).to_dict("records")
+    assert row["status"] == "failed" and row["recording"] == "second"
+    assert row["message"] == f"its process ended with the signal {signal.Signals(11).name}"
+    processes = [table.read_text() for _, table in (pairs[0], pairs[2], pairs[3])]
+    assert processes[0].isdigit() and processes[0] != processes[1] == processes[2]
+
+
+def test_environment_that_lacks_a_package_is_a_mistake_and_leaves_no_table(tmp_path, monkeypatch):
+    program = tmp_path / "program.py"
+    program.write_text("import sys; sys.exit(3)")
+    monkeypatch.setattr(evaluation, "PROGRAM", program)
+    with pytest.raises(UserError, match="lacks a package that the sorters need"):
+        run_sorters(sys.executable, "simple", {}, [(tmp_path / "a" / "recording.h5", tmp_path / "a.csv")])
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_sorters_are_here_or_in_the_environment_of_make_evaluate_or_nowhere(tmp_path, monkeypatch):
+    assert evaluation.sorters_python() == sys.executable
+    monkeypatch.setattr(evaluation, "PACKAGES", ("no_such_package",))
+    monkeypatch.setattr(evaluation, "ENVIRONMENT", tmp_path)
+    with pytest.raises(UserError, match=r"the sorters are not installed: `make evaluate`.*--sdm conda evaluate") as caught:
+        evaluation.sorters_python()
+    assert "\n" not in str(caught.value)
+    (tmp_path / "bin").mkdir()
+    os.symlink(sys.executable, tmp_path / "bin" / "python")
+    assert evaluation.sorters_python() == str(tmp_path / "bin" / "python")
+
+
+def table_of(sorter, **columns):
+    row = {"recording": "demo", "sorter": sorter, "status": "ok", "message": "", "unit_id": [0, 1, 2], "cell_type": "spiny"}
+    row |= {"bintype": "E", "snr_filtered": [4.0, 6.0, 8.0], "amplitude_uV": [40.0, 60.0, 80.0], "accuracy": [0.3, 0.8, 1.0]}
+    return pd.DataFrame(row | {"n_sorted": 4, "n_false_units": 1} | columns).reindex(columns=COLUMNS)
+
+
+def test_summary_counts_units_and_keeps_the_message():
+    rows = summary([table_of("simple"), failed_table(SorterRun("demo", "kilosort4"), "no GPU")]).to_dict("records")
+    assert (rows[0]["n_units"], rows[0]["n_expected"], rows[0]["n_well_detected"], rows[0]["n_sorted"]) == (3, 2, 2, 4)
+    assert rows[0]["accuracy"] == pytest.approx(0.7) and rows[0]["accuracy_expected"] == pytest.approx(0.9)
+    assert rows[1]["status"] == "failed" and rows[1]["message"] == "no GPU" and rows[1]["n_units"] == 0
