@@ -16,6 +16,7 @@ import pandas as pd
 
 from allenrec.common.errors import UserError
 from allenrec.common.files import written_beside
+from allenrec.recordings.units.similarity import nearest_similarities
 
 ROOT = Path(__file__).parents[3]
 #: Where `make evaluate` installs the sorters
@@ -131,23 +132,10 @@ def unit_table(recording, performance, run):
         amplitude_uV=units["amplitude"].to_numpy(),
         rate_Hz=n_spikes / recording.duration,
         n_spikes=n_spikes,
-        similarity=similarity(recording.filtered_templates),
+        similarity=nearest_similarities(recording.filtered_templates),
     ).join(performance)
     table.loc[n_spikes == 0, ["accuracy", "precision", "recall"]] = np.nan
     return table.assign(status="ok", message="", **run).reindex(columns=COLUMNS)
-
-
-def similarity(templates):
-    """Return how much each template (n_units, n_channels, n_t) resembles the most similar other one: the cosine, at most 1.
-
-    NaN where there is no other one.
-    """
-    flat = templates.reshape(len(templates), -1).astype(float)
-    norms = np.linalg.norm(flat, axis=1, keepdims=True)
-    cosines = (flat @ flat.T) / np.maximum(norms * norms.T, np.finfo(float).tiny)
-    np.fill_diagonal(cosines, -np.inf)
-    largest = cosines.max(axis=1)
-    return np.where(np.isfinite(largest), largest, np.nan)
 
 
 def write_table(path, table):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from spikeinterface.postprocessing.template_similarity import _compute_similarity_matrix_numpy
 
-from allenrec.recordings.units.similarity import largest_similarity, similarity_bounds
+from allenrec.recordings.units.similarity import largest_similarity, nearest_similarities, similarity_bounds
 
 
 def test_similarity_is_that_of_spikeinterface():
@@ -25,3 +25,11 @@ def test_similarity_is_that_of_spikeinterface():
     norms = np.linalg.norm(templates, axis=2)
     assert (similarity_bounds(norms[1], norms) >= theirs[1] - 1e-6).all()
     assert largest_similarity(templates[1], templates[[0, 2, 3]]) == pytest.approx(max(theirs[1, [0, 2, 3]]), abs=1e-6)
+
+
+def test_similarity_to_the_nearest_template_is_that_without_shifts():
+    """Two vectors of ones in one and in two channels have an angle of 45 degrees; a shifted copy resembles neither."""
+    templates = np.zeros((3, 3, 8))
+    templates[0, 0, :4], templates[1, :2, :4], templates[2, 0, 4:] = -1, -3, -1
+    np.testing.assert_allclose(nearest_similarities(templates), [np.sqrt(0.5), np.sqrt(0.5), 0])
+    assert np.isnan(nearest_similarities(templates[:1])).all() and not len(nearest_similarities(templates[:0]))
