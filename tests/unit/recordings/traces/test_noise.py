@@ -10,18 +10,26 @@ from unit.recordings.traces.examples import BANDPASS, FS, POSITIONS, far_neurons
 
 from allenrec.probes import load_probe
 from allenrec.recordings.tick_grid import TickGrid
-from allenrec.recordings.traces.noise import NOISE_MODES, _mix, design_noise, exponential_covariance, mixing_matrix
+from allenrec.recordings.traces.noise import (
+    NOISE_MODES,
+    _mix,
+    design_noise,
+    exponential_covariance,
+    mixing_matrix,
+    noise_at_level,
+)
 from allenrec.recordings.traces.noise_parts import NoiseInputs, NoiseParts
 from allenrec.recordings.traces.white_noise import BLOCK
 from allenrec.settings.recordings import Noise, Recording, RecordingSignal
 
 
 def noise(seed=0, bandpass=None, **changes):
-    settings = Recording(library="test", recordings=RecordingSignal(**changes))
-    inputs = NoiseInputs((seed, "n"), settings, POSITIONS, None, TickGrid(FS, 1, 1))
-    far = settings.recordings.noise_mode == "far-neurons"
-    parts = NoiseParts(source=far_neurons(), floor=0.5) if far else NOISE_MODES[settings.recordings.noise_mode].design(inputs)
-    return design_noise((seed, "n"), settings.recordings, FS, len(POSITIONS), bandpass, parts)
+    signal = RecordingSignal(**changes)
+    if signal.noise_mode == "far-neurons":
+        parts = NoiseParts(source=far_neurons(), floor=0.5)
+        return noise_at_level((seed, "n"), signal, FS, len(POSITIONS), bandpass, parts)
+    settings = Recording(library="test", recordings=signal)
+    return design_noise(NoiseInputs((seed,), settings, POSITIONS, None, TickGrid(FS, 1, 1)), bandpass)
 
 
 KINDS = {
@@ -125,13 +133,13 @@ def test_compiled_product_is_the_product(n, n_channels):
 BITS = """
 import hashlib, json
 import numpy as np
-from allenrec.recordings.traces.noise import design_noise, exponential_covariance
+from allenrec.recordings.traces.noise import exponential_covariance, noise_at_level
 from allenrec.recordings.traces.noise_parts import NoiseParts
 from allenrec.settings.recordings import RecordingSignal
 positions = np.random.default_rng(0).uniform(0, 400, (500, 3))
 chosen = RecordingSignal(noise_mode="distance-correlated", noise_color=True)
 parts = NoiseParts(covariance=exponential_covariance(positions, 30.0))
-drawn = design_noise((0, "n"), chosen, 32000.0, 500, None, parts).draw(-5, 3000)
+drawn = noise_at_level((0, "n"), chosen, 32000.0, 500, None, parts).draw(-5, 3000)
 print(json.dumps(hashlib.sha256(drawn.tobytes()).hexdigest()))
 """
 
@@ -161,7 +169,7 @@ def test_contact_that_no_far_neuron_reaches_has_white_noise():
     far = far_neurons()
     far.templates.spatial[..., 2] = 0
     chosen, parts = RecordingSignal(noise_mode="far-neurons"), NoiseParts(source=far, floor=0.5)
-    mine = design_noise((0, "n"), chosen, FS, len(POSITIONS), BANDPASS, parts)
+    mine = noise_at_level((0, "n"), chosen, FS, len(POSITIONS), BANDPASS, parts)
     assert mine.draw(0, 50000)[:, 2].std() == pytest.approx(10, rel=5 / np.sqrt(1e5))
 
 
