@@ -61,7 +61,7 @@ def test_noise_of_a_sample_does_not_depend_on_the_piece(kind):
 @all_kinds
 @pytest.mark.parametrize("at", ["raw", "filtered"])
 def test_noise_has_its_level_where_it_was_asked_for(kind, at):
-    """In batches of 1 s, whose spread says how well the variance is known."""
+    """The variance is measured in batches of 1 s; their spread gives its standard error."""
     mine = noise(bandpass=BANDPASS, noise_level=7.0, noise_level_at=at, **kind)
     n, before = int(FS), BANDPASS.margins[0]
     batches = [mine.draw(second * n - before, (second + 1) * n + before) for second in range(20)]
@@ -87,8 +87,8 @@ def test_white_noise_is_white_and_normal():
 
 
 @pytest.mark.parametrize("probe", ["SqMEA-10-15", "Neuropixels2-384", "tetrode", "Neuronexus-32"])
-def test_covariance_is_one_at_every_pitch(probe):
-    """MEArec's kernel is none on the first three of these."""
+def test_covariance_is_positive_definite_at_every_pitch(probe):
+    """The covariance is positive definite at any pitch; MEArec's kernel is not on the first three of these probes."""
     positions = load_probe(probe, 1).positions
     covariance = exponential_covariance(positions, 30.0)
     assert np.linalg.eigvalsh(covariance).min() > 1e-3
@@ -110,7 +110,7 @@ def test_correlation_is_a_half_at_the_half_distance():
 
 
 def test_sample_covariance_is_that_of_the_kernel():
-    """The variance of an entry of a Wishart matrix, a sample covariance, is (C_ii C_jj + C_ij^2) / n."""
+    """The variance of an entry of a sample covariance (a Wishart matrix) is (C_ii C_jj + C_ij^2) / n."""
     drawn = noise(noise_mode="distance-correlated", noise_level=1.0).draw(0, 100 * BLOCK).astype(float)
     expected = exponential_covariance(POSITIONS, 30.0)
     error = np.sqrt((1 + expected**2) / len(drawn))
@@ -145,7 +145,7 @@ print(json.dumps(hashlib.sha256(drawn.tobytes()).hexdigest()))
 
 
 def test_noise_does_not_depend_on_the_threads_of_blas(monkeypatch):
-    """The product of 500 channels by OpenBLAS does."""
+    """OpenBLAS gives other bits for the product of 500 channels with two threads than with one."""
     found = set()
     for threads in ("1", "2"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
@@ -155,7 +155,7 @@ def test_noise_does_not_depend_on_the_threads_of_blas(monkeypatch):
 
 
 def test_coloured_noise_has_its_spectrum():
-    """By Welch: a mean of k independent periodograms has a relative error of 1 / sqrt(k)."""
+    """The mean of k independent periodograms (Welch) has a relative error of 1 / sqrt(k)."""
     drawn = noise(noise_color=True, noise_level=1.0).draw(0, 400 * 4096).astype(float)
     frequencies, found = signal.welch(drawn, FS, nperseg=4096, noverlap=0, axis=0)
     inner = slice(8, -8)  # the window smears the ends, and the peak by less than the error

@@ -8,12 +8,12 @@ from allenrec.recordings.units.similarity import largest_similarity, nearest_sim
 
 
 def test_similarity_is_that_of_spikeinterface():
-    """Its cosine similarity over as many shifts as let two templates meet; they are silent at their ends, which it cuts off."""
+    """SpikeInterface cuts off the ends of templates, which are zero here; as many shifts are taken as let templates meet."""
     templates = np.zeros((6, 5, 100))
     templates[:, :, 40:60] = np.random.default_rng(2).standard_normal((6, 5, 20)).cumsum(axis=2)
     templates[5] = 3 * np.roll(templates[0], 4, axis=1)
     samples_first, everywhere = np.moveaxis(templates, 1, 2), np.ones((6, 5), dtype=bool)
-    # Of equal arrays it takes the shift of one pair for that of the other; so the second one is louder. (The public function
+    # For equal arrays it takes the shift of one pair for that of the other; so the second one is larger. (The public function
     # compiles the same in a quarter of a minute.)
     distances = _compute_similarity_matrix_numpy(
         samples_first, 2 * samples_first, 24, "cosine", everywhere, everywhere, support="dense"
