@@ -126,8 +126,9 @@ def bare_rates(n_channels, folder, repeats):
     import numpy as np
 
     from allenrec.recordings.traces.filters import design_filter
+    from allenrec.settings.recordings import Filter
 
-    rng, bandpass = np.random.Generator(np.random.SFC64(0)), design_filter(32000, (300.0, 6000.0), 3, "filtfilt")
+    rng, bandpass = np.random.Generator(np.random.SFC64(0)), design_filter(32000, Filter())
     before, after = bandpass.margins
     block = np.empty((BLOCK_SAMPLES + before + after, n_channels), dtype=np.float32)
 
@@ -160,8 +161,9 @@ def bare_threads(n_channels, repeats):
     import numpy as np
 
     from allenrec.recordings.traces.filters import design_filter
+    from allenrec.settings.recordings import Filter
 
-    bandpass = design_filter(32000, (300.0, 6000.0), 3, "filtfilt")
+    bandpass = design_filter(32000, Filter())
     ours, theirs = (np.ones((2, BLOCK_SAMPLES, n_channels), dtype=np.float32) for _ in range(2))
     gains = {}
     for name, work in (("filter", lambda k: bandpass.apply(ours[k])), ("copy", lambda k: np.copyto(theirs[k], ours[k]))):

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, write_table
+from allenrec.recordings.units.similarity import nearest_similarities
 
 ROOT = Path(__file__).parents[3]
 #: The environment in which `make evaluate` installs the sorters
@@ -222,31 +223,10 @@ def unit_table(recording: TrueUnits, performance: pd.DataFrame, run: SorterRun, 
         amplitude_uV=units["amplitude"].to_numpy(),
         rate_Hz=n_spikes / recording.duration,
         n_spikes=n_spikes,
-        similarity=similarity(recording.filtered_templates),
+        similarity=nearest_similarities(recording.filtered_templates),
     ).join(performance)
     table.loc[n_spikes == 0, ["accuracy", "precision", "recall"]] = np.nan
     return table.assign(status="ok", message="", **same).reindex(columns=COLUMNS)
-
-
-def similarity(templates: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return the similarity of each template to the most similar other one.
-
-    Parameters
-    ----------
-    templates : numpy.ndarray
-        (n_units, n_channels, n_t).
-
-    Returns
-    -------
-    numpy.ndarray
-        (n_units,), the largest cosine of the angle to another template, at most 1; NaN if there is no other one.
-    """
-    flat = templates.reshape(len(templates), -1).astype(float)
-    norms = np.linalg.norm(flat, axis=1, keepdims=True)
-    cosines = (flat @ flat.T) / np.maximum(norms * norms.T, np.finfo(float).tiny)
-    np.fill_diagonal(cosines, -np.inf)
-    largest = cosines.max(axis=1)
-    return np.where(np.isfinite(largest), largest, np.nan)
 
 
 def read_table(path: AnyPath) -> pd.DataFrame:

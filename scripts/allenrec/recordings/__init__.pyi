@@ -1,7 +1,6 @@
-from .formats.register import FORMATS as FORMATS
-
 from .formats.recording_file import Recording as Recording
 from .formats.recording_file import read_recording as read_recording
+from .formats.register import FORMATS as FORMATS
 from .formats.register import load_writer as load_writer
 from .generated_recording import GeneratedRecording as GeneratedRecording
 from .plan import Plan as Plan

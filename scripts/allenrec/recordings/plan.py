@@ -17,11 +17,11 @@ from .tick_grid import TickGrid
 from .traces.filters import Filter, design_filter
 from .traces.gains import Gains, bursting_units, spike_gains
 from .traces.low_rank import UpsampledTemplates
-from .traces.noise import NOISE_MODES, Noise, design_noise
+from .traces.noise import Noise, design_noise
 from .traces.noise_parts import NoiseInputs
 from .traces.unit_drift import UnitDrift, design_unit_drift
 from .traces.upsampling import read_and_upsample, upsampling_for
-from .types import StreamKey, TemplateLibrary
+from .types import StreamKey, TemplateLibrary, UnitKey
 from .units.overlaps import OVERLAP_WINDOW, overlap_labels, overlap_pairs, spatial_overlaps
 from .units.selection import choose_units, unit_groups, unit_keys
 from .units.table import signal_to_noise, unit_table
@@ -157,12 +157,23 @@ def plan_recording(
     ...     plan = plan_recording(library, Recording(library="neuronexus"), seed=0, name="mine")
     ...     first = next(blocks(plan))
     """
-    signal, trains_settings = settings.recordings, settings.spiketrains
     stream_key: StreamKey = (seed, "recording", name)
-    groups = unit_groups(settings.cell_types, trains_settings.n_exc, trains_settings.n_inh)
-    keys, grid, n_channels = unit_keys(groups), tick_grid(library, settings), len(library.channel_positions)
+    groups = unit_groups(settings.cell_types, settings.spiketrains.n_exc, settings.spiketrains.n_inh)
+    template_ids = choose_units(stream_key, library, groups, settings.templates, settings.recordings)
+    return _plan_units(stream_key, library, template_ids, unit_keys(groups), settings, far_library or library, threads)
 
-    template_ids = choose_units(stream_key, library, groups, settings.templates, signal)
+
+def _plan_units(
+    stream_key: StreamKey,
+    library: TemplateLibrary,
+    template_ids: NDArray[np.int64],
+    keys: list[UnitKey],
+    settings: RecordingSettings,
+    far_library: TemplateLibrary,
+    threads: int,
+) -> Plan:
+    """Return the plan of a recording whose units are chosen."""
+    signal, grid, n_channels = settings.recordings, tick_grid(library, settings), len(library.channel_positions)
     how = upsampling_for(library, grid, settings.templates.pad_len)
     templates, upsampled = read_and_upsample(library, template_ids, how, threads)
     bandpass = design_filter(grid.fs, signal) if signal.filter else None
@@ -171,16 +182,15 @@ def plan_recording(
 
     overlaps = spatial_overlaps(-templates.min(axis=2), settings.templates.overlap_threshold)
     cell_types = library.celltypes[template_ids]
-    trains = draw_spikes(stream_key, keys, cell_types, overlaps, trains_settings, signal, grid)
+    trains = draw_spikes(stream_key, keys, cell_types, overlaps, settings.spiketrains, signal, grid)
     ticks = [train.ticks for train in trains]
     bursts = bursting_units(stream_key, keys, signal)
     gains, widening_factors = spike_gains(stream_key, keys, ticks, bursts, grid, n_channels, signal, signal)
     unit_drift = design_unit_drift(stream_key, library, template_ids, ticks, settings, grid, how)
-
-    inputs = NoiseInputs(stream_key, settings, library.channel_positions, far_library or library, grid, unit_drift, threads)
-    parts = NOISE_MODES[signal.noise_mode].design(inputs)
-    noise = design_noise((*stream_key, "noise"), signal, grid.fs, n_channels, bandpass, parts)
-    units = unit_table(library, template_ids, keys, trains, trains_settings, grid).assign(
+    noise = design_noise(
+        NoiseInputs(stream_key, settings, library.channel_positions, far_library, grid, unit_drift, threads), bandpass
+    )
+    units = unit_table(library, template_ids, keys, trains, settings.spiketrains, grid).assign(
         snr=signal_to_noise(unfiltered, noise.raw if noise else None),
         snr_filtered=signal_to_noise(filtered, noise.filtered if noise else None),
         bursting=[unit in bursts for unit in range(len(keys))],

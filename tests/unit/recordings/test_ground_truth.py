@@ -1,4 +1,4 @@
-"""What a recording says of its spikes and units, against the spikes themselves and MEArec's readers."""
+"""The description of spikes and units in a file, against the spikes themselves and MEArec's readers."""
 
 import MEArec
 import numpy as np
@@ -90,7 +90,7 @@ def test_overlapping_pairs_have_their_synchrony(written):
 
 @pytest.mark.parametrize("sync_rate", [None, 0.0])
 def test_synchrony_changes_no_other_unit(sync_rate, written, library):
-    """Units without a partner have the spikes that they have without it; the numbers of spikes are those of all."""
+    """Units without a partner keep their spikes, and all units keep their numbers of spikes."""
     free = planned(library, trains=BUSY, templates=OVERLAPPING, signal={"sync_rate": sync_rate})
     _, bound = written
     assert free.units["n_spikes"].tolist() == bound.units["n_spikes"].tolist()
@@ -102,8 +102,8 @@ def test_synchrony_changes_no_other_unit(sync_rate, written, library):
         assert not any((labels == b"STO").any() for labels in free.overlap_labels)
 
 
-def test_given_spikes_are_those_of_the_recording(library, tmp_path):
-    """Those of another recording, in a file, come out as they went in."""
+def test_imported_spikes_are_those_of_the_recording(library, tmp_path):
+    """Spikes of another recording come out of a file as they went in."""
     drawn = planned(library)
     times = [ticks / drawn.ticks_per_second for ticks in drawn.ticks]
     np.savez(tmp_path / "t.npz", **{f"unit{k}": train for k, train in enumerate(times)})
@@ -120,7 +120,7 @@ def test_given_spikes_are_those_of_the_recording(library, tmp_path):
         planned(library, trains={"file": str(tmp_path / "t.npz")})
 
 
-def test_given_templates_are_the_units(library):
+def test_named_templates_are_the_units(library):
     wanted = [100, 3, 50, 7, 110, 41, 90]  # 80 spiny ones, then 40 aspiny ones
     plan = planned(library, templates={"template_ids": wanted})
     assert plan.template_ids.tolist() == [3, 50, 7, 41, 100, 110, 90]

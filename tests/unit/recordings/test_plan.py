@@ -106,8 +106,8 @@ QUIET = {"noise_level": 0.0, "filter": False, "chunk_duration": 1.0}
 
 @pytest.mark.parametrize("modulation", ["none", "template", "electrode"])
 def test_trace_without_noise_is_the_sum_of_the_templates_at_their_times(modulation, library, tmp_path):
-    """Summed here from the file alone, with SciPy's shift in the frequency domain for the time between samples. The bound is
-    the rounding of float32 sums, of hundreds of µV."""
+    """The sum is made here from the file alone, with a shift in the frequency domain for the time between samples. The bound
+    is the rounding of float32 sums, of hundreds of µV."""
     path = tmp_path / "recording.h5"
     make(path, library, settings(recordings=QUIET | {"modulation": modulation}))
     with read_recording(path) as recording:
@@ -132,7 +132,7 @@ def test_trace_without_noise_is_the_sum_of_the_templates_at_their_times(modulati
 
 
 def test_noise_free_trace_equals_the_upsampled_templates_exactly(library):
-    """The same sum from the upsampled templates, in double precision: float32 rounding is all that differs."""
+    """The sum of the upsampled templates in double precision differs by no more than the rounding of float32."""
     plan = plan_recording(library, settings(recordings=QUIET), seed=0, name="test")
     expected = np.zeros((plan.n_samples + 2000, 32))
     upsampled = map(waveforms_of, plan.upsampled.temporal.astype(float), plan.upsampled.spatial)
@@ -147,7 +147,7 @@ def test_noise_free_trace_equals_the_upsampled_templates_exactly(library):
 
 
 def test_spike_is_where_the_ground_truth_says(library):
-    """The lowest sample of the loudest channel around each lonely spike is the nearest sample to its time."""
+    """The lowest sample of the peak channel around each isolated spike is the nearest sample to its time."""
     plan = plan_recording(library, settings(recordings=QUIET, spiketrains={"n_exc": 1, "n_inh": 0}), seed=3, name="x")
     traces = spikes_only(plan, 0, plan.n_samples)
     channel = plan.units["peak_channel"][0]
@@ -182,7 +182,7 @@ def test_no_sample_depends_on_chunks_or_threads(kind, library, tmp_path, monkeyp
 
 
 def test_filter_has_no_seams(library):
-    """Against SciPy's filter over the whole unfiltered recording, away from its ends."""
+    """Away from the ends, the recording equals SciPy's filter over the whole unfiltered recording."""
     raw = plan_recording(library, settings(recordings={"filter": False}), seed=0, name="test")
     filtered = plan_recording(library, settings(), seed=0, name="test")
     sections = signal.butter(3, (300, 6000), btype="bandpass", fs=32000, output="sos")
@@ -196,7 +196,7 @@ def test_filter_has_no_seams(library):
 @pytest.mark.parametrize("kind", [{}, {"noise_color": True, "noise_mode": "distance-correlated"}, FAR], ids=str)
 @pytest.mark.parametrize("at", ["raw", "filtered"])
 def test_noise_has_its_level_in_the_recording(kind, at, library):
-    """Without units; and what the SNR of units is held against.
+    """The level is measured without units; the SNR of units uses it.
 
     The number of spikes of the loudest far neuron, a few hundred in 100 s, leaves the level of its contact uncertain by 2 %.
     """
@@ -213,7 +213,7 @@ def test_noise_has_its_level_in_the_recording(kind, at, library):
 
 
 def test_far_neurons_of_another_library(library, tmp_path):
-    """They are no units: of those the file has what was asked for."""
+    """Far neurons are no units: the file has as many units as were asked for."""
     chosen = settings(recordings=FAR)
     make(tmp_path / "r.h5", library, chosen)
     with read_recording(tmp_path / "r.h5") as recording:
@@ -230,7 +230,7 @@ def test_far_neurons_of_another_library(library, tmp_path):
 
 
 def test_bursting_units_have_the_gains_of_their_intervals(library, tmp_path):
-    """Chosen by number or by index; the gain of a spike follows from its train alone, whatever the chunks."""
+    """Units are chosen by number or by index. The gain of a spike follows from its train alone, whatever the chunks."""
     busy = {"f_exc": 30.0, "st_exc": 0.0}
     plain = plan_recording(library, settings(spiketrains=busy), seed=0, name="test")
     signal = {"bursting": True, "bursting_units": [0, 2], "shape_mod": True}
@@ -257,7 +257,7 @@ def test_bursting_units_have_the_gains_of_their_intervals(library, tmp_path):
 
 
 def test_wider_spikes_are_as_deep_as_their_gain_says(library):
-    """A lonely unit that bursts: its templates are wider in the traces, by the stored factor, and no deeper than their gain."""
+    """Spikes of a bursting unit are wider in the traces, by the stored factor, and as deep as their gain says."""
     signal = QUIET | {"bursting": True, "shape_mod": True, "modulation": "none"}
     plan = plan_recording(
         library, settings(recordings=signal, spiketrains={"n_exc": 1, "n_inh": 0, "f_exc": 8.0}), seed=1, name="x"
@@ -278,7 +278,7 @@ def test_wider_spikes_are_as_deep_as_their_gain_says(library):
 
 
 def test_threads_stop_when_the_reader_does(library, monkeypatch):
-    """No block is computed after the one that nobody took."""
+    """No block is computed after the last one that was taken."""
     monkeypatch.setattr("allenrec.recordings.traces.blocks.BLOCK_VALUES", 2**20)
     plan = plan_recording(library, settings(), seed=0, name="test")
     started = []

@@ -1,4 +1,4 @@
-"""The grid on which spikes lie."""
+"""Ticks, samples and phases of the grid on which spikes lie."""
 
 import numpy as np
 

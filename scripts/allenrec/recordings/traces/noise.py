@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import distance_matrix
 
 from allenrec.common.buffers import new_rows
-from allenrec.settings.recordings import RecordingSignal
+from allenrec.settings.recordings import Noise as NoiseSettings
 
 from ..types import Rows, StreamKey
 from .far_neurons import design_far_neurons
@@ -114,31 +114,44 @@ class Noise:
         return noise
 
 
-def design_noise(
-    stream_key: StreamKey,
-    signal: RecordingSignal,
-    fs: float,
-    n_channels: int,
-    bandpass: Filter | None,
-    parts: NoiseParts,
-) -> Noise | None:
-    """Return noise at the level that the user asks for, or None if there is none.
+def design_noise(inputs: NoiseInputs, bandpass: Filter | None) -> Noise | None:
+    """Return the noise that the user asks for, or None if there is none.
+
+    Parameters
+    ----------
+    inputs : NoiseInputs
+    bandpass : Filter or None
+        Filter of the recording.
+
+    Raises
+    ------
+    UserError
+        If the noise mode cannot have what it needs, such as far neurons of the right size.
+    """
+    signal = inputs.settings.recordings
+    if not signal.noise_level:
+        return None
+    parts = NOISE_MODES[signal.noise_mode].design(inputs)
+    return noise_at_level((*inputs.stream_key, "noise"), signal, inputs.grid.fs, len(inputs.positions), bandpass, parts)
+
+
+def noise_at_level(
+    stream_key: StreamKey, signal: NoiseSettings, fs: float, n_channels: int, bandpass: Filter | None, parts: NoiseParts
+) -> Noise:
+    """Return the parts of a noise mode together, coloured if asked for and scaled to the level that the user asks for.
 
     Parameters
     ----------
     stream_key : tuple
         Random stream of the white numbers.
-    signal : allenrec.settings.recordings.RecordingSignal
+    signal : allenrec.settings.recordings.Noise
     fs : float
-        Hz.
+        Sampling rate, Hz.
     n_channels : int
     bandpass : Filter or None
         Filter of the recording.
     parts : NoiseParts
-        From the noise mode.
     """
-    if not signal.noise_level:
-        return None
     ones = np.ones(n_channels)
     colour = design_colour(fs, signal) if signal.noise_color else None
     gain = bandpass.noise_gain(colour.power() if colour else 1.0) if bandpass else 1.0

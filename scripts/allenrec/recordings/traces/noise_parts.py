@@ -29,7 +29,7 @@ class NoiseSource(Protocol):
 
 @dataclass(frozen=True)
 class NoiseParts:
-    """The parts of the noise at any level; `allenrec.recordings.traces.noise.design_noise` brings them to that of the user.
+    """The parts of the noise at any level; `noise.noise_at_level` brings them to that of the user.
 
     Attributes
     ----------

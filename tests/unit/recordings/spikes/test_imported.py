@@ -56,7 +56,7 @@ def test_units_are_taken_as_they_are_named(tmp_path):
 
 
 def test_last_half_sample_has_no_grid_points(tmp_path):
-    """A spike there comes on the last one; 16 ticks a sample."""
+    """A spike in the last half sample comes on the last tick; there are 16 ticks per sample."""
     np.savez(tmp_path / "t.npz", a=np.array([1.0, 9.99999]))
     grid = TickGrid(fs=TICKS // 16, n_samples=10 * TICKS // 16, n_phases=16)
     (train,) = import_trains(tmp_path / "t.npz", None, 1, 10.0, grid)

@@ -31,8 +31,8 @@ PROCESSES = {"poisson": {}, "gamma": {"shape": 2.0}, "burst": BURSTS}
 @pytest.mark.parametrize("kind", PROCESSES)
 @pytest.mark.parametrize("modulated", [False, True])
 def test_rate_is_kept_whatever_the_refractory_period(rate, ref_per, kind, modulated):
-    """MEArec gives 39 Hz for 50 Hz with 5 ms, and half the rate for gamma. Bound: 5 standard deviations of a Poisson count,
-    which exceed those of the more regular processes here; with bursts, of a compound Poisson count."""
+    """MEArec gives 39 Hz for 50 Hz with 5 ms, and half the rate for gamma. The bound is 5 standard deviations of a Poisson
+    count, which exceed those of the more regular processes here; with bursts, of a compound Poisson count."""
     factor = 1 + 0.7 * np.sin(np.arange(400) * 2 * np.pi / 40) if modulated else None
     n = len(train(rate, ref_per=ref_per, factor=factor, **PROCESSES[kind])[0])
     sizes = np.repeat([1, *range(2, 6)], [6 * 4, 4, 4, 4, 4])
@@ -76,7 +76,7 @@ def test_spikes_lie_inside_the_recording():
 
 
 def test_bursts_are_what_was_asked_for():
-    """How many events are bursts, how many spikes they have, and how long their intervals are; and nothing else is one."""
+    """The share of bursts, their spikes and their intervals are right, and other events are single spikes."""
     times, bursts = train(10.0, **BURSTS)
     sizes = np.bincount(bursts[bursts >= 0])[1:-1]  # the first and the last may be cut off
     assert np.array_equal(np.unique(sizes), [2, 3, 4, 5])
@@ -93,7 +93,7 @@ def test_bursts_are_what_was_asked_for():
 
 
 def test_rate_follows_its_modulation():
-    """Counts in 40 steps of a factor from 0.2 to 1.8, against the expected numbers; steps are 50 s, rates up to 36 Hz."""
+    """Counts in the 40 steps of a factor from 0.2 to 1.8 are as expected; steps are 50 s, rates up to 36 Hz."""
     factor = np.tile(np.linspace(0.2, 1.8, 40), 1)
     times, _ = train(20.0, factor=factor)
     counts = np.histogram(times, 40, (0, 2000))[0]
@@ -102,7 +102,7 @@ def test_rate_follows_its_modulation():
 
 
 def test_constant_modulation_is_none():
-    """In distribution: the same intervals, to a tick each."""
+    """The intervals are the same, to a tick each."""
     steady, changing = train(20.0, duration=100.0)[0], train(20.0, duration=100.0, factor=np.ones(7))[0]
     np.testing.assert_allclose(np.diff(steady)[:500], np.diff(changing)[:500], atol=3 / TICKS)
 

@@ -49,7 +49,7 @@ def synchronised(sync_rate, trains, keys=KEYS, overlaps=OVERLAPS, name="test"):
 
 @pytest.mark.parametrize("sync_rate", [0.0, 0.02, 0.1, 0.2])
 def test_pairs_have_the_synchrony_that_was_asked_for_and_units_keep_their_rates(sync_rate):
-    """MEArec adds spikes to both units, or takes some away."""
+    """Spikes are moved; MEArec adds spikes to both units, or takes some away."""
     before = drawn()
     after = synchronised(sync_rate, before)
     for a, b in ((0, 1), (0, 2), (1, 2)):
@@ -65,8 +65,8 @@ def test_pairs_have_the_synchrony_that_was_asked_for_and_units_keep_their_rates(
 
 
 def test_moved_trains_look_like_others():
-    """Intervals of a unit of which a fifth of the spikes were moved: still those of a Poisson process with dead time, to a
-    distance between the distributions of 0.1; and moved spikes go a fraction of a mean interval."""
+    """A fifth of a unit's spikes are moved. Its intervals are still those of a Poisson process with dead time, to a
+    distance between the distributions of 0.1; moved spikes go a fraction of a mean interval."""
     before = drawn()
     after = synchronised(0.1, before)
     distance = stats.kstest(np.diff(after[1].ticks) / TICKS, stats.expon(loc=0.002, scale=0.098).cdf).statistic
@@ -85,7 +85,7 @@ def test_synchronous_spikes_are_jittered_evenly():
 
 
 def test_what_cannot_be_reached_is_approached():
-    """Of units of 8 and 20 Hz at most 8 of 28 spikes can be synchronous."""
+    """At most 8 of 28 spikes of units of 8 and 20 Hz can be synchronous."""
     after = synchronised(0.45, drawn(RATES[:1] + RATES[2:3]), KEYS[::2], ~np.eye(2, dtype=bool))
     assert 0.25 < synchrony(after[0].ticks, after[1].ticks, MS) <= 8.5 / 28
     assert np.diff(after[1].ticks).min() >= 2 * MS

@@ -1,4 +1,4 @@
-"""What every unit and spike contributes, as the file has it, against the recording that they make together."""
+"""The contributions of units and spikes in a file, against the recording that they make together."""
 
 from dataclasses import replace
 
@@ -87,20 +87,20 @@ def test_waveforms_at_the_ends_are_filled_with_zeros(library, tmp_path):
         assert not late[:, 21:].any() and np.array_equal(late[:, :21], recording.samples[-21:].T)
 
 
-def test_amplitudes_are_the_troughs_of_lonely_spikes(library):
-    """Read from the traces of the spikes; of those that are wider the samples lie elsewhere, but near the trough."""
+def test_amplitudes_are_the_troughs_of_isolated_spikes(library):
+    """Amplitudes are those in the traces, to 1 %: samples of wider spikes miss the trough by a little."""
     chosen = settings(noise_level=0.0, filter=False)
     plan = plan_recording(library, chosen, seed=0, name="test")
     every = np.sort(np.concatenate(plan.ticks))
-    traces, n_lonely = spikes_only(plan, 0, plan.n_samples), 0
+    traces, n_isolated = spikes_only(plan, 0, plan.n_samples), 0
     for unit, ticks in enumerate(plan.ticks):
-        lonely = np.searchsorted(every, ticks + 420 * 16) - np.searchsorted(every, ticks - 420 * 16) == 1
-        lonely &= (ticks > 500 * 16) & (ticks < (plan.n_samples - 500) * 16)
-        samples, channel = np.rint(ticks[lonely] / 16).astype(int), plan.units["peak_channel"][unit]
+        isolated = np.searchsorted(every, ticks + 420 * 16) - np.searchsorted(every, ticks - 420 * 16) == 1
+        isolated &= (ticks > 500 * 16) & (ticks < (plan.n_samples - 500) * 16)
+        samples, channel = np.rint(ticks[isolated] / 16).astype(int), plan.units["peak_channel"][unit]
         found = -np.array([traces[sample - 30 : sample + 30, channel].min() for sample in samples])
-        np.testing.assert_allclose(spike_amplitudes(plan, unit, slice(None), plan.gains[unit][:])[lonely], found, rtol=0.01)
-        n_lonely += lonely.sum()
-    assert n_lonely > 20
+        np.testing.assert_allclose(spike_amplitudes(plan, unit, slice(None), plan.gains[unit][:])[isolated], found, rtol=0.01)
+        n_isolated += isolated.sum()
+    assert n_isolated > 20
 
 
 def test_amplitudes_are_in_the_file(written):

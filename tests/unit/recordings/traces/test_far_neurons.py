@@ -14,7 +14,7 @@ from allenrec.settings.recordings import FarNeurons
 
 
 def test_far_neurons_fire_as_poisson_processes():
-    """Counts of neurons in blocks: their mean and variance, and where spikes lie in a block."""
+    """Counts in blocks have the mean and variance of Poisson processes, and spikes lie anywhere in a block."""
     far = far_neurons()
     drawn = [far.spikes(block) for block in range(-200, 200)]
     counts = np.array([np.bincount(neurons, minlength=40) for _, neurons in drawn])
@@ -44,7 +44,7 @@ def test_far_neurons_are_the_sum_of_their_spikes():
 
 
 def test_far_neurons_drift():
-    """At rest they are at the middle step; where they have drifted, their spikes are those of the step."""
+    """At rest neurons have the template of the middle step, and after a drift that of the step where they are."""
     far = far_neurons(n_steps=3)
     still, moved = np.zeros((2, 3 * 2**13, 6), dtype=np.float32)
     far.add_to(still, 0)

@@ -24,7 +24,7 @@ def test_colour_has_the_spectrum_of_mearec(peak, q, floor):
 @pytest.mark.parametrize("cutoff", [(300.0, 6000.0), 300.0, (5.0, 8000.0), (0.5, 15999.0)])
 @pytest.mark.parametrize("n_channels", [1, 33])
 def test_filter_is_that_of_scipy(mode, cutoff, n_channels):
-    """To rounding: of the sections in double precision, and of the traces, once on either way, in single."""
+    """The results are equal to the rounding of double precision; float32 traces are rounded once on either way."""
     design = design_filter(FS, Filter(filter_cutoff=cutoff, filter_mode=mode))
     kind = "bandpass" if np.ndim(cutoff) else "highpass"
     assert np.array_equal(design.sections, signal.butter(3, cutoff, btype=kind, fs=FS, output="sos"))
@@ -47,7 +47,7 @@ def test_filter_is_sosfiltfilt_away_from_the_ends():
 @pytest.mark.parametrize("mode", ["filtfilt", "lfilter"])
 @pytest.mark.parametrize("cutoff", [(300.0, 6000.0), 300.0, (5.0, 8000.0)])
 def test_pieces_with_margins_equal_the_filtered_whole(mode, cutoff):
-    """SciPy filters the whole signal at once; a piece with its margins gives the same, to a millionth of the signal."""
+    """A piece with its margins equals SciPy's filter of the whole signal, to a millionth of the signal."""
     design = design_filter(FS, Filter(filter_cutoff=cutoff, filter_mode=mode))
     before, after = design.margins
     assert after == (before if mode == "filtfilt" else 0)
@@ -59,7 +59,7 @@ def test_pieces_with_margins_equal_the_filtered_whole(mode, cutoff):
 
 @pytest.mark.parametrize("mode", ["filtfilt", "lfilter"])
 def test_response_to_a_waveform_is_whole(mode):
-    """Beside it there is nothing: its energy is that of the product of the spectra."""
+    """Nothing is left out: the energy is that of the product of the spectra."""
     design = design_filter(FS, Filter(filter_mode=mode))
     waveform = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
     response, before = design.response(waveform)
@@ -83,7 +83,7 @@ def test_filter_passes_and_stops_what_it_should(mode):
 
 
 def test_noise_gain_is_what_the_filter_does_to_noise():
-    """White, and coloured: by both filters on the same numbers, against the gain from their responses."""
+    """Filtered white and coloured numbers have the standard deviations that follow from the responses of the filters."""
     colour = design_colour(FS, Noise())
     for mode in ("filtfilt", "lfilter"):
         design = design_filter(FS, Filter(filter_mode=mode))

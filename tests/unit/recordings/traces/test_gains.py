@@ -35,7 +35,7 @@ BURST = BurstDecay(exp_decay=0.2, n_burst_spikes=10, max_burst_duration=100.0)
 
 
 def test_gains_along_a_burst_are_those_of_mearec():
-    """Intervals of 5 ms: measured with MEArec 1.11, in a recording without chunks."""
+    """The gains of intervals of 5 ms were measured with MEArec 1.11, in a recording without chunks."""
     gains = burst_gains(np.arange(11) * 5.0, BURST)
     assert np.round(gains, 2).tolist() == [1, 0.55, 0.48, 0.44, 0.42, 0.40, 0.38, 0.37, 0.36, 0.35, 1]
 

@@ -33,7 +33,7 @@ N_PHASES, PEAK, N_T = 16, 60, 160
 
 
 def spike_shape(time):
-    """A waveform with its peak at 0, in samples, that is over within the window."""
+    """Return a waveform with its peak at 0, in samples, that ends within the window."""
     return -np.exp(-((time / 6) ** 2)) + 0.4 * np.exp(-(((time - 20) / 15) ** 2))
 
 
@@ -48,7 +48,7 @@ def upsampled_shape():
 
 @pytest.mark.parametrize("factor", [1.0, 1.0001, 1.37, 2.0])
 def test_wider_spikes_are_slower_about_their_peak(factor):
-    """Against the waveform itself. A straight line between points errs by at most their distance squared times f'' / 8."""
+    """The error of a straight line between points is at most their distance squared times f'' / 8."""
     samples, phases = np.array([300, 700, 1100]), np.array([0, 5, 15])
     gains = np.array([[1, 1], [0.8, 0.8], [0.5, 0.4]], dtype=np.float32)
     traces = np.zeros((1500, 2), dtype=np.float32)

@@ -8,7 +8,7 @@ from allenrec.recordings.traces.low_rank import low_rank
 
 @pytest.mark.parametrize("shape", [(1, 50), (3, 224), (384, 100)])
 def test_components_are_the_template(shape):
-    """Smooth in time and over contacts, as fields are, or noise, which is of full rank; and silence."""
+    """This holds for fields, which are smooth in time and over contacts, for noise, which has full rank, and for zeros."""
     rng = np.random.default_rng(0)
     noise = rng.standard_normal(shape)
     across, along = (np.linspace(0, 1, n)[:, np.newaxis] for n in shape)

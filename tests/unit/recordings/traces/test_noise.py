@@ -10,18 +10,26 @@ from unit.recordings.traces.examples import BANDPASS, FS, POSITIONS, far_neurons
 
 from allenrec.probes import load_probe
 from allenrec.recordings.tick_grid import TickGrid
-from allenrec.recordings.traces.noise import NOISE_MODES, _mix, design_noise, exponential_covariance, mixing_matrix
+from allenrec.recordings.traces.noise import (
+    NOISE_MODES,
+    _mix,
+    design_noise,
+    exponential_covariance,
+    mixing_matrix,
+    noise_at_level,
+)
 from allenrec.recordings.traces.noise_parts import NoiseInputs, NoiseParts
 from allenrec.recordings.traces.white_noise import BLOCK
 from allenrec.settings.recordings import Noise, Recording, RecordingSignal
 
 
 def noise(seed=0, bandpass=None, **changes):
-    settings = Recording(library="test", recordings=RecordingSignal(**changes))
-    inputs = NoiseInputs((seed, "n"), settings, POSITIONS, None, TickGrid(FS, 1, 1))
-    far = settings.recordings.noise_mode == "far-neurons"
-    parts = NoiseParts(source=far_neurons(), floor=0.5) if far else NOISE_MODES[settings.recordings.noise_mode].design(inputs)
-    return design_noise((seed, "n"), settings.recordings, FS, len(POSITIONS), bandpass, parts)
+    signal = RecordingSignal(**changes)
+    if signal.noise_mode == "far-neurons":
+        parts = NoiseParts(source=far_neurons(), floor=0.5)
+        return noise_at_level((seed, "n"), signal, FS, len(POSITIONS), bandpass, parts)
+    settings = Recording(library="test", recordings=signal)
+    return design_noise(NoiseInputs((seed,), settings, POSITIONS, None, TickGrid(FS, 1, 1)), bandpass)
 
 
 KINDS = {
@@ -53,7 +61,7 @@ def test_noise_of_a_sample_does_not_depend_on_the_piece(kind):
 @all_kinds
 @pytest.mark.parametrize("at", ["raw", "filtered"])
 def test_noise_has_its_level_where_it_was_asked_for(kind, at):
-    """In batches of 1 s, whose spread says how well the variance is known."""
+    """The variance is measured in batches of 1 s; their spread gives its standard error."""
     mine = noise(bandpass=BANDPASS, noise_level=7.0, noise_level_at=at, **kind)
     n, before = int(FS), BANDPASS.margins[0]
     batches = [mine.draw(second * n - before, (second + 1) * n + before) for second in range(20)]
@@ -79,8 +87,8 @@ def test_white_noise_is_white_and_normal():
 
 
 @pytest.mark.parametrize("probe", ["SqMEA-10-15", "Neuropixels2-384", "tetrode", "Neuronexus-32"])
-def test_covariance_is_one_at_every_pitch(probe):
-    """MEArec's kernel is none on the first three of these."""
+def test_covariance_is_positive_definite_at_every_pitch(probe):
+    """The covariance is positive definite at any pitch; MEArec's kernel is not on the first three of these probes."""
     positions = load_probe(probe, 1).positions
     covariance = exponential_covariance(positions, 30.0)
     assert np.linalg.eigvalsh(covariance).min() > 1e-3
@@ -102,7 +110,7 @@ def test_correlation_is_a_half_at_the_half_distance():
 
 
 def test_sample_covariance_is_that_of_the_kernel():
-    """The variance of an entry of a Wishart matrix, a sample covariance, is (C_ii C_jj + C_ij^2) / n."""
+    """The variance of an entry of a sample covariance (a Wishart matrix) is (C_ii C_jj + C_ij^2) / n."""
     drawn = noise(noise_mode="distance-correlated", noise_level=1.0).draw(0, 100 * BLOCK).astype(float)
     expected = exponential_covariance(POSITIONS, 30.0)
     error = np.sqrt((1 + expected**2) / len(drawn))
@@ -125,19 +133,19 @@ def test_compiled_product_is_the_product(n, n_channels):
 BITS = """
 import hashlib, json
 import numpy as np
-from allenrec.recordings.traces.noise import design_noise, exponential_covariance
+from allenrec.recordings.traces.noise import exponential_covariance, noise_at_level
 from allenrec.recordings.traces.noise_parts import NoiseParts
 from allenrec.settings.recordings import RecordingSignal
 positions = np.random.default_rng(0).uniform(0, 400, (500, 3))
 chosen = RecordingSignal(noise_mode="distance-correlated", noise_color=True)
 parts = NoiseParts(covariance=exponential_covariance(positions, 30.0))
-drawn = design_noise((0, "n"), chosen, 32000.0, 500, None, parts).draw(-5, 3000)
+drawn = noise_at_level((0, "n"), chosen, 32000.0, 500, None, parts).draw(-5, 3000)
 print(json.dumps(hashlib.sha256(drawn.tobytes()).hexdigest()))
 """
 
 
 def test_noise_does_not_depend_on_the_threads_of_blas(monkeypatch):
-    """The product of 500 channels by OpenBLAS does."""
+    """OpenBLAS gives other bits for the product of 500 channels with two threads than with one."""
     found = set()
     for threads in ("1", "2"):
         monkeypatch.setenv("OMP_NUM_THREADS", threads)
@@ -147,7 +155,7 @@ def test_noise_does_not_depend_on_the_threads_of_blas(monkeypatch):
 
 
 def test_coloured_noise_has_its_spectrum():
-    """By Welch: a mean of k independent periodograms has a relative error of 1 / sqrt(k)."""
+    """The mean of k independent periodograms (Welch) has a relative error of 1 / sqrt(k)."""
     drawn = noise(noise_color=True, noise_level=1.0).draw(0, 400 * 4096).astype(float)
     frequencies, found = signal.welch(drawn, FS, nperseg=4096, noverlap=0, axis=0)
     inner = slice(8, -8)  # the window smears the ends, and the peak by less than the error
@@ -161,7 +169,7 @@ def test_contact_that_no_far_neuron_reaches_has_white_noise():
     far = far_neurons()
     far.templates.spatial[..., 2] = 0
     chosen, parts = RecordingSignal(noise_mode="far-neurons"), NoiseParts(source=far, floor=0.5)
-    mine = design_noise((0, "n"), chosen, FS, len(POSITIONS), BANDPASS, parts)
+    mine = noise_at_level((0, "n"), chosen, FS, len(POSITIONS), BANDPASS, parts)
     assert mine.draw(0, 50000)[:, 2].std() == pytest.approx(10, rel=5 / np.sqrt(1e5))
 
 

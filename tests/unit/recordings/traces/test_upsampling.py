@@ -11,7 +11,7 @@ from allenrec.recordings.traces.upsampling import Upsampling, padded, upsample_t
 
 @pytest.mark.parametrize("fs", [32000.0, 30000.0, 24414.0625, 20000.0, 40000.0])
 def test_every_phase_is_the_waveform_at_the_shifted_time(fs):
-    """Against the formula of the waveform; the bound is what a spectrum of float32 samples leaves, of 240 µV."""
+    """Phases follow the formula of the waveform; the bound is the error of the spectrum of float32 samples, of 240 µV."""
     upsampled = upsample_template(template(), Upsampling(64, FS, fs, n_phases=8, pad_len=(3.0, 3.0)))
     waveforms = waveforms_of(upsampled.temporal, upsampled.spatial)
     for phase in range(8):

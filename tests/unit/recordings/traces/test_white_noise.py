@@ -9,7 +9,7 @@ from allenrec.recordings.traces.white_noise import BLOCK, _log, _sine_and_cosine
 
 
 def test_white_noise_is_normal_far_out_and_in_pairs():
-    """Numbers beyond limits are as many as expected; those of one draw, half a block apart, are independent."""
+    """As many numbers lie beyond limits as expected, and the two numbers of one draw, half a block apart, are independent."""
     drawn = white_noise((3, "n"), 0, 8192 * BLOCK, np.ones(2, dtype=np.float32))
     for limit in (3, 4, 4.5, 5):
         expected = drawn.size * stats.norm.sf(limit)
@@ -21,7 +21,7 @@ def test_white_noise_is_normal_far_out_and_in_pairs():
 
 
 def test_random_bits_of_a_channel_are_those_of_numpy():
-    """The normal numbers by NumPy's functions, from NumPy's generator, begun where that of the channel begins."""
+    """NumPy's generator, begun at the state of a channel, gives the same numbers by NumPy's functions."""
     drawn = white_noise((3, "n"), 5 * BLOCK, 6 * BLOCK, np.ones(3, dtype=np.float32))
     states = generator(3, "n", 5, bit_generator=np.random.SFC64).bit_generator.random_raw((3, 3))
     for channel in range(3):
@@ -45,7 +45,7 @@ def test_functions_of_white_noise_are_those_of_numpy():
 
 
 def test_no_block_of_noise_comes_twice_in_an_hour():
-    """MEArec draws chunks from a thousand seeds. Here the first numbers of each block are compared."""
+    """The first numbers of each block are compared. (MEArec draws chunks from a thousand seeds.)"""
     one = np.ones(1, dtype=np.float32)
     starts = range(0, int(3600 * FS), BLOCK)
     assert len({white_noise((0, "n"), start, start + 8, one).tobytes() for start in starts}) == len(starts) > 50000

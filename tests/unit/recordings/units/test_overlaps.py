@@ -46,7 +46,7 @@ def test_coincidences_include_the_ends_of_the_window():
 
 
 def test_units_overlap_though_their_troughs_come_at_different_times():
-    """MEArec looks at one sample, and says no."""
+    """MEArec compares them at one sample, and finds no overlap."""
     templates = np.zeros((3, 4, 50))
     templates[0, 1, 20] = templates[1, 1, 25] = templates[2, 3, 20] = -50
     overlaps = spatial_overlaps(-templates.min(axis=2), 0.9)

@@ -1,4 +1,4 @@
-"""Which templates become units."""
+"""Selection: which templates become units."""
 
 import numpy as np
 import pandas as pd
@@ -58,7 +58,7 @@ def test_all_limits_are_kept(seed):
 
 
 def test_types_match_by_equality():
-    """ "aspiny" and "sparsely spiny" contain "spiny"; MEArec takes them for it."""
+    """The names "aspiny" and "sparsely spiny" contain "spiny"; MEArec takes them for it."""
     rows = select(6, 4)
     assert (TYPES[rows[:6]] == "spiny").all() and (TYPES[rows[6:]] == "aspiny").all()
 
@@ -71,7 +71,7 @@ def test_one_more_unit_changes_none_of_the_others(changes):
 
 
 def test_crowded_requests_are_filled_as_far_as_they_can():
-    """Two places 30 µm apart, and one between them: the one that is not needed does not stand in the way."""
+    """There are two places 30 µm apart and one between them; a cell there that is not needed does not stand in the way."""
     locations = np.array([[0.0, 0, 0], [0, 0, 15], [0, 0, 30]])
     types = np.array(["aspiny", "spiny", "aspiny"])
     rows = candidates(locations, np.full(3, 50.0), types)
@@ -82,8 +82,8 @@ def test_crowded_requests_are_filled_as_far_as_they_can():
 
 
 def test_distance_is_kept_at_every_step_of_a_drift():
-    """Of two cells 30 µm apart the one moves away from the other; of two others, towards it. All go up, also those whose
-    library went down."""
+    """Of two cells 30 µm apart, one moves away from the other; of two others, one moves towards the other. All go up, also
+    those whose path in the library went down."""
     start = np.array([[10.0, 0, 0], [10, 30, 0], [10, 0, 200], [10, 30, 200]])
     ways = np.array([[0, 0, 20.0], [0, 10, 20], [0, 0, 20], [0, -10, 20]])
     steps = np.array([[0.0], [0.5], [1.0]])
@@ -136,7 +136,7 @@ def test_no_units_is_a_valid_request(n_overlap_pairs):
 
 
 def overlapping(rows, threshold):
-    """Pairs counted from the definition: the trough of one at the loudest contact of the other, at any time."""
+    """Count pairs by the definition: the trough of one template at the peak channel of the other, at any time."""
     pairs = 0
     for k, a in enumerate(rows):
         for b in rows[:k]:
@@ -162,7 +162,7 @@ def test_too_many_pairs_are_refused_with_what_was_found():
 
 
 def test_no_two_units_are_too_much_alike():
-    """Each template twice, the second time louder and later: cosine 1. Only one of each may be taken."""
+    """The library has each template twice, the second time larger and later. Their cosine is 1; only one may be taken."""
     twins = np.concatenate((TEMPLATES, 1.3 * np.roll(TEMPLATES, 4, axis=2)))
     locations = np.concatenate((LOCATIONS, LOCATIONS + np.array([0, 100, 0])))
     rows = candidates(locations, np.full(600, 50.0), np.full(600, "spiny"), templates=twins)
@@ -186,7 +186,7 @@ SOME = np.array(["aspiny", "spiny", "sparsely spiny", "spiny"])
 
 
 def test_named_templates_are_matched_to_types():
-    """Whatever their order; in MEArec the types of trains and templates then disagree."""
+    """The order does not matter; in MEArec the types of trains and templates then disagree."""
     assert named_templates([3, 0, 1], SOME, GROUPS).tolist() == [3, 1, 0]
 
 
@@ -204,7 +204,7 @@ def test_named_templates_that_do_not_fit_are_named(rows, message):
 
 
 def test_counts_are_those_of_a_table():
-    """Types by equality, over a library of many types whose names contain each other."""
+    """Types are matched by equality in a library of types whose names contain each other."""
     types = np.array(["VIS5", "VIS5a", "xVIS5"])[np.arange(300) % 3]
     groups = [UnitGroup("excitatory", ["VIS5"], 5)]
     rows = select_templates(np.random.default_rng(0), candidates(types=types), groups, UnitSelection(**LIMITS), STILL)
