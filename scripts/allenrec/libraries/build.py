@@ -52,7 +52,7 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, given=None
         If there are fewer than `n` templates and `on_shortfall` is "fail", if `n` has no number for the cell type, or a given
         pose names a spike that is not there.
     """
-    model_id, probe = currents.attributes["model_id"], load_probe(settings.probe, settings.ncontacts)
+    model_id, probe = currents.info.model_id, load_probe(settings.probe, settings.ncontacts)
     beside = _cell_on_probe(currents, probe, settings, threads)
     if given is None:
         n = templates_of_type(settings.n, cell, name)
@@ -89,7 +89,7 @@ def _cell_on_probe(currents, probe, settings, threads):
         image_factor=probe.image_factor(settings.image_factor),
         min_amp=settings.min_amp,
         check_eap_shape=settings.check_eap_shape,
-        peak_sample=int(currents.attributes["stimulus"]["cut_out"][0] / float(currents.attributes["dt"])),
+        peak_sample=currents.info.settings.window_samples[0],
         threads=threads,
     )
 
@@ -131,8 +131,8 @@ def _write(path, templates, sampled, paths, centre, currents, cell, settings, pr
         params=settings.model_dump()
         | {
             "n": n_wanted,
-            "dt": float(currents.attributes["dt"]),
-            "cut_out": currents.attributes["stimulus"]["cut_out"],
+            "dt": currents.info.settings.dt,
+            "cut_out": currents.info.settings.cut_out,
             "image_factor": probe.image_factor(settings.image_factor),
             "seed": seed,
             "cell_models_folder": "allen_models",
@@ -140,8 +140,8 @@ def _write(path, templates, sampled, paths, centre, currents, cell, settings, pr
         },
         provenance={
             "config": settings.model_dump(mode="json"),
-            "digests": currents.attributes["digests"],
-            "versions": currents.attributes["versions"] | {package: version(package) for package in PACKAGES},
+            "digests": currents.info.digests,
+            "versions": currents.info.versions | {package: version(package) for package in PACKAGES},
             "seed": seed,
         },
     )

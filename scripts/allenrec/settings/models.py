@@ -1,6 +1,6 @@
-"""Cells, where their models come from, and their spikes."""
+"""Settings of cells, of the sources of their models, and of the simulation of their spikes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,6 +12,8 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Query(Block):
+    """A question about cells; keys that are None do not restrict the answer."""
+
     dendrite_type: OneOrMore | None = Field(None, description="`spiny`, `aspiny`, `sparsely spiny`; matched by equality.")
     layer: OneOrMore | None = Field(None, description="Layer of the cortex; of the mouse: 1, 2/3, 4, 5, 6a, 6b.")
     area: OneOrMore | None = Field(None, description="Area of the cortex, such as `VISp`.")
@@ -28,12 +30,14 @@ class Query(Block):
 
 
 class Cells(Block):
+    """The cell table, and the question that it answers, if there is one."""
+
     query: Query | None = Field(description="A question to the Allen site, which `snakemake query` asks once.")
     table: str = Field("config/queried_cells.tsv", description="The cell table that answers it; review it and keep it.")
 
     @model_validator(mode="before")
     @classmethod
-    def _path_of_a_table(cls, value):
+    def _path_of_a_table(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"query": None, "table": value}
         if not isinstance(value, dict):
@@ -42,6 +46,8 @@ class Cells(Block):
 
 
 class Allen(Block):
+    """The web API of the Allen site."""
+
     url: str = Field(
         "https://api.brain-map.org", pattern=r"^https?://[^/ ]+", description="Address of the web API of the Allen site."
     )
@@ -52,10 +58,13 @@ class Allen(Block):
 
 
 class Models(Block):
+    """Sources of models, and how models are checked and loaded."""
+
+    # A test holds these names in step with the register of sources in `allenrec.models.sources`.
     sources: list[Literal["local", "bmtk", "allen"]] = Field(
         ["local", "bmtk", "allen"],
         min_length=1,
-        description="Where models come from, tried in this order: `local` folders in `allen_models/` that a person put "
+        description="Where models come from, tried in this order: `local` folders in `allen_models/` that the user put "
         "there; the five cells of the PyPI wheel `bmtk`; the web API of the Allen site.",
     )
     allen: Allen = Field(Allen(), description="The web API of the Allen site.")
@@ -86,6 +95,8 @@ class Models(Block):
 
 
 class Intracellular(Block):
+    """The simulation of a model with a step current, and the windows around its spikes that are kept."""
+
     sim_time: PositiveFloat = Field(1.0, description="s. Length of a run up to the end of the current step.")
     dt: PositiveFloat = Field(2.0**-5, le=0.1, description="ms. Time step of the simulation and sample of the templates.")
     delay: PositiveFloat = Field(10.0, description="ms. Onset of the current step.")
@@ -97,8 +108,19 @@ class Intracellular(Block):
     start_amplitude: PositiveFloat = Field(0.2, description="nA. First step that the search tries.")
     max_runs: PositiveInt = Field(20, description="runs. After so many the search gives up.")
 
+    @property
+    def step_duration(self) -> float:
+        """The length of the current step, ms."""
+        return 1000.0 * self.sim_time - self.delay
+
+    @property
+    def window_samples(self) -> tuple[int, int]:
+        """The numbers of samples of a window before its spike's peak and from there on."""
+        before, after = self.cut_out
+        return int(before / self.dt), int(after / self.dt)
+
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
         self.require_ordered("target_spikes")
         self.require(self.target_spikes[0] >= 1, "target_spikes", "must begin with 1 or more: spike 1 is dropped")
         self.require(min(self.cut_out) >= self.dt, "cut_out", f"must be dt, {self.dt:g} ms, or longer on either side")
