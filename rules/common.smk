@@ -26,9 +26,7 @@ try:
     if " " in sys.executable:  # Snakemake does not quote it
         raise UserError(f"{sys.executable}: Snakemake needs a path without spaces; move the environment to one")
     settings = load_settings(config)
-    rows = load_cell_table(
-        settings.cells, settings.models, query_pending=query_pending or not workflow.is_main_process
-    )
+    rows = load_cell_table(settings.cells, settings.models, query_pending=query_pending or not workflow.is_main_process)
     check_cell_type_column(rows, settings.cell_type_column)
     cells = {row.model_id: row.columns() for row in rows if row.model_id not in settings.models.leave_out}
     if rows and not cells:

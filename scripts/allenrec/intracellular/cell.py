@@ -1,7 +1,7 @@
 """The faithful cell: AllenSDK's two recipes, carried out inside `LFPy.Cell`.
 
 With `simulation`, this is one of the two modules that need NEURON. The recipes are those of
-`allensdk.model.biophysical.utils` (`Utils` and `AllActiveUtils`), step by step. A cell that leaves one step out is another cell:
+`allensdk.model.biophysical.utils` (`Utils` and `AllActiveUtils`), step by step. A cell that leaves one out is another cell:
 its rest is off by 10 to 20 mV, and it has up to 2.6 times the spikes.
 """
 
