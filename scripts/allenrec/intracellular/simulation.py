@@ -75,7 +75,6 @@ def simulate_model(
         As in `load_cell` and `simulate_spikes`.
     """
     cell = load_cell(model_folder, mechanisms, dt=settings.dt, axon=axon)
-    model = cell.model
     spikes = simulate_spikes(cell, settings, progress=_print_response)
     steps = steps_to_compare(read_recorded_steps(model_folder), recorded_steps)
     model_spikes, at_rest = compare_with_recorded(cell, steps, threshold=settings.threshold)
@@ -83,26 +82,31 @@ def simulate_model(
         print(f"{step.amplitude:.4g} nA: {count} spikes, in the recorded cell {' '.join(map(str, step.spikes))}")
     found = ", ".join(dict.fromkeys(spikes.search_flags + flags(steps, model_spikes, at_rest)))
     if found:
-        print(f"model {model.model_id} is flagged: {found}")
-    info = CurrentsInfo(
+        print(f"model {cell.model.model_id} is flagged: {found}")
+    return Currents(
+        info=_info(cell, settings, specimen_id, cell_type, found),
+        recorded_amplitude=np.array([step.amplitude for step in steps]),
+        recorded_cell_spikes=np.array([sum(step.spikes) / len(step.spikes) for step in steps]),
+        recorded_model_spikes=np.array(model_spikes),
+        **vars(spikes),
+    )
+
+
+def _info(cell: AllenCell, settings: Intracellular, specimen_id: str, cell_type: str, flags: str) -> CurrentsInfo:
+    """Return the origin of the currents of a cell."""
+    model = cell.model
+    return CurrentsInfo(
         model_id=model.model_id,
         specimen_id=specimen_id,
         cell_type=cell_type,
-        facts=replace(cell_facts(read_metadata(model_folder)), model_kind=model.kind, flags=found),
+        facts=replace(cell_facts(read_metadata(model.folder)), model_kind=model.kind, flags=flags),
         model_kind=model.kind,
         axon=cell.axon,
         celsius=model.temperature,
         v_init=model.v_init,
         settings=settings,
         versions={package: version(package) for package in ("neuron", "LFPy", "numpy")},
-        digests=input_digests(model_folder),
-    )
-    return Currents(
-        info=info,
-        recorded_amplitude=np.array([step.amplitude for step in steps]),
-        recorded_cell_spikes=np.array([sum(step.spikes) / len(step.spikes) for step in steps]),
-        recorded_model_spikes=np.array(model_spikes),
-        **vars(spikes),
+        digests=input_digests(model.folder),
     )
 
 

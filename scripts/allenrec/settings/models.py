@@ -53,9 +53,7 @@ class Allen(Block):
     )
     timeout: PositiveFloat = Field(30.0, description="s. Longest silence of the server.")
     retries: int = Field(4, ge=0, description="Further attempts after a server error, a broken connection or a time-out.")
-    backoff: Nonnegative = Field(
-        1.0, description="s. Pause before the first further attempt; each pause after it is twice as long."
-    )
+    backoff: Nonnegative = Field(1.0, description="s. Pause before the first further attempt; it doubles with each attempt.")
     parallel: int = Field(2, ge=1, le=60, description="Number of downloads at once.")
 
 
