@@ -32,15 +32,13 @@ PEER = "MEArec 1.11.0, calc_extracellular"
 
 def save_currents(folder, mechanisms, path):
     """Simulate a model with the default settings and write its intracellular file; return its number of segments."""
-    from allenrec.intracellular.cell import load_cell
     from allenrec.intracellular.intracellular_file import write_currents
-    from allenrec.intracellular.simulation import simulate_spikes
+    from allenrec.intracellular.simulation import simulate_model
     from allenrec.settings.models import Intracellular
 
-    settings = Intracellular().model_dump()
-    cell = load_cell(folder, mechanisms, dt=settings.pop("dt"))
-    write_currents(path, {"stimulus": settings, "dt": cell.dt}, simulate_spikes(cell, **settings))
-    return int(cell.totnsegs)
+    currents = simulate_model(folder, mechanisms, Intracellular())
+    write_currents(path, currents)
+    return len(currents.diameter)
 
 
 def save_for_mearec(path, folder, model_name):
@@ -116,7 +114,7 @@ def cell_beside(path, probe, threads=1):
         probe.points,
         Medium(settings.sigma, settings.source, probe.image_factor(settings.image_factor)),
         settings,
-        peak_sample=int(currents.attributes["stimulus"]["cut_out"][0] / currents.attributes["dt"]),
+        peak_sample=currents.info.settings.window_samples[0],
         threads=threads,
     )
     return cell, probe.positions, settings, len(currents.imem)

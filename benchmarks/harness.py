@@ -38,8 +38,9 @@ os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
 def fetch_models(model_ids):
     """Return the folders of models by id, fetched from the bmtk wheel when they are not there yet."""
     from allenrec.models.sources import fetch_model
+    from allenrec.settings.models import Models
 
-    return {m: fetch_model(m, WORK / "models", ["local", "bmtk"]) for m in model_ids}
+    return {m: fetch_model(m, WORK / "models", Models(sources=["local", "bmtk"])) for m in model_ids}
 
 
 def compile_for(folders):

@@ -20,27 +20,16 @@ LIMIT_RATIO = 1 / 2.5
 def our_stage(folder, mechanisms):
     """Return the seconds of the stage with its default settings, and its amplitude (nA) and number of runs."""
     # NEURON is imported in the processes that simulate, never in the one that starts them.
-    from allenrec.intracellular.cell import load_cell
     from allenrec.intracellular.intracellular_file import write_currents
-    from allenrec.intracellular.simulation import simulate_spikes
-    from allenrec.models.archive import input_digests
+    from allenrec.intracellular.simulation import simulate_model
     from allenrec.settings.models import Intracellular
 
-    settings = Intracellular().model_dump()
     with tempfile.TemporaryDirectory() as temporary:
         start = time.perf_counter()
-        cell = load_cell(folder, mechanisms, dt=settings.pop("dt"))
-        result = simulate_spikes(cell, **settings)
-        attributes = {
-            "model_id": cell.model.model_id,
-            "amplitude": result["amplitude"],
-            "dt": cell.dt,
-            "stimulus": settings,
-            "digests": input_digests(folder),
-        }
-        write_currents(Path(temporary) / "currents.h5", attributes, result)
+        currents = simulate_model(folder, mechanisms, Intracellular())
+        write_currents(Path(temporary) / "currents.h5", currents)
         seconds = time.perf_counter() - start
-    return {"seconds": seconds, "amplitude": result["amplitude"], "runs": len(result["search"]["amplitude"])}
+    return {"seconds": seconds, "amplitude": currents.amplitude, "runs": len(currents.search_amplitude)}
 
 
 def plain_run(folder, mechanisms, amplitude):

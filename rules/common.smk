@@ -14,26 +14,21 @@ os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.env
 
 from allenrec.common.code_digest import code_digest
 from allenrec.common.errors import UserError
-from allenrec.cells.query import answered_cells
+from allenrec.cells.query import load_cell_table
 from allenrec.settings import load_settings
 from allenrec.common.probe_names import probe_names
 from allenrec.cells.table import check_cell_type_column
 
 #: Whether the target is the question itself, which may have no answer yet; the engine does not know its targets this early.
-to_be_asked = "query" in sys.argv[1:]
+query_pending = "query" in sys.argv[1:]
 
 try:
     if " " in sys.executable:  # Snakemake does not quote it
         raise UserError(f"{sys.executable}: Snakemake needs a path without spaces; move the environment to one")
     settings = load_settings(config)
-    rows = answered_cells(
-        settings.cells.model_dump(),
-        settings.models.kind,
-        settings.models.allen.model_dump(exclude={"parallel"}),
-        to_be_asked=to_be_asked or not workflow.is_main_process,
-    )
+    rows = load_cell_table(settings.cells, settings.models, query_pending=query_pending or not workflow.is_main_process)
     check_cell_type_column(rows, settings.cell_type_column)
-    cells = {row["model_id"]: row for row in rows if row["model_id"] not in settings.models.leave_out}
+    cells = {row.model_id: row.columns() for row in rows if row.model_id not in settings.models.leave_out}
     if rows and not cells:
         raise UserError("config: models.leave_out: no model of the cell table is left")
     if "evaluate" in sys.argv[1:] and workflow.is_main_process and not workflow.deployment_settings.deployment_method:
@@ -123,11 +118,18 @@ def runtime(base):
     return lambda wildcards, attempt: base * attempt
 
 
-def model_files_of_a_person(wildcards):
-    """Files that a person put into a model folder; they are checked again when they change."""
-    from allenrec.models.sources import files_of_a_person
+def user_model_files(wildcards):
+    """Return the files that the user put into a model folder. They are checked again when they change."""
+    from allenrec.models.sources.register import rule_inputs
 
-    return [str(path) for path in files_of_a_person(f"allen_models/neuronal_model_{wildcards.model}")]
+    return [str(path) for path in rule_inputs(f"allen_models/neuronal_model_{wildcards.model}")]
+
+
+def source_settings():
+    """Return the settings of the sources of models, as their fetches depend on them."""
+    from allenrec.models.sources.register import rule_params
+
+    return rule_params(settings.models)
 
 
 def probe_file(wildcards):

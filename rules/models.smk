@@ -34,7 +34,7 @@ rule save_config:
 rule download_model:
     """A model folder in the archive's layout, complete and checked."""
     input:
-        files=model_files_of_a_person,
+        files=user_model_files,
     output:
         ensure("allen_models/neuronal_model_{model}/verified.json", non_empty=True),
     log:
@@ -52,8 +52,7 @@ rule download_model:
         runtime=runtime(30),
     params:
         code=code("models/download_model.py"),
-        sources=settings.models.sources,
-        options={"allen": settings.models.allen.model_dump(exclude={"parallel"})},
+        models=source_settings(),
     message:
         "Fetching and checking model {wildcards.model}"
     script:

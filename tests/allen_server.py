@@ -13,7 +13,7 @@ FILTERED = ("neuronal_model_template_id", "specimen_id")
 
 
 def archive_of(folder, *, without=(), renamed=None, extra=()):
-    """The zip archive of a model folder: flat, as the download link of the Allen site gives it.
+    """Return the zip archive of a model folder: flat, as the download link of the Allen site gives it.
 
     `without` are beginnings of names to leave out; `renamed` maps names; `extra` are (ZipInfo or name, content).
     """
@@ -32,9 +32,12 @@ def archive_of(folder, *, without=(), renamed=None, extra=()):
 
 
 class AllenServer:
-    """`archives` maps model ids to bytes; `cells` and `models` are the rows of the site's two tables; `faults` maps model ids,
-    or "query", to a list of misbehaviours, one for each request, the last one for all further requests; `page` is the
-    largest number of rows in an answer; `requests` are the paths asked for, `queries` the queries."""
+    """A stand-in for the Allen site on a port of the loopback interface.
+
+    `archives` maps model ids to bytes; `cells` and `models` are the rows of the site's two tables. `faults` maps model ids, or
+    "query", to a list of misbehaviours: one for each request, the last one for all further requests. `page` is the largest
+    number of rows in an answer. `requests` are the paths of the requests so far, `queries` the queries.
+    """
 
     def __init__(self):
         self.archives, self.cells, self.models, self.faults = {}, [], [], {}

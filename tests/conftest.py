@@ -9,6 +9,7 @@ from workflow.snake import copy_workflow, snakemake
 
 from allenrec.models.mechanisms import compile_mechanisms
 from allenrec.models.sources import fetch_model
+from allenrec.settings.models import Models
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +17,7 @@ def models_folder(tmp_path_factory):
     """A folder with the five models of the bmtk wheel."""
     folder = tmp_path_factory.mktemp("allen_models")
     for model in WHEEL_MODELS:
-        fetch_model(model, folder, ["bmtk"])
+        fetch_model(model, folder, Models(sources=["bmtk"]))
     return folder
 
 

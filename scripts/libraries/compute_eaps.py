@@ -6,7 +6,7 @@ with job_log(snakemake):
     import numpy as np
     from tqdm import tqdm
 
-    from allenrec.cells.table import describe_cell
+    from allenrec.cells.table import CellRow, describe_cell
     from allenrec.intracellular.intracellular_file import read_currents
     from allenrec.libraries.build import build_cell_library, templates_of_type
     from allenrec.libraries.library_file import poses_of
@@ -15,7 +15,8 @@ with job_log(snakemake):
 
     name, settings = snakemake.wildcards.library, LibrarySettings.model_validate(snakemake.params.settings)
     currents = read_currents(snakemake.input.currents[0])
-    cell = describe_cell(snakemake.params.cell, currents.attributes["facts"], snakemake.params.cell_type_column)
+    row = CellRow.from_columns(snakemake.params.cell)
+    cell = describe_cell(row, currents.info.facts, snakemake.params.cell_type_column)
     given = None
     if settings.poses_from is not None:
         given = poses_of(snakemake.input.poses)

@@ -10,9 +10,10 @@ with job_log(snakemake) as terminal:
     from tqdm import tqdm
 
     from allenrec.models.sources import fetch_model
+    from allenrec.settings.models import Models
 
     models_folder = Path(snakemake.output[0]).parents[1]
-    folder = fetch_model(snakemake.wildcards.model, models_folder, snakemake.params.sources, snakemake.params.options)
+    folder = fetch_model(snakemake.wildcards.model, models_folder, Models.model_validate(snakemake.params.models))
     print(f"{folder}: complete and sound")
 
     # The progress of all downloads of this run; each is a job of its own.

@@ -12,18 +12,11 @@ from allenrec.settings.libraries import Library
 LIBRARY_CELLS = {"473863510": "spiny", "473863035": "spiny", "472912177": "aspiny"}
 
 SIMULATE = """
-from allenrec.intracellular.cell import load_cell
 from allenrec.intracellular.intracellular_file import write_currents
-from allenrec.intracellular.simulation import simulate_spikes
+from allenrec.intracellular.simulation import simulate_model
 from allenrec.settings.models import Intracellular
 folder, mechanisms, path = sys.argv[1:]
-settings = Intracellular().model_dump()
-cell = load_cell(folder, mechanisms, dt=settings.pop("dt"))
-result = simulate_spikes(cell, **settings)
-attributes = {"model_id": cell.model.model_id, "specimen_id": "1", "cell_type": "spiny", "model_kind": cell.model.kind,
-              "axon": cell.axon, "amplitude": result["amplitude"], "dt": cell.dt, "stimulus": settings,
-              "digests": {"a": "b"}, "versions": {"neuron": "9"}}
-write_currents(path, attributes, result)
+write_currents(path, simulate_model(folder, mechanisms, Intracellular(), specimen_id="1", cell_type="spiny"))
 """
 
 

@@ -22,22 +22,20 @@ HALO, HALO_COLOUR = 6.0, "#F7D9A0"
 
 
 def _heading(currents, what):
-    attributes = currents.attributes
-    parts = [f"model {attributes.get('model_id', '?')}", attributes.get("cell_type"), attributes.get("model_kind")]
-    return "  ·  ".join(str(part) for part in (what, *parts) if part)
+    parts = [f"model {currents.info.model_id}", currents.info.cell_type, currents.info.model_kind]
+    return "  ·  ".join(part for part in (what, *parts) if part)
 
 
 def _section_names(currents):
     """Return the types that the cell has, with the name of each."""
-    axon = AXON_NAMES.get(currents.attributes.get("axon"), "axon")
+    axon = AXON_NAMES.get(currents.info.axon, "axon")
     return {kind: axon if kind == "axon" else SECTION_NAMES[kind] for kind in SECTIONS if kind in currents.section}
 
 
 def _window_time(currents):
     """Return the time of the samples of a spike window, ms, 0 at the peak."""
-    dt = currents.attributes.get("dt") or float(currents.time[1] - currents.time[0])
     peak = int(np.argmax(currents.spike_vmem.mean(axis=0)))
-    return (np.arange(currents.spike_vmem.shape[1]) - peak) * dt
+    return (np.arange(currents.spike_vmem.shape[1]) - peak) * currents.info.settings.dt
 
 
 @styled
@@ -122,7 +120,7 @@ def _draw_projection(axes, currents, across, up):
 
 
 def _axon_is_replaced(currents):
-    return currents.attributes.get("axon") in REPLACED
+    return currents.info.axon in REPLACED
 
 
 def _morphology_legend(currents):
@@ -157,7 +155,7 @@ def soma_trace(currents):
     top = figure.add_subplot(grid[0, 0])
     bottom = figure.add_subplot(grid[1, 0], sharex=top)
     top.plot(currents.time, currents.vmem, color=INK, lw=0.8)
-    accepted = _accepted_run(currents)
+    accepted = currents.accepted_run
     peaks = np.interp(currents.spike_times, currents.time, currents.vmem)
     label = f"{len(peaks)} of {currents.search_n_spikes[accepted]} spikes are stored"
     top.plot(currents.spike_times, peaks, "o", ms=3.2, color=VERMILLION, label=label)
@@ -174,16 +172,10 @@ def soma_trace(currents):
     return figure
 
 
-def _accepted_run(currents):
-    """Return the index of the accepted run; the search ends with it."""
-    amplitude = currents.attributes.get("amplitude", currents.search_amplitude[-1])
-    return int(np.flatnonzero(np.isclose(currents.search_amplitude, amplitude))[-1])
-
-
 def _step(currents):
     """Return onset and end of the step current, ms."""
-    stimulus = currents.attributes.get("stimulus", {})
-    return stimulus.get("delay", 10.0), 1000.0 * stimulus.get("sim_time", (currents.time[-1] - 100.0) / 1000.0)
+    settings = currents.info.settings
+    return settings.delay, 1000.0 * settings.sim_time
 
 
 def _draw_search(axes, currents, accepted):
@@ -225,7 +217,7 @@ def spike_counts(currents):
     if len(steps):
         axes.plot(steps, currents.recorded_cell_spikes, "o-", color=INK, ms=6, label="recorded cell, mean")
         axes.plot(steps, currents.recorded_model_spikes, "D--", color=BLUE, ms=5, label="model, same steps")
-    flags = currents.attributes.get("facts", {}).get("flags")
+    flags = currents.info.facts.flags
     known = "" if len(steps) else "no recorded sweeps with this model"
     axes.set_title(flags or known, color=VERMILLION if flags else GREY)
     axes.set(xlabel="step amplitude (nA)", ylabel="number of spikes")

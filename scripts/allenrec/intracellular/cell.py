@@ -1,14 +1,16 @@
 """The faithful cell: AllenSDK's two recipes, carried out inside `LFPy.Cell`.
 
-With `intracellular`, one of the two modules that touch NEURON. The recipes are those of `allensdk.model.biophysical.utils`
-(`Utils` and `AllActiveUtils`), step by step; a cell that leaves one out is another cell (rest off by 10 to 20 mV, up to
-2.6 times the spikes).
+With `simulation`, this is one of the two modules that need NEURON. The recipes are those of
+`allensdk.model.biophysical.utils` (`Utils` and `AllActiveUtils`), step by step. A cell that leaves one out is another cell:
+its rest is off by 10 to 20 mV, and it has up to 2.6 times the spikes.
 """
 
 import os
 import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 # Read by NEURON when it is imported: no warning about a missing display from every job.
 os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
@@ -16,21 +18,32 @@ os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
 import LFPy
 import neuron
 import numpy as np
+from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
-from allenrec.models.archive import STUB_MECHANISMS, read_model
+from allenrec.models.archive import STUB_MECHANISMS, Model, read_model
 
 AXON_TREATMENTS = ("auto", "stub", "truncated", "keep")
-STUB_LENGTH = 30.0  # µm, each of the two sections
-STUB_DIAMETER = 1.0  # µm
-SEGMENT_LENGTH = 40.0  # µm
-#: How far from the soma AllenSDK takes the diameter of the second section of a truncated axon, µm
+#: Length of each of the two sections that replace an axon, µm
+STUB_LENGTH = 30.0
+#: Diameter of both sections of a stub, µm
+STUB_DIAMETER = 1.0
+#: Largest length of a segment, µm
+SEGMENT_LENGTH = 40.0
+#: Distance from the soma beyond which AllenSDK takes the diameter of the second section of a truncated axon, µm
 TRUNCATION_DISTANCE = 60.0
 
 
+class AllenCell(LFPy.Cell):
+    """An `LFPy.Cell` that knows its `model`, and with which treatment of the `axon` it was built."""
+
+    model: Model
+    axon: str
+
+
 @contextmanager
-def neuron_in_words():
-    """What NEURON refuses to run, a `UserError`; of a function, as a decorator."""
+def neuron_errors_for_users() -> Iterator[None]:
+    """Turn an error of NEURON into a `UserError`. It also decorates functions."""
     try:
         yield
     except RuntimeError as error:
@@ -39,8 +52,10 @@ def neuron_in_words():
         raise UserError(f"NEURON stops: {str(error).removeprefix('hocobj_call error: ')}") from None
 
 
-@neuron_in_words()
-def load_cell(model_folder, mechanisms, *, dt=2**-5, tstop=1000.0, axon="auto"):
+@neuron_errors_for_users()
+def load_cell(
+    model_folder: str | Path, mechanisms: str | Path, *, dt: float = 2**-5, tstop: float = 1000.0, axon: str = "auto"
+) -> AllenCell:
     """Build the cell that the Allen Institute fitted.
 
     One model a process: NEURON keeps its sections and mechanisms globally.
@@ -60,19 +75,24 @@ def load_cell(model_folder, mechanisms, *, dt=2**-5, tstop=1000.0, axon="auto"):
 
     Returns
     -------
-    LFPy.Cell
-        Soma centre at the origin, as it lies in the reconstruction. `cell.model` is the `Model` and `cell.axon` the
-        treatment that was chosen.
+    AllenCell
+        An `LFPy.Cell` with its soma centre at the origin, in the orientation of the reconstruction. `cell.model` is the
+        `Model` and `cell.axon` the treatment that was chosen.
 
     Raises
     ------
     UserError
         If the folder is not a sound model, or NEURON cannot load or run the mechanisms.
+
+    Examples
+    --------
+    >>> mechanisms = compile_mechanisms(folder / "modfiles", "mechanisms")  # doctest: +SKIP
+    >>> cell = load_cell(folder, mechanisms)  # doctest: +SKIP
     """
     model = read_model(model_folder)
     treatment = axon_treatment(model, axon)
     _load_mechanisms(Path(mechanisms).resolve())
-    cell = LFPy.Cell(
+    cell = AllenCell(
         morphology=str(model.morphology),
         v_init=model.v_init,
         celsius=model.temperature,
@@ -90,8 +110,8 @@ def load_cell(model_folder, mechanisms, *, dt=2**-5, tstop=1000.0, axon="auto"):
     return cell
 
 
-def axon_treatment(model, axon="auto"):
-    """Return "stub", "truncated" or "keep" for a model; "auto" follows from its kind and mechanisms."""
+def axon_treatment(model: Model, axon: str = "auto") -> str:
+    """Return "stub", "truncated" or "keep" for a model. "auto" is decided by the kind of the model and its mechanisms."""
     if axon not in AXON_TREATMENTS:
         raise UserError(f"axon: {axon!r} is not one of {', '.join(AXON_TREATMENTS)}")
     if axon != "auto":
@@ -99,7 +119,7 @@ def axon_treatment(model, axon="auto"):
     return "stub" if model.kind == "perisomatic" or model.mechanisms & STUB_MECHANISMS else "truncated"
 
 
-def _load_mechanisms(folder):
+def _load_mechanisms(folder: Path) -> None:
     try:
         loaded = neuron.load_mechanisms(str(folder), warn_if_already_loaded=False)
     except RuntimeError as error:
@@ -108,7 +128,7 @@ def _load_mechanisms(folder):
         raise UserError(f"{folder}: no compiled mechanisms for this kind of machine; compile them here")
 
 
-def _build(cell, model, axon):
+def _build(cell: AllenCell, model: Model, axon: str) -> None:
     """Turn the imported morphology into the model. The order is AllenSDK's."""
     h = neuron.h
     for section in h.soma:
@@ -117,21 +137,24 @@ def _build(cell, model, axon):
     for section in h.allsec():
         section.nseg = 1 + 2 * int(section.L / SEGMENT_LENGTH)
     if axon == "stub":
-        _replace_axon(model, h.soma[0](0.5), [STUB_DIAMETER, STUB_DIAMETER])
+        _replace_axon(h.soma[0](0.5), [STUB_DIAMETER, STUB_DIAMETER])
     elif axon == "truncated":
-        _replace_axon(model, h.soma[0](1.0), _truncated_diameters(model))
+        _replace_axon(h.soma[0](1.0), _truncated_diameters(model))
     _set_cable(model)
     _set_parameters(model)
     _set_reversal_potentials(model)
 
 
-def _sections(kind=None):
-    """The sections of a type, or all. By name: NEURON keeps the hoc name of a type whose sections are gone."""
+def _sections(kind: str | None = None) -> list[Any]:
+    """Return the sections of a type, or all sections.
+
+    They are found by their names, because NEURON keeps the hoc variable of a type whose sections are deleted.
+    """
     return [s for s in neuron.h.allsec() if kind is None or re.match(rf"{kind}\b", s.name())]
 
 
-def _replace_axon(model, connection, diameters):
-    """Delete the reconstructed axon; put two sections of 30 µm in its place, along its direction.
+def _replace_axon(connection: Any, diameters: Sequence[float]) -> None:
+    """Delete the reconstructed axon, and put two sections of 30 µm in its place, along its direction.
 
     The 3-D points change no voltage; without them NEURON would lay the stub in one fixed direction for every cell,
     wherever its dendrites are.
@@ -153,7 +176,8 @@ def _replace_axon(model, connection, diameters):
     h.axon[1].connect(h.axon[0](1), 0)
 
 
-def _truncated_diameters(model):
+def _truncated_diameters(model: Model) -> list[float]:
+    """Return the diameters (µm) of the two sections of a truncated axon, taken from the reconstructed axon."""
     axon = _sections("axon")
     if not axon:
         raise UserError(f"model {model.model_id}: {model.morphology} has no axon to truncate; set models.axon to stub or keep")
@@ -163,27 +187,27 @@ def _truncated_diameters(model):
     return [axon[0].diam, (beyond or axon)[0].diam]
 
 
-def _points(section):
-    """The 3-D points of a section and the length that each stands for: (n, 3) and (n,), µm."""
+def _points(section: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the 3-D points (n, 3) of a section and the length (n,) that each stands for, µm."""
     n = section.n3d()
     points = np.array([[section.x3d(i), section.y3d(i), section.z3d(i)] for i in range(n)])
     weights = np.gradient([section.arc3d(i) for i in range(n)]) if n > 1 else np.ones(n)
     return points, weights
 
 
-def _location(segment):
-    """The place of a segment's centre on the 3-D points of its section, µm."""
+def _location(segment: Any) -> NDArray[np.float64]:
+    """Return the position (3,) of a segment's centre on the 3-D points of its section, µm."""
     section = segment.sec
     points, _ = _points(section)
     arc = [section.arc3d(i) for i in range(section.n3d())]
     return np.array([np.interp(segment.x * section.L, arc, axis) for axis in points.T])
 
 
-def _axon_direction():
-    """The unit vector from the soma centre along which the axon leaves.
+def _axon_direction() -> NDArray[np.float64]:
+    """Return the unit vector (3,) from the soma centre along which the axon leaves.
 
-    It points to the centroid of the first 60 µm of the reconstructed axon; where there is none, away from the apical
-    dendrite, as axons of pyramidal cells run; where there is no apical dendrite either, away from all dendrites.
+    It points to the centroid of the first 60 µm of the reconstructed axon. If there is none, it points away from the apical
+    dendrite, as axons of pyramidal cells do; if there is no apical dendrite either, away from all dendrites.
     """
     h = neuron.h
     centre = _location(h.soma[0](0.5))
@@ -198,15 +222,16 @@ def _axon_direction():
     return vector / length if length > 1e-6 else np.array([0.0, -1.0, 0.0])
 
 
-def _centroid(sections, reach):
-    """The length-weighted centroid of the first `reach` µm of each section."""
-    points, weights = zip(*(_points(s) for s in sections), strict=True)
+def _centroid(sections: Sequence[Any], reach: float) -> NDArray[np.float64]:
+    """Return the length-weighted centroid (3,) of the first `reach` µm of each section, µm."""
+    points, lengths = zip(*(_points(s) for s in sections), strict=True)
     within = [np.array([s.arc3d(i) <= reach for i in range(s.n3d())]) for s in sections]
-    weights = [w * near for w, near in zip(weights, within, strict=True)]
+    weights = [length * near for length, near in zip(lengths, within, strict=True)]
     return np.average(np.concatenate(points), axis=0, weights=np.concatenate(weights))
 
 
-def _set_cable(model):
+def _set_cable(model: Model) -> None:
+    """Set axial resistivity, leak and, in perisomatic models, leak reversal and capacitance."""
     for section in _sections():
         section.Ra = model.axial_resistivity
         section.insert("pas")
@@ -217,7 +242,8 @@ def _set_cable(model):
             section.cm = _as_fitted(model, capacitance)
 
 
-def _set_parameters(model):
+def _set_parameters(model: Model) -> None:
+    """Insert the mechanisms of the fit and set their parameters."""
     for parameter in model.parameters:
         value = _as_fitted(model, parameter.value)
         if parameter.section == "glob":
@@ -229,12 +255,16 @@ def _set_parameters(model):
             setattr(section, parameter.name, value)
 
 
-def _as_fitted(model, value):
-    """AllenSDK passes the values of perisomatic fits through "%g"; the published numbers hold with that rounding."""
+def _as_fitted(model: Model, value: float) -> float:
+    """Return a value as AllenSDK uses it.
+
+    AllenSDK passes the values of perisomatic fits through "%g"; the published numbers hold with that rounding.
+    """
     return float(f"{value:g}") if model.kind == "perisomatic" else value
 
 
-def _set_reversal_potentials(model):
+def _set_reversal_potentials(model: Model) -> None:
+    """Set the reversal potentials in sections that have a channel of the ion."""
     for kind, potentials in model.reversal.items():
         for section in _sections(kind):
             for name, value in potentials.items():

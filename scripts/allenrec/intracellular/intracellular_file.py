@@ -1,16 +1,42 @@
-"""The intracellular file: segment geometry and membrane currents of one model. Written by the one stage that needs
-NEURON, read by all after it."""
+"""The intracellular file: segment geometry and membrane currents of one model. It is written by the one stage that needs NEURON
+and read by all stages after it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import DamagedFile
 from allenrec.common.hdf5 import check_shapes, hdf5_written_beside
+from allenrec.models.metadata import CellFacts
+from allenrec.models.recorded_sweeps import DOES_NOT_FIRE
+from allenrec.settings.models import Intracellular
 
-GROUPS = ("segments", "spikes", "trace", "search", "recorded")
+#: Flag of a model that no step current brings to fire as often as asked
+NO_SPIKES = "no usable spikes"
+
+#: Datasets and the fields of `Currents` that they hold, in the order of the file
+DATASETS = {
+    "segments/start": "start",
+    "segments/end": "end",
+    "segments/diameter": "diameter",
+    "segments/section": "section",
+    "spikes/imem": "imem",
+    "spikes/vmem": "spike_vmem",
+    "spikes/times": "spike_times",
+    "trace/vmem": "vmem",
+    "trace/time": "time",
+    "search/amplitude": "search_amplitude",
+    "search/n_spikes": "search_n_spikes",
+    "recorded/amplitude": "recorded_amplitude",
+    "recorded/cell_spikes": "recorded_cell_spikes",
+    "recorded/model_spikes": "recorded_model_spikes",
+}
 #: Datasets and their axes
 SHAPES = {
     "segments/start": "segments 3",
@@ -24,115 +50,190 @@ SHAPES = {
     "trace/time": "times",
     "search/amplitude": "runs",
     "search/n_spikes": "runs",
+    "recorded/amplitude": "steps",
+    "recorded/cell_spikes": "steps",
+    "recorded/model_spikes": "steps",
 }
 
 
 @dataclass(frozen=True)
-class Currents:
-    """One intracellular file. Lengths µm, currents nA, potentials mV, times ms.
+class CurrentsInfo:
+    """The origin of an intracellular file: the cell, its model, and how it was simulated.
 
-    `start`, `end` (n_seg, 3), `diameter` and `section` (n_seg,); `imem` (n_spikes, n_seg, n_t), `spike_vmem`
-    (n_spikes, n_t), `spike_times` (n_spikes,); `vmem` and `time` (n,) of the whole run; the search's `search_amplitude`
-    and `search_n_spikes` (n_runs,); `recorded_amplitude` (n_steps,) nA, step currents that the real cell was given, with its
-    mean spike count `recorded_cell_spikes` and the model's `recorded_model_spikes`. `attributes` are the file's.
+    `axon` is the treatment of the axon, `celsius` the temperature in °C, `v_init` the initial potential in mV. `versions` are
+    those of packages, `digests` those of the model's files.
     """
 
-    attributes: dict
-    start: np.ndarray
-    end: np.ndarray
-    diameter: np.ndarray
-    section: np.ndarray
-    imem: np.ndarray
-    spike_vmem: np.ndarray
-    spike_times: np.ndarray
-    vmem: np.ndarray
-    time: np.ndarray
-    search_amplitude: np.ndarray
-    search_n_spikes: np.ndarray
-    recorded_amplitude: np.ndarray
-    recorded_cell_spikes: np.ndarray
-    recorded_model_spikes: np.ndarray
+    model_id: str
+    specimen_id: str
+    cell_type: str
+    facts: CellFacts
+    model_kind: str
+    axon: str
+    celsius: float
+    v_init: float
+    settings: Intracellular
+    versions: dict[str, str]
+    digests: dict[str, str]
 
 
-def write_currents(path, attributes, result):
-    """Write an intracellular file, whole or not at all.
+@dataclass(frozen=True)
+class SimulatedSpikes:
+    """The spikes of a simulated cell. Lengths are in µm, currents in nA, potentials in mV, times in ms.
 
-    `attributes` are scalars, strings, or dicts (stored as JSON); `result` is what `simulate_spikes` returns.
+    `amplitude` is that of the accepted run, `vmem` and `time` (n,) its whole trace. Segments: `start`, `end` (n_seg, 3),
+    `diameter` (n_seg,) and `section` (n_seg,), the type of each. Windows around spikes: `imem` (n_spikes, n_seg, n_t),
+    `spike_vmem` (n_spikes, n_t) and the times of the peaks, `spike_times` (n_spikes,). Search: `search_amplitude` and
+    `search_n_spikes` (n_runs,).
     """
+
+    amplitude: float
+    start: NDArray[np.float64]
+    end: NDArray[np.float64]
+    diameter: NDArray[np.float64]
+    section: NDArray[np.object_]
+    imem: NDArray[np.float32]
+    spike_vmem: NDArray[np.float32]
+    spike_times: NDArray[np.float64]
+    vmem: NDArray[np.float32]
+    time: NDArray[np.float32]
+    search_amplitude: NDArray[np.float64]
+    search_n_spikes: NDArray[np.int64]
+
+    @property
+    def accepted_run(self) -> int:
+        """The index of the accepted run among the runs of the search."""
+        return int(np.flatnonzero(np.isclose(self.search_amplitude, self.amplitude))[-1])
+
+    @property
+    def search_flags(self) -> list[str]:
+        """The flag of a model without spikes; none if the search was successful."""
+        if len(self.spike_times):
+            return []
+        return [NO_SPIKES if self.search_n_spikes.any() else DOES_NOT_FIRE]
+
+
+@dataclass(frozen=True)
+class Currents(SimulatedSpikes):
+    """One intracellular file: the spikes of a model, their origin, and how the model compares with its recorded cell.
+
+    `recorded_amplitude` (n_steps,) nA are step currents that the real cell received, `recorded_cell_spikes` its mean number of
+    spikes at each and `recorded_model_spikes` that of the model. They are empty if there are no recorded sweeps.
+    """
+
+    info: CurrentsInfo
+    recorded_amplitude: NDArray[np.float64]
+    recorded_cell_spikes: NDArray[np.float64]
+    recorded_model_spikes: NDArray[np.int64]
+
+
+def write_currents(path: str | Path, currents: Currents) -> None:
+    """Write an intracellular file, whole or not at all."""
     with hdf5_written_beside(path) as file:
-        for name, value in attributes.items():
+        for name, value in _attributes(currents).items():
             file.attrs[name] = json.dumps(value) if isinstance(value, dict) else value
-        for group in GROUPS:
-            for name, values in result.get(group, {}).items():
-                file.create_dataset(f"{group}/{name}", data=values, **_storage(name, values))
+        for name, field in DATASETS.items():
+            values = getattr(currents, field)
+            file.create_dataset(name, data=values, **_storage(field, values))
 
 
-def _storage(name, values):
-    if name == "section":
+def _attributes(currents: Currents) -> dict[str, Any]:
+    """Return the attributes of the file; those that are dicts are stored as JSON."""
+    info = currents.info
+    return {
+        "model_id": info.model_id,
+        "specimen_id": info.specimen_id,
+        "cell_type": info.cell_type,
+        "facts": info.facts.columns(),
+        "model_kind": info.model_kind,
+        "axon": info.axon,
+        "celsius": info.celsius,
+        "v_init": info.v_init,
+        "amplitude": currents.amplitude,
+        "dt": info.settings.dt,
+        "stimulus": info.settings.model_dump(exclude={"dt"}),
+        "versions": info.versions,
+        "digests": info.digests,
+    }
+
+
+def _storage(field: str, values: NDArray) -> dict[str, Any]:
+    if field == "section":
         return {"dtype": h5py.string_dtype()}
-    if name == "imem" and len(values):  # a cell that does not fire has none
+    if field == "imem" and len(values):  # a cell that does not fire has none
         return {"chunks": (1, *values.shape[1:]), "compression": "gzip", "compression_opts": 1, "shuffle": True}
     return {}
 
 
-def read_currents(path):
+def read_currents(path: str | Path) -> Currents:
     """Read an intracellular file.
+
+    Parameters
+    ----------
+    path : path
+        Such as `results/intracellular/<model>.h5`.
+
+    Returns
+    -------
+    Currents
 
     Raises
     ------
-    UserError
-        If the file is missing, cut short or another kind of file; it says what to delete.
+    DamagedFile
+        If the file is missing, cut short or another kind of file; the message says what to delete.
+
+    Examples
+    --------
+    >>> currents = read_currents("results/intracellular/473863510.h5")  # doctest: +SKIP
+    >>> currents.imem.shape, currents.info.settings.dt  # doctest: +SKIP
+    ((28, 141, 224), 0.03125)
     """
     try:
         with h5py.File(path, "r") as file:
             check_shapes(file, SHAPES)
-            return Currents(
-                attributes={k: _attribute(v) for k, v in file.attrs.items()},
-                start=file["segments/start"][()],
-                end=file["segments/end"][()],
-                diameter=file["segments/diameter"][()],
-                section=file["segments/section"].asstr()[()],
-                imem=file["spikes/imem"][()],
-                spike_vmem=file["spikes/vmem"][()],
-                spike_times=file["spikes/times"][()],
-                vmem=file["trace/vmem"][()],
-                time=file["trace/time"][()],
-                search_amplitude=file["search/amplitude"][()],
-                search_n_spikes=file["search/n_spikes"][()],
-                recorded_amplitude=_or_nothing(file, "recorded/amplitude"),
-                recorded_cell_spikes=_or_nothing(file, "recorded/cell_spikes"),
-                recorded_model_spikes=_or_nothing(file, "recorded/model_spikes"),
-            )
-    except (OSError, KeyError) as error:
-        raise UserError(f"{path} is not a sound intracellular file ({error}); delete it and run again") from None
+            datasets = {field: _values(file[name]) for name, field in DATASETS.items()}
+            return Currents(amplitude=float(file.attrs["amplitude"]), info=_info(file.attrs), **datasets)
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise DamagedFile(f"{path} is not a sound intracellular file ({reason}); delete it and run again") from None
 
 
-def summary(currents):
-    """Return what a model does, as the columns of a table of cells: a dict of numbers and text."""
-    attributes = currents.attributes
-    accepted = np.flatnonzero(np.isclose(currents.search_amplitude, attributes["amplitude"]))[-1]
+def _values(dataset: h5py.Dataset) -> NDArray:
+    return dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()]
+
+
+def _info(attributes: Mapping[str, Any]) -> CurrentsInfo:
+    stimulus = json.loads(attributes["stimulus"])
+    return CurrentsInfo(
+        model_id=attributes["model_id"],
+        specimen_id=attributes["specimen_id"],
+        cell_type=attributes["cell_type"],
+        facts=CellFacts(**json.loads(attributes["facts"])),
+        model_kind=attributes["model_kind"],
+        axon=attributes["axon"],
+        celsius=float(attributes["celsius"]),
+        v_init=float(attributes["v_init"]),
+        settings=Intracellular.model_validate(stimulus | {"dt": float(attributes["dt"])}),
+        versions=json.loads(attributes["versions"]),
+        digests=json.loads(attributes["digests"]),
+    )
+
+
+def summary(currents: Currents) -> dict[str, str | int | float]:
+    """Return what a model does, as the columns of a table of cells."""
     steps = zip(currents.recorded_amplitude, currents.recorded_model_spikes, currents.recorded_cell_spikes, strict=True)
     return {
-        "axon": attributes["axon"],
+        "axon": currents.info.axon,
         "n_segments": len(currents.diameter),
         "rest_mV": resting_potential(currents),
-        "amplitude_nA": float(attributes["amplitude"]),
-        "n_spikes": int(currents.search_n_spikes[accepted]),
+        "amplitude_nA": currents.amplitude,
+        "n_spikes": int(currents.search_n_spikes[currents.accepted_run]),
         "n_stored_spikes": len(currents.spike_times),
-        # A step in nA, and how often the model and, in brackets, the recorded cell fired
+        # For each step, its amplitude in nA, and how often the model and, in brackets, the recorded cell fired
         "model_and_recorded_spikes": ", ".join(f"{step:.3g}: {model:.0f} ({cell:.3g})" for step, model, cell in steps),
     }
 
 
-def resting_potential(currents):
+def resting_potential(currents: Currents) -> float:
     """Return the potential of the soma (mV) just before the step begins."""
-    onset = currents.attributes["stimulus"]["delay"]
-    return float(np.interp(onset, currents.time, currents.vmem))
-
-
-def _or_nothing(file, name):
-    return file[name][()] if name in file else np.zeros(0)
-
-
-def _attribute(value):
-    return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
+    return float(np.interp(currents.info.settings.delay, currents.time, currents.vmem))

@@ -116,7 +116,7 @@ def templates_of_type(n: int | Mapping[str, int], cell: Mapping[str, Any], name:
 
 @dataclass(frozen=True)
 class _Task:
-    """The templates of one cell on one probe. Only its properties read the attributes of the currents."""
+    """The templates of one cell on one probe."""
 
     currents: "Currents"
     cell: Mapping[str, Any]
@@ -129,27 +129,26 @@ class _Task:
     @property
     def model_id(self) -> str:
         """The model of the cell."""
-        return str(self.currents.attributes["model_id"])
+        return self.currents.info.model_id
 
     @property
     def dt(self) -> float:
         """The time between samples, ms."""
-        return float(self.currents.attributes["dt"])
+        return self.currents.info.settings.dt
 
     @property
-    def cut_out(self) -> list[float]:
+    def cut_out(self) -> tuple[float, float]:
         """The time before and after the peak, ms."""
-        cut_out: list[float] = self.currents.attributes["stimulus"]["cut_out"]
-        return cut_out
+        return self.currents.info.settings.cut_out
 
     @property
     def provenance(self) -> dict[str, Any]:
         """The settings, and the digests and versions of the cell and of this stage."""
-        attributes = self.currents.attributes
+        info = self.currents.info
         return {
             "config": self.settings.model_dump(mode="json"),
-            "digests": attributes["digests"],
-            "versions": attributes["versions"] | {package: version(package) for package in PACKAGES},
+            "digests": info.digests,
+            "versions": info.versions | {package: version(package) for package in PACKAGES},
             "seed": self.seed,
         }
 
@@ -185,7 +184,7 @@ class _Task:
             self.probe.points,
             Medium(self.settings.sigma, self.settings.source, self.image_factor),
             self.settings,
-            peak_sample=int(self.cut_out[0] / self.dt),
+            peak_sample=self.currents.info.settings.window_samples[0],
             threads=self.threads,
         )
 

@@ -1,5 +1,7 @@
 from .archive import Model as Model
-from .archive import read_metadata as read_metadata
 from .archive import read_model as read_model
 from .mechanisms import compile_mechanisms as compile_mechanisms
+from .metadata import CellFacts as CellFacts
+from .metadata import cell_facts as cell_facts
+from .metadata import read_metadata as read_metadata
 from .sources import fetch_model as fetch_model

@@ -1,4 +1,4 @@
-"""Mod files: what they define, which known set they are, and their compiled library."""
+"""Mod files: the mechanisms that they define, whether they are known, and the library that they are compiled to."""
 
 import hashlib
 import json
@@ -8,15 +8,18 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
 from allenrec.common.errors import UserError
 from allenrec.common.files import folder_built_beside, sha256
 
+#: The file of a compiled set that says with what it was built
 BUILD_RECORD = "build.json"
 
 #: The mod files of the Allen Institute by the digest of their text (see `mod_file_digest`): the 16 of the archives, of which
@@ -49,19 +52,22 @@ KNOWN_MOD_FILES = {
 
 @dataclass(frozen=True)
 class Mechanism:
-    """What a mod file declares that can be set; a PARAMETER that is not in RANGE is global, declared so or not."""
+    """The parameters of a mechanism that can be set.
 
-    range_parameters: frozenset
-    global_parameters: frozenset
+    In NMODL, a PARAMETER that is not in RANGE is global, whether or not it is declared so.
+    """
+
+    range_parameters: frozenset[str]
+    global_parameters: frozenset[str]
 
 
-def mod_files(folder):
-    """Return the mod files of a folder, sorted by name.
+def mod_files(folder: str | Path) -> list[Path]:
+    """Return the paths of the mod files of a folder, sorted by name.
 
     Raises
     ------
     UserError
-        If the folder is missing or holds no mod file: nrnivmodl itself would call that a success.
+        If the folder is missing or holds no mod file; nrnivmodl itself would report success.
     """
     files = sorted(Path(folder).glob("*.mod"))
     if not files:
@@ -69,43 +75,45 @@ def mod_files(folder):
     return files
 
 
-def _normalised(path):
-    """The content of a mod file with line ends as LF, so that the CRLF twins in old archives count as equal."""
+def _normalised(path: Path) -> bytes:
+    """Return the content of a mod file with LF as line ends: old archives hold some of the same files with CRLF."""
     return path.read_bytes().replace(b"\r\n", b"\n")
 
 
-def mod_file_digest(path):
-    """Return the SHA-256 of a mod file's text, whatever its line ends, the blanks at them and the empty lines around it."""
+def mod_file_digest(path: Path) -> str:
+    """Return the SHA-256 of a mod file's text. Kinds of line ends, blanks before them, and empty lines around the text do
+    not count."""
     lines = _normalised(path).split(b"\n")
     return hashlib.sha256(b"\n".join(line.rstrip() for line in lines).strip(b"\n")).hexdigest()
 
 
-def check_mod_files(folder, *, known=(), allow_unknown=False):
-    """Check that the mod files of a folder are known: they will be compiled and run.
+def check_mod_files(folder: str | Path, *, known: Collection[str] = (), allow_unknown: bool = False) -> list[str]:
+    """Check that the mod files of a folder are known, because they will be compiled and run.
 
     Parameters
     ----------
     folder : path
-    known : list of str
-        SHA-256 digests, of the file as it is or of its text (see `mod_file_digest`), of files that are trusted beside those
-        of the Allen Institute.
+        Folder with `*.mod` files.
+    known : collection of str
+        SHA-256 digests of further files that are trusted, beside those of the Allen Institute; either of the file as it is or
+        of its text (see `mod_file_digest`).
     allow_unknown : bool
         Whether to trust any file.
 
     Returns
     -------
     list of str
-        What a person should know of them: each file that is not the Allen Institute's, and each with C code (VERBATIM) in it.
+        Notes for the user: each file that is not the Allen Institute's, and each that contains C code (VERBATIM).
 
     Raises
     ------
     UserError
-        If a file is not known; it names it, and whether it has C code in it.
+        If a file is not known. The message names the file and says whether it contains C code.
     """
     notes = []
     for path in mod_files(folder):
         digest = mod_file_digest(path)
-        # Also in a comment, where it does no harm: a lexer of ours could be fooled.
+        # Also in a comment, where it does no harm: a lexer of ours could be deceived.
         verbatim = " with a VERBATIM block of C code" if re.search(rb"\bVERBATIM\b", path.read_bytes()) else ""
         if digest in KNOWN_MOD_FILES and not verbatim:
             continue
@@ -119,7 +127,7 @@ def check_mod_files(folder, *, known=(), allow_unknown=False):
     return notes
 
 
-def mechanisms_digest(folder):
+def mechanisms_digest(folder: str | Path) -> str:
     """Return the SHA-256 over the sorted names and (line-end normalised) contents of a folder's mod files."""
     digest = hashlib.sha256()
     for path in mod_files(folder):
@@ -129,8 +137,8 @@ def mechanisms_digest(folder):
     return digest.hexdigest()
 
 
-def declared_mechanisms(folder):
-    """Return what the mod files of a folder define: a dict from mechanism name (SUFFIX) to `Mechanism`."""
+def declared_mechanisms(folder: str | Path) -> dict[str, Mechanism]:
+    """Return the mechanisms that the mod files of a folder define, by name (SUFFIX)."""
     mechanisms = {}
     for path in mod_files(folder):
         # Comments run from ':' to the end of the line, or between COMMENT and ENDCOMMENT.
@@ -138,7 +146,7 @@ def declared_mechanisms(folder):
         text = re.sub(r"COMMENT.*?ENDCOMMENT|:[^\n]*", "", text, flags=re.DOTALL)
         block = re.search(r"\bNEURON\s*\{(.*?)\}", text, flags=re.DOTALL)
         suffix = re.search(r"\bSUFFIX\s+(\w+)", block[1]) if block else None
-        if suffix:
+        if block and suffix:
             ranges = _names(block[1], "RANGE")
             # Variables of the cell and of its ions may stand among the parameters.
             others = ranges | {"v", "celsius", "dt", "t", "diam", "area"} | _names(block[1], "READ") | _names(block[1], "WRITE")
@@ -148,35 +156,40 @@ def declared_mechanisms(folder):
     return mechanisms
 
 
-def _names(block, keyword):
+def _names(block: str, keyword: str) -> frozenset[str]:
+    """Return the names that a NEURON block lists after a keyword."""
     lists = re.findall(rf"\b{keyword}\s+(\w+(?:\s*,\s*\w+)*)", block)
     return frozenset(name for names in lists for name in re.split(r"\s*,\s*", names))
 
 
-def compile_mechanisms(modfiles, root):
+def compile_mechanisms(modfiles: str | Path, root: str | Path) -> Path:
     """Compile the mod files of a folder, once for each distinct content.
 
     Any number of processes may ask for the same set at once: one compiles, the others wait for it. The library is
-    built beside its place and renamed into it.
+    built in a temporary folder and then renamed.
 
     Parameters
     ----------
     modfiles : path
         Folder with `*.mod` files.
     root : path
-        Where compiled sets live.
+        Folder of all compiled sets.
 
     Returns
     -------
     pathlib.Path
-        `root/<digest>`, absolute: the mod files, the library that NEURON loads, and `build.json`, which says with what
-        it was built. Another NEURON version, environment or kind of machine builds it anew, as does a library that
-        is not the one that was built.
+        The folder `root/<digest>`, as an absolute path. It holds the mod files, the library that NEURON loads, and
+        `build.json`, which says with what the library was built. The library is built again for another version of NEURON,
+        another environment or kind of machine, and if it is not the one that was built.
 
     Raises
     ------
     UserError
-        If there are no mod files, no compiler, or nrnivmodl fails; then with the compiler's message.
+        If there are no mod files or no compiler, or if nrnivmodl fails; then the message quotes the compiler.
+
+    Examples
+    --------
+    >>> compile_mechanisms("allen_models/neuronal_model_473863510/modfiles", "mechanisms")  # doctest: +SKIP
     """
     root = Path(root).resolve()
     folder = root / mechanisms_digest(modfiles)
@@ -195,11 +208,12 @@ def compile_mechanisms(modfiles, root):
     return folder
 
 
-def _library(folder):
+def _library(folder: str | Path) -> Path:
+    """Return the path of the library that NEURON loads from a folder of compiled mechanisms."""
     return Path(folder) / platform.machine() / "libnrnmech.so"
 
 
-def _build_record(folder):
+def _build_record(folder: Path) -> Any:
     try:
         return json.loads((Path(folder) / BUILD_RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -231,8 +245,8 @@ def _compiler_message(output):
     return " | ".join(line for line in lines[first : first + 8] if line)
 
 
-def _strip(folder):
-    """Keep of the build what NEURON loads; the rest names the temporary folder."""
+def _strip(folder: Path) -> None:
+    """Delete all of a build except for the library that NEURON loads; the other files contain the temporary folder's path."""
     for path in _library(folder).parent.iterdir():
         if path != _library(folder):
             path.unlink()

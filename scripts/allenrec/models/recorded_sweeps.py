@@ -1,20 +1,23 @@
-"""The recorded cell: how often it fired at step currents, and whether its model does the same."""
+"""The recorded sweeps of a cell: how often it fired at step currents, and whether its model does the same."""
 
 import json
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
+from typing import Any
 
 from allenrec.common.errors import UserError
 
-from .archive import SWEEPS
+#: The file of a model folder that says how the real cell responded in the experiment; not every archive has it
+SWEEPS = "ephys_sweeps.json"
 
 #: The Allen Institute's name of the 1 s step current
 STEP = "Long Square"
 
-#: A model's spike count is far off when it misses the recorded mean by more than this share of it, and by more than so many
-#: spikes. The fits were judged by the shape of spikes and the mean rate, and repeats of a step differ by a third themselves.
+#: A model's spike count is far off when its distance from the recorded mean exceeds both this share of the mean and this
+#: number of spikes. The fits were judged by the shape of spikes and the mean rate, and repeats of a step differ by a third.
 TOLERANCE = 0.5
 TOLERATED_SPIKES = 5
 
@@ -25,14 +28,14 @@ NO_RETURN = "does not return to rest"
 
 @dataclass(frozen=True)
 class RecordedStep:
-    """A step current that was given to the real cell: `amplitude` (nA), `duration` (ms), `spikes`, a count for each repeat."""
+    """A step current that the real cell received: `amplitude` (nA), `duration` (ms), the number of spikes at each repeat."""
 
     amplitude: float
     duration: float
-    spikes: tuple
+    spikes: tuple[int, ...]
 
 
-def recorded_steps(sweeps):
+def recorded_steps(sweeps: Iterable[dict[str, Any]]) -> list[RecordedStep]:
     """Return the depolarising steps among the sweeps of an experiment.
 
     Parameters
@@ -43,9 +46,9 @@ def recorded_steps(sweeps):
     Returns
     -------
     list of RecordedStep
-        By amplitude. Repeats are put together; amplitudes are rounded to 1 pA.
+        Sorted by amplitude. Amplitudes are rounded to 1 pA; sweeps of the same amplitude are repeats of one step.
     """
-    repeats = defaultdict(list)
+    repeats: dict[int, list[tuple[float, int]]] = defaultdict(list)
     for sweep in sweeps:
         amplitude, duration = sweep.get("stimulus_absolute_amplitude"), sweep.get("stimulus_duration")
         if sweep.get("stimulus_name") == STEP and amplitude and duration and round(amplitude) > 0:
@@ -53,20 +56,20 @@ def recorded_steps(sweeps):
     return [
         RecordedStep(
             amplitude=picoamperes / 1000,
-            duration=round(1000 * median(duration for duration, _ in of_amplitude)),
-            spikes=tuple(sorted(spikes for _, spikes in of_amplitude)),
+            duration=round(1000 * median(duration for duration, _ in group)),
+            spikes=tuple(sorted(spikes for _, spikes in group)),
         )
-        for picoamperes, of_amplitude in sorted(repeats.items())
+        for picoamperes, group in sorted(repeats.items())
     ]
 
 
-def read_recorded_steps(folder):
+def read_recorded_steps(folder: str | Path) -> list[RecordedStep]:
     """Return the recorded steps of a model folder; [] if the archive had no `ephys_sweeps.json`.
 
     Raises
     ------
     UserError
-        If the file is there and is not one.
+        If the file does not hold a list of sweeps.
     """
     path = Path(folder) / SWEEPS
     if not path.exists():
@@ -77,7 +80,7 @@ def read_recorded_steps(folder):
         raise UserError(f"{path} is not a list of sweeps as in the Allen archives: {error!r}") from None
 
 
-def spikes_in_words(steps):
+def format_steps(steps: Iterable[RecordedStep]) -> str:
     """Return the steps as text, in pA and spikes, such as "130: 0, 150: 5, 170: 12-19"."""
     return ", ".join(
         f"{1000 * step.amplitude:.0f}: " + "-".join(dict.fromkeys((str(min(step.spikes)), str(max(step.spikes)))))
@@ -85,38 +88,39 @@ def spikes_in_words(steps):
     )
 
 
-def steps_to_compare(steps, n):
-    """Choose up to `n` steps on which a model is compared with its cell: of those that made the cell fire, spread from the
-    weakest to the strongest; if none did, the strongest."""
+def steps_to_compare(steps: Sequence[RecordedStep], n: int) -> Sequence[RecordedStep]:
+    """Choose up to `n` steps at which a model is compared with its cell.
+
+    The steps are spread from the weakest to the strongest that made the cell fire. If none did, the strongest is chosen.
+    """
     firing = [step for step in steps if mean(step.spikes) > 0] or steps[-1:]
     if n >= len(firing):
         return firing[: max(n, 0)]
-    places = [round(i * (len(firing) - 1) / max(n - 1, 1)) for i in range(n)]
-    return [firing[place] for place in places]
+    return [firing[round(i * (len(firing) - 1) / max(n - 1, 1))] for i in range(n)]
 
 
-def flags(steps, spikes, at_rest):
-    """Return what is wrong with a model, in words.
+def flags(steps: Sequence[RecordedStep], spikes: Sequence[int], at_rest: Sequence[bool]) -> list[str]:
+    """Compare a model with its recorded cell; return what is wrong with the model, in words.
 
     Parameters
     ----------
-    steps : list of RecordedStep
-        Those that were compared.
-    spikes : list of int
-        The model's spikes at each.
-    at_rest : list of bool
-        Whether the model was back at rest after each.
+    steps : sequence of RecordedStep
+        The steps that were compared.
+    spikes : sequence of int
+        The number of spikes of the model at each step.
+    at_rest : sequence of bool
+        Whether the model was back at rest after each step.
 
     Returns
     -------
     list of str
-        `DOES_NOT_FIRE`: silent at every step, where the cell fired. `FAR_OFF`: at more than half of the steps the count
-        misses the recorded one (see `TOLERANCE`). `NO_RETURN`: after some step.
+        `DOES_NOT_FIRE` if the model is silent at every step, although the cell fired; `FAR_OFF` if its count misses the
+        recorded one at more than half of the steps (see `TOLERANCE`); `NO_RETURN` if it was not back at rest after some step.
     """
     recorded = [mean(step.spikes) for step in steps]
     missed = [
-        abs(count - of_cell) > max(TOLERATED_SPIKES, TOLERANCE * of_cell)
-        for count, of_cell in zip(spikes, recorded, strict=True)
+        abs(count - expected) > max(TOLERATED_SPIKES, TOLERANCE * expected)
+        for count, expected in zip(spikes, recorded, strict=True)
     ]
     found = []
     if any(recorded) and not any(spikes):

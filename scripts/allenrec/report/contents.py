@@ -115,8 +115,8 @@ def _cell_row(results, model, libraries):
     row = {"model_id": model, "libraries": {}, "missing": ""} | dict.fromkeys(COLUMNS, "")
     try:
         currents = read_currents(results / "intracellular" / f"{model}.h5")
-        row |= currents.attributes.get("facts", {}) | summary(currents)
-        row["cell_type"] = currents.attributes.get("cell_type", "")
+        row |= currents.info.facts.columns() | summary(currents)
+        row["cell_type"] = currents.info.cell_type
     except UserError:
         return row | {"missing": "no spikes" + _why(results, OF_A_CELL, model)}
     for library in libraries:

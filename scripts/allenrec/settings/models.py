@@ -1,6 +1,6 @@
-"""Cells, where their models come from, and their spikes."""
+"""Settings of cells, of the sources of their models, and of the simulation of their spikes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,28 +12,32 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Query(Block):
+    """A question about cells; keys that are None do not restrict the answer."""
+
     dendrite_type: OneOrMore | None = Field(None, description="`spiny`, `aspiny`, `sparsely spiny`; matched by equality.")
-    layer: OneOrMore | None = Field(None, description="Layer of the cortex; of the mouse: 1, 2/3, 4, 5, 6a, 6b.")
+    layer: OneOrMore | None = Field(None, description="Layer of the cortex; mouse cells are in 1, 2/3, 4, 5, 6a, 6b.")
     area: OneOrMore | None = Field(None, description="Area of the cortex, such as `VISp`.")
     species: OneOrMore | None = Field(None, description="`Mus musculus` or `Homo Sapiens`.")
     line: OneOrMore | None = Field(None, description="Transgenic line, by its first words: `Pvalb` is `Pvalb-IRES-Cre`.")
     apical: OneOrMore | None = Field(None, description="Apical dendrite: `intact`, `truncated`, `NA`.")
     kind: Literal["perisomatic", "all active", "best"] = Field(
-        "best", description="Kind of model; `best`: all-active where there is one, else perisomatic."
+        "best", description="Kind of model; `best` takes an all-active model if there is one, else a perisomatic one."
     )
     min_explained_variance: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        None, description="Least share of the recorded voltage's variance that the model explains."
+        None, description="Smallest share of the recorded voltage's variance that the model explains."
     )
-    max: PositiveInt | None = Field(None, description="At most so many cells, those with the best explained variance.")
+    max: PositiveInt | None = Field(None, description="Maximum number of cells; those with the best explained variance stay.")
 
 
 class Cells(Block):
+    """The cell table, and the question that it answers, if there is one."""
+
     query: Query | None = Field(description="A question to the Allen site, which `snakemake query` asks once.")
     table: str = Field("config/queried_cells.tsv", description="The cell table that answers it; review it and keep it.")
 
     @model_validator(mode="before")
     @classmethod
-    def _path_of_a_table(cls, value):
+    def _path_of_a_table(cls, value: Any) -> Any:
         if isinstance(value, str):
             return {"query": None, "table": value}
         if not isinstance(value, dict):
@@ -42,40 +46,45 @@ class Cells(Block):
 
 
 class Allen(Block):
+    """The web API of the Allen site."""
+
     url: str = Field(
         "https://api.brain-map.org", pattern=r"^https?://[^/ ]+", description="Address of the web API of the Allen site."
     )
-    timeout: PositiveFloat = Field(30.0, description="s. How long the server may be silent.")
+    timeout: PositiveFloat = Field(30.0, description="s. Longest silence of the server.")
     retries: int = Field(4, ge=0, description="Further attempts after a server error, a broken connection or a time-out.")
-    backoff: Nonnegative = Field(1.0, description="s. Before the first further attempt; doubled before each one after it.")
-    parallel: int = Field(2, ge=1, le=60, description="Downloads at once.")
+    backoff: Nonnegative = Field(1.0, description="s. Pause before the first further attempt; it doubles with each attempt.")
+    parallel: int = Field(2, ge=1, le=60, description="Number of downloads at once.")
 
 
 class Models(Block):
+    """Sources of models, and how models are checked and loaded."""
+
+    # A test holds these names in step with the register of sources in `allenrec.models.sources`.
     sources: list[Literal["local", "bmtk", "allen"]] = Field(
         ["local", "bmtk", "allen"],
         min_length=1,
-        description="Where models come from, tried in this order: `local` folders in `allen_models/` that a person put "
+        description="Where models come from, tried in this order: `local` folders in `allen_models/` that the user put "
         "there; the five cells of the PyPI wheel `bmtk`; the web API of the Allen site.",
     )
     allen: Allen = Field(Allen(), description="The web API of the Allen site.")
     kind: Literal["perisomatic", "all active", "best"] = Field(
         "best",
-        description="Which model of a cell, where the cell table names only the specimen; `best`: all-active where there is "
-        "one, else perisomatic.",
+        description="Which model of a cell is taken if the cell table names only the specimen; `best` takes an all-active "
+        "model if there is one, else a perisomatic one.",
     )
     axon: Literal["auto", "stub", "truncated", "keep"] = Field(
         "auto", description="What replaces the reconstructed axon; `auto` takes what each model was fitted with."
     )
     known_mechanisms: list[Sha256] = Field(
-        [], description="Digests of mod files that are yours, beside those of the Allen Institute: they are compiled and run."
+        [], description="Digests of your own mod files, which are compiled and run beside those of the Allen Institute."
     )
     allow_unknown_mechanisms: bool = Field(False, description="Compile and run any mod file that a model brings.")
     recorded_steps: int = Field(
         3,
         ge=0,
-        description="steps. At so many recorded step currents the spikes of a model are compared with those of its cell, where "
-        "the archive has the recorded sweeps.",
+        description="steps. Number of recorded step currents at which the spikes of a model are compared with those of its "
+        "cell, if the archive has the recorded sweeps.",
     )
     exclude_flagged: bool = Field(False, description="Leave models that fail this comparison out of the libraries.")
     leave_out: list[Text] = Field(
@@ -86,19 +95,32 @@ class Models(Block):
 
 
 class Intracellular(Block):
+    """The simulation of a model with a step current, and the windows around its spikes that are kept."""
+
     sim_time: PositiveFloat = Field(1.0, description="s. Length of a run up to the end of the current step.")
-    dt: PositiveFloat = Field(2.0**-5, le=0.1, description="ms. Time step of the simulation and sample of the templates.")
+    dt: PositiveFloat = Field(2.0**-5, le=0.1, description="ms. Time step of the simulation and of the templates.")
     delay: PositiveFloat = Field(10.0, description="ms. Onset of the current step.")
     target_spikes: CountPair = Field(
-        (3, 50), description="spikes. A step is accepted when it gives more than the first and at most the second number."
+        (3, 50), description="spikes. A step is accepted if it gives more than the first and at most the second number."
     )
-    cut_out: PositivePair = Field((2.0, 5.0), description="ms. What is kept before and after a spike's peak.")
+    cut_out: PositivePair = Field((2.0, 5.0), description="ms. Window that is kept, before and after a spike's peak.")
     threshold: float = Field(-20.0, description="mV. Somatic potential that a spike crosses upwards.")
     start_amplitude: PositiveFloat = Field(0.2, description="nA. First step that the search tries.")
-    max_runs: PositiveInt = Field(20, description="runs. After so many the search gives up.")
+    max_runs: PositiveInt = Field(20, description="runs. The search gives up after this number.")
+
+    @property
+    def step_duration(self) -> float:
+        """The length of the current step, ms."""
+        return 1000.0 * self.sim_time - self.delay
+
+    @property
+    def window_samples(self) -> tuple[int, int]:
+        """The numbers of samples of a window before its spike's peak and from there on."""
+        before, after = self.cut_out
+        return int(before / self.dt), int(after / self.dt)
 
     @model_validator(mode="after")
-    def _check(self):
+    def _check(self) -> Self:
         self.require_ordered("target_spikes")
         self.require(self.target_spikes[0] >= 1, "target_spikes", "must begin with 1 or more: spike 1 is dropped")
         self.require(min(self.cut_out) >= self.dt, "cut_out", f"must be dt, {self.dt:g} ms, or longer on either side")

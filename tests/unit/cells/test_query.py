@@ -1,4 +1,4 @@
-"""Questions about cells, on the real table of the mouse cells, and on a server that answers as the Allen site does."""
+"""Questions about cells, with the real table of the mouse cells, and with a server that answers as the Allen site does."""
 
 import csv
 import json
@@ -7,10 +7,11 @@ import re
 import pytest
 from allen_server import AllenServer
 
-from allenrec.cells.query import COLUMNS, answered_cells, ask, choose_model, find_cells, find_models, matching
-from allenrec.cells.table import read_cells
+from allenrec.cells.query import COLUMNS, ask, choose_model, find_cells, find_models, load_cell_table, matching
+from allenrec.cells.table import CellRow, ChosenModel, read_cells
 from allenrec.common.errors import UserError
 from allenrec.models.sources.allen_api import AllenApi, Refused
+from allenrec.settings.models import Allen, Cells, Models, Query
 
 PERISOMATIC, ALL_ACTIVE = 329230710, 491455321
 COUNTS = {PERISOMATIC: "m__biophys_perisomatic", ALL_ACTIVE: "m__biophys_all_active"}
@@ -47,7 +48,13 @@ def server(mouse_cells, shared_data):
 
 @pytest.fixture
 def api(server):
-    return AllenApi(url=server.url, timeout=2, retries=2, backoff=0.01)
+    return AllenApi(Allen(url=server.url, timeout=2, retries=2, backoff=0.01))
+
+
+@pytest.fixture
+def site(server):
+    """The settings of a site that is asked once."""
+    return Allen(url=server.url, timeout=1, retries=0, backoff=0)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +86,8 @@ def api(server):
     ids=str,
 )
 def test_counts_of_the_database(mouse_cells, question, count):
-    """The numbers in the facts, which were counted by others."""
-    assert len(matching(mouse_cells, question)) == count
+    """The numbers were counted by others."""
+    assert len(matching(mouse_cells, Query(**question))) == count
 
 
 @pytest.mark.parametrize(
@@ -96,15 +103,14 @@ def test_counts_of_the_database(mouse_cells, question, count):
 )
 def test_question_that_nothing_answers_says_what_there_is(mouse_cells, question, expected):
     with pytest.raises(UserError, match=expected):
-        matching(mouse_cells, question | {"kind": "perisomatic"})
+        matching(mouse_cells, Query(**question, kind="perisomatic"))
 
 
-def test_answer_is_a_table_with_what_is_known_of_each_cell(api, mouse_cells, tmp_path):
+def test_answer_is_a_table_with_what_is_known_of_each_cell(api, site, mouse_cells, tmp_path):
     question = {"dendrite_type": "aspiny", "layer": "5", "line": "Pvalb", "kind": "all active", "species": "Mus musculus"}
     table = tmp_path / "cells.tsv"
-    options = {"url": api.url, "timeout": 1, "retries": 0, "backoff": 0}
-    assert ask(table, question | {"max": 4}, options).startswith(f"{table}: 4 cells")
-    rows = read_cells(table)
+    assert ask(table, Query(**question, max=4), site).startswith(f"{table}: 4 cells")
+    rows = [row.columns() for row in read_cells(table)]
     assert tuple(rows[0]) == COLUMNS and len(rows) == 4
     by_specimen = {str(cell["specimen__id"]): cell for cell in mouse_cells}
     for row in rows:
@@ -115,25 +121,26 @@ def test_answer_is_a_table_with_what_is_known_of_each_cell(api, mouse_cells, tmp
         assert float(row["explained_variance"]) == int(row["specimen_id"]) % 1000 / 1000
         assert row["recorded_spikes"] == "110: 2"
     variances = [float(row["explained_variance"]) for row in rows]
-    everything = find_cells(api, question)
-    assert variances == sorted(variances, reverse=True) == [float(row["explained_variance"]) for row in everything[:4]]
-    assert len(everything) == len(matching(mouse_cells, question))
-    at_least = find_cells(api, question | {"min_explained_variance": variances[1]})
-    assert [row["model_id"] for row in at_least] == [row["model_id"] for row in rows[:2]]
+    everything = find_cells(api, Query(**question))
+    assert variances == sorted(variances, reverse=True)
+    assert variances == [float(row.others["explained_variance"]) for row in everything[:4]]
+    assert len(everything) == len(matching(mouse_cells, Query(**question)))
+    at_least = find_cells(api, Query(**question, min_explained_variance=variances[1]))
+    assert [row.model_id for row in at_least] == [row["model_id"] for row in rows[:2]]
 
 
 @pytest.mark.parametrize("page", [50, 1000])
 def test_answers_come_whole_from_a_server_that_sends_pages(api, server, page):
     server.page = page
     assert len(api.cells()) == 1920
-    assert len(find_cells(api, {"kind": "best"})) == 207
+    assert len(find_cells(api, Query(kind="best"))) == 207
 
 
 @pytest.mark.parametrize("faults", [[500, 503, None], ["refuse include"]], ids=str)
-def test_query_sits_out_what_passes_and_does_without_what_is_refused(api, server, faults):
+def test_query_tries_again_after_errors_that_pass_and_does_without_what_is_refused(api, server, faults):
     server.faults["query"] = faults
-    rows = find_models(api, [{"specimen_id": "330080937"}], "perisomatic")
-    assert rows == [{"specimen_id": "330080937", "kind": "perisomatic", "model_id": "3300809370"}]
+    found = find_models(api, [CellRow("", "330080937")], "perisomatic")
+    assert found == [ChosenModel(specimen_id="330080937", kind="perisomatic", model_id="3300809370")]
 
 
 @pytest.mark.parametrize(
@@ -148,9 +155,9 @@ def test_query_sits_out_what_passes_and_does_without_what_is_refused(api, server
 )
 def test_query_that_fails_is_one_message_and_leaves_nothing(server, tmp_path, fault, expected):
     server.faults["query"] = [fault]
-    options = {"url": server.url, "timeout": 1, "retries": 2, "backoff": 0.01}
+    site = Allen(url=server.url, timeout=1, retries=2, backoff=0.01)
     with pytest.raises(UserError, match=expected) as caught:
-        ask(tmp_path / "cells.tsv", {"kind": "best"}, options)
+        ask(tmp_path / "cells.tsv", Query(kind="best"), site)
     assert "\n" not in str(caught.value) and list(tmp_path.iterdir()) == []
 
 
@@ -168,7 +175,7 @@ def test_spaces_and_brackets_reach_the_server_as_they_are(api, server):
     [("perisomatic", 12), ("all active", 21), ("best", 21)],
 )
 def test_chosen_model(kind, expected):
-    """Of a kind, the one that explains most; `best` prefers dendrites that take part in the spike."""
+    """Among models of a kind the one that explains most is chosen; `best` prefers dendrites that take part in the spike."""
     runs = {11: 0.5, 12: 0.9, 20: None, 21: 0.6}
     models = [
         {"id": model, "specimen_id": 1, "neuronal_model_template_id": PERISOMATIC if model < 20 else ALL_ACTIVE}
@@ -184,7 +191,7 @@ def only_perisomatic(cells):
     return next(str(cell["specimen__id"]) for cell in cells if cell[peri] and not cell[active])
 
 
-def test_specimens_of_a_table_get_their_models_once(server, mouse_cells, tmp_path):
+def test_specimens_of_a_table_get_their_models_once(server, site, mouse_cells, tmp_path):
     """Two models of one cell side by side, a cell by default, and a model that is named; a second time nobody is asked."""
     both = next(str(cell["specimen__id"]) for cell in mouse_cells if all(cell[column] for column in COUNTS.values()))
     other = next(
@@ -193,15 +200,17 @@ def test_specimens_of_a_table_get_their_models_once(server, mouse_cells, tmp_pat
     path = tmp_path / "cells.tsv"
     rows = [("", both, "perisomatic"), ("", both, "all active"), ("", other, ""), ("7", "", "")]
     path.write_text("model_id\tspecimen_id\tkind\n" + "".join("\t".join(row) + "\n" for row in rows))
-    options = {"url": server.url, "timeout": 1, "retries": 0, "backoff": 0}
-    arguments = ({"table": path, "query": None}, "best", options)
-    assert [row["model_id"] for row in answered_cells(*arguments)] == [both + "0", both + "1", other + "0", "7"]
+    cells = Cells(table=str(path), query=None)
+
+    def models(kind):
+        return [row.model_id for row in load_cell_table(cells, Models(kind=kind, allen=site))]
+
+    assert models("best") == [both + "0", both + "1", other + "0", "7"]
     asked = len(server.requests)
-    assert [row["model_id"] for row in answered_cells(*arguments)] == [both + "0", both + "1", other + "0", "7"]
+    assert models("best") == [both + "0", both + "1", other + "0", "7"]
     assert len(server.requests) == asked
-    for _ in range(2):  # the row without a kind means another kind now; that is asked once as well
-        rows = answered_cells({"table": path, "query": None}, "perisomatic", options)
-        assert [row["model_id"] for row in rows] == [both + "0", both + "1", other + "0", "7"]
+    for _ in range(2):  # the row without a kind means another kind now, which is asked for once as well
+        assert models("perisomatic") == [both + "0", both + "1", other + "0", "7"]
     assert len(server.requests) == asked + 2
 
 
@@ -209,25 +218,25 @@ def test_cell_without_such_a_model_says_which_it_has(server, api, mouse_cells):
     only = only_perisomatic(mouse_cells)
     expected = re.escape(f"specimen {only} has no all active model on the Allen site; biophysical ones: {only}0 (perisomatic)")
     with pytest.raises(UserError, match=expected):
-        find_models(api, [{"specimen_id": only}], "all active")
+        find_models(api, [CellRow("", only)], "all active")
     with pytest.raises(UserError, match="specimen 1 has no biophysical model on the Allen site; biophysical ones: none"):
-        find_models(api, [{"specimen_id": "1"}], "best")
+        find_models(api, [CellRow("", "1")], "best")
 
 
-def test_table_that_answers_is_never_written_again(server, tmp_path):
-    table, options = tmp_path / "cells.tsv", {"url": server.url, "timeout": 1, "retries": 0, "backoff": 0}
-    question = {"line": "Rorb", "layer": None, "kind": "best", "max": 3}
-    cells = {"table": table, "query": question}
+def test_table_that_answers_is_never_written_again(site, tmp_path):
+    table, models = tmp_path / "cells.tsv", Models(allen=site)
+    question = Query(line="Rorb", layer=None, kind="best", max=3)
+    cells = Cells(table=str(table), query=question)
     with pytest.raises(UserError, match="not there yet; `snakemake query` asks"):
-        answered_cells(cells, "best", options)
-    assert answered_cells(cells, "best", options, to_be_asked=True) == []
-    ask(table, question, options)
+        load_cell_table(cells, models)
+    assert load_cell_table(cells, models, query_pending=True) == []
+    ask(table, question, site)
     rows = table.read_text().splitlines(keepends=True)
-    table.write_text("".join(rows[:3]))  # a person takes one out
-    assert len(answered_cells(cells, "best", options)) == 2
-    assert "is there already" in ask(table, question, options) and table.read_text() == "".join(rows[:3])
-    other = cells | {"query": question | {"layer": "4"}}
+    table.write_text("".join(rows[:3]))  # a user takes one out
+    assert len(load_cell_table(cells, models)) == 2
+    assert "is there already" in ask(table, question, site) and table.read_text() == "".join(rows[:3])
+    other = Query(line="Rorb", layer="4", kind="best", max=3)
     with pytest.raises(UserError, match=r"answers another question than cells\.query"):
-        answered_cells(other, "best", options)
+        load_cell_table(Cells(table=str(table), query=other), models)
     with pytest.raises(UserError, match="answers another question"):
-        ask(table, other["query"], options)
+        ask(table, other, site)

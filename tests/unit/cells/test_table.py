@@ -1,14 +1,21 @@
-"""Cell tables, and what is known of a cell: held against real metadata of the Allen Cell Types Database."""
+"""Cell tables, and their rows joined with real metadata of the Allen Cell Types Database."""
 
-import csv
 import json
 
 import pytest
 from support import ROOT
 
-from allenrec.cells.table import cell_facts, check_cell_type_column, describe_cell, read_cells, with_models, write_cells
+from allenrec.cells.table import (
+    CellRow,
+    ChosenModel,
+    check_cell_type_column,
+    describe_cell,
+    read_cells,
+    with_models,
+    write_cells,
+)
 from allenrec.common.errors import UserError
-from allenrec.models.sources import read_metadata
+from allenrec.models.metadata import cell_facts
 
 HEADER = "model_id\tspecimen_id\tcell_type\n"
 
@@ -27,18 +34,20 @@ def table(tmp_path):
 
 def test_default_tables_are_good():
     rows = read_cells(ROOT / "config" / "cells.tsv")
-    assert [row["model_id"] for row in rows] == ["473863510", "473863035", "472912177"]
+    assert [row.model_id for row in rows] == ["473863510", "473863035", "472912177"]
     seed = read_cells(ROOT / "config" / "seed_cells.tsv")
-    assert {row["model_id"] for row in seed} == {"488462965", "489932682", "489932435"}
+    assert {row.model_id for row in seed} == {"488462965", "489932682", "489932435"}
 
 
 def test_rows_keep_order_columns_and_text(table):
-    """Extra columns travel, also named in other scripts; nothing becomes a number."""
+    """Further columns are kept, also those whose names have other letters; nothing becomes a number."""
     rows = read_cells(table("couche\tmodel_id\tspecimen_id\tcell_type\tnote µ\n2/3\t0012\t7\tL5 PC\t1.50\n\t11\t\t\t\n"))
-    assert rows == [
+    assert [row.columns() for row in rows] == [
         {"couche": "2/3", "model_id": "0012", "specimen_id": "7", "cell_type": "L5 PC", "note µ": "1.50"},
         {"couche": "", "model_id": "11", "specimen_id": "", "cell_type": "", "note µ": ""},
     ]
+    assert [list(row.others) for row in rows] == [["couche", "note µ"]] * 2
+    assert [CellRow.from_columns(row.columns()) for row in rows] == rows
 
 
 @pytest.mark.parametrize(
@@ -55,7 +64,7 @@ def test_rows_keep_order_columns_and_text(table):
     ids=["plain", "byte order mark", "CRLF", "no line end", "empty lines", "quotes", "spaces"],
 )
 def test_what_spreadsheets_write_is_read(table, text):
-    assert read_cells(table(text)) == [{"model_id": "1", "specimen_id": "2", "cell_type": "spiny"}]
+    assert read_cells(table(text)) == [CellRow(model_id="1", specimen_id="2", cell_type="spiny")]
 
 
 BAD_TABLES = {
@@ -110,11 +119,11 @@ def test_path_that_is_no_file_is_named(table, path):
 
 
 def row(**values):
-    return {"model_id": "491766131", "specimen_id": "", "cell_type": ""} | values
+    return CellRow.from_columns({"model_id": "491766131"} | values)
 
 
 def describe(row, metadata):
-    """What the stages do: the row of the table, joined with what the metadata say."""
+    """Join a row of the table with what the metadata say, as the stages do."""
     return describe_cell(row, cell_facts(metadata))
 
 
@@ -124,47 +133,10 @@ def metadata(shared_data):
     return json.loads((shared_data / "allen_zip_example" / "model_metadata.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def database(shared_data):
-    """The mouse cells of the Allen Cell Types Database by specimen id."""
-    with open(shared_data / "allen_cells_mouse.csv", newline="", encoding="utf-8") as file:
-        rows = [{column: value.strip('"') for column, value in row.items()} for row in csv.DictReader(file)]
-    return {row["Cell_id"]: row for row in rows}
-
-
-def as_in_the_database(found):
-    """A row of the database in the words of `cell_facts`."""
-    return {
-        "specimen_name": found["specimen__name"],
-        "dendrite_type": found["tag__dendrite_type"],
-        "apical": found["tag__apical"],
-        "area": found["structure_parent__acronym"],
-        "layer": found["structure__layer"],
-        "line": found["line_name"],
-        "species": found["donor__species"],
-    }
-
-
-def test_description_of_a_real_archive_is_that_of_the_database(metadata, database):
-    """Two ways of the same institute: the archive of a model, and the table of all cells."""
-    cell = describe(row(), metadata)
-    expected = {"model_id": "491766131", "specimen_id": "488683425", "cell_type": "spiny"}
-    expected |= {"model_kind": "all active", "explained_variance": "0.784"}
-    assert cell == expected | as_in_the_database(database["488683425"])
-
-
-def test_descriptions_of_the_wheel_models_are_those_of_the_database(models_folder, database):
-    for folder in models_folder.glob("neuronal_model_*"):
-        cell = describe(row(), read_metadata(folder))
-        expected = as_in_the_database(database[cell["specimen_id"]])
-        assert {column: cell[column] for column in expected} == expected, folder.name
-
-
-def test_layer_and_area_of_every_structure(database):
-    for found in database.values():
-        structure = {"acronym": found["structure__acronym"], "name": found["structure__name"]}
-        cell = describe(row(cell_type="any"), {"specimen": {"structure": structure}})
-        assert (cell["area"], cell["layer"]) == (found["structure_parent__acronym"], found["structure__layer"])
+def test_description_is_the_row_with_the_facts(metadata):
+    facts = cell_facts(metadata).columns()
+    assert facts["dendrite_type"] == "spiny" and facts["specimen_id"] == "488683425"
+    assert describe(row(), metadata) == {"model_id": "491766131", "cell_type": "spiny"} | facts
 
 
 def test_table_goes_before_the_metadata(metadata):
@@ -181,7 +153,7 @@ def test_specimen_must_be_the_same_on_both_sides(metadata):
 
 
 def test_kind_must_be_the_same_on_both_sides(metadata):
-    """A column `kind` with other words in it is the person's own."""
+    """A column `kind` with other words in it is the user's own."""
     assert describe(row(kind="all active"), metadata)["model_kind"] == "all active"
     assert describe(row(kind="best"), metadata) and describe(row(kind="pyramidal"), metadata)["kind"] == "pyramidal"
     with pytest.raises(UserError, match="the cell table says kind perisomatic, its files say all active"):
@@ -202,18 +174,17 @@ def test_cell_type_comes_from_the_column_that_is_asked_for(metadata):
 
 def test_specimens_are_enough_and_two_of_their_models_may_stand_side_by_side(table):
     rows = read_cells(table("specimen_id\tkind\n7\tperisomatic\n7\tall active\n8\t\n"))
-    assert [(r["model_id"], r["specimen_id"], r["cell_type"]) for r in rows] == [("", "7", ""), ("", "7", ""), ("", "8", "")]
-    found = [("7", "perisomatic", "70"), ("7", "all active", "71"), ("9", "best", "90")]
-    found = [dict(zip(("specimen_id", "kind", "model_id"), row, strict=True)) for row in found]
-    assert [r["model_id"] for r in with_models(rows, found, "best")] == ["70", "71", ""]
-    found[1]["model_id"] = "70"
+    assert [(r.model_id, r.specimen_id, r.cell_type) for r in rows] == [("", "7", ""), ("", "7", ""), ("", "8", "")]
+    found = [ChosenModel("7", "perisomatic", "70"), ChosenModel("7", "all active", "71"), ChosenModel("9", "best", "90")]
+    assert [r.model_id for r in with_models(rows, found, "best")] == ["70", "71", ""]
+    found[1] = found[1]._replace(model_id="70")
     with pytest.raises(UserError, match="are the same model, 70"):
         with_models(rows, found, "best")
 
 
 def test_written_table_reads_back(tmp_path):
     rows = [row(specimen_id="7", line="Pvalb-IRES-Cre", note='a "b"\tµ')]
-    write_cells(tmp_path / "cells.tsv", rows)
+    write_cells(tmp_path / "cells.tsv", [row.columns() for row in rows])
     assert read_cells(tmp_path / "cells.tsv") == rows
 
 
@@ -239,14 +210,3 @@ def test_unknown_cell_type_is_an_error_and_a_given_one_is_taken(metadata):
         describe(row(), metadata)
     cell = describe(row(cell_type="PV"), metadata)
     assert cell["cell_type"] == "PV" and all(isinstance(value, str) for value in cell.values())
-
-
-@pytest.mark.parametrize(
-    "specimen",
-    ["a name", 5, {"specimen_tags": [{"id": 1}]}, {"specimen_tags": ["spiny"]}, {"donor": [1]}],
-    ids=["text", "number", "tag without name", "tag a text", "donor a list"],
-)
-def test_metadata_of_another_shape_are_a_mistake_not_a_crash(specimen):
-    with pytest.raises(UserError, match="metadata") as caught:
-        describe(row(), {"id": 491766131, "specimen": specimen})
-    assert "491766131" in str(caught.value) and "\n" not in str(caught.value)

@@ -9,7 +9,6 @@ import pytest
 from support import run_python
 
 from allenrec.common.hdf5 import check_shapes, hdf5_written_beside
-from allenrec.intracellular.intracellular_file import write_currents
 
 SHAPES = {"start": "segments 3", "diameter": "segments", "currents": "spikes segments samples"}
 
@@ -92,17 +91,3 @@ def test_file_that_cannot_be_written_is_one_error_and_no_crash(size, tmp_path):
     """A limit of 20 kB per file acts like a full disk and needs no root."""
     assert run_python(LIMITED, tmp_path / "a.h5", size) == [errno.EFBIG, str(tmp_path / "a.h5")]
     assert list(tmp_path.iterdir()) == []
-
-
-def test_currents_of_a_cell_that_does_not_fire_are_written_and_read(tmp_path):
-    """The cell has no spikes, so datasets of spikes have no chunks."""
-    result = {
-        "segments": {"start": np.zeros((3, 3)), "end": np.ones((3, 3)), "diameter": np.ones(3), "section": ["soma"] * 3},
-        "spikes": {"imem": np.zeros((0, 3, 224)), "vmem": np.zeros((0, 224)), "times": np.zeros(0)},
-        "trace": {"vmem": np.zeros(5), "time": np.arange(5.0)},
-        "search": {"amplitude": np.array([0.2]), "n_spikes": np.array([0])},
-        "recorded": {},
-    }
-    write_currents(tmp_path / "silent.h5", {"model_id": "1"}, result)
-    with h5py.File(tmp_path / "silent.h5") as file:
-        assert file["spikes/imem"].shape == (0, 3, 224) and file["segments/end"].shape == (3, 3)

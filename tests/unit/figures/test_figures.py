@@ -11,7 +11,9 @@ from matplotlib.collections import EventCollection
 from matplotlib.figure import Figure
 
 from allenrec.figures import cells, libraries, recordings, style
-from allenrec.intracellular.intracellular_file import Currents
+from allenrec.intracellular.intracellular_file import Currents, CurrentsInfo
+from allenrec.models.metadata import CellFacts
+from allenrec.settings.models import Intracellular
 
 CONTACTS = np.array([[0.0, y, z] for z in np.arange(-60.0, 61.0, 20.0) for y in (-10.0, 10.0)])
 PEAK, N_T, FS = 64, 224, 32000.0
@@ -33,8 +35,20 @@ def cell():
     imem = rng.normal(size=(2, 20, N_T))
     shape = np.exp(-0.5 * ((np.arange(N_T) - PEAK) / 8) ** 2)
     return Currents(
-        attributes={"model_id": "123", "cell_type": "spiny", "model_kind": "perisomatic", "axon": "stub", "dt": 1 / 32}
-        | {"amplitude": 0.2, "stimulus": {"delay": 10.0, "sim_time": 1.0}},
+        info=CurrentsInfo(
+            model_id="123",
+            specimen_id="",
+            cell_type="spiny",
+            facts=CellFacts(),
+            model_kind="perisomatic",
+            axon="stub",
+            celsius=34.0,
+            v_init=-80.0,
+            settings=Intracellular(delay=10.0, sim_time=1.0, dt=1 / 32),
+            versions={},
+            digests={},
+        ),
+        amplitude=0.2,
         start=start,
         end=end,
         diameter=rng.uniform(0.3, 3.0, 20),
@@ -171,8 +185,8 @@ def test_morphology_draws_every_segment_and_marks_the_stub(cell):
     np.testing.assert_allclose(halo.get_segments(), axon.get_segments())
     assert min(halo.get_linewidths()) > max(axon.get_linewidths()) + 3 and halo.get_zorder() < axon.get_zorder()
     assert "axon stub" in str([text.get_text() for text in figure.findobj(matplotlib.text.Text)])
-    cell.attributes["axon"] = "keep"
-    assert not collections(cells.morphology(cell), "axon halo")
+    kept = replace(cell, info=replace(cell.info, axon="keep"))
+    assert not collections(cells.morphology(kept), "axon halo")
 
 
 def test_morphology_has_one_scale(cell):
@@ -344,7 +358,8 @@ def test_a_recording_without_units_still_has_figures(recording):
 
 
 def test_spike_counts_show_the_recorded_cell_beside_its_model(cell):
-    figure = cells.spike_counts(replace(cell, attributes=cell.attributes | {"facts": {"flags": "spike counts far off"}}))
+    flagged = replace(cell, info=replace(cell.info, facts=CellFacts(flags="spike counts far off")))
+    figure = cells.spike_counts(flagged)
     (axes,) = all_axes(figure)
     lines = {line.get_label(): line.get_xydata() for line in axes.get_lines()}
     assert lines["recorded cell, mean"].tolist() == [[0.15, 2.0], [0.25, 10.5]]

@@ -1,63 +1,98 @@
-"""The search for an amplitude, on cells made of arithmetic; the stage on real cells is in `test_cell`."""
+"""Runs of real cells: windows are compared with what LFPy records, verdicts with how the cells behave."""
 
-import numpy as np
 import pytest
+from support import run_python
 
-from allenrec.intracellular.simulation import Response, search_amplitude, search_in_words, spike_peaks
-
-TARGET = (3, 50)
-
-
-def cell_of(count, verdict=None):
-    """A pretended cell: amplitude to number of spikes, judged as the stage does."""
-
-    def run(amplitude):
-        n = count(amplitude)
-        judged = "many" if n > TARGET[1] else "good" if n > TARGET[0] else "few"
-        if verdict:
-            judged = verdict(amplitude) or judged
-        return Response(amplitude, np.zeros(1), np.zeros(1), np.arange(n), judged)
-
-    return run
-
-
-@pytest.mark.parametrize("rheobase", [0.001, 0.02, 0.19, 0.7, 5.0])
-def test_search_finds_an_amplitude_over_a_wide_range_of_rheobases(rheobase):
-    run = cell_of(lambda a: int(40 * np.sqrt(max(a / rheobase - 1, 0))))
-    runs = search_amplitude(run, TARGET, 0.2, 20)
-    assert TARGET[0] < len(runs[-1].peaks) <= TARGET[1]
-    assert len(runs) <= 12
-
-
-def test_search_goes_down_from_block_and_up_from_silence():
-    """Firing only between 0.05 and 0.07 nA; silent below, in block above."""
-    run = cell_of(lambda a: 20 if 0.05 < a < 0.07 else 2, lambda a: "block" if a >= 0.07 else None)
-    for start in (0.001, 0.2, 3.0):
-        amplitude = search_amplitude(run, TARGET, start, 20)[-1].amplitude
-        assert 0.05 < amplitude < 0.07
+WINDOWS = """
+import json
+import neuron, numpy as np
+from allenrec.intracellular.cell import load_cell
+from allenrec.intracellular.simulation import simulate_spikes
+from allenrec.settings.models import Intracellular
+settings = Intracellular()
+cell = load_cell(sys.argv[1], sys.argv[2], dt=settings.dt)
+result = simulate_spikes(cell, settings)
+clamp = neuron.h.IClamp(neuron.h.soma[0](0.5))
+clamp.delay, clamp.dur, clamp.amp = settings.delay, 1000 * settings.sim_time - settings.delay, result.amplitude
+cell.simulate(rec_imem=True, rec_somav=True)
+worst, total = 0, 0
+for spike, time in enumerate(result.spike_times):
+    peak = round(time / cell.dt)
+    window = slice(peak - 64, peak + 160)
+    worst = max(worst, np.abs(result.imem[spike] - cell.imem[:, window]).max() / np.abs(cell.imem).max())
+    total = max(total, np.abs(result.imem[spike].sum(axis=0) - result.amplitude).max())
+    assert cell.somav[peak] == cell.somav[peak - 20 : peak + 20].max()
+crossings = np.flatnonzero((cell.somav[:-1] < -20) & (cell.somav[1:] >= -20))
+print(json.dumps({"worst": float(worst), "total": float(total), "crossings": len(crossings),
+    "kept": len(result.spike_times), "counts": result.search_n_spikes.tolist(),
+    "trace": float(np.abs(result.vmem - cell.somav).max())}))
+"""
 
 
-def test_search_gives_up_with_a_table():
-    run = cell_of(lambda a: 2 if a < 0.1 else 90, lambda a: "block" if a > 0.15 else None)
-    message = search_in_words(search_amplitude(run, TARGET, 0.2, 20), TARGET)
-    assert "\n" not in message
-    for part in ("0.2 nA: 90 (block)", "0.1 nA: 90", "0.05 nA: 2", "4 to 50 spikes"):
-        assert part in message
+@pytest.mark.parametrize("model", ["473863510", "473862421"])
+def test_windows_hold_the_currents_that_lfpy_records(model, models_folder, mechanisms):
+    """LFPy simulates the same run and records all currents. Our windows differ by the rounding of float32, and add up to the
+    injected current."""
+    found = run_python(WINDOWS, models_folder / f"neuronal_model_{model}", mechanisms)
+    assert found["worst"] < 1e-6
+    assert found["total"] < 1e-5  # nA, of up to 0.2
+    assert found["trace"] < 1e-3  # mV, float32
+    assert found["crossings"] == found["counts"][-1]
+    assert 3 < found["crossings"] <= 50
+    # The first spike is dropped, and the last if its window leaves the step.
+    assert found["crossings"] - 2 <= found["kept"] <= found["crossings"] - 1
 
 
-def test_search_stops_after_max_runs():
-    runs = []
+COMPARED = """
+import json, sys
+from pathlib import Path
+from allenrec.intracellular.simulation import simulate_model
+from allenrec.settings.models import Intracellular
+folder, mechanisms, work = map(Path, sys.argv[1:])
+copy = work / folder.name
+copy.mkdir()
+for path in folder.iterdir():
+    (copy / path.name).symlink_to(path)
+sweep = {"stimulus_name": "Long Square", "stimulus_duration": 1.0, "stimulus_absolute_amplitude": 200.0}
+(copy / "ephys_sweeps.json").write_text(json.dumps([sweep | {"num_spikes": n} for n in (1, 2)]))
+currents = simulate_model(copy, mechanisms, Intracellular(), specimen_id="7", cell_type="mine", recorded_steps=3)
+print(json.dumps({"flags": currents.info.facts.flags, "kind": currents.info.facts.model_kind, "amplitude": currents.amplitude,
+    "type": currents.info.cell_type, "specimen": currents.info.specimen_id, "line": currents.info.facts.line,
+    "recorded": [currents.recorded_amplitude.tolist(), currents.recorded_cell_spikes.tolist()],
+    "model": currents.recorded_model_spikes.tolist(), "found": currents.search_n_spikes.tolist(),
+    "digests": sorted(currents.info.digests)}))
+"""
 
-    def run(amplitude):
-        runs.append(amplitude)
-        return Response(amplitude, np.zeros(1), np.zeros(1), np.arange(0), "few")
 
-    assert len(search_amplitude(run, TARGET, 0.2, 4)) == len(runs) == 4
+def test_model_is_compared_with_its_recorded_cell(models_folder, mechanisms, tmp_path):
+    """The cell is said to have fired once and twice at 0.2 nA, where the model fires as often as in the search."""
+    found = run_python(COMPARED, models_folder / "neuronal_model_473863035", mechanisms, tmp_path)
+    assert found["recorded"] == [[0.2], [1.5]] and found["amplitude"] == 0.2
+    assert abs(found["model"][0] - found["found"][-1]) <= 1  # the step of the search is 10 ms shorter
+    assert (found["flags"], found["kind"]) == ("spike counts far off", "perisomatic")
+    assert (found["type"], found["specimen"], found["line"]) == ("mine", "7", "Nr5a1-Cre")
+    assert found["digests"] == ["fit_parameters.json", "mechanisms", "reconstruction.swc"]
 
 
-def test_spike_peaks_are_where_they_were_put():
-    time = np.arange(0, 100, 0.025)
-    places = [10.0, 35.5, 80.0]
-    vmem = -70 + sum(100 * np.exp(-(((time - t) / 0.4) ** 2)) for t in places)
-    assert spike_peaks(vmem, -20) * 0.025 == pytest.approx(places)
-    assert len(spike_peaks(np.full(100, -10.0), -20)) == 0  # above the threshold all along: no crossing
+VERDICTS = """
+import json
+from allenrec.intracellular.cell import load_cell
+from allenrec.intracellular.simulation import respond
+from allenrec.settings.models import Intracellular
+cell = load_cell(sys.argv[1], sys.argv[2], tstop=1100.0)
+amplitudes = [float(a) for a in sys.argv[3:]]
+settings = Intracellular(delay=10.0, sim_time=1.0, target_spikes=(3, 50), threshold=-20.0)
+runs = [respond(cell, a, settings) for a in amplitudes]
+print(json.dumps([(run.verdict, len(run.vmem)) for run in runs]))
+"""
+
+
+def test_responses_are_judged_as_they_look(models_folder, mechanisms):
+    """A Pvalb cell is silent, fires too much (the run is stopped early), or is in depolarisation block, from which it recovers;
+    a Scnn1a cell fires well."""
+    folder = models_folder / "neuronal_model_473862421"
+    (few, many, block) = run_python(VERDICTS, folder, mechanisms, 0.1, 0.3, 0.5)
+    whole = 1100 * 32 + 1
+    assert few == ["few", whole] and block == ["block", whole]
+    assert many[0] == "many" and many[1] < whole / 2
+    assert run_python(VERDICTS, models_folder / "neuronal_model_472363762", mechanisms, 0.1) == [["good", whole]]

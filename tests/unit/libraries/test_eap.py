@@ -80,7 +80,7 @@ def test_template_is_the_field_of_the_currents_without_the_stimulus(currents):
 def test_currents_add_up_to_zero_and_templates_start_at_zero(currents):
     for cell in currents.values():
         removed = spike_currents(cell.imem)
-        assert np.abs(cell.imem.sum(axis=1) - cell.attributes["amplitude"]).max() < 1e-5
+        assert np.abs(cell.imem.sum(axis=1) - cell.amplitude).max() < 1e-5
         assert np.abs(removed.sum(axis=1)).max() < 1e-5  # nA
         assert not removed[:, :, 0].any()
     sampled = sample(currents["473863510"], "473863510", n=20)

@@ -1,4 +1,4 @@
-"""The source `allen` against a server that behaves and misbehaves as the Allen site has been seen to."""
+"""The source `allen` with a server that behaves and misbehaves as the Allen site does."""
 
 import shutil
 import stat
@@ -11,10 +11,11 @@ import pytest
 from allen_server import AllenServer, archive_of
 from support import ROOT, run_python
 
-from allenrec.common.errors import UserError
-from allenrec.models import sources
-from allenrec.models.archive import read_metadata, read_model
-from allenrec.models.sources import allen, allen_api, fetch_model
+from allenrec.common.errors import Unavailable, UserError
+from allenrec.models import read_metadata, sources
+from allenrec.models.archive import read_model
+from allenrec.models.sources import allen_api, archives, fetch_model
+from allenrec.settings.models import Allen, Models
 
 MODEL = "473863510"
 
@@ -26,13 +27,18 @@ def server():
     server.close()
 
 
+def settings_of(url, *, sources=("allen",), **patience):
+    """Return the settings of sources, with the Allen site at an address."""
+    allen = {"timeout": 1, "retries": 0, "backoff": 0} | patience
+    return Models(sources=list(sources), allen=Allen(url=url, **allen))
+
+
 @pytest.fixture
 def fetch(server, tmp_path):
     """Fetch a model from the server into an empty folder, with short times."""
 
     def fetch(model=MODEL, retries=2, timeout=0.5):
-        options = {"allen": {"url": server.url, "timeout": timeout, "retries": retries, "backoff": 0.01}}
-        return fetch_model(model, tmp_path, ["allen"], options)
+        return fetch_model(model, tmp_path, settings_of(server.url, timeout=timeout, retries=retries, backoff=0.01))
 
     return fetch
 
@@ -56,13 +62,12 @@ def test_archive_becomes_a_recorded_folder_and_is_not_asked_for_again(server, fe
     assert sorted(p.name for p in folder.iterdir()) == sorted(
         ["fit_parameters.json", "reconstruction.swc", "modfiles", "model_metadata.json", "verified.json"]
     )
-    options = {"allen": {"url": server.url, "timeout": 1, "retries": 0, "backoff": 0}}
-    fetch_model(MODEL, folder.parent, ["local", "allen"], options)
+    fetch_model(MODEL, folder.parent, settings_of(server.url, sources=("local", "allen")))
     assert len(server.requests) == 1
 
 
 def test_archive_of_2015_is_read_by_its_names(server, fetch, wheel_model):
-    """Other names, no metadata of today, a marker beside the morphology, and NaV.mod with CRLF."""
+    """It has other names, other metadata, a marker beside the morphology, and NaV.mod with CRLF."""
     names = {
         "fit_parameters.json": f"{MODEL}_fit.json",
         "reconstruction.swc": "Rorb_325404214_m.swc",
@@ -77,11 +82,12 @@ def test_archive_of_2015_is_read_by_its_names(server, fetch, wheel_model):
 
 
 @pytest.mark.parametrize("faults", [[500, 503, None], ["reset", None], ["short", None], ["stall", None]], ids=str)
-def test_fault_that_passes_is_sat_out(faults, server, fetch, wheel_model):
+def test_error_that_passes_is_followed_by_another_attempt(faults, server, fetch, wheel_model, capsys):
     server.archives[MODEL], server.faults[MODEL] = archive_of(wheel_model), faults
     requests_needed = len(faults)
     assert read_model(fetch()).kind == "perisomatic"
     assert len(server.requests) == requests_needed
+    assert capsys.readouterr().out.count("; trying again\n") == requests_needed - 1
 
 
 LASTING = {
@@ -95,24 +101,26 @@ LASTING = {
 
 
 @pytest.mark.parametrize("name", LASTING)
-def test_fault_that_lasts_is_one_message_and_leaves_nothing(name, server, fetch, wheel_model, tmp_path):
+def test_error_that_lasts_is_one_message_and_leaves_nothing(name, server, fetch, wheel_model, tmp_path):
     fault, requests_made, expected = LASTING[name]
     server.archives[MODEL], server.faults[MODEL] = archive_of(wheel_model), [fault]
-    assert_refused(fetch, expected, tmp_path)
+    assert_refused(fetch, expected, tmp_path, unavailable=True)
     assert len(server.requests) == requests_made
 
 
-def assert_refused(fetch, expected, folder):
+def assert_refused(fetch, expected, folder, *, unavailable=False):
+    """Check that a fetch fails with one message and leaves nothing; `unavailable` means that the model is not to blame."""
     with pytest.raises(UserError) as caught:
         fetch()
     message = str(caught.value)
     assert "\n" not in message and expected in message and MODEL in message
     assert list(folder.iterdir()) == []
+    assert isinstance(caught.value, Unavailable) == unavailable
 
 
 def test_nobody_listening_is_one_message(server, fetch, tmp_path):
     server.close()
-    assert_refused(fetch, "3 times over", tmp_path)
+    assert_refused(fetch, "3 times over", tmp_path, unavailable=True)
 
 
 def link():
@@ -146,7 +154,7 @@ def test_unsound_archive_is_refused_before_it_has_a_place(name, server, fetch, w
 
 def test_archive_that_unpacks_too_large_is_refused(server, fetch, wheel_model, tmp_path, monkeypatch):
     server.archives[MODEL] = archive_of(wheel_model)
-    monkeypatch.setattr(allen, "LARGEST_CONTENT", 1000)
+    monkeypatch.setattr(archives, "LARGEST_CONTENT", 1000)
     assert_refused(fetch, "would unpack to more than", tmp_path)
     monkeypatch.setattr(allen_api, "LARGEST_DOWNLOAD", 1000)
     assert_refused(fetch, "not a model archive", tmp_path)
@@ -173,7 +181,7 @@ def test_run_killed_after_the_download_knows_where_the_model_came_from(
     """The last moment before our check: the folder is in its place, and says so when the run is started again."""
     server.archives[MODEL] = archive_of(wheel_model)
     shutil.copytree(models_folder / "wheel", tmp_path / "wheel")
-    options = {"allen": {"url": server.url, "timeout": 1, "retries": 0, "backoff": 0}}
+    settings = settings_of(server.url, sources=(source,))
 
     def killed(*arguments):
         raise KeyboardInterrupt
@@ -181,8 +189,8 @@ def test_run_killed_after_the_download_knows_where_the_model_came_from(
     with monkeypatch.context() as patch:
         patch.setattr(sources, "_verify", killed)
         with pytest.raises(KeyboardInterrupt):
-            fetch_model(MODEL, tmp_path, [source], options)
-    folder = fetch_model(MODEL, tmp_path, [source], options)
+            fetch_model(MODEL, tmp_path, settings)
+    folder = fetch_model(MODEL, tmp_path, settings)
     record = read_metadata(folder)["allenrec"]
     assert record["source"] == source and len(record["sha256"]) == 64 and len(record["files"]) == 18
     assert len(server.requests) == (source == "allen")
@@ -194,8 +202,7 @@ def test_proxy_of_the_environment_is_used(server, fetch, wheel_model, tmp_path, 
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", server.url)
-    options = {"allen": {"url": "http://allen.invalid", "timeout": 1, "retries": 0, "backoff": 0}}
-    folder = fetch_model(MODEL, tmp_path, ["allen"], options)
+    folder = fetch_model(MODEL, tmp_path, settings_of("http://allen.invalid"))
     assert read_model(folder).kind == "perisomatic"
     assert server.requests == [f"allen.invalid/neuronal_model/download/{MODEL}"]
 
@@ -203,12 +210,13 @@ def test_proxy_of_the_environment_is_used(server, fetch, wheel_model, tmp_path, 
 FETCH = """
 import resource, signal
 from allenrec.models.sources import fetch_model
+from allenrec.settings.models import Allen, Models
 url, model, folder, limit = sys.argv[1:]
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 if limit != "0":
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
 try:
-    fetch_model(model, folder, ["allen"], {"allen": {"url": url, "timeout": 30, "retries": 0, "backoff": 0}})
+    fetch_model(model, folder, Models(sources=["allen"], allen=Allen(url=url, timeout=30, retries=0, backoff=0)))
 except OSError as error:
     print(json.dumps(str(error)))
 """

@@ -1,4 +1,4 @@
-"""Model folders: the five of the wheel held against the facts of the models; broken ones named by model and file."""
+"""Model folders: the five of the wheel compared with what is known of the models; broken ones are named by model and file."""
 
 import json
 import shutil
@@ -7,7 +7,8 @@ import pytest
 from support import WHEEL_MODELS
 
 from allenrec.common.errors import UserError
-from allenrec.models.archive import FIT, METADATA, MODFILES, MORPHOLOGY, read_model
+from allenrec.models.archive import FIT, MODFILES, MORPHOLOGY, read_model
+from allenrec.models.metadata import METADATA
 
 MODEL = "473863510"
 SPINY = set("Im Ih NaTs Nap K_P K_T SK Kv3_1 Ca_HVA Ca_LVA CaDynamics".split())
@@ -42,7 +43,7 @@ def change_fit(folder):
 
 
 def refused(folder, file, match):
-    """A broken model ends in one line with the model and the file."""
+    """Check that a broken model ends in one line with the model and the file."""
     with pytest.raises(UserError, match=match) as caught:
         read_model(folder)
     text = str(caught.value)
@@ -62,7 +63,7 @@ def test_fit_of_one_kind_under_the_name_of_the_other_is_refused(folder, shared_d
 
 @pytest.mark.parametrize("model_id", WHEEL_MODELS)
 def test_models_of_the_wheel(models_folder, model_id):
-    """Numbers as in the facts and in the fit itself."""
+    """Numbers are those that others found, and those of the fit itself."""
     model = read_model(models_folder / f"neuronal_model_{model_id}")
     resistivity, soma, dendrite, e_pas, n_parameters, mechanisms = FACTS[model_id]
     assert (model.model_id, model.kind, model.temperature) == (model_id, "perisomatic", 34.0)
@@ -98,7 +99,7 @@ def test_all_active_fit_has_its_numbers_as_strings(shared_data, models_folder, t
 
 
 def test_linked_folder_keeps_its_model_id(folder, tmp_path):
-    """A person who keeps archives elsewhere links them; the id is in the name of the link."""
+    """Users who keep archives elsewhere link them; the id is in the name of the link."""
     elsewhere = folder.rename(tmp_path / "my archive")
     folder.symlink_to(elsewhere, target_is_directory=True)
     assert read_model(folder).model_id == MODEL
@@ -226,7 +227,7 @@ def test_broken_morphology_is_named(folder, content, match):
 
 
 def test_smallest_sound_morphology_is_taken(folder):
-    """What the broken ones are made from."""
+    """The broken morphologies are made from this one."""
     (folder / MORPHOLOGY).write_text("# comment\n\n" + SOUND)
     assert read_model(folder).kind == "perisomatic"
 

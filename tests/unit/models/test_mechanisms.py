@@ -1,4 +1,4 @@
-"""Mod files: what they declare, held against NEURON; one compilation for each distinct set."""
+"""Mod files: what they declare is compared with NEURON; each distinct set is compiled once."""
 
 import hashlib
 import json
@@ -76,7 +76,7 @@ def test_c_code_in_a_mod_file_is_always_named(one_file):
 
 
 def snapshot(folder):
-    """Every path below a folder, with its times and content."""
+    """Return every path below a folder, with its times and content."""
     return {
         str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.stat().st_ino, path.is_file() and path.read_bytes())
         for path in Path(folder).rglob("*")
@@ -139,7 +139,7 @@ print(json.dumps({m: [[*names(m, parameter), *names(m, assigned)], [*names(m, of
 
 @pytest.fixture(scope="module")
 def in_neuron(modfiles, mechanisms):
-    """Of each mechanism, what NEURON itself counts as range and as global variables."""
+    """The range and global variables of each mechanism, as NEURON itself names them."""
     return run_python(NAMES_IN_NEURON, mechanisms, *sorted(declared_mechanisms(modfiles)))
 
 
@@ -243,7 +243,7 @@ def test_processes_at_once_compile_once(one_file, counting, tmp_path):
 
 
 def test_set_is_built_anew_when_its_library_is_gone_or_of_another_neuron(one_file, counting, tmp_path, monkeypatch):
-    """With an nrnivmodl that only leaves a library: here it counts whether it is called."""
+    """nrnivmodl is replaced by a script that only leaves a library; the test counts its calls."""
     python, record = counting
     (python.parent / "nrnivmodl").write_text(
         f'#!/bin/sh\necho called >> "{record}"\nmkdir {platform.machine()} && echo > {platform.machine()}/libnrnmech.so\n'

@@ -1,4 +1,4 @@
-"""The recorded cell beside its model: the steps of a real archive, and which model gets which flag."""
+"""Recorded sweeps: the steps of a real archive, and which model gets which flag."""
 
 import json
 
@@ -8,28 +8,28 @@ from allenrec.common.errors import UserError
 from allenrec.models.recorded_sweeps import (
     RecordedStep,
     flags,
+    format_steps,
     read_recorded_steps,
     recorded_steps,
-    spikes_in_words,
     steps_to_compare,
 )
 
 
 @pytest.fixture(scope="module")
 def steps(shared_data):
-    """Of the archive of model 491766131."""
+    """The recorded steps of model 491766131, from its archive."""
     return read_recorded_steps(shared_data / "allen_zip_example")
 
 
 def test_steps_of_a_real_archive(steps):
-    """Held against the archive by eye: ten currents above zero, of which 170 pA was repeated four times."""
+    """Numbers are read from the archive by eye: ten currents above zero; 170 pA was repeated four times."""
     assert [(round(1000 * step.amplitude), step.spikes) for step in steps if max(step.spikes)] == [
         (150, (5,)),
         (170, (12, 14, 18, 19)),
         (210, (20,)),
     ]
     assert {step.duration for step in steps} == {1000} and all(step.amplitude > 0 for step in steps)
-    assert spikes_in_words(steps) == "10: 0, 50: 0, 70: 0, 130: 0, 150: 5, 170: 12-19, 210: 20"
+    assert format_steps(steps) == "10: 0, 50: 0, 70: 0, 130: 0, 150: 5, 170: 12-19, 210: 20"
 
 
 def test_stored_answer_of_the_site_has_the_same_form(shared_data):
@@ -60,7 +60,7 @@ def test_compared_steps_spread_from_the_weakest_to_the_strongest(steps):
     ids=["the same", "within the tolerance", "one far off", "two too few", "too many", "silent", "stays up", "both"],
 )
 def test_flags(steps, spikes, at_rest, expected):
-    """Recorded are 5, 15.75 and 20 spikes."""
+    """The cell fired 5, 15.75 and 20 spikes."""
     assert flags(steps_to_compare(steps, 3), spikes, at_rest) == expected
 
 

@@ -1,4 +1,4 @@
-"""Where models come from: the wheel held against digests and facts of its files, folders of a person, and every failure."""
+"""Sources of models: the wheel compared with digests and facts of its files, folders of the user, and every failure."""
 
 import hashlib
 import json
@@ -8,12 +8,16 @@ import sys
 import threading
 import time
 import zipfile
+from typing import get_args
 
 import pytest
 from support import WHEEL_MODELS
 
 from allenrec.common.errors import UserError
-from allenrec.models.sources import bmtk, fetch_model, files_of_a_person, read_metadata
+from allenrec.models import read_metadata
+from allenrec.models.sources import bmtk, fetch_model
+from allenrec.models.sources.register import SOURCES, rule_inputs, rule_params
+from allenrec.settings.models import Allen, Models
 
 MODEL = "473863510"
 
@@ -36,7 +40,7 @@ BLOBS = {
 
 
 def snapshot(folder):
-    """Every file below a folder with its content."""
+    """Return every file below a folder with its content."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -49,8 +53,8 @@ def place(models_folder, tmp_path):
 
 
 @pytest.fixture
-def folder_of_a_person(place):
-    """The same model as a person unzips it: the metadata of the archive, without our records."""
+def user_folder(place):
+    """The same model as a user unzips it: the metadata of the archive, without our records."""
     folder = place / f"neuronal_model_{MODEL}"
     (folder / "verified.json").unlink()
     metadata = json.loads((folder / "model_metadata.json").read_text())
@@ -62,7 +66,7 @@ def folder_of_a_person(place):
 
 @pytest.fixture
 def no_pip(monkeypatch):
-    """Any process that is started is a failure."""
+    """Make every start of a process a failure."""
 
     def run(command, *args, **kwargs):
         raise AssertionError(f"{command} was run")
@@ -72,7 +76,7 @@ def no_pip(monkeypatch):
 
 @pytest.fixture
 def fake_pip(monkeypatch, models_folder):
-    """In the place of pip: puts a wheel where it is asked to, or fails; and counts."""
+    """A replacement of pip that puts a wheel where it is asked to, or fails; it counts its calls."""
 
     class Pip:
         calls = 0
@@ -100,12 +104,31 @@ def fake_pip(monkeypatch, models_folder):
 
 
 def refused(place, match, model_id=MODEL, sources=("local", "bmtk")):
-    """The fetch fails with one line that names the model."""
+    """Check that a fetch fails with one line that names the model; return the line."""
     with pytest.raises(UserError, match=match) as caught:
-        fetch_model(model_id, place, list(sources))
+        fetch_model(model_id, place, Models(sources=list(sources)))
     text = str(caught.value)
     assert "\n" not in text and model_id in text
     return text
+
+
+def test_register_has_the_sources_of_the_configuration():
+    """The settings import no source, so that the names stand in both places."""
+    assert list(SOURCES) == list(get_args(get_args(Models.model_fields["sources"].annotation)[0]))
+    assert all(name == source.name for name, source in SOURCES.items())
+
+
+def test_rule_declares_the_settings_that_the_listed_sources_read():
+    """`Models.model_validate` makes a block of them again; how many downloads run at once is not among them."""
+    models = Models(sources=["local", "allen"], axon="keep", allen=Allen(url="https://a.b", parallel=7))
+    params = rule_params(models)
+    assert params == {
+        "sources": ["local", "allen"],
+        "allen": {"url": "https://a.b", "timeout": 30.0, "retries": 4, "backoff": 1.0},
+    }
+    again = Models.model_validate(params)
+    assert again.sources == models.sources and again.allen == Allen(url="https://a.b")
+    assert rule_params(Models(sources=["bmtk"])) == {"sources": ["bmtk"]}
 
 
 def test_list_of_the_wheel_is_the_one_of_the_facts():
@@ -132,7 +155,7 @@ def test_folder_of_a_wheel_model_is_complete(models_folder, model_id):
 
 @pytest.mark.parametrize("model_id", WHEEL_MODELS)
 def test_fit_and_morphology_are_the_pair_of_the_facts(models_folder, model_id):
-    """Byte by byte those of the wheel."""
+    """They are those of the wheel, byte by byte."""
     folder, inside = models_folder / f"neuronal_model_{model_id}", "bmtk/utils/scripts/bionet"
     with zipfile.ZipFile(models_folder / "wheel" / bmtk.WHEEL) as wheel:
         fit = wheel.read(f"{inside}/biophysical_neuron_models/{model_id}_fit.json")
@@ -189,13 +212,15 @@ def test_second_fetch_changes_nothing_and_downloads_nothing(place, no_pip):
     before = snapshot(place)
     times = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.suffix in (".mod", ".swc")}
     for sources in (["local", "bmtk"], ["bmtk"]):
-        assert fetch_model(MODEL, place, sources) == folder
+        assert fetch_model(MODEL, place, Models(sources=sources)) == folder
     assert snapshot(place) == before
     assert {path: path.stat().st_mtime_ns for path in times} == times
 
 
 def test_models_at_once_share_one_download(tmp_path, fake_pip):
-    threads = [threading.Thread(target=fetch_model, args=(model, tmp_path / "m", ["bmtk"])) for model in WHEEL_MODELS]
+    threads = [
+        threading.Thread(target=fetch_model, args=(model, tmp_path / "m", Models(sources=["bmtk"]))) for model in WHEEL_MODELS
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -208,7 +233,7 @@ def test_models_at_once_share_one_download(tmp_path, fake_pip):
 def test_damaged_wheel_is_downloaded_again(tmp_path, fake_pip):
     (tmp_path / "wheel").mkdir()
     (tmp_path / "wheel" / bmtk.WHEEL).write_bytes(fake_pip.wheel[:1000])
-    fetch_model(MODEL, tmp_path, ["bmtk"])
+    fetch_model(MODEL, tmp_path, Models(sources=["bmtk"]))
     assert fake_pip.calls == 1
     assert (tmp_path / "wheel" / bmtk.WHEEL).read_bytes() == fake_pip.wheel
 
@@ -216,7 +241,7 @@ def test_damaged_wheel_is_downloaded_again(tmp_path, fake_pip):
 def test_other_wheel_is_refused_and_nothing_is_left(tmp_path, fake_pip):
     fake_pip.wheel = fake_pip.wheel + b"\0"
     with pytest.raises(UserError, match=r"bmtk==1\.2\.0: the wheel has SHA-256 [0-9a-f]{64}, not d46d7407") as caught:
-        fetch_model(MODEL, tmp_path, ["local", "bmtk"])
+        fetch_model(MODEL, tmp_path, Models(sources=["local", "bmtk"]))
     assert "\n" not in str(caught.value) and hashlib.sha256(fake_pip.wheel).hexdigest() in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == [".wheel.lock"]
 
@@ -233,13 +258,13 @@ def test_other_wheel_is_refused_and_nothing_is_left(tmp_path, fake_pip):
 def test_failure_of_pip_is_one_line_with_its_reason(tmp_path, fake_pip, error):
     fake_pip.error = error
     with pytest.raises(UserError, match=r"bmtk==1\.2\.0: .*No matching distribution found") as caught:
-        fetch_model(MODEL, tmp_path, ["local", "bmtk"])
+        fetch_model(MODEL, tmp_path, Models(sources=["local", "bmtk"]))
     assert "\n" not in str(caught.value) and "[notice]" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == [".wheel.lock"]
 
 
 def test_unknown_id_says_where_it_was_looked_for_and_what_there_is(tmp_path, no_pip):
-    """318331342 is the cell of a model in the wheel: the mistake that everybody makes."""
+    """318331342 is the id of a cell whose model is in the wheel; many users take one for the other."""
     text = refused(tmp_path, "not found in local, bmtk", "318331342")
     assert "id of a model, not of a cell" in text and all(model in text for model in WHEEL_MODELS)
     assert str(tmp_path / "neuronal_model_318331342") in text
@@ -254,14 +279,14 @@ def test_model_of_the_wheel_is_not_fetched_when_only_local_is_allowed(tmp_path, 
 def test_empty_folder_counts_as_none(tmp_path, fake_pip):
     """Snakemake makes the folder of an output before the rule runs."""
     (tmp_path / f"neuronal_model_{MODEL}").mkdir()
-    assert read_metadata(fetch_model(MODEL, tmp_path, ["local", "bmtk"]))["allenrec"]["source"] == "bmtk"
+    assert read_metadata(fetch_model(MODEL, tmp_path, Models(sources=["local", "bmtk"])))["allenrec"]["source"] == "bmtk"
 
 
 @pytest.mark.parametrize("sources", [["local", "bmtk"], ["bmtk", "local"], ["local"]])
-def test_folder_of_a_person_is_used_as_it_is(folder_of_a_person, no_pip, sources):
-    before = snapshot(folder_of_a_person)
-    assert fetch_model(MODEL, folder_of_a_person.parent, sources) == folder_of_a_person
-    after = snapshot(folder_of_a_person)
+def test_folder_of_the_user_is_used_as_it_is(user_folder, no_pip, sources):
+    before = snapshot(user_folder)
+    assert fetch_model(MODEL, user_folder.parent, Models(sources=sources)) == user_folder
+    after = snapshot(user_folder)
     verified = json.loads(after.pop("verified.json"))
     metadata, theirs = json.loads(after.pop("model_metadata.json")), json.loads(before.pop("model_metadata.json"))
     assert after == before
@@ -271,34 +296,34 @@ def test_folder_of_a_person_is_used_as_it_is(folder_of_a_person, no_pip, sources
     }
     assert metadata == theirs and metadata["my_note"] == "from the site"
     assert "README" not in verified
-    again = snapshot(folder_of_a_person)
-    fetch_model(MODEL, folder_of_a_person.parent, sources)
-    assert snapshot(folder_of_a_person) == again
+    again = snapshot(user_folder)
+    fetch_model(MODEL, user_folder.parent, Models(sources=sources))
+    assert snapshot(user_folder) == again
 
 
-def test_archive_of_2015_without_metadata_is_used(folder_of_a_person, no_pip):
-    (folder_of_a_person / "model_metadata.json").unlink()
-    fetch_model(MODEL, folder_of_a_person.parent, ["local"])
-    assert set(read_metadata(folder_of_a_person)) == {"allenrec"}
+def test_archive_of_2015_without_metadata_is_used(user_folder, no_pip):
+    (user_folder / "model_metadata.json").unlink()
+    fetch_model(MODEL, user_folder.parent, Models(sources=["local"]))
+    assert set(read_metadata(user_folder)) == {"allenrec"}
 
 
-def test_files_of_a_person_are_listed_and_those_of_a_source_are_not(place, folder_of_a_person, tmp_path):
-    listed = files_of_a_person(folder_of_a_person)
+def test_files_of_the_user_are_inputs_of_the_rule_and_those_of_a_source_are_not(place, user_folder, tmp_path):
+    listed = rule_inputs(user_folder)
     assert {path.name for path in listed} >= {"fit_parameters.json", "reconstruction.swc", "NaV.mod"} and len(listed) == 18
-    fetch_model(MODEL, place, ["local"])
-    assert files_of_a_person(folder_of_a_person) == listed, "also after the check has written its record"
-    assert files_of_a_person(tmp_path / "absent") == []
-    shutil.rmtree(folder_of_a_person / "modfiles")
-    assert files_of_a_person(folder_of_a_person) == []
+    fetch_model(MODEL, place, Models(sources=["local"]))
+    assert rule_inputs(user_folder) == listed, "also after the check has written its record"
+    assert rule_inputs(tmp_path / "absent") == []
+    shutil.rmtree(user_folder / "modfiles")
+    assert rule_inputs(user_folder) == []
 
 
-def test_changed_file_of_a_person_is_checked_again(folder_of_a_person):
-    fetch_model(MODEL, folder_of_a_person.parent, ["local"])
-    first = json.loads((folder_of_a_person / "verified.json").read_text())
-    with open(folder_of_a_person / "reconstruction.swc", "a") as file:
+def test_changed_file_of_the_user_is_checked_again(user_folder):
+    fetch_model(MODEL, user_folder.parent, Models(sources=["local"]))
+    first = json.loads((user_folder / "verified.json").read_text())
+    with open(user_folder / "reconstruction.swc", "a") as file:
         file.write("# a comment\n")
-    fetch_model(MODEL, folder_of_a_person.parent, ["local"])
-    second = json.loads((folder_of_a_person / "verified.json").read_text())
+    fetch_model(MODEL, user_folder.parent, Models(sources=["local"]))
+    second = json.loads((user_folder / "verified.json").read_text())
     assert [name for name in first if first[name] != second[name]] == ["reconstruction.swc"]
 
 
@@ -308,23 +333,23 @@ def test_files_of_a_source_are_not_fetched_when_it_is_not_listed(place, no_pip):
     assert str(place / f"neuronal_model_{MODEL}") in text and snapshot(place) == before
 
 
-def test_folder_of_a_person_is_not_used_when_local_is_not_listed(folder_of_a_person, no_pip):
-    refused(folder_of_a_person.parent, "the source 'local', which models.sources does not list", sources=["bmtk"])
+def test_folder_of_the_user_is_not_used_when_local_is_not_listed(user_folder, no_pip):
+    refused(user_folder.parent, "the source 'local', which models.sources does not list", sources=["bmtk"])
 
 
 @pytest.mark.parametrize("name", ["fit_parameters.json", "modfiles/NaV.mod"])
 def test_changed_file_does_not_pass_as_one_of_the_wheel(place, no_pip, name):
-    """Its record says which wheel it comes from, and what the digests were."""
+    """The record of the folder names the wheel and the digests of its files."""
     path = place / f"neuronal_model_{MODEL}" / name
     path.write_bytes(path.read_bytes() + b"\n")
     assert name in refused(place, "changed")
 
 
 @pytest.mark.parametrize("record", ['{"allenrec": 5}', '{"allenrec": {}}', '{"allenrec": {"source": 1}}'])
-def test_record_that_is_not_ours_is_none(folder_of_a_person, record):
-    (folder_of_a_person / "model_metadata.json").write_text(record)
-    fetch_model(MODEL, folder_of_a_person.parent, ["local"])
-    assert read_metadata(folder_of_a_person)["allenrec"]["source"] == "local"
+def test_record_that_is_not_ours_is_none(user_folder, record):
+    (user_folder / "model_metadata.json").write_text(record)
+    fetch_model(MODEL, user_folder.parent, Models(sources=["local"]))
+    assert read_metadata(user_folder)["allenrec"]["source"] == "local"
 
 
 def write(path, text):
@@ -363,11 +388,11 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("damage", "file"), BROKEN.values(), ids=BROKEN)
-def test_broken_folder_of_a_person_is_named_and_left_alone(folder_of_a_person, no_pip, damage, file):
-    """It may be the only copy; and nothing says that it was verified."""
-    damage(folder_of_a_person)
-    before = snapshot(folder_of_a_person)
-    text = refused(folder_of_a_person.parent, MODEL)
-    assert str(folder_of_a_person / file) in text
-    assert snapshot(folder_of_a_person) == before
-    assert [path.name for path in folder_of_a_person.parent.iterdir()] == [folder_of_a_person.name]
+def test_broken_folder_of_the_user_is_named_and_left_alone(user_folder, no_pip, damage, file):
+    """The folder may be the only copy of the model. No `verified.json` is written."""
+    damage(user_folder)
+    before = snapshot(user_folder)
+    text = refused(user_folder.parent, MODEL)
+    assert str(user_folder / file) in text
+    assert snapshot(user_folder) == before
+    assert [path.name for path in user_folder.parent.iterdir()] == [user_folder.name]

@@ -1,25 +1,28 @@
-"""Where models come from. A source is a function from a model id and a folder to a record of where the model was found, with
-the folder filled in the archive's layout; or None, if the source does not have that model."""
+"""Sources of models: the first source that has a model fills its folder, and the folder is checked."""
 
 import hashlib
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from allenrec.common.errors import UserError
 from allenrec.common.files import sha256, write_json
 
-from ..archive import METADATA, model_files, read_metadata, read_model
+from ..archive import model_files, read_model
+from ..metadata import METADATA, read_metadata
 from ..recorded_sweeps import read_recorded_steps
-from . import allen, bmtk, local
+from .bmtk import CELLS
+from .local import FROM_USER, find_record
+from .register import SOURCES, Record
 
-#: Those that fetch; "local" is what is there already
-FETCH = {"bmtk": bmtk.fetch, "allen": allen.fetch}
+if TYPE_CHECKING:
+    from allenrec.settings.models import Models
 
-#: Ours, beside the archive's files: what was checked, by digest
+#: Our file beside those of the archive: the digests of what was checked
 VERIFIED = "verified.json"
 
 
-def fetch_model(model_id, models_folder, sources, options=None):
+def fetch_model(model_id: str, models_folder: str | Path, settings: "Models") -> Path:
     """Return the folder of a model, complete and checked.
 
     Parameters
@@ -28,57 +31,63 @@ def fetch_model(model_id, models_folder, sources, options=None):
         Id of a neuronal model (not of its cell).
     models_folder : path
         Holds `neuronal_model_<model_id>/`.
-    sources : list of str
-        "local" and names in `FETCH`, tried in this order. A folder that is there already is used as it is.
-    options : dict, optional
-        Further arguments of sources, by name; "allen" needs those of `allen.fetch`.
+    settings : allenrec.settings.models.Models
+        `sources` are tried in their order. A folder that is there already is used as it is.
 
     Returns
     -------
     pathlib.Path
-        With the archive's files; `model_metadata.json`, which says under "allenrec" where they come from; and
+        The folder, with the archive's files; `model_metadata.json`, which says under "allenrec" where they come from; and
         `verified.json` with the SHA-256 of each.
 
     Raises
     ------
+    Unavailable
+        If a source cannot be reached.
     UserError
-        If no source has the model, or what it has is not a sound model.
+        If no source has the model, or what a source has is not a sound model.
+
+    Examples
+    --------
+    >>> from allenrec.settings.models import Models
+    >>> folder = fetch_model("473863510", "allen_models", Models(sources=["local", "bmtk"]))  # doctest: +SKIP
     """
     folder = Path(models_folder) / f"neuronal_model_{model_id}"
-    record = local.find(folder)
-    if record is not None and record["source"] not in sources:
+    record = find_record(folder)
+    if record is not None and record["source"] not in settings.sources:
         raise UserError(
             f"model {model_id}: {folder} holds files of the source {record['source']!r}, which models.sources does not list; "
             f"add it there, or move the folder away"
         )
-    for name in sources:
-        if record is None and name in FETCH:
-            record = FETCH[name](model_id, folder, **(options or {}).get(name, {}))
+    for name in settings.sources:
+        if record is None:
+            record = SOURCES[name].fetch(model_id, folder, settings)
     if record is None:
         raise UserError(
-            f"model {model_id}: not found in {', '.join(sources)} (models.sources). Is it the id of a model, not of a cell? "
-            f"Unzip its archive to {folder}, or use one of the models in bmtk: {', '.join(sorted(bmtk.CELLS))}"
+            f"model {model_id}: not found in {', '.join(settings.sources)} (models.sources). Is it the id of a model, not of a "
+            f"cell? Unzip its archive to {folder}, or use one of the models in bmtk: {', '.join(sorted(CELLS))}"
         )
     return _verify(folder, record)
 
 
-def _verify(folder, record):
+def _verify(folder: Path, record: Record) -> Path:
+    """Check the model in a folder; write the digests of its files and the record of its source."""
     read_model(folder)
     read_recorded_steps(folder)
     files = {str(path.relative_to(folder)): sha256(path) for path in model_files(folder)}
     metadata = read_metadata(folder)
     earlier = metadata.pop("allenrec", None)
-    if record != local.A_PERSON and earlier:
+    if record != FROM_USER and earlier:
         _check_unchanged(folder, files, earlier)
     write_json(folder / METADATA, metadata | {"allenrec": {**record, "files": files}})
-    # Of the metadata, what the archive said; our own record is not part of the model.
-    said = json.dumps(metadata, sort_keys=True).encode()
-    write_json(folder / VERIFIED, files | {METADATA: hashlib.sha256(said).hexdigest()})
+    # The digest of the metadata is that of the archive's content; our own record is not part of the model.
+    content = json.dumps(metadata, sort_keys=True).encode()
+    write_json(folder / VERIFIED, files | {METADATA: hashlib.sha256(content).hexdigest()})
     return folder
 
 
-def _check_unchanged(folder, files, earlier):
-    """A folder whose record names a source holds that source's files, or says so."""
+def _check_unchanged(folder: Path, files: dict[str, str], earlier: dict) -> None:
+    """Raise a `UserError` if the files of a source are not those that its record in the folder has the digests of."""
     known = earlier.get("files", files)
     for name in sorted(files.keys() | known.keys()):
         if files.get(name) != known.get(name):
@@ -86,17 +95,3 @@ def _check_unchanged(folder, files, earlier):
                 f"model {folder.name.removeprefix('neuronal_model_')}: {folder / name} was changed since it came from "
                 f"{earlier['source']}; delete the folder to fetch it again, or `allenrec` in its {METADATA} to make it your own"
             )
-
-
-def files_of_a_person(folder):
-    """Return the model files in a folder that a person put there, [] for one that a source downloaded.
-
-    A rule takes them as inputs, so that a changed file is checked again.
-    """
-    folder = Path(folder)
-    if local.find(folder) != local.A_PERSON:
-        return []
-    try:
-        return [path for path in model_files(folder) if path.exists()]
-    except UserError:
-        return []  # no mod files: the rule itself says so

@@ -1,81 +1,102 @@
-"""The web API of the Allen site: requests that are tried again when the fault may pass, files, and queries (RMA)."""
+"""The web API of the Allen site: downloads and queries (RMA); requests are tried again after errors that may pass."""
 
 import zipfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import requests
 import tenacity
 from tqdm import tqdm
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import Unavailable, UserError
 
-from ..archive import KIND_OF_TEMPLATE
+from ..metadata import KIND_OF_TEMPLATE
 
-#: Of a model archive, which has about a megabyte
+if TYPE_CHECKING:
+    from allenrec.settings.models import Allen
+
+Answer = TypeVar("Answer")
+#: A row of one of the site's tables, as its JSON has it
+Row = dict[str, Any]
+
+#: Largest size of a download, bytes; a model archive has about a megabyte
 LARGEST_DOWNLOAD = 200 * 2**20
 
-#: How many ids are asked for in one query: its address stays short, its answer small
+#: Number of ids in one query, which keeps its address short and the answer small
 IDS_AT_ONCE = 50
 
-#: The site decodes these as they are
+#: Longest pause before a further attempt, s
+LONGEST_PAUSE = 60
+
+#: Characters of a query that are sent as they are; the site understands them so
 UNQUOTED = ":,[]$'()."
+
+#: Errors of requests that may be gone at the next attempt
+MAY_PASS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
 class NotFound(UserError):
-    """The server says 404."""
+    """The server answers 404."""
 
 
 class Refused(UserError):
-    """The server understood a query and says no: status 200 and `success: false`."""
+    """The server understands a query and refuses it: status 200 and `success: false`."""
 
 
-class _Passing(Exception):
-    """A fault of the server or the line that may be gone at the next attempt."""
+class _MayPass(Exception):
+    """An error of the server or the connection that may be gone at the next attempt."""
 
 
 @dataclass(frozen=True)
 class AllenApi:
-    """Where the site is, and how patient to be with it.
+    """The Allen site, at the address and with the patience of `models.allen` in the configuration.
 
-    `url` of the API; `timeout`, how long the server may be silent, s; `retries`, further attempts after a server error (5xx),
-    a broken connection or a time-out; `backoff`, the pause before the first of them, s, doubled before each one after it.
-    A proxy set in the environment (`https_proxy`, `no_proxy`) is used.
+    A request is repeated after a server error (5xx), a broken connection or a time-out, also where the connection breaks in
+    the middle of an answer; `urllib3.util.Retry` would not repeat that. A proxy set in the environment (`https_proxy`,
+    `no_proxy`) is used.
     """
 
-    url: str
-    timeout: float
-    retries: int
-    backoff: float
+    settings: "Allen"
 
-    def address(self, path):
-        """The whole address of a path on the site."""
+    @property
+    def url(self) -> str:
+        """The address of the site."""
+        return self.settings.url
+
+    def address(self, path: str) -> str:
+        """Return the whole address of a path on the site."""
         return f"{self.url.rstrip('/')}/{path}"
 
-    def download_zip(self, path, target):
+    def download_zip(self, path: str, target: Path) -> None:
         """Save a zip archive of the site as the file `target`.
 
         Raises
         ------
         NotFound
             If the site does not have it.
+        Unavailable
+            If the server does not send it whole, or sends something else, such as a page about maintenance.
         UserError
-            If the server does not send it whole, or sends something else.
+            If it is too large.
         """
         address = self.address(path)
-        self._patiently(address, lambda: _download_zip(address, target, self.timeout))
+        self._retry(address, lambda: _download_zip(address, target, self.settings.timeout))
 
-    def query(self, text):
-        """Return all rows (dicts) that answer a query, from as many pages as the server makes of them.
+    def query(self, text: str) -> list[Row]:
+        """Return all rows that answer a query, from as many pages as the server makes of them.
 
         Raises
         ------
         Refused
-            With what the server says.
-        UserError
+            If the server refuses the query; the message quotes it.
+        Unavailable
             If the server does not answer, or with something else than rows.
         """
-        rows, known = [], set()
+        rows: list[Row] = []
+        known: set[str] = set()
         while True:
             stages = f"{text},rma::options[num_rows$eq'all'][start_row$eq{len(rows)}]"
             answer = self._answer(f"api/v2/data/query.json?q={quote(stages, safe=UNQUOTED)}")
@@ -86,41 +107,42 @@ class AllenApi:
             if not new or not isinstance(answer.get("total_rows"), int) or answer["total_rows"] <= len(rows):
                 return rows
 
-    def _answer(self, path):
+    def _answer(self, path: str) -> dict[str, Any]:
         address = self.address(path)
-        response = self._patiently(self.url, lambda: _get(address, self.timeout))
+        response = self._retry(self.url, lambda: _get(address, self.settings.timeout))
         try:
             answer = response.json()
         except ValueError:
-            raise UserError(f"{self.url}: the server sent something else than JSON to a query") from None
+            raise Unavailable(f"{self.url}: the server sent something else than JSON to a query") from None
         if not isinstance(answer, dict) or not answer.get("success"):
-            said = answer.get("msg") if isinstance(answer, dict) else answer
-            raise Refused(f"{self.url}: the server refuses a query: {said}")
+            message = answer.get("msg") if isinstance(answer, dict) else answer
+            raise Refused(f"{self.url}: the server refuses a query: {message}")
         if not isinstance(answer.get("msg"), list) or not all(isinstance(row, dict) for row in answer["msg"]):
-            raise UserError(f"{self.url}: the server answers a query with something else than rows")
+            raise Unavailable(f"{self.url}: the server answers a query with something else than rows")
         return answer
 
-    def _patiently(self, address, request):
+    def _retry(self, address: str, request: Callable[[], Answer]) -> Answer:
         attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Passing),
-            stop=tenacity.stop_after_attempt(self.retries + 1),
-            wait=tenacity.wait_exponential(multiplier=self.backoff, max=60),
-            before_sleep=lambda state: print(f"{state.outcome.exception()}; trying again"),
+            retry=tenacity.retry_if_exception_type(_MayPass),
+            stop=tenacity.stop_after_attempt(self.settings.retries + 1),
+            wait=tenacity.wait_exponential(multiplier=self.settings.backoff, max=LONGEST_PAUSE),
+            before_sleep=lambda state: print(f"{state.outcome and state.outcome.exception()}; trying again"),
         )
         try:
             return attempts(request)
         except tenacity.RetryError as error:
-            raise UserError(f"{address}: {error.last_attempt.exception()}, {self.retries + 1} times over") from None
+            reason = error.last_attempt.exception()
+            raise Unavailable(f"{address}: {reason}, {self.settings.retries + 1} times over") from None
 
-    def cells(self):
-        """Return the table of recorded cells, a row (dict) each, with the columns of `ApiCellTypesSpecimenDetail`."""
+    def cells(self) -> list[Row]:
+        """Return the table of recorded cells, one row each, with the columns of `ApiCellTypesSpecimenDetail`."""
         return self.query("model::ApiCellTypesSpecimenDetail")
 
-    def models_of(self, specimen_ids):
-        """Return the biophysical models of cells (the others are point neurons) as rows (dicts) in the order of their ids.
+    def models_of(self, specimen_ids: Iterable[int | str]) -> list[Row]:
+        """Return the biophysical models of cells in the order of their ids. Models that are point neurons are left out.
 
-        A row has at least `id`, `specimen_id` and `neuronal_model_template_id`; where the site tells,
-        `neuronal_model_runs` and the `ephys_sweeps` of the `specimen`, too.
+        A row has at least `id`, `specimen_id` and `neuronal_model_template_id`; if the site says them, also
+        `neuronal_model_runs` and the `ephys_sweeps` of the `specimen`.
         """
         wanted = [str(specimen) for specimen in specimen_ids]
         rows = []
@@ -135,7 +157,7 @@ class AllenApi:
         ]
         return sorted(usable, key=lambda row: row["id"])
 
-    def _models_of(self, specimen_ids):
+    def _models_of(self, specimen_ids: list[str]) -> list[Row]:
         templates = ",".join(map(str, sorted(KIND_OF_TEMPLATE, reverse=True)))
         query = (
             f"model::NeuronalModel,rma::criteria,[neuronal_model_template_id$in{templates}],"
@@ -143,28 +165,27 @@ class AllenApi:
         )
         try:
             return self.query(f"{query},rma::include,neuronal_model_runs,specimen(ephys_sweeps)")
-        except Refused:  # what is included is good to know, not needed
+        except Refused:  # what is included is useful, but not needed
             return self.query(query)
 
 
-def _get(address, timeout, **options):
-    """Send a request; raise `_Passing` for what may pass, `NotFound` for 404 and a `UserError` for any other refusal."""
+def _get(address: str, timeout: float, *, stream: bool = False) -> requests.Response:
+    """Send a GET request; raise `_MayPass`, `NotFound` for 404, or `Unavailable` for any other error."""
     try:
-        response = requests.get(address, timeout=timeout, **options)
-    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-        raise _Passing(_in_short(error)) from None
+        response = requests.get(address, timeout=timeout, stream=stream)
+    except MAY_PASS as error:
+        raise _MayPass(_innermost_reason(error)) from None
     except requests.RequestException as error:
-        raise UserError(f"{address}: {_in_short(error)}") from None
-    if response.status_code == 404:
-        raise NotFound(f"{address}: the server answers 404 {response.reason}")
+        raise Unavailable(f"{address}: {_innermost_reason(error)}") from None
+    if response.ok:
+        return response
+    message = f"the server answers {response.status_code} {response.reason}"
     if response.status_code >= 500:
-        raise _Passing(f"the server answers {response.status_code} {response.reason}")
-    if response.status_code >= 400:
-        raise UserError(f"{address}: the server answers {response.status_code} {response.reason}")
-    return response
+        raise _MayPass(message)
+    raise (NotFound if response.status_code == 404 else Unavailable)(f"{address}: {message}")
 
 
-def _download_zip(address, path, timeout):
+def _download_zip(address: str, path: Path, timeout: float) -> None:
     with _get(address, timeout, stream=True) as response:
         total = int(response.headers.get("Content-Length", 0)) or None
         try:
@@ -173,15 +194,15 @@ def _download_zip(address, path, timeout):
                     bar.update(file.write(part))
                     if file.tell() > LARGEST_DOWNLOAD:
                         raise UserError(f"{address}: more than {LARGEST_DOWNLOAD >> 20} MB; that is not a model archive")
-        except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-            raise _Passing(_in_short(error)) from None
+        except MAY_PASS as error:
+            raise _MayPass(_innermost_reason(error)) from None
         if not zipfile.is_zipfile(path):
             kind = response.headers.get("Content-Type", "something")
-            raise UserError(f"{address}: the server sent {kind} ({path.stat().st_size} bytes), not a zip archive")
+            raise Unavailable(f"{address}: the server sent {kind} ({path.stat().st_size} bytes), not a zip archive")
 
 
-def _in_short(error):
-    """The innermost reason of a chain of network errors, on one line."""
+def _innermost_reason(error: BaseException) -> str:
+    """Return the innermost reason of a chain of network errors, on one line."""
     while error.__context__ is not None:
         error = error.__context__
     return " ".join(f"{type(error).__name__}: {error}".split())

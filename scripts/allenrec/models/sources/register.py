@@ -1,0 +1,67 @@
+"""The register of model sources.
+
+A new source is a fetch function, an entry in `SOURCES`, and its name in `allenrec.settings.models.Models.sources`. If its
+archives have the layout of the Allen archives, `archives.fetch_archive` does most of the work.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import allen, bmtk, local
+
+if TYPE_CHECKING:
+    from allenrec.settings.models import Models
+
+#: Where a model was found, as text under names of the source's choice; `source` is always there
+Record = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place that models come from.
+
+    Attributes
+    ----------
+    name : str
+        The name in `models.sources` of the configuration.
+    fetch : callable
+        Takes a model id, the model folder and the settings of `models`. Fills the folder in the layout of the Allen archives
+        and returns a record of where the model was found; returns None if the source does not have the model.
+    options : mapping
+        The keys of `models` that the source reads, in the form of pydantic's `include`. The rule that fetches declares them.
+    inputs : callable
+        Takes the model folder; returns the files in it that the rule declares as inputs.
+    """
+
+    name: str
+    fetch: Callable[[str, Path, "Models"], Record | None]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Callable[[Path], list[Path]] = lambda folder: []
+
+
+SOURCES = {
+    source.name: source
+    for source in (
+        Source("local", local.fetch, inputs=local.user_files),
+        Source("bmtk", bmtk.fetch),
+        Source("allen", allen.fetch, options={"allen": {"url", "timeout", "retries", "backoff"}}),
+    )
+}
+
+
+def rule_params(settings: "Models") -> dict[str, Any]:
+    """Return the settings that a fetch depends on, for the `params` of its rule.
+
+    `Models.model_validate` makes a block of them again.
+    """
+    include: dict[str, Any] = {"sources": True}
+    for name in settings.sources:
+        include |= SOURCES[name].options
+    return settings.model_dump(mode="json", include=include)
+
+
+def rule_inputs(folder: str | Path) -> list[Path]:
+    """Return the files of a model folder that the rule that fetches the model declares as inputs."""
+    return [path for source in SOURCES.values() for path in source.inputs(Path(folder))]

@@ -1,0 +1,63 @@
+"""The search for an amplitude, with cells made of arithmetic; `test_simulation` has real cells."""
+
+import numpy as np
+import pytest
+
+from allenrec.intracellular.search import Response, format_search, search_amplitude, spike_peaks
+
+TARGET = (3, 50)
+
+
+def cell_of(count, verdict=None):
+    """Return the run of a pretended cell: `count` maps an amplitude to a number of spikes, judged as the stage does."""
+
+    def run(amplitude):
+        n = count(amplitude)
+        judged = "many" if n > TARGET[1] else "good" if n > TARGET[0] else "few"
+        if verdict:
+            judged = verdict(amplitude) or judged
+        return Response(amplitude, np.zeros(1), np.zeros(1), np.arange(n), judged)
+
+    return run
+
+
+@pytest.mark.parametrize("rheobase", [0.001, 0.02, 0.19, 0.7, 5.0])
+def test_search_finds_an_amplitude_over_a_wide_range_of_rheobases(rheobase):
+    run = cell_of(lambda a: int(40 * np.sqrt(max(a / rheobase - 1, 0))))
+    runs = search_amplitude(run, TARGET, 0.2, 20)
+    assert TARGET[0] < len(runs[-1].peaks) <= TARGET[1]
+    assert len(runs) <= 12
+
+
+def test_search_goes_down_from_block_and_up_from_silence():
+    """The cell fires between 0.05 and 0.07 nA only; it is silent below, and in block above."""
+    run = cell_of(lambda a: 20 if 0.05 < a < 0.07 else 2, lambda a: "block" if a >= 0.07 else None)
+    for start in (0.001, 0.2, 3.0):
+        amplitude = search_amplitude(run, TARGET, start, 20)[-1].amplitude
+        assert 0.05 < amplitude < 0.07
+
+
+def test_search_gives_up_with_a_table():
+    run = cell_of(lambda a: 2 if a < 0.1 else 90, lambda a: "block" if a > 0.15 else None)
+    message = format_search(search_amplitude(run, TARGET, 0.2, 20), TARGET)
+    assert "\n" not in message
+    for part in ("0.2 nA: 90 (block)", "0.1 nA: 90", "0.05 nA: 2", "4 to 50 spikes"):
+        assert part in message
+
+
+def test_search_stops_after_max_runs():
+    runs = []
+
+    def run(amplitude):
+        runs.append(amplitude)
+        return Response(amplitude, np.zeros(1), np.zeros(1), np.arange(0), "few")
+
+    assert len(search_amplitude(run, TARGET, 0.2, 4)) == len(runs) == 4
+
+
+def test_spike_peaks_are_where_they_were_put():
+    time = np.arange(0, 100, 0.025)
+    places = [10.0, 35.5, 80.0]
+    vmem = -70 + sum(100 * np.exp(-(((time - t) / 0.4) ** 2)) for t in places)
+    assert spike_peaks(vmem, -20) * 0.025 == pytest.approx(places)
+    assert len(spike_peaks(np.full(100, -10.0), -20)) == 0  # above the threshold all along: no crossing
