@@ -65,22 +65,6 @@ def code(script, *modules):
     return code_digest(SCRIPTS, script, *modules)
 
 
-def figures_at(folder, *names):
-    """Outputs where figures are drawn: each of them, also for `snakemake --report`, and `captions`, the text beside each."""
-    kind = folder.split("/")[0]
-    pictures = {
-        name: report(
-            ensure(f"results/figures/{folder}/{name}.png", non_empty=True),
-            caption=f"../scripts/allenrec/figures/captions/{kind}/{name}.rst",
-            category=kind.capitalize(),
-            subcategory=folder.split("/", 1)[1],
-            labels={"figure": name.replace("_", " ")},
-        )
-        for name in names
-    }
-    return pictures | {"captions": [f"results/figures/{folder}/{name}.txt" for name in names]}
-
-
 def asked_for():
     """What a report shows, where it is there, and names, where it is missing."""
     return {
