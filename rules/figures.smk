@@ -3,6 +3,8 @@
 
 from allenrec.figures.drawings import DRAWINGS, figure_outputs
 
+#: The folder of all figures
+FIGURES = "results/figures"
 #: The files that each rule draws from
 SOURCES = {
     "plot_cell": "results/intracellular/{model}.h5",
@@ -14,20 +16,15 @@ SOURCES = {
 }
 
 
-def figures_below(rule, suffix=".png"):
-    """The figures that a rule draws, or their captions, where they lie in the results."""
-    return [f"results/figures/{path}" for path in figure_outputs(rule, suffix)]
-
-
 rule figures:
     """All figures. Each rule draws all of its figures at once, so one of them stands for the others."""
     input:
-        expand(figures_below("plot_cell")[0], model=cells),
-        expand(figures_below("plot_mean_eap")[0], library=settings.libraries, model=cells),
-        expand(figures_below("plot_library")[0], library=settings.libraries),
-        expand(figures_below("plot_recording")[0], recording=settings.recordings),
-        expand(figures_below("plot_drift")[0], recording=drifting_recordings()),
-        expand("results/figures/recordings/{recording}/viewer.html", recording=settings.recordings),
+        expand(figure_outputs(FIGURES, "plot_cell")[0], model=cells),
+        expand(figure_outputs(FIGURES, "plot_mean_eap")[0], library=settings.libraries, model=cells),
+        expand(figure_outputs(FIGURES, "plot_library")[0], library=settings.libraries),
+        expand(figure_outputs(FIGURES, "plot_recording")[0], recording=settings.recordings),
+        expand(figure_outputs(FIGURES, "plot_drift")[0], recording=drifting_recordings()),
+        expand(f"{FIGURES}/recordings/{{recording}}/viewer.html", recording=settings.recordings),
 
 
 for drawing in DRAWINGS.values():
@@ -39,8 +36,8 @@ for drawing in DRAWINGS.values():
         input:
             SOURCES[drawing.rule],
         output:
-            figures=ensure(figures_below(drawing.rule), non_empty=True),
-            captions=figures_below(drawing.rule, ".txt"),
+            figures=ensure(figure_outputs(FIGURES, drawing.rule), non_empty=True),
+            captions=figure_outputs(FIGURES, drawing.rule, ".txt"),
         log:
             f"results/logs/{drawing.log}",
         benchmark:
@@ -67,11 +64,11 @@ rule view_recording:
     input:
         recording="results/recordings/{recording}/recording.h5",
     output:
-        viewer=ensure("results/figures/recordings/{recording}/viewer.html", non_empty=True),
-        caption="results/figures/recordings/{recording}/viewer.txt",
-        item=ensure("results/figures/recordings/{recording}/viewer.json", non_empty=True),
-        units="results/figures/recordings/{recording}/units.csv",
-        facts=ensure("results/figures/recordings/{recording}/facts.json", non_empty=True),
+        viewer=ensure(f"{FIGURES}/recordings/{{recording}}/viewer.html", non_empty=True),
+        caption=f"{FIGURES}/recordings/{{recording}}/viewer.txt",
+        item=ensure(f"{FIGURES}/recordings/{{recording}}/viewer.json", non_empty=True),
+        units=f"{FIGURES}/recordings/{{recording}}/units.csv",
+        facts=ensure(f"{FIGURES}/recordings/{{recording}}/facts.json", non_empty=True),
     log:
         "results/logs/view_recording/{recording}.log",
     benchmark:

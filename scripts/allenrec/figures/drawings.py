@@ -119,13 +119,13 @@ DRAWINGS = {
 }
 
 
-def figure_outputs(rule: str, suffix: str = ".png") -> list[str]:
-    """Return the files that a rule writes for its figures, below the folder of figures, with wildcards.
+def figure_outputs(folder: str, rule: str, suffix: str = ".png") -> list[str]:
+    """Return the files that a rule writes for its figures below `folder`, with wildcards.
 
     The pictures end in ".png", their captions in ".txt".
     """
     drawing = DRAWINGS[rule]
-    return [f"{FOLDERS[drawing.kind]}/{figure.name}{suffix}" for figure in drawing.figures]
+    return [f"{folder}/{FOLDERS[drawing.kind]}/{figure.name}{suffix}" for figure in drawing.figures]
 
 
 def load_function(name: str, package: str = "allenrec.figures") -> Callable[..., Any]:

@@ -127,18 +127,8 @@ def write_report(
         Models of the cell table that the configuration leaves out.
     """
     results, budget = Path(results), Budget(Path(path).parent, PICTURES)
-    figures = results / "figures"
-    # If there are hundreds of cells, not all pictures have room. Those of libraries and recordings come first.
-    library_sections = [
-        Section(library_facts(results, name), pictures_in(figures / "libraries" / name, "libraries", budget))
-        for name in libraries
-    ]
-    recording_sections = _recordings(results, recordings, budget)
-    cell_sections = [
-        Section(cell_facts(results, model, libraries), pictures_of_cell(figures, model, libraries, budget)) for model in models
-    ]
-    sections = Sections(cell_sections, library_sections, recording_sections)
-    cells = [section.facts for section in cell_sections]
+    sections = _gather(results, models, libraries, recordings, budget)
+    cells = [section.facts for section in sections.cells]
     sources = model_sources(models_folder, models)
     references = needed(
         read_references(citation_file),
@@ -159,12 +149,31 @@ def write_report(
         citations=[as_text(reference) for reference in references],
         bibtex="\n\n".join(as_bibtex(reference) for reference in references),
         unit_columns=UNIT_COLUMNS,
-        bokeh=_bokeh() if any(section.viewer for section in recording_sections) else "",
+        bokeh=_bokeh() if any(section.viewer for section in sections.recordings) else "",
         linked=budget.linked,
         style=(FOLDER / "page.css").read_text(encoding="utf-8"),
         script=(FOLDER / "page.js").read_text(encoding="utf-8"),
     )  # fmt: skip
     write_text(path, page)
+
+
+def _gather(
+    results: Path, models: Sequence[str], libraries: Sequence[str], recordings: Sequence[str], budget: Budget
+) -> Sections:
+    """Return all sections of the page.
+
+    If there are hundreds of cells, not all pictures have room. Those of libraries and recordings come first.
+    """
+    figures = results / "figures"
+    library_sections = [
+        Section(library_facts(results, name), pictures_in(figures / "libraries" / name, "libraries", budget))
+        for name in libraries
+    ]
+    recording_sections = _recordings(results, recordings, budget)
+    cell_sections = [
+        Section(cell_facts(results, model, libraries), pictures_of_cell(figures, model, libraries, budget)) for model in models
+    ]
+    return Sections(cell_sections, library_sections, recording_sections)
 
 
 def _recordings(results: Path, names: Sequence[str], budget: Budget) -> list[Section[RecordingFacts]]:

@@ -1,5 +1,7 @@
 """A rule draws all of its figures with their captions, or cards that say why a model failed."""
 
+from pathlib import Path
+
 import pytest
 
 from allenrec.common.outcomes import Failure, write_failure
@@ -11,7 +13,7 @@ from allenrec.intracellular.intracellular_file import Currents
 
 
 def outputs(folder, rule):
-    return [folder / path for path in figure_outputs(rule)]
+    return [Path(path) for path in figure_outputs(str(folder), rule)]
 
 
 def test_figures_are_written_with_their_captions(cell, tmp_path, monkeypatch):

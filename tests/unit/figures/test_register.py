@@ -34,8 +34,8 @@ def test_figures_of_a_rule_are_of_its_kind():
 
 
 def test_outputs_logs_and_modules_of_a_rule():
-    assert figure_outputs("plot_mean_eap") == ["libraries/{library}/cells/{model}/mean_eap.png"]
-    assert figure_outputs("plot_drift", ".txt") == ["recordings/{recording}/drift.txt"]
+    assert figure_outputs("figures", "plot_mean_eap") == ["figures/libraries/{library}/cells/{model}/mean_eap.png"]
+    assert figure_outputs("figures", "plot_drift", ".txt") == ["figures/recordings/{recording}/drift.txt"]
     drawing = DRAWINGS["plot_mean_eap"]
     assert drawing.log == "models/{model}/plot_mean_eap/{library}.log"
     assert drawing.benchmark == "plot_mean_eap/{library}/{model}.tsv"
