@@ -161,11 +161,6 @@ def trains_of_recording(wildcards):
     return settings.recordings[wildcards.recording].spiketrains.file or []
 
 
-def drifting_recordings():
-    """The recordings whose units drift."""
-    return [name for name, recording in settings.recordings.items() if recording.recordings.drifting]
-
-
 def formats_of_recordings():
     """Where all recordings are, in the formats that were asked for."""
     places = {"mearec": "recording.h5", "binary": "binary", "zarr": "recording.zarr", "nwb": "recording.nwb"}

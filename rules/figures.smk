@@ -23,7 +23,10 @@ rule figures:
         expand(figure_outputs(FIGURES, "plot_mean_eap")[0], library=settings.libraries, model=cells),
         expand(figure_outputs(FIGURES, "plot_library")[0], library=settings.libraries),
         expand(figure_outputs(FIGURES, "plot_recording")[0], recording=settings.recordings),
-        expand(figure_outputs(FIGURES, "plot_drift")[0], recording=drifting_recordings()),
+        expand(
+            figure_outputs(FIGURES, "plot_drift")[0],
+            recording=[name for name, recording in settings.recordings.items() if recording.recordings.drifting],
+        ),
         expand(f"{FIGURES}/recordings/{{recording}}/viewer.html", recording=settings.recordings),
 
 

@@ -46,6 +46,7 @@ def draw(rule: str, inputs: Sequence[str | Path], outputs: Sequence[str | Path])
 
 
 def _opened(drawing: Drawing, inputs: Sequence[str | Path]) -> AbstractContextManager[Any]:
+    """Read what the figures of a rule are drawn from; files that stay open are closed at the end of the block."""
     data = load_function(drawing.reader, "allenrec")(*inputs)
     return data if hasattr(data, "__enter__") else nullcontext(data)
 

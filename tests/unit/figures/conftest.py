@@ -46,21 +46,21 @@ def cell():
 
 @pytest.fixture
 def library():
-    """Nine templates of three models: a loud trough at one contact each, the soma 15 µm in front of it."""
+    """Nine templates of three models: each has a trough at one contact, and its soma is 15 µm in front of it."""
     rng = np.random.default_rng(1)
     models = np.repeat(np.array(["1", "2", "3"], dtype=object), 3)
     templates = np.zeros((9, len(CONTACTS), N_T), dtype=np.float32)
-    loudest = rng.integers(len(CONTACTS), size=9)
+    largest = rng.integers(len(CONTACTS), size=9)
     shape = -np.exp(-0.5 * ((np.arange(N_T) - PEAK) / 8) ** 2)
-    templates[np.arange(9), loudest] = AMPLITUDES[:, np.newaxis] * shape
+    templates[np.arange(9), largest] = AMPLITUDES[:, np.newaxis] * shape
     frame = {"model_id": ["1", "2", "3"], "cell_type": ["spiny", "spiny", "aspiny"]}
     frame |= {"n_templates": [3, 3, 3], "n_candidates": [30, 300, 3000], "acceptance_rate": [0.1, 0.01, 0.001]}
     return SimpleNamespace(
         templates=templates,
         amplitudes=-templates.min(axis=(1, 2)),
         at_centre=lambda rows: templates[rows],
-        locations=CONTACTS[loudest] + (15.0, 0.0, 0.0),
-        positions=CONTACTS[loudest] + (15.0, 0.0, 0.0),
+        locations=CONTACTS[largest] + (15.0, 0.0, 0.0),
+        positions=CONTACTS[largest] + (15.0, 0.0, 0.0),
         celltypes=np.where(models == "3", "aspiny", "spiny").astype(object),
         model_ids=models,
         channel_positions=CONTACTS,
@@ -72,7 +72,7 @@ def library():
 
 @pytest.fixture
 def recording(library):
-    """Four units over 2 s, placed into noise; all of them fire between 1.2 and 1.25 s."""
+    """Four units over 2 s in noise; all of them fire between 1.2 and 1.25 s."""
     chosen = np.array([0, 4, 6, 8])
     times = [[0.1, 1.2], [0.5, 1.21, 1.7], [1.22], [0.9, 1.25]]
     trains = [np.round(np.array(t) * FS).astype(np.int64) for t in times]

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from allenrec.common.outcomes import Failure, write_failure
-from allenrec.evaluation.tables import failed_table, write_table
+from allenrec.evaluation.tables import COLUMNS
 from allenrec.figures import draw as drawing
 from allenrec.figures.drawings import DRAWINGS, figure_outputs
 from allenrec.figures.register import caption
@@ -77,7 +78,8 @@ def test_a_card_shows_the_reason_in_full():
 def test_several_tables_make_one_figure(tmp_path):
     tables = [tmp_path / f"{sorter}.csv" for sorter in ("simple", "kilosort4")]
     for path in tables:
-        write_table(path, failed_table("demo", path.stem, "no GPU"))
+        row = {"recording": "demo", "sorter": path.stem, "status": "failed", "message": "no GPU"}
+        pd.DataFrame([row]).reindex(columns=COLUMNS).to_csv(path, index=False)
     (path,) = outputs(tmp_path, "plot_evaluation")
     drawing.draw("plot_evaluation", tables, [path])
     assert path.exists() and "spike sorters" in path.with_suffix(".txt").read_text(encoding="utf-8")
