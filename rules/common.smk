@@ -60,22 +60,6 @@ def code(script, *modules):
     return code_digest(SCRIPTS, script, *modules)
 
 
-def figures_at(folder, *names):
-    """Outputs where figures are drawn: each of them, also for `snakemake --report`, and `captions`, the text beside each."""
-    kind = folder.split("/")[0]
-    pictures = {
-        name: report(
-            ensure(f"results/figures/{folder}/{name}.png", non_empty=True),
-            caption=f"../scripts/allenrec/figures/captions/{kind}/{name}.rst",
-            category=kind.capitalize(),
-            subcategory=folder.split("/", 1)[1],
-            labels={"figure": name.replace("_", " ")},
-        )
-        for name in names
-    }
-    return pictures | {"captions": [f"results/figures/{folder}/{name}.txt" for name in names]}
-
-
 def asked_for():
     """What a report shows, where it is there, and names, where it is missing."""
     return {
@@ -177,11 +161,6 @@ def library_of_far_neurons(wildcards):
 def trains_of_recording(wildcards):
     """The file with the spike trains of a recording, where they are given; its content decides about reruns."""
     return settings.recordings[wildcards.recording].spiketrains.file or []
-
-
-def drifting_recordings():
-    """The recordings whose units drift."""
-    return [name for name, recording in settings.recordings.items() if recording.recordings.drifting]
 
 
 def formats_of_recordings():

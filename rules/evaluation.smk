@@ -74,29 +74,3 @@ rule summarise_evaluation:
         "Summarising the evaluation"
     script:
         "../scripts/evaluation/summarise_evaluation.py"
-
-
-rule plot_evaluation:
-    """Accuracy against signal-to-noise ratio of the units of a recording, a panel a sorter."""
-    input:
-        tables=expand("results/evaluation/{{recording}}/{sorter}.csv", sorter=settings.evaluation.sorters),
-        caption=os.path.relpath(SCRIPTS / "allenrec" / "figures" / "captions" / "recordings" / "accuracy.rst"),
-    output:
-        accuracy=ensure("results/figures/recordings/{recording}/accuracy.png", non_empty=True),
-        caption=ensure("results/figures/recordings/{recording}/accuracy.txt", non_empty=True),
-    log:
-        "results/logs/plot_evaluation/{recording}.log",
-    benchmark:
-        "results/benchmarks/rules/plot_evaluation/{recording}.tsv"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(1000),
-        runtime=runtime(10),
-    params:
-        code=code("figures/plot_evaluation.py"),
-    message:
-        "Drawing the accuracy of the sorted units of recording {wildcards.recording}"
-    script:
-        "../scripts/figures/plot_evaluation.py"

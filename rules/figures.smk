@@ -1,158 +1,65 @@
-# Figures: what a person looks at. Each lies beside a text that says what it shows.
+# Figures of cells, libraries and recordings. The register of figures says what there is to draw: scripts/allenrec/figures/register.py.
+# Beside each figure lies a text that says what it shows.
+
+from allenrec.figures.drawings import DRAWINGS, figure_outputs
+
+#: The folder of all figures
+FIGURES = "results/figures"
+#: The files that each rule draws from
+SOURCES = {
+    "plot_cell": "results/intracellular/{model}.h5",
+    "plot_mean_eap": "results/libraries/{library}/cells/{model}.h5",
+    "plot_library": "results/libraries/{library}/templates.h5",
+    "plot_recording": "results/recordings/{recording}/recording.h5",
+    "plot_drift": "results/recordings/{recording}/recording.h5",
+    "plot_evaluation": [f"results/evaluation/{{recording}}/{sorter}.csv" for sorter in settings.evaluation.sorters],
+}
 
 
 rule figures:
-    """All figures."""
+    """All figures. Each rule draws all of its figures at once, so one of them stands for the others."""
     input:
-        expand("results/figures/cells/{model}/morphology.png", model=cells),
-        expand("results/figures/libraries/{library}/amplitudes.png", library=settings.libraries),
-        expand("results/figures/libraries/{library}/cells/{model}/mean_eap.png", library=settings.libraries, model=cells),
-        expand("results/figures/recordings/{recording}/traces.png", recording=settings.recordings),
-        expand("results/figures/recordings/{recording}/viewer.html", recording=settings.recordings),
-        expand("results/figures/recordings/{recording}/drift.png", recording=drifting_recordings()),
-
-
-rule plot_cell:
-    """A cell: its morphology, the accepted run, its spikes beside those of the recorded cell, and their currents."""
-    input:
-        currents=rules.simulate_spikes.output,
-    output:
-        **figures_at("cells/{model}", "morphology", "soma_trace", "spike_counts", "spikes", "membrane_currents"),
-    log:
-        "results/logs/models/{model}/plot_cell.log",
-    benchmark:
-        "results/benchmarks/rules/plot_cell/{model}.tsv"
-    group:
-        "cell"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(500),
-        runtime=runtime(5),
-    params:
-        code=code("figures/plot_cell.py"),
-    message:
-        "Drawing model {wildcards.model}"
-    script:
-        "../scripts/figures/plot_cell.py"
-
-
-rule plot_library:
-    """A library: amplitudes, shapes of waveforms, poses around the probe, templates on it, acceptance."""
-    input:
-        library=rules.concatenate_library.output.library,
-    output:
-        **figures_at("libraries/{library}", "amplitudes", "waveform_shapes", "poses", "templates", "acceptance"),
-    log:
-        "results/logs/plot_library/{library}.log",
-    benchmark:
-        "results/benchmarks/rules/plot_library/{library}.tsv"
-    group:
-        "library"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(2000),
-        runtime=runtime(10),
-    params:
-        code=code("figures/plot_library.py"),
-        min_amp=lambda wildcards: settings.libraries[wildcards.library].min_amp,
-    message:
-        "Drawing library {wildcards.library}"
-    script:
-        "../scripts/figures/plot_library.py"
-
-
-rule plot_mean_eap:
-    """A model on a probe: its mean extracellular action potential."""
-    input:
-        library=rules.compute_eaps.output,
-    output:
-        **figures_at("libraries/{library}/cells/{model}", "mean_eap"),
-    log:
-        "results/logs/models/{model}/plot_mean_eap/{library}.log",
-    benchmark:
-        "results/benchmarks/rules/plot_mean_eap/{library}/{model}.tsv"
-    group:
-        "cell"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(1000),
-        runtime=runtime(10),
-    params:
-        code=code("figures/plot_mean_eap.py"),
-    message:
-        "Drawing model {wildcards.model} on {wildcards.library}"
-    script:
-        "../scripts/figures/plot_mean_eap.py"
-
-
-rule plot_recording:
-    """A recording: its units and their spikes, a window of traces, spikes as they are in the traces, the noise between."""
-    input:
-        recording="results/recordings/{recording}/recording.h5",
-    output:
-        **figures_at(
-            "recordings/{recording}",
-            "raster",
-            "templates",
-            "traces",
-            "amplitudes",
-            "waveforms",
-            "amplitude_histogram",
-            "amplitudes_over_time",
-            "intervals",
-            "principal_components",
-            "noise_spectrum",
+        expand(figure_outputs(FIGURES, "plot_cell")[0], model=cells),
+        expand(figure_outputs(FIGURES, "plot_mean_eap")[0], library=settings.libraries, model=cells),
+        expand(figure_outputs(FIGURES, "plot_library")[0], library=settings.libraries),
+        expand(figure_outputs(FIGURES, "plot_recording")[0], recording=settings.recordings),
+        expand(
+            figure_outputs(FIGURES, "plot_drift")[0],
+            recording=[name for name, recording in settings.recordings.items() if recording.recordings.drifting],
         ),
-    log:
-        "results/logs/plot_recording/{recording}.log",
-    benchmark:
-        "results/benchmarks/rules/plot_recording/{recording}.tsv"
-    group:
-        "recording"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(1000),
-        runtime=runtime(10),
-    params:
-        code=code("figures/plot_recording.py"),
-    message:
-        "Drawing recording {wildcards.recording}"
-    script:
-        "../scripts/figures/plot_recording.py"
+        expand(f"{FIGURES}/recordings/{{recording}}/viewer.html", recording=settings.recordings),
 
 
-rule plot_drift:
-    """A recording whose units drift: how far each of them is from its place over time."""
-    input:
-        recording="results/recordings/{recording}/recording.h5",
-    output:
-        **figures_at("recordings/{recording}", "drift"),
-    log:
-        "results/logs/plot_drift/{recording}.log",
-    benchmark:
-        "results/benchmarks/rules/plot_drift/{recording}.tsv"
-    group:
-        "recording"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(1000),
-        runtime=runtime(10),
-    params:
-        code=code("figures/plot_drift.py"),
-    message:
-        "Drawing the drift of recording {wildcards.recording}"
-    script:
-        "../scripts/figures/plot_drift.py"
+for drawing in DRAWINGS.values():
+
+    rule:
+        """All figures of a cell, of a cell on a probe, of a library or of a recording."""
+        name:
+            drawing.rule
+        input:
+            SOURCES[drawing.rule],
+        output:
+            figures=ensure(figure_outputs(FIGURES, drawing.rule), non_empty=True),
+            captions=figure_outputs(FIGURES, drawing.rule, ".txt"),
+        log:
+            f"results/logs/{drawing.log}",
+        benchmark:
+            f"results/benchmarks/rules/{drawing.benchmark}"
+        group:
+            drawing.group
+        conda:
+            "../envs/analysis.yaml"
+        threads: 1
+        resources:
+            mem_mb=mem_mb(drawing.mem_mb),
+            runtime=runtime(drawing.minutes),
+        params:
+            code=code("figures/draw.py", *drawing.modules),
+            drawing=drawing.rule,
+        message:
+            drawing.message
+        script:
+            "../scripts/figures/draw.py"
 
 
 rule view_recording:
@@ -160,17 +67,11 @@ rule view_recording:
     input:
         recording="results/recordings/{recording}/recording.h5",
     output:
-        viewer=report(
-            ensure("results/figures/recordings/{recording}/viewer.html", non_empty=True),
-            caption="../scripts/allenrec/figures/captions/recordings/viewer.rst",
-            category="Recordings",
-            subcategory="{recording}",
-            labels={"figure": "viewer"},
-        ),
-        captions=["results/figures/recordings/{recording}/viewer.txt"],
-        item=ensure("results/figures/recordings/{recording}/viewer.json", non_empty=True),
-        units="results/figures/recordings/{recording}/units.csv",
-        facts=ensure("results/figures/recordings/{recording}/facts.json", non_empty=True),
+        viewer=ensure(f"{FIGURES}/recordings/{{recording}}/viewer.html", non_empty=True),
+        caption=f"{FIGURES}/recordings/{{recording}}/viewer.txt",
+        item=ensure(f"{FIGURES}/recordings/{{recording}}/viewer.json", non_empty=True),
+        units=f"{FIGURES}/recordings/{{recording}}/units.csv",
+        facts=ensure(f"{FIGURES}/recordings/{{recording}}/facts.json", non_empty=True),
     log:
         "results/logs/view_recording/{recording}.log",
     benchmark:
@@ -185,7 +86,7 @@ rule view_recording:
         runtime=runtime(10),
     params:
         code=code("figures/view_recording.py"),
-        # Of the traces, in the page: about a byte each
+        # The number of values of the traces in the page; each takes about one byte.
         n_values=6_000_000,
     message:
         "Making the viewer of recording {wildcards.recording}"

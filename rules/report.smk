@@ -1,4 +1,4 @@
-# The report: all that was made, in one page that opens from disk.
+# The report: the results of a run in one page that opens from disk.
 
 
 rule report:
@@ -8,13 +8,14 @@ rule report:
 
 
 rule write_report:
-    """One page with everything in it. Where jobs failed, `onerror` writes one of what is there, beside its place."""
+    """One page with all results. If jobs failed, `onerror` writes a page of what there is, under another name."""
     input:
         rules.figures.input,
         rules.library.input,
         "results/cells.csv",
         config="results/config.yaml",
-        citations="CITATION.cff",
+        # It is a file of the workflow, wherever the results are.
+        citations=local(os.path.relpath(SCRIPTS.parent / "CITATION.cff")),
     output:
         ensure("results/report.html", non_empty=True),
     log:

@@ -4,8 +4,8 @@ from allenrec.common.job_log import job_log
 
 with job_log(snakemake):
     from allenrec.common.files import write_json, write_text
-    from allenrec.figures.captions import caption
     from allenrec.figures.excerpt import describe_recording
+    from allenrec.figures.register import caption
     from allenrec.figures.viewer import trace_viewer, write_viewer
     from allenrec.libraries.table import write_table
     from allenrec.recordings.formats.recording_file import read_recording
@@ -15,4 +15,4 @@ with job_log(snakemake):
         write_viewer(viewer, snakemake.output.viewer, snakemake.output.item)
         write_table(snakemake.output.units, recording.units)
         write_json(snakemake.output.facts, describe_recording(recording))
-    write_text(snakemake.output.captions[0], caption("recordings", "viewer") + "\n")
+    write_text(snakemake.output.caption, caption("recordings", "viewer") + "\n")

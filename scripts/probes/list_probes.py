@@ -6,8 +6,8 @@ with job_log(snakemake):
     import pandas as pd
 
     from allenrec.common.files import written_beside
-    from allenrec.figures.captions import caption
     from allenrec.figures.probes import overview
+    from allenrec.figures.register import caption
     from allenrec.figures.style import save
     from allenrec.probes import describe_probe, load_probe
 

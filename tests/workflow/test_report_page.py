@@ -1,4 +1,4 @@
-"""The report in a real browser, from disk: what it shows, its table, its viewer; and what it says when a cell failed."""
+"""The report in a real browser, from disk: its numbers, figures, tables and viewer, and a model that failed."""
 
 import json
 import os
@@ -15,13 +15,13 @@ from workflow.snake import snakemake
 from allenrec.libraries.library_file import read_library
 from allenrec.recordings.formats.recording_file import read_recording
 
-#: What browsers are called on Linux; Debian's first
+#: Names of the browser on Linux, Debian's first
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 @pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium: the system's or, where there is none, the one that `playwright install chromium` fetched."""
+    """A headless Chromium: that of the system or, if there is none, the one that `playwright install chromium` fetched."""
     from playwright.sync_api import Error, sync_playwright
 
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -36,7 +36,7 @@ def browser():
 
 @pytest.fixture(scope="module")
 def opened(finished, browser):
-    """The report of the finished run, opened from disk without network, with all that the browser complained about."""
+    """The report of the finished run, opened from disk without network, with all complaints and requests of the browser."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
     page = context.new_page()
     page.add_init_script("window.model = (name) => Bokeh.documents[0].get_model_by_name(name)")
@@ -141,7 +141,7 @@ def test_table_sorts_both_ways_and_rows_open(opened):
     assert row.locator("button.open").get_attribute("aria-expanded") == "true"
     shown = detail.locator("figure:visible").evaluate_all("figures => figures.map((figure) => figure.dataset.figure)")
     assert {"morphology", "soma_trace", "spikes", "mean_eap"} <= set(shown)
-    # A row takes its detail along
+    # The detail moves with its row.
     assert row.evaluate("row => row.nextElementSibling.id") == detail.get_attribute("id")
     row.locator("button.open").click()
     assert not detail.is_visible()
@@ -153,13 +153,13 @@ def test_viewer_shows_the_traces_and_pans(finished, opened):
         traces, rate = file["recordings"][()], file["info/recordings/fs"][()]
     start, end = model(opened, "window", "start"), model(opened, "window", "end")
     assert 0 <= start < end <= len(traces) / rate
-    # What is drawn, undone: of each channel the lowest value in view is the lowest of the traces there
+    # Undo the scaling of what is drawn: on each channel the extremes in view are those of the traces.
     ys = json.loads(opened.evaluate("() => JSON.stringify(model('traces_source').data.ys)"))
     arguments = opened.evaluate(
         "() => (({step, spacing, labels, bin_width}) => ({step, spacing, labels, bin_width}))(model('draw').args)"
     )
     assert len(ys) == traces.shape[1] == len(arguments["labels"])
-    # Bins reach a little farther than the view
+    # Bins extend a little beyond the view.
     width = arguments["bin_width"]
     window = traces[round(np.floor(start / width) * width * rate) : round(np.ceil(end / width) * width * rate)]
     for place, (line, label) in enumerate(zip(ys, arguments["labels"], strict=True)):
@@ -203,8 +203,8 @@ def test_page_fits_a_telephone(finished, browser):
     page.close()
 
 
-def test_report_of_a_run_with_a_failed_cell_names_it(workflow, finished, browser, tmp_path):
-    """The others are shown, on a page that is there although a job failed; once it is put right, the whole one replaces it."""
+def test_report_names_a_model_that_failed(workflow, finished, browser, tmp_path):
+    """The other models are shown, and the figures of this one say why it failed. Once it is put right, the page is whole."""
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, symlinks=True)
     bad = folder / "allen_models" / "neuronal_model_4711"
@@ -213,27 +213,18 @@ def test_report_of_a_run_with_a_failed_cell_names_it(workflow, finished, browser
     with open(folder / "config" / "cells.tsv", "a") as file:
         file.write("4711\t\tspiny\n")
     whole, so_far = folder / "results" / "report.html", folder / "results" / "report_so_far.html"
-    result = snakemake(folder, "report", "--cores", "2")
-    assert result.returncode == 1 and "Going on without 1 of 4 models" in result.stderr
+    snakemake(folder, "report", "--cores", "2")
     assert whole.exists() and not so_far.exists()
+    caption = folder / "results" / "figures" / "cells" / "4711" / "morphology.txt"
+    assert "reconstruction.swc is missing" in caption.read_text()
     page = browser.new_page()
     page.goto(whole.as_uri())
-    assert "Cell 4711: left out of the libraries, no spikes (model 4711:" in page.inner_text("#missing")
-    assert "reconstruction.swc is missing" in page.inner_text("#missing")
+    assert "Model 4711: no spikes, because model 4711 failed in download_model:" in page.inner_text("#left-out")
+    assert "reconstruction.swc is missing" in page.inner_text("#left-out")
     assert page.inner_text("#n-cells") == "3" and page.locator("#cell-table tr.row").count() == 4
     page.close()
-    # Put right, the run goes on, and the report is whole
+    # Without the model the page is whole again
     shutil.copy(ROOT / "config" / "cells.tsv", folder / "config" / "cells.tsv")
     result = snakemake(folder, "report", "--cores", "2")
     assert result.returncode == 0, result.stderr
     assert 'id="missing"' not in whole.read_text(encoding="utf-8") and not so_far.exists()
-
-
-def test_report_of_snakemake_has_the_figures_with_their_captions(finished):
-    """Its own assets are fetched from the network, so where there is none this says nothing."""
-    result = snakemake(finished, "figures", "--report", "snakemake.html")
-    if result.returncode:
-        pytest.skip(f"snakemake --report did not work here: {result.stderr.splitlines()[-1]}")
-    page = (finished / "snakemake.html").read_text(encoding="utf-8")
-    (finished / "snakemake.html").unlink()
-    assert "The cell in three projections at one scale" in page and "Welch" not in page

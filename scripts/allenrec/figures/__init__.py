@@ -1,4 +1,6 @@
-"""Figures: one module a kind of thing shown. Each function takes data and returns a `matplotlib.figure.Figure`.
+"""Figures, with a module for each kind of thing that they show.
 
-Nothing here uses pyplot or matplotlib's global state, and nothing but `style.save` writes a file.
+`register` lists all figures, `drawings` the rules that draw them, and `draw` draws what these say. Each function that draws
+takes data and returns a `matplotlib.figure.Figure`. None of them uses pyplot or the global state of matplotlib, and only
+`style.save` writes files.
 """

@@ -1,53 +1,62 @@
-"""Figures of one cell: its shape, its spikes and its membrane currents. All take `Currents`."""
+"""Figures of one cell: its shape, its spikes and its membrane currents."""
+
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap, SymLogNorm
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator, MultipleLocator
+from numpy.typing import NDArray
+
+from allenrec.intracellular.intracellular_file import Currents
 
 from .style import BLUE, GREEN, GREY, INK, PALE, VERMILLION, new_figure, round_length, scale_bar, styled
 
-#: Types of sections in the order of their layers and legends
+#: Colours of the types of sections, in the order of the legends
 SECTIONS = {"soma": INK, "axon": VERMILLION, "dend": BLUE, "apic": GREEN}
 SECTION_NAMES = {"soma": "soma", "axon": "axon", "dend": "basal dendrite", "apic": "apical dendrite"}
 AXON_NAMES = {"stub": "axon stub", "truncated": "axon, truncated", "keep": "axon, as reconstructed"}
-#: An axon that replaces the reconstructed one
+#: Axons that replace the reconstructed one
 REPLACED = ("stub", "truncated")
-#: Images whose rows are segments
-AS_ROWS = {"aspect": "auto", "origin": "lower", "interpolation": "nearest"}
-#: How much wider than the axon its halo is, points
+#: Settings of images whose rows are segments
+AS_ROWS: dict[str, Any] = {"aspect": "auto", "origin": "lower", "interpolation": "nearest"}
+#: Width of the halo of an axon beyond the axon itself, points
 HALO, HALO_COLOUR = 6.0, "#F7D9A0"
 
 
-def _heading(currents, what):
+def _heading(currents: Currents, what: str) -> str:
+    """Return the title of a figure of `what`, with the name and the kind of the model."""
     parts = [f"model {currents.info.model_id}", currents.info.cell_type, currents.info.model_kind]
     return "  ·  ".join(part for part in (what, *parts) if part)
 
 
-def _section_names(currents):
-    """Return the types that the cell has, with the name of each."""
+def _section_names(currents: Currents) -> dict[str, str]:
+    """Return the types of sections that the cell has, with the name of each."""
     axon = AXON_NAMES.get(currents.info.axon, "axon")
     return {kind: axon if kind == "axon" else SECTION_NAMES[kind] for kind in SECTIONS if kind in currents.section}
 
 
-def _window_time(currents):
+def _window_time(currents: Currents) -> NDArray[np.floating[Any]]:
     """Return the time of the samples of a spike window, ms, 0 at the peak."""
     peak = int(np.argmax(currents.spike_vmem.mean(axis=0)))
     return (np.arange(currents.spike_vmem.shape[1]) - peak) * currents.info.settings.dt
 
 
 @styled
-def morphology(currents):
-    """Three projections of the cell at one scale (µm), in the axes of the reconstruction, soma at the origin.
+def morphology(currents: Currents) -> Figure:
+    """Draw three projections of the cell at one scale (µm), in the axes of the reconstruction, with the soma at the origin.
 
-    Lines are segments, wider where the diameter is larger, coloured by the type of section; the disc is the soma, with
-    its diameter. An axon that replaces the reconstructed one is marked by a halo.
+    Lines are segments, wider where the diameter is larger, coloured by the type of section. The disc is the soma, with its
+    diameter. An axon that replaces the reconstructed one has a halo.
     """
     low, high = _limits(currents)
     extent = high - low
-    # Room beside the panels: labels and ticks
+    # The added inches are for labels and ticks.
     inches = 5.6 / max(extent[0] + extent[2], extent[1] + extent[2])
     figure = new_figure(
         inches * (extent[0] + extent[2]) + 1.3,
@@ -74,20 +83,20 @@ def morphology(currents):
     return figure
 
 
-def _ticks(extent, coordinate):
-    """Return ticks at the same distance for x and y; closer ones for z, the short side of a slice."""
+def _ticks(extent: NDArray[np.floating], coordinate: int) -> MultipleLocator:
+    """Return ticks at the same distance for x and y, and closer ones for z, the short side of a slice."""
     return MultipleLocator(round_length(extent[2] / 2.5 if coordinate == 2 else extent.max() / 3))
 
 
-def _emptiest_corner(currents, low, high):
+def _emptiest_corner(currents: Currents, low: NDArray[np.floating], high: NDArray[np.floating]) -> str:
     """Return the corner of the x-y projection, as matplotlib names it, with the fewest segments in it."""
     fraction = ((0.5 * (currents.start + currents.end) - low) / (high - low))[:, :2]
     corners = {"lower left": (0, 0), "lower right": (1, 0), "upper left": (0, 1), "upper right": (1, 1)}
     return min(corners, key=lambda name: (np.abs(fraction - corners[name]) < (0.35, 0.15)).all(axis=1).sum())
 
 
-def _limits(currents):
-    """Return corners of a box around the cell, µm, with a margin and no side much shorter than the others."""
+def _limits(currents: Currents) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return the corners of a box around the cell, µm, with a margin; no side is much shorter than the others."""
     points = np.concatenate([currents.start, currents.end])
     low, high = points.min(axis=0), points.max(axis=0)
     extent = high - low
@@ -95,23 +104,25 @@ def _limits(currents):
     return low - padding, high + padding
 
 
-def _line_widths(diameter):
-    """Return points for diameters in µm; thin dendrites stay visible."""
+def _line_widths(diameter: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return line widths (points) for diameters (µm), such that thin dendrites remain visible."""
     return 0.5 + 1.1 * np.minimum(diameter, 8.0)
 
 
-def _draw_projection(axes, currents, across, up):
+def _draw_projection(axes: Axes, currents: Currents, across: int, up: int) -> None:
+    """Draw the cell with the coordinates `across` and `up`: the axon on top of the dendrites, and the soma above all."""
     lines = np.stack([currents.start, currents.end], axis=1)[:, :, [across, up]]
     for order, kind in enumerate(("apic", "dend", "axon")):
         chosen = currents.section == kind
         if not chosen.any():
             continue
-        width = _line_widths(currents.diameter[chosen])
+        own, width = list(lines[chosen]), _line_widths(currents.diameter[chosen])
         if kind == "axon" and _axon_is_replaced(currents):
-            halo = LineCollection(lines[chosen], linewidths=width + HALO, colors=HALO_COLOUR, capstyle="round")
-            axes.add_collection(halo).set(zorder=1, gid="axon halo")
-        drawn = LineCollection(lines[chosen], linewidths=width, colors=SECTIONS[kind], capstyle="round")
-        axes.add_collection(drawn).set(zorder=2 + order, gid=kind)
+            halo = LineCollection(own, linewidths=width + HALO, colors=HALO_COLOUR, capstyle="round", zorder=1, gid="axon halo")
+            axes.add_collection(halo)
+        axes.add_collection(
+            LineCollection(own, linewidths=width, colors=SECTIONS[kind], capstyle="round", zorder=2 + order, gid=kind)
+        )
     soma = currents.section == "soma"
     centre = 0.5 * (currents.start[soma] + currents.end[soma]).mean(axis=0)
     radius = 0.5 * currents.diameter[soma].max()
@@ -119,13 +130,14 @@ def _draw_projection(axes, currents, across, up):
     axes.add_patch(disc)
 
 
-def _axon_is_replaced(currents):
+def _axon_is_replaced(currents: Currents) -> bool:
     return currents.info.axon in REPLACED
 
 
-def _morphology_legend(currents):
-    """Return handles and labels: the types of sections with the length of each."""
-    handles, labels = [], []
+def _morphology_legend(currents: Currents) -> tuple[list[Any], list[str]]:
+    """Return the handles and labels of a legend of the types of sections, with the length of each."""
+    handles: list[Any] = []
+    labels: list[str] = []
     for kind, name in _section_names(currents).items():
         chosen = currents.section == kind
         if kind == "soma":
@@ -144,10 +156,10 @@ def _morphology_legend(currents):
 
 
 @styled
-def soma_trace(currents):
-    """The accepted run: somatic potential (mV) and injected current (nA) over time (ms), and the search that led to it.
+def soma_trace(currents: Currents) -> Figure:
+    """Draw the accepted simulation: somatic potential (mV) and injected current (nA) over time (ms), and the search for it.
 
-    Dots mark the spikes whose windows are stored. In the search, each run is a point: amplitude (nA) and number of
+    Dots mark the spikes whose windows are stored. In the search, each point is a simulation: amplitude (nA) and number of
     spikes.
     """
     figure = new_figure(9.0, 3.8, _heading(currents, "Accepted run"))
@@ -172,13 +184,14 @@ def soma_trace(currents):
     return figure
 
 
-def _step(currents):
+def _step(currents: Currents) -> tuple[float, float]:
     """Return onset and end of the step current, ms."""
     settings = currents.info.settings
     return settings.delay, 1000.0 * settings.sim_time
 
 
-def _draw_search(axes, currents, accepted):
+def _draw_search(axes: Axes, currents: Currents, accepted: int) -> None:
+    """Draw the number of spikes in each simulation of the search over the amplitude of its step."""
     amplitude, count = currents.search_amplitude, currents.search_n_spikes
     order = np.argsort(amplitude)
     axes.plot(amplitude[order], count[order], color=PALE, lw=1, zorder=1)
@@ -197,15 +210,15 @@ def _draw_search(axes, currents, accepted):
     axes.legend(loc="upper left")
 
 
-def _runs(n):
+def _runs(n: int) -> str:
     return f"{n} run{'s' * (n != 1)}"
 
 
 @styled
-def spike_counts(currents):
-    """Number of spikes at step currents (nA): of the recorded cell, of the model at the same steps, and of the search.
+def spike_counts(currents: Currents) -> Figure:
+    """Draw the number of spikes at step currents (nA): of the recorded cell, of the model at the same steps, and of the search.
 
-    Flags, if the model has any, are the title.
+    If the model has flags, they are the title.
     """
     figure = new_figure(5.2, 3.6, _heading(currents, "Step currents"))
     axes = figure.add_subplot()
@@ -228,22 +241,22 @@ def spike_counts(currents):
     return figure
 
 
-def _nothing_to_show(figure):
+def _no_usable_spikes(figure: Figure) -> Figure:
     figure.text(0.5, 0.5, "no usable spikes", ha="center", color=GREY)
     return figure
 
 
 @styled
-def spike_overlay(currents):
-    """All stored spikes of the soma (mV) over time from the peak (ms), and their mean in bold."""
+def spike_overlay(currents: Currents) -> Figure:
+    """Draw all stored spikes of the soma (mV) over time from the peak (ms), and their mean in bold."""
     n = len(currents.spike_vmem)
     figure = new_figure(4.8, 3.6, _heading(currents, "Stored spikes"))
     if n == 0:
-        return _nothing_to_show(figure)
+        return _no_usable_spikes(figure)
     axes = figure.add_subplot()
     time = _window_time(currents)
     lines = np.stack([np.broadcast_to(time, currents.spike_vmem.shape), currents.spike_vmem], axis=2)
-    axes.add_collection(LineCollection(lines, colors=GREY, linewidths=0.7, alpha=0.5, label=f"{n} spikes"))
+    axes.add_collection(LineCollection(list(lines), colors=GREY, linewidths=0.7, alpha=0.5, label=f"{n} spikes"))
     axes.plot(time, currents.spike_vmem.mean(axis=0), color=BLUE, lw=2.4, label="mean")
     axes.set(xlabel="time from peak (ms)", ylabel="soma potential (mV)", xlim=(time[0], time[-1]))
     axes.margins(y=0.06)
@@ -253,14 +266,14 @@ def spike_overlay(currents):
 
 
 @styled
-def membrane_currents(currents):
-    """Membrane currents of the mean spike (nA, outward positive) over time from the peak (ms), without the stimulus.
+def membrane_currents(currents: Currents) -> Figure:
+    """Draw the membrane currents of the mean spike (nA, outward positive) over time from the peak (ms), without the stimulus.
 
-    Above, summed over the segments of each type of section. Below, each row is a segment, sorted by its distance from
-    the soma (µm); the strip at the left gives its type. The colours are linear near zero and logarithmic beyond.
+    The upper panel shows their sum over each type of section. In the lower panel each row is a segment, sorted by its distance
+    from the soma (µm); the strip on the left gives its type. The colours are linear near zero and logarithmic beyond.
     """
     if len(currents.imem) == 0:
-        return _nothing_to_show(new_figure(6.4, 6.0, _heading(currents, "Membrane currents, mean spike")))
+        return _no_usable_spikes(new_figure(6.4, 6.0, _heading(currents, "Membrane currents, mean spike")))
     mean = currents.imem.mean(axis=0)
     mean = mean - mean[:, :1]
     time = _window_time(currents)
@@ -279,9 +292,9 @@ def membrane_currents(currents):
     top.legend(title="type (segments)", title_fontsize=7.5, alignment="left")
     distance = np.linalg.norm(0.5 * (currents.start + currents.end), axis=1)
     order = np.argsort(distance, kind="stable")
-    drawn = _draw_image(image, mean[order], time)
+    drawn, ticks = _draw_image(image, mean[order], time)
     bar = figure.colorbar(drawn, cax=figure.add_subplot(grid[1, 1]), label="current of a segment (nA)")
-    bar.set_ticks(_powers_of_ten(drawn.norm))
+    bar.set_ticks(ticks)
     bar.outline.set_visible(False)
     bar.ax.minorticks_off()
     strip = image.inset_axes((-0.04, 0, 0.025, 1), sharey=image)
@@ -294,26 +307,28 @@ def membrane_currents(currents):
     return figure
 
 
-def _draw_image(axes, rows, time):
+def _draw_image(axes: Axes, rows: NDArray[np.floating], time: NDArray[np.float64]) -> tuple[AxesImage, list[float]]:
+    """Draw the currents of segments (n_segments, n_t) as an image; return it and the ticks of its colour bar."""
     largest = float(np.abs(rows).max())
     linear = max(float(np.percentile(np.abs(rows).max(axis=1), 20)), 1e-4 * largest)
     norm = SymLogNorm(linthresh=linear, linscale=0.6, vmin=-largest, vmax=largest)
     dt = time[1] - time[0]
     extent = (time[0] - dt / 2, time[-1] + dt / 2, -0.5, len(rows) - 0.5)
     axes.spines[["left", "bottom"]].set_visible(False)
-    return axes.imshow(rows, cmap="RdBu_r", norm=norm, extent=extent, **AS_ROWS)
+    return axes.imshow(rows, cmap="RdBu_r", norm=norm, extent=extent, **AS_ROWS), _powers_of_ten(linear, largest)
 
 
-def _powers_of_ten(norm):
-    """Return ticks of a colour bar: 0 and the powers of ten that stand clear of it."""
-    powers = 10.0 ** np.arange(np.ceil(np.log10(2 * norm.linthresh)), np.floor(np.log10(norm.vmax)) + 1)
-    return np.concatenate([-powers[::-1], [0.0], powers])
+def _powers_of_ten(linear: float, largest: float) -> list[float]:
+    """Return the ticks of a colour bar up to `largest`: 0, and the powers of ten that are not within its linear part."""
+    powers = 10.0 ** np.arange(np.ceil(np.log10(2 * linear)), np.floor(np.log10(largest)) + 1)
+    return [*-powers[::-1], 0.0, *powers]
 
 
-def _draw_types(axes, sections):
+def _draw_types(axes: Axes, sections: NDArray[np.object_]) -> None:
+    """Draw the types of segments as a strip of colours."""
     kinds = list(SECTIONS)
     numbers = np.array([kinds.index(kind) for kind in sections])[:, np.newaxis]
-    few_colours = {"cmap": ListedColormap(list(SECTIONS.values())), "vmin": -0.5, "vmax": len(kinds) - 0.5}
+    few_colours: dict[str, Any] = {"cmap": ListedColormap(list(SECTIONS.values())), "vmin": -0.5, "vmax": len(kinds) - 0.5}
     axes.imshow(numbers, extent=(0, 1, -0.5, len(numbers) - 0.5), **few_colours, **AS_ROWS)
     axes.set_xticks([])
     axes.spines[["left", "bottom"]].set_visible(False)

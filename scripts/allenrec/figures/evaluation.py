@@ -1,24 +1,43 @@
-"""A figure of what sorters make of a recording. It takes tables as `allenrec.evaluation.tables.unit_table` returns them."""
+"""A figure of how well spike sorters recover the units of a recording."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from textwrap import fill
+from typing import Any
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from allenrec.evaluation.tables import SNR_EXPECTED, WELL_DETECTED
+from allenrec.evaluation.tables import SNR_EXPECTED, WELL_DETECTED, read_table
 
 from .style import GREY, PALE, colours, new_figure, outlined, styled
+from .units import KINDS, MARKERS
 
-KINDS, MARKERS = {"E": "excitatory", "I": "inhibitory"}, {"E": "o", "I": "^"}
-#: Panels in a row; units of which each has its number beside it
-COLUMNS, NUMBERED = 3, 40
+#: Number of panels in a row
+COLUMNS = 3
+#: Maximum number of units up to which each has its number beside it
+NUMBERED = 40
+
+
+def read_tables(*paths: str | Path) -> list[pd.DataFrame]:
+    """Read the tables of several sorters."""
+    return [read_table(path) for path in paths]
 
 
 @styled
-def accuracy(tables):
-    """Accuracy of each unit against its signal-to-noise ratio after the filter, a panel a sorter; tables of one recording.
+def accuracy(tables: Sequence[pd.DataFrame]) -> Figure:
+    """Draw the accuracy of each unit against its signal-to-noise ratio after the filter, with a panel for each sorter.
 
-    Without noise there is no ratio, and the amplitude (µV) takes its place. A sorter that failed has its message instead.
+    In a recording without noise there is no ratio, and the amplitude (µV) takes its place. If a sorter failed, its panel shows
+    its message.
+
+    Parameters
+    ----------
+    tables : sequence of pandas.DataFrame
+        The tables of one recording, one per sorter, as `allenrec.evaluation.tables.unit_table` returns them.
     """
     columns = min(len(tables), COLUMNS)
     rows = -(-len(tables) // columns)
@@ -44,7 +63,8 @@ def accuracy(tables):
     return figure
 
 
-def _panel(axes, table, chosen, column):
+def _panel(axes: Axes, table: pd.DataFrame, chosen: Mapping[str, str], column: str) -> None:
+    """Draw the units of one table; `column` is what stands on the horizontal axis."""
     axes.axhline(WELL_DETECTED, color=PALE, lw=0.8, zorder=0)
     if column == "snr_filtered":
         axes.axvline(SNR_EXPECTED, color=PALE, lw=0.8, zorder=0)
@@ -56,29 +76,36 @@ def _panel(axes, table, chosen, column):
         return
     count = f"{int(first['n_sorted'])} sorted units, {int(first['n_false_units'])} false"
     axes.set_title(count, loc="right", color=GREY, fontsize=7.5)
-    for unit in table.itertuples():
-        place = (getattr(unit, column), unit.accuracy)
-        axes.plot(*place, MARKERS.get(unit.bintype, "s"), ms=6, color=chosen[unit.cell_type], mec="white", mew=0.5, zorder=3)
+    for unit in table.to_dict("records"):
+        marker, colour = MARKERS.get(unit["bintype"], "s"), chosen[unit["cell_type"]]
+        axes.plot(unit[column], unit["accuracy"], marker, ms=6, color=colour, mec="white", mew=0.5, zorder=3)
     if len(table) <= NUMBERED:
         _number(axes, table.dropna(subset="accuracy").sort_values(column), chosen, column)
 
 
-def _number(axes, units, chosen, column):
-    """Write the number of each unit below its mark, the lower, the more marks there are close at its left."""
+def _number(axes: Axes, units: pd.DataFrame, chosen: Mapping[str, str], column: str) -> None:
+    """Write the number of each unit below its mark; it is lower if there are other marks close to the left."""
     close, before, level = np.array([units[column].max() / 25, 0.1]), np.full(2, -np.inf), 0
-    for unit in units.itertuples():
-        place = np.array([getattr(unit, column), unit.accuracy])
+    for unit in units.to_dict("records"):
+        place = np.array([unit[column], unit["accuracy"]])
         level = (level + 1) % 3 if (np.abs(place - before) < close).all() else 0
         before = place
-        below = {"xytext": (0, -5 - 8 * level), "textcoords": "offset points", "ha": "center", "va": "top", "zorder": 4}
-        outlined(axes.annotate(f"{unit.unit_id:g}", place, fontsize=7, color=chosen[unit.cell_type], **below))
+        below: dict[str, Any] = {
+            "xytext": (0, -5 - 8 * level),
+            "textcoords": "offset points",
+            "ha": "center",
+            "va": "top",
+            "zorder": 4,
+        }
+        name, xy = f"{unit['unit_id']:g}", (place[0], place[1])
+        outlined(axes.annotate(name, xy, fontsize=7, color=chosen[unit["cell_type"]], **below))
 
 
-def _legend(figure, tables, chosen):
-    """Put a legend of cell types and kinds at the right."""
-    kinds = {(unit.cell_type, unit.bintype) for table in tables for unit in table.itertuples() if unit.cell_type in chosen}
+def _legend(figure: Figure, tables: Sequence[pd.DataFrame], chosen: Mapping[str, str]) -> None:
+    """Draw a legend of cell types and kinds on the right."""
+    kinds = {pair for table in tables for pair in zip(table["cell_type"], table["bintype"], strict=True)}
     marks = []
-    for name, kind in sorted(kinds):
+    for name, kind in sorted(pair for pair in kinds if pair[0] in chosen):
         label = f"{name} ({KINDS.get(kind, kind)})"
         marks.append(Line2D([], [], ls="", marker=MARKERS.get(kind, "s"), color=chosen[name], label=label))
     figure.legend(handles=marks, loc="outside right upper")

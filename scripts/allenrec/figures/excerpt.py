@@ -1,38 +1,54 @@
-"""What of a recording is small enough for a page: its first minute, with every extreme value, and facts about all of it."""
+"""An excerpt of a recording that is small enough for a web page: its first minute with every extreme value, and key facts."""
 
 import base64
 import gzip
+from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from allenrec.recordings.formats.recording_file import Recording
 
 from .snippets import evenly
 
-#: How much of a recording is shown, s, and on at most how many channels
+#: Maximum duration of an excerpt, s, and maximum number of channels
 LENGTH, CHANNELS = 60.0, 64
-#: Samples are rounded to so many steps a standard deviation of the noise
+#: Number of steps per standard deviation of the noise to which samples are rounded
 STEPS = 5.0
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """The beginning of a recording in few values.
+    """The beginning of a recording, reduced to few values.
 
-    `values` (n_channels, 2 * n_bins) int16, in steps of `step` µV: of each bin of `bin_length` samples the lowest and the
-    highest value, in the order in which they come; `channels` (n_channels,), which channels of the recording these are;
-    `duration` s; `deviation` µV of the noise, the median over channels.
+    Parameters
+    ----------
+    values : numpy.ndarray
+        (n_channels, 2 * n_bins), the lowest and the highest value of each bin in their order in time, in steps of `step` µV.
+    step : float
+        µV.
+    bin_length : int
+        Samples in a bin.
+    channels : numpy.ndarray
+        (n_channels,), the channels of the recording that are shown.
+    duration : float
+        s.
+    deviation : float
+        The standard deviation of the noise, µV, the median over channels.
     """
 
-    values: np.ndarray
+    values: NDArray[np.int16]
     step: float
     bin_length: int
-    channels: np.ndarray
+    channels: NDArray[np.intp]
     duration: float
     deviation: float
 
 
-def extremes(traces, bin_length):
-    """Reduce traces (n_samples, n_channels) to the lowest and the highest value of each bin, in the order in which they come.
+def extremes(traces: NDArray[np.floating], bin_length: int) -> NDArray[np.floating]:
+    """Reduce traces (n_samples, n_channels) to the lowest and the highest value of each bin, in their order in time.
 
     Returns
     -------
@@ -49,26 +65,24 @@ def extremes(traces, bin_length):
     return pairs.reshape(2 * n_bins, -1)
 
 
-def excerpt_of(recording, n_values, length=LENGTH):
-    """Reduce the first `length` seconds of a recording to about `n_values` values; a second is in memory at a time.
+def make_excerpt(recording: Recording, n_values: int, length: float = LENGTH) -> Excerpt:
+    """Reduce the first `length` seconds of a recording to about `n_values` values.
+
+    Only one second of the traces is in memory at a time.
 
     Parameters
     ----------
-    recording : allenrec.recordings.formats.recording_file.Recording
+    recording : Recording
     n_values : int
-        Of all channels together.
+        The number of values of all channels together.
     length : float
         s.
-
-    Returns
-    -------
-    Excerpt
     """
     rate, n_all = recording.sampling_frequency, len(recording.traces)
     n = min(int(length * rate), n_all)
     channels = channels_by_depth(recording)
     bin_length = max(1, int(np.ceil(2 * n * len(channels) / n_values)))
-    # Whole bins in each piece
+    # Each piece has whole bins.
     piece = bin_length * max(1, int(rate) // bin_length)
     parts, deviations = [], []
     for start in range(0, n, piece):
@@ -82,29 +96,32 @@ def excerpt_of(recording, n_values, length=LENGTH):
     return Excerpt(np.round(values / step).astype(np.int16), step, bin_length, channels, n / rate, deviation)
 
 
-def channels_by_depth(recording, most=CHANNELS):
-    """Return up to `most` channels, from the bottom of the probe (z) to its top; of more, those on which units are loudest and
-    others evenly between them."""
+def channels_by_depth(recording: Recording, most: int = CHANNELS) -> NDArray[np.intp]:
+    """Return up to `most` channels, from the bottom of the probe (z) to its top.
+
+    If there are more, these are the channels on which units are largest, and others that are evenly spread.
+    """
     positions = recording.channel_positions
     order = np.lexsort((positions[:, 1], positions[:, 2]))
     if len(order) <= most:
         return order
     sizes = np.ptp(recording.filtered_templates, axis=2)
     ranked = np.argsort(-sizes, axis=1, kind="stable")[:, :2].T.ravel()
-    loud = list(dict.fromkeys(map(int, ranked)))[: most - 2]
-    kept = {*loud, *map(int, evenly(order, most - len(loud)))}
+    largest = list(dict.fromkeys(map(int, ranked)))[: most - 2]
+    kept = {*largest, *map(int, evenly(order, most - len(largest)))}
     return np.array([channel for channel in order if int(channel) in kept])
 
 
-def packed(values):
+def pack(values: NDArray[Any]) -> str:
     """Return an array of numbers as text: little-endian, compressed by gzip, in base64. The same values give the same text."""
     raw = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<"))).tobytes()
     return base64.b64encode(gzip.compress(raw, 9, mtime=0)).decode("ascii")
 
 
-def describe_recording(recording):
-    """Return what people ask first about a recording, as a dict of numbers."""
+def describe_recording(recording: Recording) -> dict[str, Any]:
+    """Return the key facts about a recording: duration, sampling frequency, and numbers of channels, units and spikes."""
     units = recording.units
+    kinds = sorted(zip(units["cell_type"].astype(str), units["bintype"].astype(str), strict=True))
     return {
         "duration_s": recording.duration,
         "sampling_frequency_Hz": recording.sampling_frequency,
@@ -112,7 +129,5 @@ def describe_recording(recording):
         "n_channels": int(recording.traces.shape[1]),
         "n_units": len(units),
         "n_spikes": sum(len(train) for train in recording.spike_trains),
-        "units_by_type": {
-            f"{kind} ({bintype})": int(n) for (kind, bintype), n in units.groupby(["cell_type", "bintype"]).size().items()
-        },
+        "units_by_type": {f"{kind} ({bintype})": n for (kind, bintype), n in Counter(kinds).items()},
     }

@@ -1,10 +1,17 @@
-"""Figures of a template library. All take an object with the attributes of `allenrec.libraries.library_file.Library`."""
+"""Figures of a template library, and of the part of it that belongs to one cell."""
 
 from itertools import zip_longest
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from allenrec.libraries.library_file import Library
 
 from .style import (
     GREY,
@@ -19,47 +26,47 @@ from .style import (
     waveform_scale_bar,
 )
 
-#: Of a large probe, how many contacts around the largest one are drawn for a template
+#: Maximum number of contacts, around the largest one, that are drawn for a template on a large probe
 CONTACTS_SHOWN = 32
-#: At most how many templates are drawn in one figure, but one of each cell type
+#: Maximum number of templates in one figure; each cell type has at least one nevertheless
 PANELS_SHOWN = 18
-#: Beyond this ratio of height to width, positions are drawn with axes that have scales of their own
+#: Maximum ratio of height to width up to which positions are drawn at one scale
 TALL = 4.0
 
 
-def _amplitudes(library):
-    """Return how far each template goes below zero, µV."""
-    return library.amplitudes
-
-
-def _nearest(library):
+def _nearest(library: Library) -> NDArray[np.float64]:
     """Return the distance of each soma to the nearest contact, µm."""
     return np.array([np.linalg.norm(library.channel_positions - x, axis=1).min() for x in library.positions])
 
 
-def _size(library):
+def _size(library: Library) -> str:
     n_models = len(np.unique(library.model_ids))
     return f"{len(library.templates):,} templates of {n_models} cell{'s' * (n_models != 1)}"
 
 
-def _type_handles(library, **line):
-    """Return handles of a legend with a dot a cell type."""
-    shown = {"ls": "", "marker": "o", "ms": 5} | line
+def _type_handles(library: Library, **line: Any) -> list[Line2D]:
+    """Return the handles of a legend with a dot for each cell type."""
+    shown: dict[str, Any] = {"ls": "", "marker": "o", "ms": 5} | line
     return [Line2D([], [], color=colour, label=name, **shown) for name, colour in colours(library.celltypes).items()]
 
 
-@styled
-def amplitudes(library, min_amp):
-    """Template amplitudes (µV): their distribution in each cell type, and against the distance (µm) to the probe.
+def min_amp(library: Library) -> float:
+    """Return the smallest amplitude that was accepted for the library, µV; 0 if it is not known."""
+    return float(library.params.get("min_amp", 0.0))
 
-    The amplitude is how far the template goes below zero at its loudest contact; the distance goes from the soma to the
+
+@styled
+def amplitudes(library: Library, min_amp: float) -> Figure:
+    """Draw the amplitudes of templates (µV): their distribution in each cell type, and against the distance (µm) to the probe.
+
+    The amplitude is the depth of a template below zero on its largest contact. The distance is measured from the soma to the
     nearest contact. The dashed line is `min_amp` (µV), below which templates are not accepted.
     """
-    values, chosen = _amplitudes(library), colours(library.celltypes)
-    # Axes are logarithmic: a threshold of 0 stands for no threshold
+    values, chosen = library.amplitudes, colours(library.celltypes)
+    # The axes are logarithmic, so a bound of 0, which bounds nothing, cannot be drawn.
     lowest = min_amp if min_amp > 0 else max(values.min(), 1e-3 * values.max())
     figure = new_figure(8.6, max(3.6, 0.9 + 0.9 * len(chosen)), f"Template amplitudes  ·  {_size(library)}")
-    left, right = figure.subfigures(1, 2, width_ratios=[1, 1.15])
+    left, right = figure.subfigures(1, 2, width_ratios=[1, 1.15], squeeze=False)[0]
     panels = left.subplots(len(chosen), 1, sharex=True, squeeze=False)[:, 0]
     bins = _log_bins(values, lowest)
     for axes, (name, colour) in zip(panels, chosen.items(), strict=True):
@@ -88,14 +95,14 @@ def amplitudes(library, min_amp):
     return figure
 
 
-def _log_bins(values, lowest):
+def _log_bins(values: NDArray[np.floating], lowest: float) -> NDArray[np.float64]:
     """Return edges at equal ratios from `lowest` to beyond the largest value."""
     ratio = max(values.max() / lowest, 1.5) ** (1 / 24)
     return lowest * ratio ** np.arange(26)
 
 
-def _plain_log_ticks(axis, values, lowest):
-    """Put plain numbers at round values, closer ones where the range is short."""
+def _plain_log_ticks(axis: Axis, values: NDArray[np.floating], lowest: float) -> None:
+    """Label round values with plain numbers; if the range is short, the values are closer."""
     low, high = lowest, values.max()
     ticks = [m * 10.0**k for k in range(-1, 6) for m in ((1, 2, 5) if high > 12 * low else (1, 1.5, 2, 3, 5, 7))]
     shown = [tick for tick in ticks if 0.85 * low <= tick <= 1.1 * high]
@@ -103,12 +110,12 @@ def _plain_log_ticks(axis, values, lowest):
 
 
 @styled
-def poses(library):
-    """Soma positions of the templates around the probe (µm), seen from the side (x-z) and from the front (y-z).
+def poses(library: Library) -> Figure:
+    """Draw the positions of the somata around the probe (µm), seen from the side (x-z) and from the front (y-z).
 
-    Colours are cell types; the area of a dot is proportional to the amplitude; grey squares are contacts.
+    Colours are cell types. The area of a dot is proportional to the amplitude of its template. Grey squares are contacts.
     """
-    values, chosen = _amplitudes(library), colours(library.celltypes)
+    values, chosen = library.amplitudes, colours(library.celltypes)
     points = np.concatenate([library.positions, library.channel_positions])
     low, high = points.min(axis=0) - 8, points.max(axis=0) + 8
     width, height = (high - low)[:2], (high - low)[2]
@@ -123,7 +130,7 @@ def poses(library):
         f"Soma positions  ·  {_size(library)}",
         layout="constrained" if tall else "compressed",
     )
-    panels = figure.subplots(1, 2, sharey=True, width_ratios=sizes[:2])
+    panels = figure.subplots(1, 2, sharey=True, width_ratios=list(sizes[:2]))
     unit = 60 / np.percentile(values, 95)
     order = np.argsort(-values, kind="stable")
     for axes, across in zip(panels, (0, 1), strict=True):
@@ -138,35 +145,35 @@ def poses(library):
             axes.set_aspect("equal")
     panels[0].set_ylabel("z (µm)")
     handles = [*_type_handles(library, ms=6), Line2D([], [], ls="", label="")]
-    contact = {"color": PALE, "markeredgecolor": GREY, "markeredgewidth": 0.4}
-    handles.append(Line2D([], [], ls="", marker="s", ms=3, label="contact", **contact))
+    handles.append(Line2D([], [], ls="", marker="s", ms=3, label="contact", color=PALE, mec=GREY, mew=0.4))
     handles.append(Line2D([], [], ls="", label=""))
     for amplitude in _round_amplitudes(values):
-        size = {"ms": np.sqrt(unit * amplitude), "color": GREY, "markeredgecolor": "white"}
-        handles.append(Line2D([], [], ls="", marker="o", label=f"{amplitude:g} µV", **size))
+        size = float(np.sqrt(unit * amplitude))
+        handles.append(Line2D([], [], ls="", marker="o", ms=size, label=f"{amplitude:g} µV", color=GREY, mec="white"))
     panels[1].legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1), labelspacing=0.7)
     return figure
 
 
-def _round_amplitudes(values):
-    """Return up to three round amplitudes that span the library's, for a legend of sizes."""
-    return sorted({float(f"{v:.1g}") for v in np.geomspace(*np.percentile(values, [2, 98]), 3)})
+def _round_amplitudes(values: NDArray[np.floating]) -> list[float]:
+    """Return up to three round amplitudes, µV, for a legend of sizes."""
+    low, high = np.percentile(values, [2, 98])
+    return sorted({float(f"{value:.1g}") for value in np.geomspace(low, high, 3)})
 
 
 @styled
-def templates_on_probe(library, n=3):
-    """Up to `n` templates of each cell type on the probe (y-z plane, µm), each panel with scale bars of its own.
+def templates_on_probe(library: Library, n: int = 3) -> Figure:
+    """Draw up to `n` templates of each cell type on the probe (y-z plane, µm), each in a panel with its own scale bars.
 
-    Chosen are templates of median amplitude, from as many models of the type as there are. Each waveform stands at its
-    contact; of a large probe, the contacts around the loudest one are shown. The circle is the soma.
+    The templates are of median amplitude, from as many models of the type as possible. Each waveform stands at its contact; of
+    a large probe only the contacts around the largest one are shown. The circle is the soma.
     """
     chosen = colours(library.celltypes)
     n = max(1, min(n, PANELS_SHOWN // len(chosen)))
     rows = [typical_templates(library, name, n) for name in chosen]
     n = max(len(row) for row in rows)
-    # Few types: a row each; many: several in a row
+    # Up to three types have a row each; of more types, several share a row.
     columns = n if len(chosen) <= 3 else n * max(1, 6 // n)
-    places = [index for row in rows for index in (*row, *[None] * (n - len(row)))]
+    places: list[int | None] = [index for row in rows for index in (*row, *[None] * (n - len(row)))]
     half_width = max(np.ptp(_horizontal(library, index)) for row in rows for index in row) / 2
     n_rows = -(-len(places) // columns)
     figure = new_figure(2.75 * columns + 0.3, 4.3 * n_rows + 0.4, "Typical templates on the probe  ·  circle: soma")
@@ -181,9 +188,9 @@ def templates_on_probe(library, n=3):
     return figure
 
 
-def typical_templates(library, cell_type, n):
-    """Return the indices of up to `n` templates of a cell type: of each model in turn the one nearest to its median."""
-    values = _amplitudes(library)
+def typical_templates(library: Library, cell_type: str, n: int) -> list[int]:
+    """Return the indices of up to `n` templates of a cell type: from each model in turn the one nearest to its median."""
+    values = library.amplitudes
     queues = []
     for model in sorted(set(library.model_ids[library.celltypes == cell_type])):
         own = np.flatnonzero((library.model_ids == model) & (library.celltypes == cell_type))
@@ -193,22 +200,23 @@ def typical_templates(library, cell_type, n):
     return sorted(turns[:n], key=lambda index: (library.model_ids[index], index))
 
 
-def _shown(library, index):
-    """Return which contacts are drawn for a template: those around its loudest one."""
-    loudest = library.channel_positions[library.at_centre([index])[0].min(axis=1).argmin()]
-    distance = np.linalg.norm(library.channel_positions - loudest, axis=1)
+def _around(library: Library, template: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Return the contacts around that on which a template (n_contacts, n_t) is largest."""
+    largest = library.channel_positions[template.min(axis=1).argmin()]
+    distance = np.linalg.norm(library.channel_positions - largest, axis=1)
     return np.sort(np.argsort(distance, kind="stable")[:CONTACTS_SHOWN])
 
 
-def _horizontal(library, index):
-    """Return y of what is drawn for a template: the contacts and the soma, µm."""
-    return np.append(library.channel_positions[_shown(library, index), 1], library.positions[index, 1])
+def _horizontal(library: Library, index: int) -> NDArray[np.floating]:
+    """Return y of the contacts that are drawn for a template, and of its soma, µm."""
+    shown = _around(library, library.at_centre([index])[0])
+    return np.append(library.channel_positions[shown, 1], library.positions[index, 1])
 
 
-def _draw_template(axes, library, index, colour, half_width):
+def _draw_template(axes: Axes, library: Library, index: int, colour: str, half_width: float) -> None:
     """Draw a template at its contacts; `half_width` (µm) is the same in all panels."""
     template, soma = library.at_centre([index])[0], library.positions[index]
-    shown = _shown(library, index)
+    shown = _around(library, template)
     contacts = library.channel_positions[shown][:, 1:]
     across, along = contact_pitch(contacts)
     gain = 2.0 * along / np.ptp(template, axis=1).max()
@@ -219,7 +227,7 @@ def _draw_template(axes, library, index, colour, half_width):
     y = _horizontal(library, index)
     middle, room = (y.min() + y.max()) / 2, half_width + 0.6 * across
     axes.set(xlabel="y (µm)", xlim=(middle - room, middle + room))
-    # Room below for the scale bars
+    # The space below is for the scale bars.
     axes.set_ylim(height.min() - 3.4 * along, height.max() + 1.2 * along)
     axes.set_title(
         f"{library.celltypes[index]}\nmodel {library.model_ids[index]}\n"
@@ -230,8 +238,8 @@ def _draw_template(axes, library, index, colour, half_width):
 
 
 @styled
-def acceptance(library):
-    """Share of the tried poses that gave a template (log axis, %), a bar a cell, with the counts beside it."""
+def acceptance(library: Library) -> Figure:
+    """Draw the share of the tried poses that gave a template (log axis, %), with a bar and the counts for each cell."""
     cells = library.cells.sort_values(["cell_type", "model_id"], kind="stable").reset_index(drop=True)
     chosen = colours(cells["cell_type"])
     figure = new_figure(6.4, 1.3 + 0.34 * len(cells), "Acceptance of poses")
@@ -255,18 +263,18 @@ def acceptance(library):
 
 
 @styled
-def waveform_shapes(library):
-    """Width of the trough at half its depth (ms) against the time from the trough to the peak after it (ms), by cell type.
+def waveform_shapes(library: Library) -> Figure:
+    """Draw the width of the trough at half its depth (ms) against the time from the trough to the following peak (ms).
 
-    In this plane narrow spikes are told from broad ones. Dots are templates, at their loudest contact; crosses are the
-    medians of models. Beside it, the distribution of each in the cell types.
+    These two measures separate narrow spikes from broad ones. Dots are templates at their largest contact, crosses are the
+    medians of models, and colours are cell types. The panels on the right show the distribution of each measure.
     """
     features, chosen = library.features, colours(library.celltypes)
     columns = {"half_width_ms": "half width (ms)", "trough_to_peak_ms": "trough to peak (ms)"}
     values = {name: features[name].to_numpy(dtype=float) for name in columns}
     known = np.isfinite(values["half_width_ms"]) & np.isfinite(values["trough_to_peak_ms"])
     figure = new_figure(8.6, 3.9, f"Waveform shapes  ·  {_size(library)}")
-    left, right = figure.subfigures(1, 2, width_ratios=[1.5, 1])
+    left, right = figure.subfigures(1, 2, width_ratios=[1.5, 1], squeeze=False)[0]
     axes = left.subplots()
     size = np.clip(6000 / max(len(known), 1), 4, 22)
     for name, colour in chosen.items():
@@ -291,11 +299,12 @@ def waveform_shapes(library):
 
 
 @styled
-def mean_eap(library):
-    """The extracellular action potential of one model: its mean on the probe, and its waveform where it is loudest.
+def mean_eap(library: Library) -> Figure:
+    """Draw the extracellular action potential of one model: its mean on the probe, and its waveforms where it is largest.
 
-    Left, at each contact (y-z plane, µm) the mean over all templates, wherever their somata lie. Right, each template at its
-    loudest contact over time (ms), scaled to the same depth, in grey, and their mean; the amplitudes are in the title.
+    The left panel shows the mean over all templates at each contact (y-z plane, µm), whatever the positions of their somata.
+    The right panel shows each template at its largest contact over time (ms), scaled to the same depth, and their mean; the
+    title gives the amplitudes.
     """
     cell = library.cells.iloc[0]
     kind, model = cell["cell_type"], cell["model_id"]
@@ -305,27 +314,15 @@ def mean_eap(library):
         return figure
     templates = library.at_centre(range(len(library.templates)))
     mean, contacts = templates.mean(axis=0), library.channel_positions[:, 1:]
-    colour = colours([kind])[kind]
-    loudest = templates.min(axis=2).argmin(axis=1)
-    shown = np.arange(len(contacts))
-    if len(contacts) > 2 * CONTACTS_SHOWN:
-        middle = library.channel_positions[mean.min(axis=1).argmin()]
-        shown = np.sort(np.argsort(np.linalg.norm(library.channel_positions - middle, axis=1), kind="stable")[:CONTACTS_SHOWN])
-    across, along = contact_pitch(contacts[shown])
+    shown = _around(library, mean) if len(contacts) > 2 * CONTACTS_SHOWN else np.arange(len(contacts))
     title = f"Mean EAP  ·  model {model}  ·  {kind}  ·  {len(templates)} templates"
     height = float(np.clip(0.2 * len(np.unique(np.round(contacts[shown, 1], 3))) + 1.2, 3.4, 5.2))
     figure = new_figure(7.0, height, title)
     left, right = figure.subplots(1, 2, width_ratios=[1.1, 1])
-    gain = 1.8 * along / np.ptp(mean, axis=1).max()
-    draw_contacts(left, contacts[shown], size=5, zorder=1)
-    add_waveforms(left, contacts[shown], mean[shown], 0.86 * across, gain, colors=colour, linewidths=1.3, gid="mean")
-    left.set(xlabel="y (µm)", ylabel="z (µm)")
-    low, high = contacts[shown].min(axis=0), contacts[shown].max(axis=0)
-    left.set_xlim(low[0] - 0.8 * across, high[0] + 0.8 * across)
-    left.set_ylim(low[1] - 3.4 * along, high[1] + 1.5 * along)
-    waveform_scale_bar(left, 0.86 * across, gain, mean.shape[1] * library.dt, 0.9 * along)
-    left.set_title("mean of all poses,\nat each contact")
-    own = templates[np.arange(len(templates)), loudest]
+    colour = colours([kind])[kind]
+    _draw_mean(left, contacts[shown], mean[shown], library.dt, colour)
+    largest = templates.min(axis=2).argmin(axis=1)
+    own = templates[np.arange(len(templates)), largest]
     scaled = own / -own.min(axis=1, keepdims=True)
     time = (np.arange(own.shape[1]) - library.peak_sample) * library.dt
     right.plot(time, scaled[:200].T, color=PALE, lw=0.6)
@@ -335,3 +332,16 @@ def mean_eap(library):
     right.set_title(f"at the loudest contact:\n{low:.0f} to {high:.0f} µV, median {middle:.0f} µV")
     right.set(xlabel="time from trough (ms)", ylabel="share of the depth", xlim=(time[0], time[-1]))
     return figure
+
+
+def _draw_mean(axes: Axes, contacts: NDArray[np.floating], mean: NDArray[np.floating], dt: float, colour: str) -> None:
+    """Draw a mean template (n_contacts, n_t) µV at its contacts (n_contacts, 2) µm; `dt` is in ms."""
+    across, along = contact_pitch(contacts)
+    gain = 1.8 * along / np.ptp(mean, axis=1).max()
+    draw_contacts(axes, contacts, size=5, zorder=1)
+    add_waveforms(axes, contacts, mean, 0.86 * across, gain, colors=colour, linewidths=1.3, gid="mean")
+    low, high = contacts.min(axis=0), contacts.max(axis=0)
+    axes.set(xlabel="y (µm)", ylabel="z (µm)", title="mean of all poses,\nat each contact")
+    axes.set_xlim(low[0] - 0.8 * across, high[0] + 0.8 * across)
+    axes.set_ylim(low[1] - 3.4 * along, high[1] + 1.5 * along)
+    waveform_scale_bar(axes, 0.86 * across, gain, mean.shape[1] * dt, 0.9 * along)

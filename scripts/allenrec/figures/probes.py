@@ -1,31 +1,45 @@
-"""A figure of probes. It takes objects with the attributes of `allenrec.probes.Probe`."""
+"""A figure of all probes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import probeinterface
+from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon
+from numpy.typing import NDArray
 
-from allenrec.probes import describe_probe
+from allenrec.probes import Probe, describe_probe
 
 from .style import BLUE, GREY, INK, ORANGE, PALE, new_figure, round_length, scale_bar, styled
 
-#: What a panel shows at most, µm: of a longer probe the lower end; a wider one is drawn smaller
+#: Maximum width and height that a panel shows at the common scale, µm
 WIDTH, HEIGHT = 200.0, 330.0
-#: µm. Of the probe around its outermost contacts; and below it, for a scale bar
+#: Margin around the outermost contacts, and space below the probe for a scale bar, µm
 MARGIN, FOOT = 10.0, 34.0
+#: Number of panels in a row
 COLUMNS = 7
-#: Letters of a name that a panel has room for
+#: Maximum number of letters of a name
 LONGEST = 22
-#: Inches of a panel, and of what is written below it
+#: Width of a panel, and height of the text below it, inches
 PANEL, LABEL = 1.5, 0.72
 
 
 @styled
-def overview(probes, libraries):
-    """All probes, each in a panel with its contacts in their true shape, in the plane in which they lie (µm).
+def overview(probes: Sequence[Probe], libraries: Mapping[str, str]) -> Figure:
+    """Draw all probes, each in a panel with its contacts in their true shape, in their plane (µm).
 
-    All are drawn to one scale, with a bar in each row, but for those that are too wide for it, which have a bar of their own.
-    `libraries` holds, for the name of a probe, the libraries of the configuration that are on it.
+    All probes have the same scale, with one scale bar per row. A probe that is too wide for this scale is drawn smaller, with
+    its own scale bar. If a probe is too long, its lower end is shown.
+
+    Parameters
+    ----------
+    probes : sequence of Probe
+    libraries : mapping of str to str
+        From the name of a probe to the libraries of the configuration that use it.
     """
     rows = [probes[k : k + COLUMNS] for k in range(0, len(probes), COLUMNS)]
     heights = [min(max(_shown(probe)[2] for probe in row), HEIGHT) + FOOT for row in rows]
@@ -43,20 +57,31 @@ def overview(probes, libraries):
     return figure
 
 
-def _shown(probe):
-    """The lower left corner of what a panel shows (µm), how much smaller it is drawn, and the height that all of it takes."""
+def _shown(probe: Probe) -> tuple[NDArray[np.float64], float, float]:
+    """Return what a panel shows of a probe.
+
+    Returns
+    -------
+    corner : numpy.ndarray
+        (2,) µm, the lower left corner.
+    zoom : float
+        How many times smaller than the others the probe is drawn.
+    height : float
+        Of the whole probe, µm at the common scale.
+    """
     corners = np.concatenate(probe.layout.get_contact_vertices())
     low, high = corners.min(axis=0) - MARGIN, corners.max(axis=0) + MARGIN
-    if probe.layout.probe_planar_contour is not None:  # as far up as there are contacts
+    if probe.layout.probe_planar_contour is not None:  # The part above the contacts is not shown.
         outline = probe.layout.probe_planar_contour
         outline = np.vstack([low, high, outline[outline[:, 1] <= high[1]]])
         low, high = outline.min(axis=0), outline.max(axis=0)
-    zoom = max(1.0, (high - low)[0] / WIDTH)
+    zoom = max(1.0, float((high - low)[0]) / WIDTH)
     left = (low + high)[0] / 2 - zoom * WIDTH / 2
-    return np.array([left, low[1]]), zoom, (high - low)[1] / zoom
+    return np.array([left, low[1]]), zoom, float((high - low)[1]) / zoom
 
 
-def _panel(axes, probe, height, libraries, with_bar):
+def _panel(axes: Axes, probe: Probe, height: float, libraries: str, with_bar: bool) -> None:
+    """Draw a probe into a panel that is `height` µm high."""
     (left, bottom), zoom, own_height = _shown(probe)
     cut = own_height > HEIGHT
     contacts = probe.layout.get_contact_vertices()
@@ -72,20 +97,20 @@ def _panel(axes, probe, height, libraries, with_bar):
     _label(axes, probe, libraries, cut)
 
 
-def _draw_shanks(axes, layout):
-    """The outline of a probe where it is known, else a plate behind the contacts of each shank."""
+def _draw_shanks(axes: Axes, layout: probeinterface.Probe) -> None:
+    """Draw the outline of a probe or, if it is not known, a plate behind the contacts of each shank."""
     if layout.probe_planar_contour is not None:
         axes.add_patch(Polygon(layout.probe_planar_contour, fc=PALE, ec="none", zorder=0))
         return
     contacts = layout.get_contact_vertices()
     for shank in layout.get_shanks():
         corners = np.concatenate([contacts[k] for k in shank.get_indices()])
-        low, size = corners.min(axis=0), np.ptp(corners, axis=0)
-        axes.add_patch(FancyBboxPatch(low, *size, boxstyle=f"round,pad={MARGIN}", fc=PALE, ec="none", zorder=0))
+        low, (width, height) = corners.min(axis=0), np.ptp(corners, axis=0)
+        axes.add_patch(FancyBboxPatch(low, width, height, boxstyle=f"round,pad={MARGIN}", fc=PALE, ec="none", zorder=0))
 
 
-def _fade(axes, top, zoom):
-    """Let what goes on above a panel end in white."""
+def _fade(axes: Axes, top: float, zoom: float) -> None:
+    """Fade to white below `top` (µm), if a probe is longer than its panel."""
     white = LinearSegmentedColormap.from_list("white", [(1, 1, 1, 0), (1, 1, 1, 1)])
     limits = axes.get_xlim(), axes.get_ylim()
     extent = (*limits[0], top - 40 * zoom, top)
@@ -93,8 +118,8 @@ def _fade(axes, top, zoom):
     axes.set(xlim=limits[0], ylim=limits[1], anchor="SW")
 
 
-def _label(axes, probe, libraries, cut):
-    """Below a panel: the name, how many contacts of what shape and size, and the libraries that are on it."""
+def _label(axes: Axes, probe: Probe, libraries: str, cut: bool) -> None:
+    """Write the name below a panel, with the number, shape and size of the contacts, and the libraries on the probe."""
     described = describe_probe(probe)
     channels = f"{probe.n_contacts} channel{'s' * (probe.n_contacts != 1)}"
     shanks = f", {described['shanks']} shanks" if described["shanks"] > 1 else ", a wire" * (not probe.on_plane)
@@ -103,7 +128,7 @@ def _label(axes, probe, libraries, cut):
         lines.append(f"lower part of {described['height_um']:.0f} µm")
     if libraries:
         lines.append(f"library {libraries}")
-    place = {"xy": (0, 0), "xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
+    place: dict[str, Any] = {"xy": (0, 0), "xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
     colour = BLUE if libraries else INK
     name = probe.name if len(probe.name) <= LONGEST else f"…{probe.name[1 - LONGEST :]}"
     axes.annotate(name, xytext=(0, -3), fontsize=8, fontweight="bold", color=colour, **place)

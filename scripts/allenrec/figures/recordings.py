@@ -1,8 +1,15 @@
-"""Figures of a recording. All take an object with the attributes that `read_recording` returns."""
+"""Figures of a recording: its units and their spikes, and a window of its traces."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import EventCollection, LineCollection
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike, NDArray
+
+from allenrec.recordings.formats.recording_file import Recording
 
 from .style import (
     GREY,
@@ -18,32 +25,35 @@ from .style import (
 )
 from .units import (
     KINDS,
+    MARKERS,
     heading,
     label_rows,
-    of_units,
-    part_kinds,
+    needs_units,
     row_height,
+    separate_kinds,
     type_colours,
     type_legend,
     unit_colours,
-    unit_kinds,
+    unit_labels,
     unit_names,
     unit_order,
 )
 
-#: On how many channels at most the templates of a unit are drawn, and how small they may be beside its largest
-BEST_CHANNELS, LEAST_SHARE = 8, 0.25
-#: At most how many channels are legible in one figure
+#: Maximum number of channels on which the template of a unit is drawn
+BEST_CHANNELS = 8
+#: Minimum size of a template on these channels, as a share of its largest size (peak to peak)
+LEAST_SHARE = 0.25
+#: Maximum number of channels that are legible in one figure
 CHANNELS_SHOWN = 48
-MARKERS = {"E": "o", "I": "^"}
 
 
 @styled
-@of_units
-def raster(recording):
-    """Spikes of each unit over time (s), grouped by type, with the rate of each (Hz) at the right.
+@needs_units
+def raster(recording: Recording) -> Figure:
+    """Draw the spikes of each unit over time (s), and its firing rate (Hz) on the right.
 
-    Rows are sorted by bintype, cell type and amplitude, the largest on top of its group; colours are cell types.
+    Rows are sorted by bintype, cell type and amplitude; the largest amplitude is at the top of its group. Colours are cell
+    types.
     """
     order = unit_order(recording)
     rows = type_colours(recording, order)
@@ -59,15 +69,17 @@ def raster(recording):
     side.barh(range(len(order)), rates, color=rows, height=0.7)
     side.set(xlabel="rate (Hz)", xlim=(0, 1.05 * max(rates.max(), 1e-9)))
     side.tick_params(labelleft=False, left=False)
-    part_kinds(side, recording, order)
+    separate_kinds(side, recording, order)
     type_legend(axes, recording, lw=4)
     return figure
 
 
-def best_channels(template, most=BEST_CHANNELS, least_share=LEAST_SHARE):
-    """Return the channels on which a template (n_channels, n_t) is largest, the largest first.
+def best_channels(
+    template: NDArray[np.floating], most: int = BEST_CHANNELS, least_share: float = LEAST_SHARE
+) -> NDArray[np.intp]:
+    """Return up to `most` channels on which a template (n_channels, n_t) is largest, the largest first.
 
-    At most `most`, and none where it is smaller (peak to peak) than `least_share` of its largest.
+    Channels on which it is smaller (peak to peak) than `least_share` of its largest size are left out.
     """
     size = np.ptp(template, axis=1)
     order = np.argsort(-size, kind="stable")[:most]
@@ -75,12 +87,12 @@ def best_channels(template, most=BEST_CHANNELS, least_share=LEAST_SHARE):
 
 
 @styled
-@of_units
-def unit_templates(recording):
-    """Templates of the units on the probe and their soma positions (y-z plane, µm); one colour a unit.
+@needs_units
+def unit_templates(recording: Recording) -> Figure:
+    """Draw the templates of the units on the probe, and the positions of their somata (y-z plane, µm); one colour per unit.
 
-    A waveform is drawn at each contact where the unit has at least a tenth of its largest amplitude; all share one
-    scale, and the silence before and after them is cut off. Circles are excitatory and triangles inhibitory units, with
+    A waveform is drawn at each contact where the unit has at least a tenth of its largest amplitude. All waveforms share one
+    scale, and the flat parts before and after them are cut off. Circles are excitatory and triangles inhibitory units, with
     their names.
     """
     contacts, names = recording.channel_positions[:, 1:], unit_names(recording)
@@ -89,7 +101,7 @@ def unit_templates(recording):
     rows = len(np.unique(np.round(contacts[:, 1], 3)))
     figure = new_figure(9.0, row_height(rows, 0.16, 2.6, 7.5) + 2.6, heading(recording, "Unit templates"))
     left, right = figure.subplots(1, 2, width_ratios=[1.6, 1], sharey=True)
-    templates = _without_silence(recording.templates)
+    templates = _without_flat_ends(recording.templates)
     sizes = np.ptp(templates, axis=2)
     gain = 2.2 * along / sizes.max()
     draw_contacts(left, contacts, size=5, zorder=1)
@@ -112,15 +124,15 @@ def unit_templates(recording):
     return figure
 
 
-def _without_silence(templates):
+def _without_flat_ends(templates: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return the samples of templates (n_units, n_channels, n_t) between the first and the last that can be seen."""
     size = np.abs(templates).max(axis=(0, 1))
     seen = np.flatnonzero(size >= 0.01 * size.max())
     return templates[:, :, seen[0] : seen[-1] + 1]
 
 
-def _draw_somata(axes, recording, names, chosen):
-    """Draw the units' positions with their names, each name on the side away from the nearest other unit."""
+def _draw_somata(axes: Axes, recording: Recording, names: Sequence[str], chosen: Sequence[str]) -> None:
+    """Draw the positions of the units with their names. Each name is on the side away from the nearest other unit."""
     soma, bintypes = recording.units[["y", "z"]].to_numpy(dtype=float), recording.units["bintype"].astype(str)
     scale = np.maximum(np.ptp(recording.channel_positions[:, 1:], axis=0), 20.0)
     for unit, name in enumerate(names):
@@ -139,10 +151,11 @@ def _draw_somata(axes, recording, names, chosen):
     axes.legend(handles=handles, loc="lower right")
 
 
-def busiest_window(recording, length=0.1):
+def busiest_window(recording: Recording, length: float = 0.1) -> tuple[float, float]:
     """Return start and stop (s) of the window of `length` s in which most units fire.
 
-    Windows start at multiples of a quarter of the length; among equals the one with more spikes counts, then the first.
+    Windows start at multiples of a quarter of the length. If several have as many units, the one with most spikes is chosen,
+    and then the first.
     """
     length = min(length, recording.duration)
     step = length / 4
@@ -157,13 +170,26 @@ def busiest_window(recording, length=0.1):
     return best * step, best * step + length
 
 
-@styled
-def traces(recording, start, stop, templates=None):
-    """Traces (µV) from `start` to `stop` (s), sorted by depth, with the templates of the units where they were placed.
+def busiest_traces(recording: Recording) -> Figure:
+    """Draw the traces in the window in which most units fire, with the templates as the filter leaves them."""
+    start, stop = busiest_window(recording)
+    return traces(recording, start, stop, templates=recording.filtered_templates)
 
-    A template is drawn in its unit's colour on the channels where it is largest (at most 8); the first is named. Of a
-    large probe a part of the channels is shown, those with templates first. `templates` (n_units, n_channels, n_t), µV,
-    stand in for the recording's where its traces are filtered.
+
+@styled
+def traces(recording: Recording, start: float, stop: float, templates: NDArray[np.floating] | None = None) -> Figure:
+    """Draw traces (µV) from `start` to `stop` (s), sorted by depth, and the templates of the units at their spike times.
+
+    A template is drawn in the colour of its unit, on up to 8 channels where it is largest; the first one is named. Of a large
+    probe only some channels are shown, those with templates first.
+
+    Parameters
+    ----------
+    recording : Recording
+    start, stop : float
+        s.
+    templates : numpy.ndarray, optional
+        (n_units, n_channels, n_t) µV, for filtered traces; by default the templates before the filter.
     """
     templates = recording.templates if templates is None else templates
     rate = recording.sampling_frequency
@@ -171,7 +197,7 @@ def traces(recording, start, stop, templates=None):
     last = min(round(stop * rate), recording.traces.shape[0])
     window = np.asarray(recording.traces[first:last])
     time = np.arange(first, last) / rate
-    inside = [_inside(train, first, last) for train in recording.spike_trains]
+    inside = [_between(train, first, last) for train in recording.spike_trains]
     firing = [unit for unit, samples in enumerate(inside) if len(samples)]
     channels = _channels_by_depth(recording.channel_positions, templates[firing])
     spacing = _spacing(window, templates[firing])
@@ -183,62 +209,87 @@ def traces(recording, start, stop, templates=None):
     axes = figure.add_subplot()
     lines = [np.stack([time, window[:, channel] + offset], axis=1) for channel, offset in offsets.items()]
     axes.add_collection(LineCollection(lines, colors="#B5B5B5", linewidths=0.5, gid="traces"))
-    _draw_placed(axes, recording, templates, inside, (first, last), offsets)
+    _draw_injected(axes, recording, templates, inside, (first, last), offsets)
     axes.set(xlabel="time (s)", ylabel="depth of channel, z (µm)", xlim=(first / rate, last / rate))
     axes.set_ylim(-1.6 * spacing, spacing * (len(channels) + 0.6))
     rows = np.arange(0, len(channels), -(-len(channels) // 16))
     depths = [f"{recording.channel_positions[channels[row], 2]:.0f}" for row in rows]
     axes.set_yticks(rows * spacing, [depth.replace("-", "\N{MINUS SIGN}") for depth in depths])
     bar = round_length(min(2.5, 0.2 * (len(channels) + 2.2)) * spacing)
-    beside = {"bbox_to_anchor": (1.005, 0), "bbox_transform": axes.transAxes}
-    scale_bar(axes, height=bar, height_label=f"{bar:g} µV", loc="lower left", **beside)
+    scale_bar(
+        axes, height=bar, height_label=f"{bar:g} µV", loc="lower left",
+        bbox_to_anchor=(1.005, 0), bbox_transform=axes.transAxes,
+    )  # fmt: skip
     if firing:
         _unit_legend(axes, recording, firing, inside)
     return figure
 
 
-def _draw_placed(axes, recording, templates, inside, window, offsets):
-    """Draw each unit's template at its spikes `inside` the window (first and last sample), and name the first."""
+def _draw_injected(
+    axes: Axes,
+    recording: Recording,
+    templates: NDArray[np.floating],
+    inside: Sequence[NDArray[np.integer]],
+    window: tuple[int, int],
+    offsets: dict[int, float],
+) -> None:
+    """Draw the template of each unit at its spikes `inside` the window (first and last sample), and name the first one.
+
+    `offsets` are those of the channels that are shown, µV.
+    """
     chosen, names, rate = unit_colours(recording), unit_names(recording), recording.sampling_frequency
     first, last = window
     for unit, samples in enumerate(inside):
         if len(samples) == 0:
             continue
-        placed = _placed(templates[unit], samples - recording.template_peak, first, last, offsets)
-        placed = [line / (rate, 1.0) for line in placed]
-        axes.add_collection(LineCollection(placed, colors=chosen[unit], linewidths=1.1, gid=f"unit {names[unit]}"))
+        lines = _template_lines(templates[unit], samples - recording.template_peak, first, last, offsets)
+        lines = [line / (rate, 1.0) for line in lines]
+        axes.add_collection(LineCollection(lines, colors=chosen[unit], linewidths=1.1, gid=f"unit {names[unit]}"))
         near_start = samples[0] - first < 0.02 * (last - first)
         place = (4, "left") if near_start else (-3, "right")
         _name_spike(axes, templates[unit], samples[0] / rate, offsets, names[unit], chosen[unit], place)
 
 
-def _name_spike(axes, template, time, offsets, name, colour, place):
-    """Write the unit's name beside the trough of a spike, on its best channel that is shown."""
+def _name_spike(
+    axes: Axes,
+    template: NDArray[np.floating],
+    time: float,
+    offsets: dict[int, float],
+    name: str,
+    colour: str,
+    place: tuple[float, str],
+) -> None:
+    """Write the name of the unit beside the trough of a spike, on its best channel that is shown."""
     channels = [int(channel) for channel in best_channels(template) if int(channel) in offsets]
     if channels:
         trough = offsets[channels[0]] + template[channels[0]].min()
         shift, alignment = place
-        where = {"xytext": (shift, 0), "textcoords": "offset points", "ha": alignment, "va": "center", "zorder": 5}
-        outlined(axes.annotate(name, (time, trough), fontsize=7.5, color=colour, **where))
+        outlined(
+            axes.annotate(
+                name, (time, trough), (shift, 0), textcoords="offset points", fontsize=7.5, color=colour,
+                ha=alignment, va="center", zorder=5,
+            )
+        )  # fmt: skip
 
 
-def _unit_legend(axes, recording, firing, inside):
-    chosen, names, kinds = unit_colours(recording), unit_names(recording), unit_kinds(recording)
-    handles = []
-    for unit in firing:
-        label = f"{names[unit]}: {kinds[unit][1]} ({kinds[unit][0]}), {len(inside[unit])}"
-        handles.append(Line2D([], [], color=chosen[unit], lw=2, label=label))
-    place = {"loc": "upper left", "bbox_to_anchor": (1.005, 1), "borderaxespad": 0, "alignment": "left"}
-    axes.legend(handles=handles, title="unit: type, spikes", title_fontsize=7.5, handlelength=1.4, **place)
+def _unit_legend(axes: Axes, recording: Recording, firing: Sequence[int], inside: Sequence[NDArray[np.integer]]) -> None:
+    """Draw a legend of the units that fire, with the number of their spikes."""
+    chosen, labels = unit_colours(recording), unit_labels(recording)
+    handles = [Line2D([], [], color=chosen[unit], lw=2, label=f"{labels[unit]}, {len(inside[unit])}") for unit in firing]
+    axes.legend(
+        handles=handles, title="unit: type, spikes", title_fontsize=7.5, handlelength=1.4,
+        loc="upper left", bbox_to_anchor=(1.005, 1), borderaxespad=0, alignment="left",
+    )  # fmt: skip
 
 
-def _inside(train, first, last):
+def _between(train: ArrayLike, first: int, last: int) -> NDArray[np.integer]:
+    """Return the samples of a train from `first` to `last`."""
     train = np.asarray(train)
     return train[(train >= first) & (train < last)]
 
 
-def _channels_by_depth(positions, templates):
-    """Return the channels to draw, by depth (z) and then y; of a large probe those with templates and a few more."""
+def _channels_by_depth(positions: NDArray[np.floating], templates: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Return the channels to draw, sorted by depth (z) and then y; of a large probe those with templates and a few more."""
     order = np.lexsort((positions[:, 1], positions[:, 2]))
     if len(order) <= CHANNELS_SHOWN:
         return order
@@ -249,15 +300,17 @@ def _channels_by_depth(positions, templates):
     return np.array([channel for channel in order if int(channel) in kept])
 
 
-def _spacing(window, templates):
-    """Return the distance between traces, µV: clear of the noise, and a third of the largest template."""
+def _spacing(window: NDArray[np.floating], templates: NDArray[np.floating]) -> float:
+    """Return the distance between traces, µV: more than the noise needs, and a third of the largest template."""
     noise = 1.4826 * np.median(np.abs(window - np.median(window, axis=0)))
     largest = np.ptp(templates, axis=2).max(initial=0.0)
     return float(max(5.0 * noise, 0.35 * largest)) or float(np.ptp(window)) or 1.0
 
 
-def _placed(template, starts, first, last, offsets):
-    """Return polylines (sample, µV with the channel's offset): the template on its best channels, at each start."""
+def _template_lines(
+    template: NDArray[np.floating], starts: NDArray[np.integer], first: int, last: int, offsets: dict[int, float]
+) -> list[NDArray[np.floating]]:
+    """Return lines (sample, µV plus the offset of the channel): the template on its best channels, at each start."""
     lines = []
     for channel in best_channels(template):
         if int(channel) not in offsets:
@@ -272,12 +325,12 @@ def _placed(template, starts, first, last, offsets):
 
 
 @styled
-@of_units
-def amplitudes(recording):
-    """Amplitude (µV) and signal-to-noise ratio of each unit, grouped by type; rows as in the raster.
+@needs_units
+def amplitudes(recording: Recording) -> Figure:
+    """Draw the amplitude (µV) and the signal-to-noise ratio of each unit; rows are those of the raster.
 
-    The amplitude is how far the unit's template goes below zero at its loudest channel. Without noise there is no
-    ratio, and its panel is left out. Hollow dots are the ratio after the filter.
+    The amplitude is the depth of the template below zero on its largest channel. In a recording without noise there is no
+    ratio, and its panel is left out. Hollow dots are values after the filter.
     """
     order = unit_order(recording)
     columns = {"amplitude": "amplitude (µV)", "snr": "signal-to-noise ratio"}
@@ -298,7 +351,7 @@ def amplitudes(recording):
             handles = [Line2D([], [], ls="", marker="o", color=GREY, mfc=dots[name], label=name) for name in dots]
             axes.legend(handles=handles, loc="lower right")
         axes.set(xlabel=label, xlim=(0, 1.08 * max(np.nanmax(values), np.nanmax(filtered))))
-        part_kinds(axes, recording, order)
+        separate_kinds(axes, recording, order)
     label_rows(panels[0], recording, order)
     for axes in panels[1:]:
         axes.tick_params(labelleft=False, left=False)

@@ -1,88 +1,117 @@
-"""What the traces of a recording look like around its spikes and between them; what figures of spikes and noise show."""
+"""Measurements of a recording for its figures: spikes cut out of the traces, and the noise between them."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.signal import spectrogram
 
-#: How much of a spike is cut out, ms before and after its time
+from allenrec.recordings.formats.recording_file import Recording
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+#: What is cut out around a spike, ms before and after its time
 BEFORE, AFTER = 1.0, 2.0
-#: At most how many spikes of all units together are cut out, and of each unit at least and at most
+#: Maximum number of spikes that are cut out for all units together; minimum and maximum number for each unit
 SPIKES, LEAST, MOST = 6000, 20, 300
-#: On how many channels, the loudest of the units, spikes are cut out
+#: Maximum number of channels on which spikes are cut out
 CHANNELS = 32
-#: Of how many seconds the noise is measured, and in pieces of how many samples
+#: Duration in which the noise is measured, s, and the length of the pieces in which it is measured, samples
 SECONDS, PIECE = 20, 512
-#: Where a template is smaller than this share of the noise, it does not count as a spike, and in µV where there is none
-UNHEARD = 0.1
+#: A part of a template counts as a spike if it exceeds this share of the noise, and in any case this many µV
+NEGLIGIBLE = 0.1
 
 
 @dataclass(frozen=True)
 class Snippets:
     """Spikes cut out of the traces.
 
-    `units` (n,), the row of each spike's unit; `times` (n,) s; `waveforms` (n, n_t, n_kept) µV on the channels `channels`
-    (n_kept,); `time` (n_t,) ms, 0 at the spike; `loudest` (n_units,), of each unit which of the kept channels is its loudest.
+    The peak channel of a unit is the channel on which its template is largest.
+
+    Parameters
+    ----------
+    units : numpy.ndarray
+        (n,), the row of the unit of each spike.
+    times : numpy.ndarray
+        (n,) s.
+    waveforms : numpy.ndarray
+        (n, n_t, n_kept) µV, on the channels that are kept.
+    channels : numpy.ndarray
+        (n_kept,), the channels that are kept.
+    time : numpy.ndarray
+        (n_t,) ms, 0 at the spike.
+    peak : numpy.ndarray
+        (n_units,), the place of the peak channel of each unit among the kept channels.
     """
 
-    units: np.ndarray
-    times: np.ndarray
-    waveforms: np.ndarray
-    channels: np.ndarray
-    time: np.ndarray
-    loudest: np.ndarray
+    units: NDArray[np.intp]
+    times: NDArray[np.float64]
+    waveforms: NDArray[np.float32]
+    channels: NDArray[np.intp]
+    time: NDArray[np.float64]
+    peak: NDArray[np.intp]
 
-    def of_unit(self, unit):
-        """Return the spikes (n, n_t) of a unit on its loudest channel, µV."""
-        return self.waveforms[self.units == unit, :, self.loudest[unit]]
+    def of_unit(self, unit: int) -> NDArray[np.float32]:
+        """Return the spikes (n, n_t) of a unit on its peak channel, µV."""
+        return self.waveforms[self.units == unit, :, self.peak[unit]]
 
     @property
-    def amplitudes(self):
-        """(n,) µV: how far each spike goes below zero on its unit's loudest channel, within half a millisecond."""
+    def amplitudes(self) -> NDArray[np.float32]:
+        """(n,) µV: the depth of each spike below zero on the peak channel of its unit, within half a millisecond."""
         near = np.abs(self.time) <= 0.5
-        own = self.waveforms[np.arange(len(self.units)), :, self.loudest[self.units]]
+        own = self.waveforms[np.arange(len(self.units)), :, self.peak[self.units]]
         return -own[:, near].min(axis=1, initial=np.inf)
 
 
 @dataclass(frozen=True)
 class NoiseMeasure:
-    """What is between the spikes: `frequency` (n,) Hz and `density` (n, n_channels) µV²/Hz, NaN on channels without a pause;
-    `deviation` (n_channels,) µV, from the median of absolute values, which spikes hardly change."""
+    """The noise between spikes.
 
-    frequency: np.ndarray
-    density: np.ndarray
-    deviation: np.ndarray
+    Parameters
+    ----------
+    frequency : numpy.ndarray
+        (n,) Hz.
+    density : numpy.ndarray
+        (n, n_channels) µV²/Hz; NaN on channels without a pause between spikes.
+    deviation : numpy.ndarray
+        (n_channels,) µV, the standard deviation. It is estimated from the median of absolute values, which spikes hardly
+        change.
+    """
+
+    frequency: NDArray[np.floating]
+    density: NDArray[np.float64]
+    deviation: NDArray[np.floating]
 
 
-def evenly(train, n):
-    """Return up to `n` of the spikes of a train, evenly spread over it, the first and the last among them."""
-    train = np.asarray(train)
-    return train if len(train) <= n else train[np.linspace(0, len(train) - 1, n).astype(int)]
+def evenly(values: NDArray[Scalar], n: int) -> NDArray[Scalar]:
+    """Return up to `n` of the values, evenly spread over them; the first and the last are among them."""
+    return values if len(values) <= n else values[np.linspace(0, len(values) - 1, n).astype(int)]
 
 
-def loudest_channels(templates):
+def peak_channels(templates: NDArray[np.floating]) -> NDArray[np.intp]:
     """Return for each template (n_units, n_channels, n_t) the channel on which it is largest, peak to peak."""
     return np.ptp(templates, axis=2).argmax(axis=1) if len(templates) else np.zeros(0, dtype=int)
 
 
-def cut_spikes(recording):
-    """Cut spikes of all units out of the traces, on the loudest channels of the units.
+def cut_spikes(recording: Recording) -> Snippets:
+    """Cut spikes of all units out of the traces, on the peak channels of the units.
 
-    Spikes are spread evenly over the recording; those too near its ends are left out.
+    The spikes are spread evenly over the recording. Those too near its ends are left out.
     """
-    rate, loudest = recording.sampling_frequency, loudest_channels(recording.filtered_templates)
-    channels, places = np.unique(loudest, return_inverse=True)
+    rate, peak = recording.sampling_frequency, peak_channels(recording.filtered_templates)
+    channels, places = np.unique(peak, return_inverse=True)
     if len(channels) > CHANNELS:
         channels = evenly(channels, CHANNELS)
-        places = np.abs(channels[np.newaxis] - loudest[:, np.newaxis]).argmin(axis=1)
+        places = np.abs(channels[np.newaxis] - peak[:, np.newaxis]).argmin(axis=1)
     before, after = round(BEFORE * rate / 1000), round(AFTER * rate / 1000)
-    each = int(np.clip(SPIKES // max(len(loudest), 1), LEAST, MOST))
+    each = int(np.clip(SPIKES // max(len(peak), 1), LEAST, MOST))
     chosen = [evenly(train, each) for train in recording.spike_trains]
     units = np.repeat(np.arange(len(chosen)), [len(train) for train in chosen])
     samples = np.concatenate(chosen) if chosen else np.zeros(0, dtype=np.int64)
     inside = (samples >= before) & (samples + after < len(recording.traces))
-    # In the order of time: neighbours share what is read from the file
+    # Spikes are read in the order of time, because neighbours share chunks of the file.
     order = np.flatnonzero(inside)[np.argsort(samples[inside], kind="stable")]
     waveforms = np.empty((len(order), before + after + 1, len(channels)), dtype=np.float32)
     for row, sample in enumerate(samples[order]):
@@ -91,16 +120,22 @@ def cut_spikes(recording):
     return Snippets(units[order], samples[order] / rate, waveforms, channels, time, places.reshape(-1))
 
 
-def principal_components(snippets, n=3):
-    """Return the first `n` principal components (n_spikes, n) of spikes on all their channels, in standard deviations of the
-    first, and the share of the variance (n,) that each has.
+def principal_components(snippets: Snippets, n: int = 3) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compute the principal components of spikes on all their channels.
 
-    The components are those of the covariance of all spikes together, as a sorter sees them that does not know the units.
+    They are those of the covariance of all spikes together, because a sorter does not know the units.
+
+    Returns
+    -------
+    scores : numpy.ndarray
+        (n_spikes, n), in standard deviations of the first component.
+    share : numpy.ndarray
+        (n,), the share of the variance that each component has.
     """
     flat = snippets.waveforms.reshape(len(snippets.waveforms), -1).astype(np.float64)
     scores, share = np.zeros((len(flat), n)), np.zeros(n)
     flat -= flat.mean(axis=0) if len(flat) else 0.0
-    # Of spikes and of samples, the smaller covariance: both have the same components
+    # The covariances of spikes and of samples have the same components; the smaller one is quicker.
     few = len(flat) < flat.shape[1]
     covariance = flat @ flat.T if few else flat.T @ flat
     found = min(n, len(covariance))
@@ -114,45 +149,45 @@ def principal_components(snippets, n=3):
     return scores / scores[:, 0].std(), share
 
 
-def measure_noise(recording, seconds=SECONDS):
-    """Measure the traces between spikes, in windows of a second that are spread over the recording.
+def measure_noise(recording: Recording, seconds: int = SECONDS) -> NoiseMeasure:
+    """Measure the traces between spikes, in windows of one second that are spread over the recording.
 
-    The spectrum is Welch's: the mean over pieces of 512 samples (Hann window), of those that hold no spike of a unit that can
-    be heard on the channel.
-
-    Returns
-    -------
-    NoiseMeasure
+    The spectrum follows Welch's method: it is the mean over pieces of 512 samples (Hann window). On each channel only pieces
+    without a spike that is visible there are used.
     """
     rate, n = recording.sampling_frequency, len(recording.traces)
     length = min(max(int(rate), PIECE), n)
     starts = np.unique(np.linspace(0, n - length, min(seconds, max(1, n // length))).astype(int))
     piece = min(PIECE, length)
-    total, count, deviation, frequency = 0.0, 0, [], None
+    n_channels = recording.traces.shape[1]
+    frequency = np.fft.rfftfreq(piece, 1 / rate)
+    total, count, deviation = np.zeros((len(frequency), n_channels)), np.zeros(n_channels, dtype=int), []
     for start in starts:
         window = np.asarray(recording.traces[start : start + length], dtype=np.float64)
         deviation.append(1.4826 * np.median(np.abs(window), axis=0))
         settings = {"nperseg": piece, "noverlap": 0, "detrend": False, "axis": 0}
         frequency, _, density = spectrogram(window, rate, window="hann", **settings)
-        silent = ~_heard(recording, start, piece, density.shape[2], deviation[-1])
-        total = total + np.where(silent, density, 0.0).sum(axis=2)
-        count = count + silent.sum(axis=1)
+        free = ~_spikes_in_pieces(recording, start, piece, density.shape[2], deviation[-1])
+        total += np.where(free, density, 0.0).sum(axis=2)
+        count += free.sum(axis=1)
     with np.errstate(invalid="ignore"):
         return NoiseMeasure(frequency, total / np.where(count, count, np.nan), np.median(deviation, axis=0))
 
 
-def _heard(recording, start, piece, n_pieces, deviation):
+def _spikes_in_pieces(
+    recording: Recording, start: int, piece: int, n_pieces: int, deviation: NDArray[np.float64]
+) -> NDArray[np.bool_]:
     """Return (n_channels, n_pieces): whether a piece of the traces from `start` on holds a part of a spike."""
     templates, peak = recording.filtered_templates, recording.template_peak
-    heard = np.zeros((len(deviation), n_pieces), dtype=bool)
+    found = np.zeros((len(deviation), n_pieces), dtype=bool)
     stop = start + piece * n_pieces
     for template, train in zip(templates, recording.spike_trains, strict=True):
-        loud = np.abs(template) > np.maximum(UNHEARD * deviation, UNHEARD)[:, np.newaxis]
-        channels, loud = np.flatnonzero(loud.any(axis=1)), np.flatnonzero(loud.any(axis=0))
-        if not len(loud):
+        visible = np.abs(template) > np.maximum(NEGLIGIBLE * deviation, NEGLIGIBLE)[:, np.newaxis]
+        channels, samples = np.flatnonzero(visible.any(axis=1)), np.flatnonzero(visible.any(axis=0))
+        if not len(samples):
             continue
-        first, last = train - peak + loud[0], train - peak + loud[-1]
+        first, last = train - peak + samples[0], train - peak + samples[-1]
         near = (last >= start) & (first < stop)
         for a, b in zip(first[near], last[near], strict=True):
-            heard[channels, max(a - start, 0) // piece : min(b - start, stop - start - 1) // piece + 1] = True
-    return heard
+            found[channels, max(a - start, 0) // piece : min(b - start, stop - start - 1) // piece + 1] = True
+    return found

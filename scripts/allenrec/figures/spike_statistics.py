@@ -1,40 +1,47 @@
-"""Figures of the spikes of a recording as they are in its traces, and of the noise between them.
+"""Figures of the spikes of a recording in its traces, and of the noise between them.
 
-All take an object with the attributes that `allenrec.recordings.formats.recording_file.read_recording` returns, and most what
-`allenrec.figures.snippets` cut out of it.
+Most functions take what `allenrec.figures.snippets` measured in the recording.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
-from .snippets import evenly, principal_components
+from allenrec.recordings.formats.recording_file import Recording
+
+from .snippets import NoiseMeasure, Snippets, evenly, principal_components
 from .style import GREY, INK, PALE, colours, new_figure, styled
-from .units import heading, of_units, type_colours, unit_colours, unit_kinds, unit_names, unit_order
+from .units import heading, needs_units, type_colours, unit_colours, unit_kinds, unit_labels, unit_names, unit_order
 
-#: At most how many units have a panel of their own, and how many lines of one unit are drawn
+#: Maximum number of units with a panel of their own, and of lines that are drawn for one unit
 PANELS_SHOWN, LINES_SHOWN = 24, 100
-#: µV. Below this, what is between spikes is their tails and no noise
-SILENCE = 0.01
-#: At most how many points a line of the drift has
+#: Minimum standard deviation of noise, µV; smaller values between spikes are the tails of spikes
+NO_NOISE = 0.01
+#: Maximum number of points in a line of the drift
 POINTS = 4000
-#: Up to how many units a histogram shows each unit, not each cell type
+#: Maximum number of units that a histogram shows one by one; more units are joined by cell type
 UNITS_STACKED = 12
-#: How many standard deviations of the noise a sorter's threshold usually is
+#: Usual detection threshold of spike sorters, in standard deviations of the noise
 THRESHOLD = 5.0
 
 
-def _shown(recording):
-    """Return the units that have a panel, in the order of the raster; of many some, with words that say so."""
+def _shown(recording: Recording) -> tuple[list[int], str]:
+    """Return the units that have a panel, in the order of the raster, and words that say so if these are not all units."""
     order = unit_order(recording)
     if len(order) <= PANELS_SHOWN:
         return order, ""
-    return list(evenly(order, PANELS_SHOWN)), f", {PANELS_SHOWN} of them shown"
+    return [int(unit) for unit in evenly(np.array(order), PANELS_SHOWN)], f", {PANELS_SHOWN} of them shown"
 
 
-def _panels(recording, what, height):
-    """Return a figure with a panel for each unit that is shown, and the units in the order of the panels."""
+def _panels(recording: Recording, what: str, height: float) -> tuple[Figure, Sequence[Axes], list[int]]:
+    """Return a figure with a panel for each unit that is shown, the panels, and the units in their order."""
     shown, part = _shown(recording)
     columns = min(len(shown), 4 if len(shown) <= 8 else 6)
     rows = -(-len(shown) // columns)
@@ -44,34 +51,33 @@ def _panels(recording, what, height):
         axes.remove()
     for axes in panels[max(len(shown) - columns, 0) : len(shown)]:
         axes.tick_params(labelbottom=True)
-    return figure, panels[: len(shown)], shown
+    return figure, list(panels[: len(shown)]), shown
 
 
-def _title(axes, recording, unit, more):
-    kind = unit_kinds(recording)[unit]
-    axes.set_title(f"{unit_names(recording)[unit]}: {kind[1]} ({kind[0]})\n{more}", fontsize=7.5, color=INK)
+def _title(axes: Axes, recording: Recording, unit: int, more: str) -> None:
+    axes.set_title(f"{unit_labels(recording)[unit]}\n{more}", fontsize=7.5, color=INK)
 
 
 @styled
-@of_units
-def waveforms(recording, snippets):
-    """Spikes of each unit in the traces on its loudest channel (µV) over time (ms), their mean, and the template.
+@needs_units
+def waveforms(recording: Recording, snippets: Snippets) -> Figure:
+    """Draw spikes of each unit in the traces on its peak channel (µV) over time (ms), their mean, and the template.
 
-    A panel a unit. Thin lines are spikes, up to 100; the coloured line is their mean, the dashed line the template as the
-    filter leaves it.
+    Each unit has a panel. Thin lines are up to 100 spikes, the coloured line is their mean, and the dashed line is the
+    template as the filter leaves it.
     """
     figure, panels, shown = _panels(recording, "Waveforms", 1.75)
     chosen = unit_colours(recording)
     rate, peak = recording.sampling_frequency, recording.template_peak
     for axes, unit in zip(panels, shown, strict=True):
         spikes = snippets.of_unit(unit)
-        channel = snippets.channels[snippets.loudest[unit]]
+        channel = snippets.channels[snippets.peak[unit]]
         template = recording.filtered_templates[unit][channel]
         time = (np.arange(len(template)) - peak) * 1000 / rate
         axes.plot(time, template, color=INK, lw=0.9, ls="--", zorder=4, gid="template")
         few = evenly(spikes, LINES_SHOWN)
         lines = np.stack([np.broadcast_to(snippets.time, few.shape), few], axis=2)
-        axes.add_collection(LineCollection(lines, colors=PALE, linewidths=0.5, gid="spikes"))
+        axes.add_collection(LineCollection(list(lines), colors=PALE, linewidths=0.5, gid="spikes"))
         if len(spikes):
             axes.plot(snippets.time, spikes.mean(axis=0), color=chosen[unit], lw=1.8, zorder=3, gid="mean")
         axes.set_xlim(snippets.time[0], snippets.time[-1])
@@ -85,22 +91,22 @@ def waveforms(recording, snippets):
     return figure
 
 
-def _outer_labels(panels, across, up):
+def _outer_labels(panels: Sequence[Axes], across: str, up: str) -> None:
+    """Label the axes at the left and at the bottom of the figure."""
     for axes in panels:
         place = axes.get_subplotspec()
-        if place.is_first_col():
+        if place is not None and place.is_first_col():
             axes.set_ylabel(up)
         if axes.xaxis.get_tick_params().get("labelbottom", False):
             axes.set_xlabel(across)
 
 
 @styled
-@of_units
-def amplitudes_over_time(recording, snippets):
-    """Amplitude of spikes in the traces (µV) over time (s); rows are units, as in the raster, each with a scale of its own.
+@needs_units
+def amplitudes_over_time(recording: Recording, snippets: Snippets) -> Figure:
+    """Draw the amplitudes of spikes in the traces (µV) over time (s). Rows are those of the raster, each with its own scale.
 
-    The amplitude is how far a spike goes below zero on the loudest channel of its unit, noise included. The line is the
-    median.
+    The amplitude is the depth of a spike below zero on the peak channel of its unit, noise included. The line is the median.
     """
     shown, part = _shown(recording)
     chosen, names = unit_colours(recording), unit_names(recording)
@@ -122,18 +128,17 @@ def amplitudes_over_time(recording, snippets):
 
 
 @styled
-@of_units
-def amplitude_histogram(recording, snippets, noise):
-    """Distribution of the amplitudes of spikes in the traces (µV), stacked by unit or, of many units, by cell type.
+@needs_units
+def amplitude_histogram(recording: Recording, snippets: Snippets, noise: NoiseMeasure) -> Figure:
+    """Draw the distribution of the amplitudes of spikes in the traces (µV), stacked by unit, or by cell type if units are many.
 
-    The dashed line is five standard deviations of the noise, where sorters usually put their threshold.
+    The dashed line is at five standard deviations of the noise, a usual detection threshold of sorters.
     """
-    amplitudes, order = snippets.amplitudes, unit_order(recording)
-    names, kinds = unit_names(recording), unit_kinds(recording)
+    amplitudes, order, kinds = snippets.amplitudes, unit_order(recording), unit_kinds(recording)
     by_unit = len(order) <= UNITS_STACKED
     if by_unit:
-        chosen = unit_colours(recording)
-        groups = [(f"{names[u]}: {kinds[u][1]} ({kinds[u][0]})", chosen[u], snippets.units == u) for u in order]
+        chosen, labels = unit_colours(recording), unit_labels(recording)
+        groups = [(labels[unit], chosen[unit], snippets.units == unit) for unit in order]
     else:
         types = np.array([kind[1] for kind in kinds])[snippets.units]
         groups = [(name, colour, types == name) for name, colour in colours([kind[1] for kind in kinds]).items()]
@@ -142,7 +147,7 @@ def amplitude_histogram(recording, snippets, noise):
     top = float(amplitudes.max(initial=1.0))
     bins = np.linspace(min(0.0, float(amplitudes.min(initial=0.0))), top, 61)
     axes.hist(
-        [amplitudes[own] for _, _, own in groups], bins=bins, stacked=True,
+        [amplitudes[own] for _, _, own in groups], bins=list(bins), stacked=True,
         color=[colour for _, colour, _ in groups], label=[name for name, _, _ in groups],
     )  # fmt: skip
     level = float(np.median(noise.deviation))
@@ -154,11 +159,12 @@ def amplitude_histogram(recording, snippets, noise):
 
 
 @styled
-@of_units
-def principal_component_map(recording, snippets):
-    """Spikes of all units by their first three principal components; a colour a unit, with its name at its median.
+@needs_units
+def principal_component_map(recording: Recording, snippets: Snippets) -> Figure:
+    """Draw the spikes of all units by their first three principal components.
 
-    The components are of the waveforms on the loudest channels of all units together, in standard deviations of the first.
+    Each unit has a colour, and its name stands at the median of its spikes. The components are computed from the waveforms on
+    the peak channels of all units, and are in standard deviations of the first one.
     """
     scores, share = principal_components(snippets)
     chosen, names = unit_colours(recording), unit_names(recording)
@@ -176,11 +182,11 @@ def principal_component_map(recording, snippets):
 
 
 @styled
-@of_units
-def intervals(recording):
-    """Intervals between the spikes of each unit (ms, logarithmic): how many spikes follow another after so long.
+@needs_units
+def intervals(recording: Recording) -> Figure:
+    """Draw histograms of the intervals between successive spikes (ms, logarithmic), with a panel for each unit.
 
-    A panel a unit. The dashed line is the shortest interval.
+    The dashed line is the shortest interval.
     """
     figure, panels, shown = _panels(recording, "Intervals between spikes", 1.55)
     order_colours = dict(zip(shown, type_colours(recording, shown), strict=True))
@@ -188,7 +194,7 @@ def intervals(recording):
     longest = max((gaps.max(initial=0.0) for gaps in every), default=0.0)
     bins = np.geomspace(1.0, max(longest, 100.0), 41)
     for axes, unit, gaps in zip(panels, shown, every, strict=True):
-        axes.hist(np.maximum(gaps, bins[0]), bins=bins, color=order_colours[unit])
+        axes.hist(np.maximum(gaps, bins[0]), bins=list(bins), color=order_colours[unit])
         axes.set_xscale("log")
         axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -203,17 +209,16 @@ def intervals(recording):
 
 
 @styled
-def noise_spectrum(recording, noise):
-    """Power of the traces between spikes (µV²/Hz) over frequency (Hz): the median of all channels, and from the lowest
-    to the highest of them.
+def noise_spectrum(recording: Recording, noise: NoiseMeasure) -> Figure:
+    """Draw the power of the traces between spikes (µV²/Hz) over frequency (Hz): the median and the range of all channels.
 
-    In the corner the standard deviation of the noise, the median over channels, from the median of absolute values.
+    The legend gives the median, over channels, of the standard deviation of the noise.
     """
     figure = new_figure(6.4, 3.6, heading(recording, "Noise spectrum"))
     axes = figure.add_subplot()
     known = ~np.isnan(noise.density).all(axis=0)
     density = noise.density[1:, known]
-    if not known.any() or np.median(noise.deviation) < SILENCE:
+    if not known.any() or np.median(noise.deviation) < NO_NOISE:
         text = "no noise" if known.any() else "no pause between spikes that is long enough"
         axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes, color=GREY)
         axes.axis("off")
@@ -230,19 +235,25 @@ def noise_spectrum(recording, noise):
     return figure
 
 
+def unit_drift(recording: Recording) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return times (n,) s, and the displacement of each unit along its path, (n, n_units) µm."""
+    return recording.file["drift/times"][()], recording.file["drift/displacements"][()]
+
+
 @styled
-@of_units
-def drift(recording, times, displacements):
-    """How far each unit is from its place along its path (µm) over time (s); `times` (n,), `displacements` (n, n_units)."""
-    chosen, names, kinds = unit_colours(recording), unit_names(recording), unit_kinds(recording)
+@needs_units
+def drift(recording: Recording, path: tuple[NDArray[np.float64], NDArray[np.float64]]) -> Figure:
+    """Draw the displacement of each unit along its path (µm) over time (s); `path` is what `unit_drift` returns."""
+    times, displacements = path
+    chosen, names, labels = unit_colours(recording), unit_names(recording), unit_labels(recording)
     figure = new_figure(9.0, 3.8, heading(recording, "Drift"))
     axes = figure.add_subplot()
     shown = evenly(np.arange(len(times)), POINTS)
     for unit, colour in enumerate(chosen):
-        label = f"{names[unit]}: {kinds[unit][1]} ({kinds[unit][0]})"
-        # Ever narrower: lines that coincide, where the probe moves as a whole, remain visible
+        # Each line is narrower than the one before: if lines coincide because the whole probe moves, all remain visible.
         width = 1 + 4 * (len(chosen) - 1 - unit) / len(chosen)
-        axes.plot(times[shown], displacements[shown, unit], color=colour, lw=width, label=label, gid=f"unit {names[unit]}")
+        line: dict[str, Any] = {"color": colour, "lw": width, "label": labels[unit], "gid": f"unit {names[unit]}"}
+        axes.plot(times[shown], displacements[shown, unit], **line)
     axes.axhline(0, color=PALE, lw=0.8, zorder=0)
     axes.set(xlabel="time (s)", ylabel="displacement (µm)", xlim=(0, recording.duration))
     if len(chosen) <= PANELS_SHOWN:

@@ -1,31 +1,40 @@
-"""What all figures share: the look, the colours, scale bars, waveforms on a probe, and saving."""
+"""The parts that all figures share: the look, the colours, scale bars, waveforms on a probe, and saving."""
 
+from collections.abc import Callable, Hashable, Iterable
+from contextlib import AbstractContextManager
 from functools import wraps
 from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib.style
 import numpy as np
-from matplotlib.collections import LineCollection
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
+from matplotlib.text import Text
+from numpy.typing import NDArray
 
 from allenrec.common.files import write_text, written_beside
 
-#: Okabe and Ito's colours, which colour-blind people can tell apart; without the yellow, which is too pale on white
+P = ParamSpec("P")
+Label = TypeVar("Label", bound=Hashable)
+
+#: The colours of Okabe and Ito, which colour-blind people can distinguish. Their yellow is left out: it is too pale on white.
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, ORANGE, SKY, BLACK = "#CC79A7", "#E69F00", "#56B4E9", "#000000"
 PALETTE = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
-#: Labels that have the same colour in every figure
-FIXED = {"spiny": BLUE, "aspiny": VERMILLION, "sparsely spiny": GREEN, "E": BLUE, "I": VERMILLION}
-#: After the palette is used up: its hues towards black (below 0) and towards white; after those it begins again
+#: The colours of labels that look the same in every figure
+FIXED: dict[Any, str] = {"spiny": BLUE, "aspiny": VERMILLION, "sparsely spiny": GREEN, "E": BLUE, "I": VERMILLION}
+#: How far the colours are moved towards black (negative) or white when the palette is used up
 SHADES = (-0.4, 0.35)
 
 INK, GREY, PALE = "#222222", "#767676", "#D9D9D9"
 
-STYLE = {
+STYLE: dict[str, Any] = {
     "figure.dpi": 150,
     "savefig.dpi": 150,
     "figure.facecolor": "white",
@@ -56,73 +65,85 @@ STYLE = {
 }
 
 
-def style():
-    """Return a context in which artists get the look of this project, whatever a person's own matplotlib settings."""
+def style() -> AbstractContextManager[None]:
+    """Return a context in which figures have the look of this project, whatever the user's own matplotlib settings are."""
     return matplotlib.style.context(["default", STYLE])
 
 
-def styled(function):
-    """Make a function that returns a figure draw in `style`; settings outside are left as they were."""
+def styled(function: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Decorate a function that returns a figure, so that it draws in `style`. Settings outside it do not change."""
 
     @wraps(function)
-    def draw(*args, **kwargs):
+    def draw(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with style():
             return function(*args, **kwargs)
 
     return draw
 
 
-def new_figure(width, height, title=None, layout="constrained"):
-    """Return an empty figure of `width` x `height` inches with a title at its left."""
+def new_figure(width: float, height: float, title: str | None = None, layout: Any = "constrained") -> Figure:
+    """Return an empty figure of `width` x `height` inches with a title on the left."""
     figure = Figure(figsize=(width, height), layout=layout)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
     return figure
 
 
-def save(figure, path, caption=None):
-    """Write a figure as PNG, and its caption beside it, whole or not at all; the same figure gives the same bytes each time."""
+def save(figure: Figure, path: str | Path, caption: str | None = None) -> None:
+    """Write a figure as PNG, and its caption as text beside it.
+
+    Files appear only when they are complete. The same figure gives the same bytes each time.
+    """
     with style(), written_beside(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
     if caption:
         write_text(Path(path).with_suffix(".txt"), caption + "\n")
 
 
-def colours(labels):
-    """Return a dict of a colour for each distinct label, in sorted order of the labels.
+def colours(labels: Iterable[Label]) -> dict[Label, str]:
+    """Return a colour for each distinct label, sorted by label.
 
-    The families of cell types in `FIXED` keep their colour whatever stands beside them; the others share what is left
-    of `PALETTE`, and darker and lighter shades of it when there are many.
+    Labels in `FIXED` always keep their colour. The others share the rest of `PALETTE` and, if there are many, darker and
+    lighter shades of it.
     """
-    labels = sorted(set(labels))
-    taken = {FIXED[label] for label in labels if label in FIXED}
+    ordered: list[Label] = sorted(set(labels))  # type: ignore[type-var]  # labels of one call are all text or all numbers
+    taken = {FIXED[label] for label in ordered if label in FIXED}
     shaded = [_shaded(colour, shade) for shade in SHADES for colour in PALETTE if colour != BLACK]
     free = [colour for colour in (*PALETTE, *shaded) if colour not in taken]
-    others = [label for label in labels if label not in FIXED]
+    others = [label for label in ordered if label not in FIXED]
     given = {label: free[k % len(free)] for k, label in enumerate(others)}
-    return {label: FIXED.get(label) or given[label] for label in labels}
+    return {label: FIXED.get(label) or given[label] for label in ordered}
 
 
-def _shaded(colour, shade):
+def _shaded(colour: str, shade: float) -> str:
     """Move a colour towards black (shade < 0) or white (shade > 0)."""
-    rgb = np.array(to_rgb(colour))
-    return to_hex(rgb * (1 + shade) if shade < 0 else rgb + (1 - rgb) * shade)
+    target = 0.0 if shade < 0 else 1.0
+    red, green, blue = (value + (target - value) * abs(shade) for value in to_rgb(colour))
+    return to_hex((red, green, blue))
 
 
-def outlined(artist):
-    """Give a text a white outline, so that it is legible on lines."""
+def outlined(artist: Text) -> Text:
+    """Give a text a white outline, so that it is legible on top of lines."""
     artist.set_path_effects([Stroke(linewidth=2, foreground="white"), Normal()])
     return artist
 
 
-def round_length(span):
-    """Return the largest of 1, 2 or 5 times a power of ten that is not above `span`."""
+def round_length(span: float) -> float:
+    """Return the largest number of the form 1, 2 or 5 times a power of ten that does not exceed `span`."""
     power = 10.0 ** np.floor(np.log10(span))
     return float(max(m * power for m in (1, 2, 5) if m * power <= span * (1 + 1e-9)))
 
 
-def scale_bar(axes, width=None, height=None, width_label="", height_label="", loc="lower right", **anchor):
-    """Draw a horizontal bar of `width` and a vertical one of `height` (data units), with labels, at a corner."""
+def scale_bar(
+    axes: Axes,
+    width: float | None = None,
+    height: float | None = None,
+    width_label: str = "",
+    height_label: str = "",
+    loc: str = "lower right",
+    **anchor: Any,
+) -> AnchoredOffsetbox:
+    """Draw a horizontal bar of length `width` and a vertical bar of length `height` (data units), with labels, in a corner."""
     bars = AuxTransformBox(axes.transData)
     if width:
         bars.add_artist(Rectangle((0, 0), width, 0, ec=INK, fc="none", lw=1.4))
@@ -136,8 +157,8 @@ def scale_bar(axes, width=None, height=None, width_label="", height_label="", lo
     return box
 
 
-def contact_pitch(contacts):
-    """Return how much room (µm, horizontal and vertical) each contact (n, 2) has to itself."""
+def contact_pitch(contacts: NDArray[np.floating]) -> tuple[float, float]:
+    """Return the space (µm, horizontal and vertical) around each of the contacts (n, 2)."""
     steps = []
     for values in contacts.T:
         gaps = np.diff(np.unique(np.round(values, 3)))
@@ -145,7 +166,7 @@ def contact_pitch(contacts):
     across, along = steps
     if np.isnan(across) and np.isnan(along):
         return 20.0, 20.0
-    # Staggered columns: the next contact in the same column, not in the next one, limits the height
+    # Columns may be staggered: the height is limited by the next contact in the same column, not by one in the next column.
     columns = [contacts[np.abs(contacts[:, 0] - y) < 0.5, 1] for y in np.unique(np.round(contacts[:, 0], 3))]
     gaps = np.concatenate([np.diff(np.sort(column)) for column in columns])
     if (gaps > 0.5).any():
@@ -153,27 +174,34 @@ def contact_pitch(contacts):
     return (along if np.isnan(across) else across), (across if np.isnan(along) else along)
 
 
-def waveforms(contacts, template, width, gain):
-    """Return polylines (n_contacts, n_t, 2): a template (n_contacts, n_t) µV at its contacts (n_contacts, 2) µm.
+def waveform_lines(
+    contacts: NDArray[np.floating], template: NDArray[np.floating], width: float, gain: float
+) -> NDArray[np.floating]:
+    """Return a template (n_contacts, n_t) µV as lines (n_contacts, n_t, 2) µm at its contacts (n_contacts, 2) µm.
 
-    Each is `width` µm wide and centred on its contact; `gain` is in µm a µV.
+    Each line is `width` µm wide and centred on its contact; `gain` is in µm per µV.
     """
     across = np.linspace(-0.5, 0.5, template.shape[1]) * width
     x = contacts[:, :1] + across
     return np.stack([x, contacts[:, 1:] + gain * template], axis=2)
 
 
-def add_waveforms(axes, contacts, template, width, gain, **line):
-    """Draw a template at its contacts; see `waveforms`."""
-    return axes.add_collection(LineCollection(waveforms(contacts, template, width, gain), **line), autolim=True)
+def add_waveforms(
+    axes: Axes, contacts: NDArray[np.floating], template: NDArray[np.floating], width: float, gain: float, **line: Any
+) -> None:
+    """Draw a template at its contacts; see `waveform_lines`."""
+    lines = list(waveform_lines(contacts, template, width, gain))
+    axes.add_collection(LineCollection(lines, **line), autolim=True)
 
 
-def waveform_scale_bar(axes, width, gain, duration, room):
-    """Draw bars of ms and µV for waveforms of `duration` ms drawn `width` µm wide; the upright one fits `room` µm."""
+def waveform_scale_bar(axes: Axes, width: float, gain: float, duration: float, room: float) -> AnchoredOffsetbox:
+    """Draw scale bars (ms and µV) for waveforms of `duration` ms that are `width` µm wide; the vertical bar fits `room` µm."""
     ms, microvolts = round_length(0.6 * duration), round_length(room / gain)
     return scale_bar(axes, width * ms / duration, gain * microvolts, f"{ms:g} ms", f"{microvolts:g} µV")
 
 
-def draw_contacts(axes, contacts, size=9, **marker):
+def draw_contacts(axes: Axes, contacts: NDArray[np.floating], size: float = 9, **marker: Any) -> PathCollection:
     """Draw contacts (n, 2) µm as small grey squares."""
-    return axes.scatter(*contacts.T, s=size, marker="s", color=PALE, edgecolors=GREY, linewidths=0.4, **marker)
+    return axes.scatter(
+        contacts[:, 0], contacts[:, 1], s=size, marker="s", color=PALE, edgecolors=GREY, linewidths=0.4, **marker
+    )

@@ -1,8 +1,8 @@
-// Draws what is in view of a recording; runs when the time in view, the size, the channels or the gain change.
-// `values` holds, for each channel, the lowest and the highest value of each bin, in the order in which they came.
+// Draw the part of a recording that is in view. This runs when the time in view, the size, the channels or the gain change.
+// `values` holds, for each channel, the lowest and the highest value of each bin, in their order in time.
 
-const POINTS = 1500 // at most so many bins are drawn a channel; more are joined
-const WAVEFORMS = 400 // up to so many spikes in view have their waveform coloured
+const POINTS = 1500 // maximum number of bins that are drawn per channel; if there are more, bins are joined
+const WAVEFORMS = 400 // maximum number of spikes in view up to which their waveforms are coloured
 
 function unpacked() {
   if (!traces.values) {
@@ -13,7 +13,7 @@ function unpacked() {
   return traces.values
 }
 
-// The polyline of a channel over some bins, `joined` of them to a pair of points.
+// Return the line of a channel over some bins; each pair of points shows `joined` bins.
 function line(values, channel, first, last, joined, place, scale) {
   const start = 2 * channel * n_bins
   const xs = [], ys = []
@@ -32,7 +32,7 @@ function line(values, channel, first, last, joined, place, scale) {
   return [xs, ys]
 }
 
-// The first spike not before a time.
+// Return the first spike that is not before a time.
 function search(times, time) {
   let low = 0, high = times.length
   while (low < high) {

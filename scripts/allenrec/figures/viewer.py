@@ -1,59 +1,69 @@
-"""The viewer of a recording: its first minute in the browser, to pan and zoom, with the spikes of the ground truth."""
+"""The viewer of a recording: its first minute in the browser, to pan and zoom, with the spikes of the ground truth.
+
+Python packs the data and lays out the plots; `viewer.js` draws what is in view.
+"""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from bokeh.embed import file_html, json_item
 from bokeh.layouts import column, row
-from bokeh.models import (
+from bokeh.models.annotations import Legend, Title
+from bokeh.models.callbacks import CustomJS
+from bokeh.models.layouts import LayoutDOM
+from bokeh.models.ranges import Range, Range1d
+from bokeh.models.sources import ColumnDataSource
+from bokeh.models.tickers import FixedTicker
+from bokeh.models.tools import (
     BoxZoomTool,
-    ColumnDataSource,
-    CustomJS,
-    FixedTicker,
     HoverTool,
-    Legend,
-    MultiSelect,
     PanTool,
-    Range1d,
     RangeTool,
     ResetTool,
     SaveTool,
-    Select,
-    Slider,
+    Tool,
     WheelZoomTool,
     ZoomInTool,
     ZoomOutTool,
 )
+from bokeh.models.widgets.inputs import MultiSelect, Select
+from bokeh.models.widgets.sliders import Slider
 from bokeh.plotting import figure
 from bokeh.resources import INLINE
+from numpy.typing import NDArray
 
 from allenrec.common.files import write_text
+from allenrec.recordings.formats.recording_file import Recording
 
-from .excerpt import excerpt_of, packed
+from .excerpt import Excerpt, make_excerpt, pack
 from .recordings import best_channels, busiest_window
 from .style import GREY, INK, PALE
 from .units import unit_colours, unit_kinds, unit_names
 
 CODE = Path(__file__).with_suffix(".js")
-#: On how many channels at most the waveform of a spike is coloured, and how many channels are shown at first
-COLOURED, SHOWN = 4, 32
-#: How long the window is that is shown at first, s
+#: Maximum number of channels on which the waveform of a spike is coloured
+COLOURED = 4
+#: Number of channels that are shown at first
+SHOWN = 32
+#: Length of the window that is shown at first, s
 WINDOW = 0.2
-#: Up to how many units have a legend; of more, the mouse tells
+#: Maximum number of units in a legend; if there are more, the tool tips name them
 LEGEND = 24
 
 
-def trace_viewer(recording, n_values):
+def trace_viewer(recording: Recording, n_values: int) -> LayoutDOM:
     """Return a Bokeh layout that shows the first minute of a recording.
 
     Parameters
     ----------
-    recording : allenrec.recordings.formats.recording_file.Recording
+    recording : Recording
     n_values : int
-        About how many values of the traces it holds.
+        The number of values of the traces that it holds, about.
     """
-    excerpt = excerpt_of(recording, n_values)
+    excerpt = make_excerpt(recording, n_values)
     bin_width = excerpt.bin_length / recording.sampling_frequency
     labels = [f"{channel} · {recording.channel_positions[channel, 2]:.0f} µm" for channel in excerpt.channels]
     colours, spikes = unit_colours(recording), _spikes(recording, excerpt.duration)
@@ -71,7 +81,7 @@ def trace_viewer(recording, n_values):
         "spikes": spikes,
         "chosen": chosen,
         "gain": controls[1],
-        "packed": packed(excerpt.values),
+        "packed": pack(excerpt.values),
         "n_bins": excerpt.values.shape[1] // 2,
         "bin_width": bin_width,
         "step": excerpt.step,
@@ -83,26 +93,26 @@ def trace_viewer(recording, n_values):
         "nearest": _nearest(recording, excerpt.channels),
     }
     draw = CustomJS(name="draw", args=arguments, code=CODE.read_text(encoding="utf-8"))
-    # The width becomes known when the plot is first laid out: then it is drawn
+    # The width is known when the plot is first laid out; only then can it be drawn.
     plot.js_on_change("inner_width", draw)
     for property_ in ("start", "end"):
         plot.x_range.js_on_change(property_, draw)
     chosen.js_on_change("value", draw)
     controls[1].js_on_change("value", draw)
-    overview = _overview(recording, spikes, plot.x_range, excerpt.duration, colours)
+    overview = _overview(spikes, plot.x_range, excerpt.duration, colours)
     return column(plot, overview, row(*controls, sizing_mode="stretch_width"), chosen, sizing_mode="stretch_width")
 
 
-def write_viewer(viewer, page, item):
+def write_viewer(viewer: LayoutDOM, page: str | Path, item: str | Path) -> None:
     """Write a viewer as a page of its own, and as the JSON from which another page can show it."""
-    # json_item first: a page takes the layout over
+    # json_item must come first, because file_html takes the layout over.
     content = json.dumps(json_item(viewer), separators=(",", ":"))
     write_text(item, content)
     write_text(page, file_html(viewer, INLINE, title="Viewer of traces"))
 
 
-def _empty():
-    """The columns that the script fills."""
+def _empty() -> dict[str, dict[str, Any]]:
+    """Return the columns that the script fills."""
     return {
         "traces": {"xs": [], "ys": []},
         "waveforms": {"xs": [], "ys": [], "colour": []},
@@ -110,7 +120,7 @@ def _empty():
     }
 
 
-def _spikes(recording, duration):
+def _spikes(recording: Recording, duration: float) -> ColumnDataSource:
     """Return all spikes before `duration` (s) in the order of time."""
     times = np.concatenate([np.zeros(0), *(np.asarray(train) for train in recording.spike_times)])
     units = np.repeat(np.arange(len(recording.spike_times)), [len(train) for train in recording.spike_times])
@@ -119,29 +129,31 @@ def _spikes(recording, duration):
     return ColumnDataSource({"time": times[order], "unit": units[order].astype(np.int32)})
 
 
-def _plot(recording, duration):
+def _plot(recording: Recording, duration: float) -> figure:
+    """Return the plot of the traces, which the script fills; at first it shows the window in which most units fire."""
     start, _ = busiest_window(recording, min(WINDOW, duration)) if len(recording.units) else (0.0, 0.0)
     start = min(start, max(duration - WINDOW, 0.0))
-    window = Range1d(start, min(start + WINDOW, duration), bounds=(0, duration), min_interval=0.002, name="window")
-    tools = [PanTool(dimensions="width"), WheelZoomTool(dimensions="width"), BoxZoomTool(dimensions="width")]
+    window = Range1d(start=start, end=min(start + WINDOW, duration), bounds=(0, duration), min_interval=0.002, name="window")
+    pan = PanTool(dimensions="width")
+    tools: list[Tool] = [pan, WheelZoomTool(dimensions="width"), BoxZoomTool(dimensions="width")]
     tools += [ZoomInTool(dimensions="width"), ZoomOutTool(dimensions="width"), ResetTool(), SaveTool()]
+    title = Title(text=" ", text_font_style="normal", text_color=GREY)
     plot = figure(
-        name="traces", height=520, sizing_mode="stretch_width", tools=tools, x_range=window, y_range=Range1d(-1.2, 1),
-        x_axis_label="time (s)", y_axis_label="channel · depth", active_drag=tools[0], active_scroll=None, title=" ",
+        name="traces", height=520, sizing_mode="stretch_width", tools=tools, x_range=window, y_range=Range1d(start=-1.2, end=1),
+        x_axis_label="time (s)", y_axis_label="channel · depth", active_drag=pan, active_scroll=None, title=title,
     )  # fmt: skip
     plot.yaxis.ticker = FixedTicker(ticks=[])
     plot.ygrid.grid_line_color = None
     plot.xgrid.grid_line_color = PALE
-    plot.title.text_font_style, plot.title.text_color = "normal", GREY
     plot.outline_line_color = None
     plot.toolbar.logo = None
     return plot
 
 
-def _controls(recording, excerpt, labels):
-    """Return the choice of channels, and what stands in the row above it: a unit to look at, and the gain."""
+def _controls(recording: Recording, excerpt: Excerpt, labels: Sequence[str]) -> tuple[MultiSelect, list[LayoutDOM]]:
+    """Return the choice of channels, and the row above it: the choice of a unit, and the gain."""
     n, names, kinds = len(labels), unit_names(recording), unit_kinds(recording)
-    options = [(str(k), labels[k]) for k in reversed(range(n))]
+    options: list[Any] = [(str(k), labels[k]) for k in reversed(range(n))]
     first = max(0, (n - SHOWN) // 2)
     chosen = MultiSelect(
         title="Channels (Ctrl or Shift for several)", name="channels", options=options, size=6, sizing_mode="stretch_width",
@@ -149,7 +161,10 @@ def _controls(recording, excerpt, labels):
     )  # fmt: skip
     around = {str(unit): [str(k) for k in near] for unit, near in enumerate(_nearest(recording, excerpt.channels, 8))}
     every = [str(k) for k in range(n)]
-    units = [("all", f"all {n} channels"), *((str(u), f"around unit {names[u]} ({kinds[u][1]})") for u in range(len(names)))]
+    units: list[Any] = [
+        ("all", f"all {n} channels"),
+        *((str(u), f"around unit {names[u]} ({kinds[u][1]})") for u in range(len(names))),
+    ]
     unit = Select(title="Show", name="unit", value="all", options=units, sizing_mode="stretch_width")
     choose = "chosen.value = unit.value == 'all' ? every : around[unit.value]"
     arguments = {"unit": unit, "chosen": chosen, "every": every, "around": around}
@@ -160,10 +175,11 @@ def _controls(recording, excerpt, labels):
     return chosen, [unit, gain]
 
 
-def _add_legend(plot, recording, colours):
+def _add_legend(plot: figure, recording: Recording, colours: Sequence[str]) -> None:
+    """Draw a legend of the units above the plot, if they are not too many."""
     if 0 < len(colours) <= LEGEND:
         names, kinds = unit_names(recording), unit_kinds(recording)
-        items = [
+        items: list[Any] = [
             (
                 f"{names[u]} {kinds[u][1]} ({kinds[u][0]})",
                 [plot.scatter([-1], [-9], color=colours[u], marker="triangle", size=8)],
@@ -175,14 +191,14 @@ def _add_legend(plot, recording, colours):
         plot.add_layout(legend, "above")
 
 
-def _spacing(recording, deviation):
-    """Return how far rows are apart, µV: clear of the noise, and a third of the largest template."""
+def _spacing(recording: Recording, deviation: float) -> float:
+    """Return the distance between rows, µV: more than the noise needs, and a third of the largest template."""
     largest = float(np.ptp(recording.filtered_templates, axis=2).max(initial=0.0)) if len(recording.units) else 0.0
     return max(6.0 * deviation, 0.35 * largest) or 1.0
 
 
-def _nearest(recording, channels, most=COLOURED):
-    """Return for each unit the rows of `channels` on which it is largest, the loudest first."""
+def _nearest(recording: Recording, channels: NDArray[np.intp], most: int = COLOURED) -> list[list[int]]:
+    """Return for each unit the rows of `channels` on which it is largest, the largest first."""
     places = {int(channel): place for place, channel in enumerate(channels)}
     found = []
     for template in recording.filtered_templates:
@@ -191,14 +207,15 @@ def _nearest(recording, channels, most=COLOURED):
     return found
 
 
-def _overview(recording, spikes, window, duration, colours):
+def _overview(spikes: ColumnDataSource, window: Range, duration: float, colours: Sequence[str]) -> figure:
     """Return a small raster of all spikes on which the part in view can be moved."""
     n = max(len(colours), 1)
     raster = figure(
-        name="overview", height=110, sizing_mode="stretch_width", x_range=Range1d(0, duration), y_range=Range1d(n - 0.4, -0.6),
+        name="overview", height=110, sizing_mode="stretch_width", x_range=Range1d(start=0, end=duration),
+        y_range=Range1d(start=n - 0.4, end=-0.6),
         tools="", toolbar_location=None, x_axis_label="all that is shown here (s): move the window",
     )  # fmt: skip
-    spikes.data["colour"] = [colours[unit] for unit in spikes.data["unit"]]
+    spikes.data["colour"] = [colours[unit] for unit in np.asarray(spikes.data["unit"])]
     raster.scatter(
         "time", "unit", source=spikes, color="colour", marker="dash", angle=np.pi / 2, size=min(7, 70 / n), alpha=0.6
     )

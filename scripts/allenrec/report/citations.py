@@ -1,61 +1,66 @@
-"""The papers and data that results rest on, from the references of CITATION.cff, as text and as BibTeX."""
+"""The papers and data behind the results of a run: the references of CITATION.cff as text and as BibTeX."""
 
 import re
 import unicodedata
+from pathlib import Path
+from typing import Any
 
 import yaml
 
-#: Stands for the authors after those who are named, in CITATION.cff as in BibTeX
+#: A reference of CITATION.cff, as it stands there
+Reference = dict[str, Any]
+
+#: The author that stands for all further authors, in CITATION.cff as in BibTeX
 OTHERS = {"name": "others"}
-#: Of a longer list, how many authors are named in text
+#: Maximum number of authors that are named in text
 AUTHORS_NAMED = 3
-#: BibTeX's types for those of CITATION.cff
+#: Types of references in BibTeX, by their types in CITATION.cff
 BIBTEX_TYPES = {"article": "article", "book": "book"}
 
 
-def read_references(path):
-    """Return the references of a CITATION.cff, as dicts."""
+def read_references(path: str | Path) -> list[Reference]:
+    """Return the references of a CITATION.cff."""
     with open(path, encoding="utf-8") as file:
         return yaml.safe_load(file)["references"]
 
 
-def needed(references, *, kinds, sources):
+def needed(references: list[Reference], *, kinds: set[str], sources: set[str]) -> list[Reference]:
     """Return the references that a run has to cite.
 
-    Each reference may say in its `scope` when it is needed: for a kind of model ("perisomatic models") or a source of models
-    ("models from bmtk"); without a scope it always is.
+    A reference may say in its `scope` when it is needed: for a kind of model ("perisomatic models") or a source of models
+    ("models from bmtk"). A reference without a scope is always needed.
 
     Parameters
     ----------
     references : list of dict
     kinds : set of str
-        Of the models: "perisomatic", "all active".
+        The kinds of the models: "perisomatic", "all active".
     sources : set of str
-        Of the models: "bmtk", "allen", "local".
+        The sources of the models: "bmtk", "allen", "local".
     """
     used = {f"{kind} models" for kind in kinds} | {f"models from {source}" for source in sources}
     return [reference for reference in references if reference.get("scope", "") in used | {""}]
 
 
-def as_text(reference):
-    """Return a reference as a line of text: authors, title, where, year, address."""
-    people = [_person(author) for author in reference["authors"]]
-    named = ", ".join(people[:AUTHORS_NAMED]) + ", et al" * (len(people) > AUTHORS_NAMED)
+def as_text(reference: Reference) -> str:
+    """Return a reference as a line of text: authors, title, journal or publisher, year, and web address."""
+    authors = [_author(author) for author in reference["authors"]]
+    named = ", ".join(authors[:AUTHORS_NAMED]) + ", et al" * (len(authors) > AUTHORS_NAMED)
     place = reference.get("journal") or _name(reference.get("publisher")) or ""
     volume = ", ".join(str(reference[key]) for key in ("volume", "start") if key in reference)
     where = " ".join(part for part in (place, volume) if part)
     year = f"({reference['year']})" if "year" in reference else ""
     rest = " ".join(part for part in (where, year) if part)
-    parts = (named, reference["title"], rest, _address(reference))
+    parts = (named, reference["title"], rest, _web_address(reference))
     return ". ".join(part.rstrip(".") for part in parts if part) + "."
 
 
-def as_bibtex(reference):
+def as_bibtex(reference: Reference) -> str:
     """Return a reference as an entry of BibTeX, in UTF-8 as BibLaTeX reads it."""
     kind = BIBTEX_TYPES.get(reference["type"], "misc")
     fields = {
         "title": f"{{{reference['title']}}}",
-        "author": " and ".join(_bibtex_person(author) for author in reference["authors"]),
+        "author": " and ".join(_bibtex_author(author) for author in reference["authors"]),
         "journal": reference.get("journal"),
         "publisher": _name(reference.get("publisher")),
         "volume": reference.get("volume"),
@@ -68,8 +73,11 @@ def as_bibtex(reference):
     return "@" + kind + "{" + bibtex_key(reference) + ",\n" + ",\n".join(lines) + "\n}"
 
 
-def bibtex_key(reference):
-    """Return the first author's family name, the year, and the first long word of the title: "gouwens2018systematic"."""
+def bibtex_key(reference: Reference) -> str:
+    """Return the key of a reference: family name of the first author, year, first long word of the title.
+
+    For example "gouwens2018systematic".
+    """
     first = reference["authors"][0]
     words = re.findall(r"\w{4,}", reference["title"])
     parts = (first.get("family-names") or first["name"].split()[0], str(reference.get("year", "")), words[0])
@@ -77,22 +85,22 @@ def bibtex_key(reference):
     return re.sub(r"[^a-z0-9]", "", plain.lower())
 
 
-def _person(author):
+def _author(author: dict[str, str]) -> str:
     if "name" in author:
         return author["name"]
     initials = "".join(name[0] for name in re.split(r"[\s-]+", author.get("given-names", "")) if name)
     return f"{author['family-names']} {initials}".strip()
 
 
-def _bibtex_person(author):
+def _bibtex_author(author: dict[str, str]) -> str:
     if author == OTHERS:
         return author["name"]
     return f"{{{author['name']}}}" if "name" in author else f"{author['family-names']}, {author['given-names']}"
 
 
-def _name(entity):
+def _name(entity: dict[str, str] | None) -> str | None:
     return entity["name"] if entity else None
 
 
-def _address(reference):
+def _web_address(reference: Reference) -> str:
     return f"https://doi.org/{reference['doi']}" if "doi" in reference else reference.get("url", "")

@@ -1,18 +1,22 @@
-"""What the report says, gathered from the files of a run. What a failed job did not leave is named, never an error."""
+"""The facts that the report shows, gathered from the files of a run. What is not there is named; it is never an error."""
 
-import csv
 import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from allenrec.common.errors import UserError
+from allenrec.common.outcomes import Failure, failure_of
 from allenrec.intracellular.intracellular_file import read_currents, summary
 from allenrec.libraries.library_file import open_library
 from allenrec.libraries.table import template_table
 
-#: The stages in the order in which they run, with how the names of their rules begin; other rules come after them
+#: The stages in the order in which they run, and how the names of their rules begin; other rules come after them
 STAGES = {
     "Models fetched and checked": ("download_",),
     "Mechanisms compiled": ("compile_",),
@@ -25,34 +29,140 @@ STAGES = {
     "Figures drawn": ("plot_", "view_"),
     "Tables and settings": ("tabulate_", "save_", "list_", "summarise_", "query"),
 }
-#: Its time is known when it is written, and no sooner
+#: The rule of the report, whose time is not known while it is written
 ITSELF = "write_report"
-#: What a cell goes through, to find out where it stopped
-OF_A_CELL = ("download_model", "compile_mechanisms", "simulate_spikes")
-#: What the page says of a cell, where it is known
-COLUMNS = (
+#: The rules that a cell needs before it has spikes, in their order
+RULES_OF_CELL = ("download_model", "compile_mechanisms", "simulate_spikes")
+#: Facts about a cell that the page shows if they are known
+CELL_FACTS = (
     *("cell_type", "layer", "line", "model_kind", "rest_mV", "n_spikes", "amplitude_nA", "explained_variance", "flags"),
     *("specimen_name", "species", "area", "specimen_id", "n_segments", "n_stored_spikes", "model_and_recorded_spikes"),
 )
-#: Features that the table of cells shows as the median of a cell's templates
-MEDIANS = ("amplitude_uV", "half_width_ms", "trough_to_peak_ms")
+#: The columns of the table of units, with their headings
+UNIT_COLUMNS = {
+    "cell_type": "Type",
+    "bintype": "E/I",
+    "model_id": "Model",
+    "layer": "Layer",
+    "line": "Line",
+    "amplitude": "Amplitude (µV)",
+    "snr": "SNR",
+    "snr_filtered": "SNR, filtered",
+    "rate": "Rate (Hz)",
+    "n_spikes": "Spikes",
+    "peak_channel": "Peak channel",
+    "x": "x (µm)",
+    "y": "y (µm)",
+    "z": "z (µm)",
+}
 
 
-def stage_times(folder):
-    """Sum up Snakemake's benchmark files.
+@dataclass(frozen=True)
+class EapFacts:
+    """The templates of a cell in a library: their number, and the medians of their features at their largest contact."""
+
+    n_templates: int
+    acceptance_rate: float
+    amplitude_uV: float
+    half_width_ms: float
+    trough_to_peak_ms: float
+
+
+@dataclass(frozen=True)
+class CellFacts:
+    """A cell in the report.
+
+    Parameters
+    ----------
+    model_id : str
+    known : dict
+        `CELL_FACTS`; "" for what is not known.
+    libraries : dict of str to EapFacts
+        The templates of the cell in each library that has any.
+    failures : dict of str to Failure
+        If the model failed: what it does not have, such as "spikes", and why. Libraries were made without it.
+    missing : list of str
+        What is not there although the model did not fail.
+    """
+
+    model_id: str
+    known: dict[str, Any]
+    libraries: dict[str, EapFacts] = field(default_factory=dict)
+    failures: dict[str, Failure] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def left_out(self) -> list[str]:
+        """What the cell does not have because its model failed, and why."""
+        return [f"no {what}, because {failure}" for what, failure in self.failures.items()]
+
+
+@dataclass(frozen=True)
+class LibraryFacts:
+    """A library in the report; if `missing` says that it is not there, the rest has no meaning."""
+
+    name: str
+    missing: str = ""
+    probe: str = ""
+    n_contacts: int = 0
+    n_templates: int = 0
+    n_cells: int = 0
+    by_type: dict[str, int] = field(default_factory=dict)
+    drifting: bool = False
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RecordingFacts:
+    """A recording in the report; if `missing` says that it is not there, the rest has no meaning."""
+
+    name: str
+    missing: str = ""
+    duration_s: float = 0.0
+    sampling_frequency_Hz: float = 0.0
+    n_channels: int = 0
+    n_units: int = 0
+    n_spikes: int = 0
+    units: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def unit_columns(self) -> list[str]:
+        """The columns of the table of units that this recording has."""
+        return [column for column in UNIT_COLUMNS if column in self.units]
+
+    @property
+    def unit_rows(self) -> list[dict[str, Any]]:
+        """The rows of the table of units."""
+        return [{str(name): value for name, value in row.items()} for row in self.units.to_dict("records")]
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model is from: the source, the wheel or the web address, the digest of the archive, and the paper to cite."""
+
+    model_id: str
+    origin: str
+    source: str
+    sha256: str
+    citation: str
+
+
+def stage_times(folder: str | Path) -> pd.DataFrame:
+    """Add up Snakemake's benchmark files.
 
     Parameters
     ----------
     folder : path
-        With a file, or a folder of files, for each rule.
+        It has a file, or a folder of files, for each rule.
 
     Returns
     -------
     pandas.DataFrame
-        A row a stage, in the order in which they run: `stage`, `jobs`, `total_s`, `longest_s`, `cpu_s`, `memory_MB` (the
+        A row for each stage, in the order in which they run: `stage`, `jobs`, `total_s`, `longest_s`, `cpu_s`, `memory_MB` (the
         largest peak).
     """
-    folder, found = Path(folder), {stage: [] for stage in STAGES}
+    folder = Path(folder)
+    found: dict[str, list[pd.DataFrame]] = {stage: [] for stage in STAGES}
     for path in sorted(folder.rglob("*.tsv")):
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
         if rule != ITSELF:
@@ -61,11 +171,11 @@ def stage_times(folder):
     return pd.DataFrame(rows, columns=["stage", "jobs", "total_s", "longest_s", "cpu_s", "memory_MB"])
 
 
-def _stage(rule):
+def _stage(rule: str) -> str:
     return next((stage for stage, begins in STAGES.items() if rule.startswith(begins)), rule.replace("_", " ").capitalize())
 
 
-def _times(stage, jobs):
+def _times(stage: str, jobs: pd.DataFrame) -> dict[str, Any]:
     return {
         "stage": stage,
         "jobs": len(jobs),
@@ -76,117 +186,104 @@ def _times(stage, jobs):
     }
 
 
-def cell_rows(results, models, libraries, left_out=()):
-    """Return a dict for each model: what is known of it, how it fires, its templates in each library, and what is missing.
-
-    Parameters
-    ----------
-    results : path
-    models, libraries, left_out : list of str
-        `left_out` are models that libraries were made without.
-
-    Returns
-    -------
-    list of dict
-        With `model_id`; `missing` (text, "" if nothing is); `COLUMNS`, "" where a cell did not get that far; and `libraries`,
-        for each library that has templates of it what `eap_summary` returns.
-    """
+def cell_facts(results: str | Path, model: str, libraries: Sequence[str]) -> CellFacts:
+    """Return what is known of a cell: how it fires, its templates in each library, and what is missing."""
     results = Path(results)
-    rows = [_cell_row(results, model, libraries) for model in (*models, *left_out)]
-    reasons = _reasons_of_left_out(results)
-    for row in rows[len(models) :]:
-        row["missing"] = "left out of the libraries" + (f", {row['missing']}" if row["missing"] else "")
-        reason = reasons.get(row["model_id"], "")
-        if reason not in row["missing"]:
-            row["missing"] += f" ({reason})"
-    return rows
-
-
-def _reasons_of_left_out(results):
-    """Why models failed that a run then went on without, by their ids; `left_out.csv` is there where one did."""
+    cell = CellFacts(model, dict.fromkeys(CELL_FACTS, ""))
+    path = results / "intracellular" / f"{model}.h5"
+    failure = failure_of(path)
+    if failure is not None:
+        cell.failures["spikes"] = failure
+        return cell
+    logs = results / "logs" / "models" / model
     try:
-        with open(results / "left_out.csv", encoding="utf-8", newline="") as file:
-            return {row["model_id"]: row["why"] for row in csv.DictReader(file)}
-    except OSError:
-        return {}
-
-
-def _cell_row(results, model, libraries):
-    row = {"model_id": model, "libraries": {}, "missing": ""} | dict.fromkeys(COLUMNS, "")
-    try:
-        currents = read_currents(results / "intracellular" / f"{model}.h5")
-        row |= currents.info.facts.columns() | summary(currents)
-        row["cell_type"] = currents.info.cell_type
+        currents = read_currents(path)
     except UserError:
-        return row | {"missing": "no spikes" + _why(results, OF_A_CELL, model)}
+        cell.missing.append(f"no spikes{reason_in_logs(logs / f'{rule}.log' for rule in RULES_OF_CELL)}")
+        return cell
+    cell.known.update(currents.info.facts.columns())
+    cell.known.update(summary(currents), cell_type=currents.info.cell_type)
     for library in libraries:
         path = results / "libraries" / library / "cells" / f"{model}.h5"
+        failure = failure_of(path)
+        if failure is not None:
+            cell.failures[f"templates in {library}"] = failure
+            continue
         try:
-            row["libraries"][library] = eap_summary(path)
-            with open_library(path) as found:
-                row |= {column: found.cells[column][0] for column in ("cell_type", "layer", "line") if column in found.cells}
+            cell.libraries[library], described = eap_facts(path)
+            cell.known.update(described)
         except UserError:
-            row["missing"] = f"no templates in {library}" + _why(results, ["compute_eaps"], model, library)
-    return row
+            cell.missing.append(f"no templates in {library}{reason_in_logs([logs / 'compute_eaps' / f'{library}.log'])}")
+    return cell
 
 
-def eap_summary(path):
-    """Return of the file of one cell and probe: `n_templates`, `acceptance_rate`, and medians over its templates."""
+def eap_facts(path: str | Path) -> tuple[EapFacts, dict[str, Any]]:
+    """Return the facts about the templates of one cell, from their file, and the metadata of the cell that it holds."""
     table = template_table(path)
     with open_library(path) as library:
         cell = library.cells.iloc[0]
-    medians = {name: float(table[name].median()) if len(table) else np.nan for name in MEDIANS}
-    return {"n_templates": int(cell["n_templates"]), "acceptance_rate": float(cell["acceptance_rate"])} | medians
+    facts = EapFacts(
+        n_templates=int(cell["n_templates"]),
+        acceptance_rate=float(cell["acceptance_rate"]),
+        amplitude_uV=_median(table["amplitude_uV"]),
+        half_width_ms=_median(table["half_width_ms"]),
+        trough_to_peak_ms=_median(table["trough_to_peak_ms"]),
+    )
+    return facts, {column: cell[column] for column in ("cell_type", "layer", "line") if column in cell}
 
 
-def _why(results, rules, name, library=""):
-    """Return what the log of the first failed job says, in brackets; "" if there is none. Logs are by rule, or by model."""
-    for rule in rules:
-        of_rule = results / "logs" / rule / library / f"{name}.log"
-        of_model = results / "logs" / "models" / name / (f"{rule}/{library}.log" if library else f"{rule}.log")
-        for path in filter(Path.is_file, (of_rule, of_model)):
-            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-            if errors:
-                return f" ({errors[-1]})"
+def _median(values: pd.Series) -> float:
+    return float(values.median()) if len(values) else np.nan
+
+
+def reason_in_logs(logs: Iterable[Path]) -> str:
+    """Return, in brackets, the reason that the first log of a failed job gives; "" if none gives one."""
+    for log in logs:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+        errors = [line.removeprefix("error: ") for line in lines if re.match(r"error: |[\w.]+Error: ", line)]
+        if errors:
+            return f" ({errors[-1]})"
     return ""
 
 
-def library_facts(results, name):
-    """Return what a library holds: probe, contacts, counts by cell type, versions; or {"missing": ...}."""
-    path = Path(results) / "libraries" / name / "templates.h5"
+def library_facts(results: str | Path, name: str) -> LibraryFacts:
+    """Return what a library holds."""
+    results = Path(results)
     try:
-        with open_library(path) as library:
+        with open_library(results / "libraries" / name / "templates.h5") as library:
             types, counts = np.unique(library.celltypes.astype(str), return_counts=True)
-            return {
-                "missing": "",
-                "probe": str(library.electrodes.get("electrode_name", library.params.get("probe", "?"))),
-                "n_contacts": len(library.channel_positions),
-                "n_templates": len(library.templates),
-                "n_cells": len(np.unique(library.model_ids)),
-                "by_type": {str(kind): int(n) for kind, n in zip(types, counts, strict=True)},
-                "dt_ms": library.dt,
-                "drifting": library.drifting,
-                "versions": library.provenance.get("versions", {}),
-            }
+            return LibraryFacts(
+                name=name,
+                probe=str(library.electrodes.get("electrode_name", library.params.get("probe", "?"))),
+                n_contacts=len(library.channel_positions),
+                n_templates=len(library.templates),
+                n_cells=len(np.unique(library.model_ids)),
+                by_type={str(kind): int(n) for kind, n in zip(types, counts, strict=True)},
+                drifting=library.drifting,
+                versions=library.provenance.get("versions", {}),
+            )
     except UserError:
-        return {"missing": f"not made{_why(Path(results), ['concatenate_library'], name)}"}
+        reason = reason_in_logs([results / "logs" / "concatenate_library" / f"{name}.log"])
+        return LibraryFacts(name, missing=f"not made{reason}")
 
 
-def recording_facts(results, name):
-    """Return what a recording holds: the numbers of `facts.json`, and `units`, its table; or {"missing": ...}."""
-    folder = Path(results) / "figures" / "recordings" / name
+def recording_facts(results: str | Path, name: str) -> RecordingFacts:
+    """Return what a recording holds, from the files beside its figures."""
+    results = Path(results)
+    folder = results / "figures" / "recordings" / name
     try:
         facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
         units = pd.read_csv(folder / "units.csv", keep_default_na=False, na_values=["", "nan", "NaN"])
     except OSError:
-        return {"missing": f"not made{_why(Path(results), ['generate_recording', 'view_recording'], name)}"}
-    return facts | {"missing": "", "units": units}
+        logs = (results / "logs" / rule / f"{name}.log" for rule in ("generate_recording", "view_recording"))
+        return RecordingFacts(name, missing=f"not made{reason_in_logs(logs)}")
+    shown = ("duration_s", "sampling_frequency_Hz", "n_channels", "n_units", "n_spikes")
+    return RecordingFacts(name, units=units, **{fact: facts[fact] for fact in shown})
 
 
-def model_sources(models_folder, models):
-    """Return where each model is from: `model_id`, `source`, `origin` (wheel or address), `sha256`, `citation`."""
-    rows = []
+def model_sources(models_folder: str | Path, models: Iterable[str]) -> list[ModelSource]:
+    """Return where each model is from."""
+    sources = []
     for model in models:
         path = Path(models_folder) / f"neuronal_model_{model}" / "model_metadata.json"
         try:
@@ -195,5 +292,5 @@ def model_sources(models_folder, models):
             ours = {}
         origin = ours.get("url") or ours.get("requirement") or ("" if ours else "not there")
         known = {name: str(ours.get(name, "")) for name in ("source", "sha256", "citation")}
-        rows.append({"model_id": model, "origin": str(origin)} | known)
-    return rows
+        sources.append(ModelSource(model, origin=str(origin), **known))
+    return sources

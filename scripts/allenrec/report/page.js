@@ -1,6 +1,6 @@
 "use strict"
 
-// Tables: a click on a heading sorts the rows; a row that opens takes its detail along.
+// Tables: a click on a heading sorts the rows. The detail of a row moves with it.
 const value = (row, column) => {
   const cell = row.cells[column], text = cell.dataset.value ?? cell.textContent.trim()
   return text === "" ? null : isNaN(text) ? text.toLowerCase() : Number(text)
@@ -16,7 +16,7 @@ function sort(heading) {
   const down = heading.getAttribute("aria-sort") === "ascending"
   const groups = [...body.querySelectorAll(":scope > tr.row")].map((row) => [row, document.getElementById(row.dataset.detail)])
   const known = groups.filter(([row]) => value(row, column) !== null)
-  const unknown = groups.filter(([row]) => value(row, column) === null) // last, whatever the order
+  const unknown = groups.filter(([row]) => value(row, column) === null) // always last
   known.sort(([a], [b]) => (down ? -1 : 1) * compare(value(a, column), value(b, column)))
   for (const [row, detail] of [...known, ...unknown]) body.append(...[row, detail].filter(Boolean))
   for (const other of heading.parentElement.cells) other.removeAttribute("aria-sort")
@@ -38,7 +38,7 @@ for (const button of document.querySelectorAll("button.copy")) {
     const source = document.getElementById(button.dataset.from)
     try {
       await navigator.clipboard.writeText(source.textContent)
-    } catch { // a browser may keep the clipboard from a page that is a file
+    } catch { // a browser may not let a page from disk use the clipboard
       getSelection().selectAllChildren(source)
       document.execCommand("copy")
     }
@@ -56,7 +56,7 @@ for (const image of document.querySelectorAll("figure img")) {
 }
 dialog.addEventListener("click", () => dialog.close())
 
-// Viewers are built when they come near the view: each unpacks some megabytes.
+// A viewer is built when it comes near the view, because it unpacks some megabytes.
 const observer = new IntersectionObserver((entries) => {
   for (const entry of entries.filter((each) => each.isIntersecting)) {
     observer.unobserve(entry.target)

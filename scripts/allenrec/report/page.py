@@ -1,60 +1,39 @@
-"""The page: what was gathered, put into its template with all pictures and scripts, so that it opens from disk anywhere."""
+"""The page of the report: the facts and pictures of a run in one file with all scripts, which opens from disk anywhere."""
 
-import base64
 import json
-import os
 import platform
-import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import yaml
 from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from allenrec.common.files import write_text
+from allenrec.figures.register import pictures
 from allenrec.figures.style import colours
 
 from .citations import as_bibtex, as_text, needed, read_references
-from .contents import cell_rows, library_facts, model_sources, recording_facts, stage_times
+from .contents import (
+    UNIT_COLUMNS,
+    CellFacts,
+    LibraryFacts,
+    RecordingFacts,
+    cell_facts,
+    library_facts,
+    model_sources,
+    recording_facts,
+    stage_times,
+)
+from .pictures import Budget, Picture, pictures_in, pictures_of_cell
 
 FOLDER = Path(__file__).parent
-#: The figures of each kind in the order of the page, with their titles; others that are there come after them
-FIGURES = {
-    "cells": {
-        "morphology": "Morphology",
-        "soma_trace": "Soma trace",
-        "spikes": "Spikes, overlaid",
-        "spike_counts": "Spike counts",
-        "membrane_currents": "Membrane currents",
-    },
-    "libraries": {
-        "amplitudes": "Amplitude against distance",
-        "waveform_shapes": "Waveform shapes",
-        "poses": "Poses around the probe",
-        "acceptance": "Acceptance",
-        "templates": "Templates on the probe",
-    },
-    "recordings": {
-        "raster": "Raster and rates",
-        "amplitudes": "Amplitudes and SNR",
-        "amplitude_histogram": "Amplitudes of spikes",
-        "waveforms": "Waveforms",
-        "intervals": "Intervals between spikes",
-        "amplitudes_over_time": "Amplitudes over time",
-        "principal_components": "Principal components",
-        "templates": "Units on the probe",
-        "noise_spectrum": "Noise spectrum",
-        "drift": "Drift",
-        "accuracy": "Accuracy of spike sorters",
-        "traces": "A tenth of a second",
-    },
-}
-#: Figures that only some recordings have
-OPTIONAL = ("drift", "accuracy")
-#: How many bytes of pictures and of viewers are put into the page; what is beyond is linked where it lies beside the page
+#: Bytes of pictures and of viewers that are put into the page; the others are linked
 PICTURES, VIEWERS = 8_000_000, 10_000_000
-#: Packages whose versions the page names, beside those that the results name themselves
+#: Packages whose versions the page names, besides those that the results name themselves
 PACKAGES = (
     "snakemake",
     "neuron",
@@ -68,66 +47,109 @@ PACKAGES = (
     "matplotlib",
     "bokeh",
 )
-#: The columns of the table of units, with their headings
-UNIT_COLUMNS = {
-    "cell_type": "Type",
-    "bintype": "E/I",
-    "model_id": "Model",
-    "layer": "Layer",
-    "line": "Line",
-    "amplitude": "Amplitude (µV)",
-    "snr": "SNR",
-    "snr_filtered": "SNR, filtered",
-    "rate": "Rate (Hz)",
-    "n_spikes": "Spikes",
-    "peak_channel": "Loudest channel",
-    "x": "x (µm)",
-    "y": "y (µm)",
-    "z": "z (µm)",
-}
+
+Facts = TypeVar("Facts", CellFacts, LibraryFacts, RecordingFacts)
 
 
-def write_report(path, *, results, models_folder, citation_file, models, libraries, recordings, left_out=()):
-    """Write the report of what is there, whole or not at all.
+@dataclass(frozen=True)
+class Section(Generic[Facts]):
+    """A cell, a library or a recording on the page.
+
+    Parameters
+    ----------
+    facts : CellFacts, LibraryFacts or RecordingFacts
+    pictures : list of Picture
+    viewer : str
+        The JSON of the viewer of a recording, if there is room for it.
+    viewer_link : str
+        The address of the viewer as a page of its own, if there is one.
+    """
+
+    facts: Facts
+    pictures: list[Picture]
+    viewer: str = ""
+    viewer_link: str = ""
+
+
+@dataclass(frozen=True)
+class Sections:
+    """All sections of the page."""
+
+    cells: list[Section[CellFacts]]
+    libraries: list[Section[LibraryFacts]]
+    recordings: list[Section[RecordingFacts]]
+
+
+@dataclass(frozen=True)
+class TypeTotals:
+    """The numbers of cells, of templates in each library and of units in each recording, for one cell type."""
+
+    cell_type: str
+    cells: int
+    templates: dict[str, int]
+    units: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The numbers at the top of the page."""
+
+    cells: int
+    libraries: int
+    templates: int
+    recordings: int
+    recorded_s: float
+    spikes: int
+    by_type: list[TypeTotals]
+
+
+def write_report(
+    path: str | Path,
+    *,
+    results: str | Path,
+    models_folder: str | Path,
+    citation_file: str | Path,
+    models: Sequence[str],
+    libraries: Sequence[str],
+    recordings: Sequence[str],
+    left_out: Sequence[str] = (),
+) -> None:
+    """Write the report of a run. The file appears only when it is complete.
 
     Parameters
     ----------
     path : path
-        Of the page; figures that are too many for it are linked relative to its folder.
+        The page. If there are too many pictures, some are linked relative to its folder.
     results, models_folder, citation_file : path
-    models, libraries, recordings : list of str
-        What was asked for; what is not there is named.
-    left_out : list of str
-        Models that were asked for and that libraries were made without.
+    models, libraries, recordings : sequence of str
+        What was requested; the page names what is not there.
+    left_out : sequence of str
+        Models of the cell table that the configuration leaves out.
     """
     results, budget = Path(results), Budget(Path(path).parent, PICTURES)
-    cells = cell_rows(results, models, libraries, left_out)
-    sources = model_sources(models_folder, [*models, *left_out])
-    # Of hundreds of cells not all pictures have room: libraries and recordings go first
-    pieces = {
-        "libraries": [_library(results, name, budget) for name in libraries],
-        "recordings": _recordings(results, recordings, budget),
-        "cells": [row | {"figures": _cell_figures(results, row, libraries, budget)} for row in cells],
-        "sources": sources,
-    }
+    sections = _gather(results, models, libraries, recordings, budget)
+    cells = [section.facts for section in sections.cells]
+    sources = model_sources(models_folder, models)
     references = needed(
         read_references(citation_file),
-        kinds={row["model_kind"] for row in cells if row.get("model_kind")},
-        sources={row["source"] for row in sources if row["source"]},
+        kinds={cell.known["model_kind"] for cell in cells if cell.known["model_kind"]},
+        sources={source.source for source in sources if source.source},
     )
     page = _environment().get_template("page.html.j2").render(
-        **pieces,
-        missing=_missing(pieces),
+        sections=sections,
+        sources=sources,
+        left_out=_left_out(cells, left_out),
+        missing=_missing(sections),
         library_names=libraries,
-        type_colours=colours(sorted({row["cell_type"] for row in cells if row.get("cell_type")})),
-        totals=_totals(pieces),
+        type_colours=colours(cell.known["cell_type"] for cell in cells if cell.known["cell_type"]),
+        totals=_totals(sections),
         stages=stage_times(results / "benchmarks" / "rules").to_dict("records"),
         configuration=_configuration(results),
-        versions=_versions(pieces),
+        versions=_versions(sections),
         citations=[as_text(reference) for reference in references],
         bibtex="\n\n".join(as_bibtex(reference) for reference in references),
         unit_columns=UNIT_COLUMNS,
-        bokeh=_bokeh() if any(recording["viewer"] for recording in pieces["recordings"]) else "",
+        bokeh=_bokeh() if any(section.viewer for section in sections.recordings) else "",
         linked=budget.linked,
         style=(FOLDER / "page.css").read_text(encoding="utf-8"),
         script=(FOLDER / "page.js").read_text(encoding="utf-8"),
@@ -135,151 +157,124 @@ def write_report(path, *, results, models_folder, citation_file, models, librari
     write_text(path, page)
 
 
-class Budget:
-    """Pictures as text for a page, as long as there is room; `linked` counts those that are linked instead."""
+def _gather(
+    results: Path, models: Sequence[str], libraries: Sequence[str], recordings: Sequence[str], budget: Budget
+) -> Sections:
+    """Return all sections of the page.
 
-    def __init__(self, folder, room):
-        self.folder, self.room, self.linked = folder, room, 0
-
-    def source(self, path):
-        """Return what stands in `src` for a picture."""
-        size = path.stat().st_size * 4 // 3
-        if size > self.room:
-            self.linked += 1
-            return self.link(path)
-        self.room -= size
-        return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-
-    def link(self, path):
-        """Return the address of a file relative to the page."""
-        return Path(os.path.relpath(path, self.folder)).as_posix()
-
-
-def figures_in(folder, kind, budget):
-    """Return the figures of a folder in the order of the page: `name`, `title`, `src`, `caption`, `width`, `height` of each."""
-    known = FIGURES[kind]
-    there = {path.stem: path for path in sorted(Path(folder).glob("*.png"))}
-    names = [name for name in known if name in there] + [name for name in there if name not in known]
-    return [_figure(there[name], known.get(name, name.replace("_", " ").capitalize()), budget) for name in names]
+    If there are hundreds of cells, not all pictures have room. Those of libraries and recordings come first.
+    """
+    figures = results / "figures"
+    library_sections = [
+        Section(library_facts(results, name), pictures_in(figures / "libraries" / name, "libraries", budget))
+        for name in libraries
+    ]
+    recording_sections = _recordings(results, recordings, budget)
+    cell_sections = [
+        Section(cell_facts(results, model, libraries), pictures_of_cell(figures, model, libraries, budget)) for model in models
+    ]
+    return Sections(cell_sections, library_sections, recording_sections)
 
 
-def _figure(path, title, budget):
-    with open(path, "rb") as file:
-        width, height = struct.unpack(">II", file.read(24)[16:])
-    text = path.with_suffix(".txt")
-    caption = text.read_text(encoding="utf-8").strip() if text.exists() else title
-    return {"name": path.stem, "title": title, "src": budget.source(path), "caption": caption, "width": width, "height": height}
-
-
-def _cell_figures(results, row, libraries, budget):
-    model = row["model_id"]
-    figures = figures_in(results / "figures" / "cells" / model, "cells", budget)
-    for library in libraries:
-        path = results / "figures" / "libraries" / library / "cells" / model / "mean_eap.png"
-        if path.exists():
-            of = f" on {library}" if len(libraries) > 1 else " on the probe"
-            figures.insert(min(3, len(figures)), _figure(path, f"Mean EAP{of}", budget))
-    return figures
-
-
-def _library(results, name, budget):
-    figures = figures_in(results / "figures" / "libraries" / name, "libraries", budget)
-    return library_facts(results, name) | {"name": name, "figures": figures}
-
-
-def _recordings(results, names, budget):
-    """Return what is known of each recording; `viewer` is its JSON, as long as there is room, and else ""."""
+def _recordings(results: Path, names: Sequence[str], budget: Budget) -> list[Section[RecordingFacts]]:
+    """Return the sections of recordings. Viewers are put into the page as long as there is room."""
     found, room = [], VIEWERS
     for name in names:
         folder = results / "figures" / "recordings" / name
-        item, viewer = folder / "viewer.json", ""
+        item, page, viewer = folder / "viewer.json", folder / "viewer.html", ""
         if item.exists() and item.stat().st_size <= room:
             viewer = item.read_text(encoding="utf-8").replace("</", "<\\/")
             room -= len(viewer)
-        page = folder / "viewer.html"
         link = budget.link(page) if page.exists() else ""
-        facts = recording_facts(results, name)
-        if not facts["missing"]:
-            facts["columns"] = [column for column in UNIT_COLUMNS if column in facts["units"]]
-            facts["rows"] = facts["units"].to_dict("records")
-        figures = figures_in(folder, "recordings", budget)
-        found.append(facts | {"name": name, "figures": figures, "viewer": viewer, "viewer_link": link})
+        pictures = pictures_in(folder, "recordings", budget)
+        found.append(Section(recording_facts(results, name), pictures, viewer, link))
     return found
 
 
-def _missing(pieces):
-    """Return what was asked for and is not there, a line each."""
-    lines = [f"Cell {row['model_id']}: {row['missing']}" for row in pieces["cells"] if row["missing"]]
-    lines += [f"Library {row['name']}: {row['missing']}" for row in pieces["libraries"] if row["missing"]]
-    lines += [f"Recording {row['name']}: {row['missing']}" for row in pieces["recordings"] if row["missing"]]
-    for kind in ("libraries", "recordings"):
-        for row in pieces[kind]:
-            there = {figure["name"] for figure in row["figures"]}
-            absent = [title for name, title in FIGURES[kind].items() if name not in (*there, *OPTIONAL)]
-            if absent and not row["missing"]:
-                lines.append(f"Figures of {row['name']}: {', '.join(absent)}")
-    return lines
+def _left_out(cells: Sequence[CellFacts], by_configuration: Sequence[str]) -> list[str]:
+    """Return what was made without some models, a line each, and why."""
+    lines = [f"Model {cell.model_id}: {reason}" for cell in cells for reason in cell.left_out]
+    return lines + [f"Model {model}: left out by the configuration (models.leave_out)" for model in by_configuration]
 
 
-def _totals(pieces):
-    """Return the numbers that stand on top of the page, and of each cell type how many cells, templates and units there are."""
-    cells = [row for row in pieces["cells"] if not row["missing"]]
-    libraries = [row for row in pieces["libraries"] if not row["missing"]]
-    recordings = [row for row in pieces["recordings"] if not row["missing"]]
-    types = sorted({row["cell_type"] for row in pieces["cells"] if row.get("cell_type")})
+def _missing(sections: Sections) -> list[str]:
+    """Return what was requested and is not there, a line each."""
+    lines = [f"Cell {cell.facts.model_id}: {what}" for cell in sections.cells for what in cell.facts.missing]
+    lines += [f"Library {one.facts.name}: {one.facts.missing}" for one in sections.libraries if one.facts.missing]
+    lines += [f"Recording {one.facts.name}: {one.facts.missing}" for one in sections.recordings if one.facts.missing]
+    lines += [line for one in sections.libraries for line in _missing_figures("libraries", one)]
+    return lines + [line for one in sections.recordings for line in _missing_figures("recordings", one)]
+
+
+def _missing_figures(kind: str, section: Section[LibraryFacts] | Section[RecordingFacts]) -> list[str]:
+    """Return a line that names the figures that a library or a recording should have; none if all are there."""
+    there = {picture.name for picture in section.pictures}
+    absent = [figure.title for name, figure in pictures(kind).items() if name not in there and not figure.optional]
+    return [f"Figures of {section.facts.name}: {', '.join(absent)}"] if absent and not section.facts.missing else []
+
+
+def _totals(sections: Sections) -> Totals:
+    """Return the numbers at the top of the page: of all that is there, and of each cell type."""
+    cells = [one.facts for one in sections.cells]
+    complete = [cell for cell in cells if not cell.failures and not cell.missing]
+    libraries = [one.facts for one in sections.libraries if not one.facts.missing]
+    recordings = [one.facts for one in sections.recordings if not one.facts.missing]
     by_type = [
-        {
-            "cell_type": kind,
-            "cells": sum(row["cell_type"] == kind for row in cells),
-            "templates": {row["name"]: row["by_type"].get(kind, 0) for row in libraries},
-            "units": {row["name"]: int((row["units"]["cell_type"] == kind).sum()) for row in recordings},
-        }
-        for kind in types
+        TypeTotals(
+            cell_type=kind,
+            cells=sum(cell.known["cell_type"] == kind for cell in complete),
+            templates={library.name: library.by_type.get(kind, 0) for library in libraries},
+            units={recording.name: int((recording.units["cell_type"] == kind).sum()) for recording in recordings},
+        )
+        for kind in sorted({cell.known["cell_type"] for cell in cells if cell.known["cell_type"]})
     ]
-    return {
-        "cells": len(cells),
-        "libraries": len(libraries),
-        "templates": sum(row["n_templates"] for row in libraries),
-        "recordings": len(recordings),
-        "recorded_s": sum(row["duration_s"] for row in recordings),
-        "spikes": sum(row["n_spikes"] for row in recordings),
-        "by_type": by_type,
-    }
+    return Totals(
+        cells=len(complete),
+        libraries=len(libraries),
+        templates=sum(library.n_templates for library in libraries),
+        recordings=len(recordings),
+        recorded_s=sum(recording.duration_s for recording in recordings),
+        spikes=sum(recording.n_spikes for recording in recordings),
+        by_type=by_type,
+    )
 
 
-def _configuration(results):
+def _configuration(results: Path) -> dict[str, Any]:
+    """Return the configuration of the run: its text, the seed, and the name of the cell table."""
     path = results / "config.yaml"
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     settings = yaml.safe_load(text) or {}
     return {"text": text, "seed": settings.get("seed", "unknown"), "cells": (settings.get("cells") or {}).get("table", "")}
 
 
-def _versions(pieces):
-    """Return package to version: those that the libraries were made with and, of others, what is installed here."""
+def _versions(sections: Sections) -> dict[str, str]:
+    """Return the versions of packages: those with which the libraries were made or, of other packages, those installed here."""
     found = {"Python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             continue
-    for row in pieces["libraries"]:
-        found |= row.get("versions", {})
+    for library in sections.libraries:
+        found |= library.facts.versions
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
-def _bokeh():
+def _bokeh() -> str:
+    """Return the scripts of Bokeh that viewers need."""
     return "\n".join(Resources(mode="inline", components=["bokeh", "bokeh-widgets"]).js_raw)
 
 
-def _environment():
+def _environment() -> Environment:
+    """Return the environment of templates. A name that the page does not know is an error."""
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.filters |= {"number": number, "duration": duration, "json": json.dumps}
     return environment
 
 
-def number(value, digits=3):
-    """Return a number with `digits` significant ones, integers whole with separators, "" for what is not known."""
+def number(value: Any, digits: int = 3) -> str:
+    """Return a number with `digits` significant digits, a whole number with separators, or "" if it is not known."""
     if value is None or value == "" or value != value:
         return ""
     if isinstance(value, str):
@@ -290,7 +285,7 @@ def number(value, digits=3):
     return f"{float(text):,.0f}" if "e" in text and abs(value) >= 1 else text
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """Return a time in words: "45 s", "3 min 20 s", "2 h 5 min"."""
     if seconds < 10:
         return f"{seconds:.1f} s"

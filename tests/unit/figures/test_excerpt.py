@@ -1,4 +1,4 @@
-"""What of a recording goes into a page: no extreme is lost, and what a browser unpacks is what was packed."""
+"""An excerpt of a recording loses no extreme value, and a browser unpacks what was packed."""
 
 import base64
 import gzip
@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from allenrec.figures.excerpt import channels_by_depth, describe_recording, excerpt_of, extremes, packed
+from allenrec.figures.excerpt import channels_by_depth, describe_recording, extremes, make_excerpt, pack
 
 FS = 1000.0
 
@@ -37,7 +37,7 @@ def test_extremes_are_the_lowest_and_highest_value_of_each_bin_in_their_order(n,
 def test_a_spike_of_one_sample_survives_any_reduction():
     traces = np.random.default_rng(0).normal(0, 1, (20_000, 2)).astype(np.float32)
     traces[12_345, 1] = -50.0
-    excerpt = excerpt_of(recording_of(traces), n_values=200)
+    excerpt = make_excerpt(recording_of(traces), n_values=200)
     assert excerpt.values.shape == (2, 100) and excerpt.bin_length == 400
     # Channel 1 lies at the bottom, so it is the first row
     assert list(excerpt.channels) == [1, 0]
@@ -48,7 +48,7 @@ def test_a_spike_of_one_sample_survives_any_reduction():
 
 def test_excerpt_is_the_beginning_and_is_rounded_to_a_fraction_of_the_noise():
     traces = np.random.default_rng(1).normal(0, 8.0, (5000, 4)).astype(np.float32)
-    excerpt = excerpt_of(recording_of(traces), n_values=10**6, length=2.0)
+    excerpt = make_excerpt(recording_of(traces), n_values=10**6, length=2.0)
     assert excerpt.duration == 2.0 and excerpt.bin_length == 1
     assert excerpt.deviation == pytest.approx(8.0, rel=0.05) and excerpt.step < 8.0 / 4
     shown = excerpt.values[:, ::2].T * excerpt.step  # of bins of one sample both values are the sample
@@ -58,26 +58,26 @@ def test_excerpt_is_the_beginning_and_is_rounded_to_a_fraction_of_the_noise():
 def test_large_spikes_fit_into_the_integers():
     traces = np.random.default_rng(2).normal(0, 0.01, (3000, 2)).astype(np.float32)
     traces[100, 0] = 9000.0
-    excerpt = excerpt_of(recording_of(traces), n_values=10**6)
+    excerpt = make_excerpt(recording_of(traces), n_values=10**6)
     assert excerpt.values.max() * excerpt.step == pytest.approx(9000.0, rel=1e-4)
 
 
-def test_of_a_large_probe_the_loudest_channels_of_units_are_kept():
+def test_the_peak_channels_of_units_on_a_large_probe_are_kept():
     templates = np.zeros((3, 384, 5))
-    loud = [17, 200, 381]
-    templates[range(3), loud, 2] = -100.0
+    peak = [17, 200, 381]
+    templates[range(3), peak, 2] = -100.0
     recording = recording_of(np.zeros((10, 384), np.float32), templates)
     channels = channels_by_depth(recording, 64)
-    assert 55 <= len(channels) <= 64 and set(loud) <= set(channels.tolist())
+    assert 55 <= len(channels) <= 64 and set(peak) <= set(channels.tolist())
     depth = recording.channel_positions[channels, 2]
     assert (np.diff(depth) > 0).all() and depth.min() == 0 and depth.max() == 20 * 383
 
 
 def test_packed_values_are_little_endian_gzip_in_base64():
     values = np.array([[-3, 2, 700], [1, -32768, 32767]], dtype=np.int16)
-    raw = gzip.decompress(base64.b64decode(packed(values)))
+    raw = gzip.decompress(base64.b64decode(pack(values)))
     np.testing.assert_array_equal(np.frombuffer(raw, "<i2").reshape(2, 3), values)
-    assert packed(values) == packed(values.astype(">i2"))
+    assert pack(values) == pack(values.astype(">i2"))
 
 
 def test_noise_without_spikes_has_facts():

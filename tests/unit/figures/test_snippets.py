@@ -1,4 +1,4 @@
-"""Spikes cut out of traces are the templates that were placed there; the noise between is measured without them."""
+"""Spikes cut out of traces are the templates that were injected there; the noise between them is measured without them."""
 
 from types import SimpleNamespace
 
@@ -36,7 +36,7 @@ def make_recording(noise, rng, n_seconds=20, n_channels=4, rates=(8, 12)):
 def test_without_noise_the_snippets_are_the_templates():
     recording = make_recording(np.zeros((200_000, 4)), np.random.default_rng(0))
     snippets = cut_spikes(recording)
-    assert list(snippets.channels) == [1, 3] and list(snippets.loudest) == [0, 1]
+    assert list(snippets.channels) == [1, 3] and list(snippets.peak) == [0, 1]
     assert snippets.time[0] == -1.0 and snippets.time[-1] == 2.0 and (np.diff(snippets.times) >= 0).all()
     for unit, channel in enumerate((1, 3)):
         own = snippets.of_unit(unit)
@@ -49,7 +49,7 @@ def test_without_noise_the_snippets_are_the_templates():
 
 
 def test_spikes_of_many_units_are_few_of_each_spread_over_the_recording():
-    assert list(evenly(np.arange(101), 5)) == [0, 25, 50, 75, 100] and list(evenly([3, 4], 5)) == [3, 4]
+    assert list(evenly(np.arange(101), 5)) == [0, 25, 50, 75, 100] and list(evenly(np.array([3, 4]), 5)) == [3, 4]
     recording = make_recording(np.zeros((200_000, 4)), np.random.default_rng(0))
     recording.spike_trains = [np.array([3, 100_000, 199_999]), np.array([], dtype=int)]
     snippets = cut_spikes(recording)
@@ -65,7 +65,7 @@ def test_noise_spectrum_is_welchs_of_the_traces_without_spikes():
     frequency, density = welch(noise, FS, nperseg=512, noverlap=256, axis=0, detrend=False)
     np.testing.assert_allclose(measured.frequency, frequency)
     band = (frequency > 400) & (frequency < 2500)
-    # About 100 to 390 pieces a channel: a standard error of 10 % at most in each bin, and of 1 % in the mean of the band
+    # About 100 to 390 pieces per channel: a standard error of at most 10 % in each bin, and of 1 % in the mean of the band
     np.testing.assert_allclose(measured.density[band], density[band], rtol=0.6)
     np.testing.assert_allclose(measured.density[band].mean(axis=0), density[band].mean(axis=0), rtol=0.05)
     np.testing.assert_allclose(measured.deviation, noise.std(axis=0), rtol=0.06)

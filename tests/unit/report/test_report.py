@@ -1,15 +1,21 @@
 """The report's tables, citations and page, without a browser."""
 
+import struct
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import yaml
 from support import ROOT
 
+from allenrec.common.outcomes import Failure, write_failure
+from allenrec.models.metadata import CellFacts
+from allenrec.report import contents
 from allenrec.report.citations import as_bibtex, as_text, bibtex_key, needed, read_references
 from allenrec.report.contents import stage_times
-from allenrec.report.page import Budget, duration, number, write_report
+from allenrec.report.page import duration, number, write_report
+from allenrec.report.pictures import Budget, pictures_in
 
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
@@ -124,29 +130,64 @@ class Page(HTMLParser):
                 self.loaded.append(value)
 
 
-def test_a_run_in_which_everything_failed_has_a_report_that_says_so(tmp_path):
-    """The model's log says why; what is not there is named; nothing raises."""
-    results = tmp_path / "results"
-    log = results / "logs" / "download_model" / "4711.log"
-    log.parent.mkdir(parents=True)
-    log.write_text("looking\nerror: model 4711: <no> such model\n")
-    other = results / "logs" / "models" / "99" / "simulate_spikes.log"
-    other.parent.mkdir(parents=True)
-    other.write_text("error: model 99: does not fire\n")
+def write_run(results, models, **asked):
+    """Write a configuration and the report of what there is; return the page."""
     (results / "config.yaml").write_text(yaml.safe_dump({"seed": 7, "cells": {"table": "config/cells.tsv"}}))
-    asked = {"models": ["4711", "12"], "libraries": ["probe"], "recordings": ["demo"]}
-    asked["left_out"] = ["99", "88"]
-    (results / "left_out.csv").write_text(
-        "model_id,rule,why\n99,simulate_spikes,model 99: does not fire\n88,simulate_spikes,it was killed\n"
-    )
-    where = {"results": results, "models_folder": tmp_path, "citation_file": ROOT / "CITATION.cff"}
-    write_report(results / "report.html", **where, **asked)
-    page = Page((results / "report.html").read_text(encoding="utf-8"))
+    where = {"results": results, "models_folder": results.parent, "citation_file": ROOT / "CITATION.cff"}
+    write_report(results / "report.html", **where, models=models, libraries=["probe"], recordings=["demo"], **asked)
+    return Page((results / "report.html").read_text(encoding="utf-8"))
+
+
+def write_log(results, path, text):
+    log = results / "logs" / path
+    log.parent.mkdir(parents=True)
+    log.write_text(text)
+
+
+def test_a_run_in_which_every_job_failed_has_a_report_that_says_so(tmp_path):
+    """What is not there is named, with the reason that the log of the failed job gives; nothing raises."""
+    results = tmp_path / "results"
+    write_log(results, "models/4711/download_model.log", "looking\nerror: model 4711: <no> such model\n")
+    write_log(results, "models/13/simulate_spikes.log", "Traceback\n  some line\nnumpy.exceptions.AxisError: axis 3 is wrong\n")
+    write_log(results, "concatenate_library/probe.log", "error: no cell gave a template\n")
+    page = write_run(results, ["4711", "12", "13"])
     assert "Cell 4711: no spikes (model 4711: <no> such model)" in page.text
-    assert "Cell 12: no spikes" in page.text and "Library probe: not made" in page.text
-    assert "Cell 99: left out of the libraries, no spikes (model 99: does not fire)" in page.text
-    assert "does not fire) (" not in page.text  # once is enough
-    assert "Cell 88: left out of the libraries, no spikes (it was killed)" in page.text
+    assert "Cell 12: no spikes" in page.text and "Library probe: not made (no cell gave a template)" in page.text
+    assert "Cell 13: no spikes (numpy.exceptions.AxisError: axis 3 is wrong)" in page.text
     assert "Recording demo: not made" in page.text and "seed 7" in page.text
+    assert "Models that were left out" not in page.text
     assert all(source.startswith("data:") for source in page.loaded)
     assert list(results.glob(".*part*")) == []
+
+
+def test_models_that_failed_are_named_with_stage_and_reason(tmp_path):
+    """A failure is a result of its job. It is no missing result, and logs are not searched for it."""
+    results = tmp_path / "results"
+    write_log(results, "models/99/simulate_spikes.log", "error: of an earlier run\n")
+    write_failure(results / "intracellular" / "99.h5", Failure("99", "compile_mechanisms", "<Ih.mod> is unknown"))
+    page = write_run(results, ["99"], left_out=["88"])
+    assert "Model 99: no spikes, because model 99 failed in compile_mechanisms: <Ih.mod> is unknown" in page.text
+    assert "Model 88: left out by the configuration" in page.text
+    assert "of an earlier run" not in page.text and "Cell 99" not in page.text
+
+
+def test_a_failure_in_one_library_leaves_the_rest_of_the_cell(tmp_path, monkeypatch):
+    info = SimpleNamespace(cell_type="spiny", facts=CellFacts())
+    monkeypatch.setattr(contents, "read_currents", lambda path: SimpleNamespace(info=info))
+    monkeypatch.setattr(contents, "summary", lambda currents: {"n_spikes": 12})
+    path = tmp_path / "libraries" / "probe" / "cells" / "99.h5"
+    write_failure(path, Failure("99", "compute_eaps", "no pose was accepted"))
+    cell = contents.cell_facts(tmp_path, "99", ["probe"])
+    assert (cell.known["n_spikes"], cell.known["cell_type"]) == (12, "spiny") and cell.libraries == {} and cell.missing == []
+    assert cell.left_out == ["no templates in probe, because model 99 failed in compute_eaps: no pose was accepted"]
+
+
+def test_pictures_come_in_the_order_of_the_register_and_then_others(tmp_path):
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480)
+    for name in ("spikes", "morphology", "own_figure"):
+        (tmp_path / f"{name}.png").write_bytes(png)
+    (tmp_path / "spikes.txt").write_text("All spikes.\n")
+    found = pictures_in(tmp_path, "cells", Budget(tmp_path, 10**6))
+    assert [picture.title for picture in found] == ["Morphology", "Spikes, overlaid", "Own figure"]
+    assert [picture.caption for picture in found] == ["Morphology", "All spikes.", "Own figure"]
+    assert {(picture.width, picture.height) for picture in found} == {(640, 480)}

@@ -1,0 +1,60 @@
+"""Draw all figures of a rule, as the registers of figures and drawings say."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from allenrec.common.outcomes import Failure, failure_of
+
+from .drawings import DRAWINGS, Drawing, load_function
+from .register import Figure
+from .style import GREY, new_figure, save, styled
+
+
+def draw(rule: str, inputs: Sequence[str | Path], outputs: Sequence[str | Path]) -> None:
+    """Draw the figures of a rule and write each with its caption.
+
+    If the input says that a model failed, each figure is a card with the reason.
+
+    Parameters
+    ----------
+    rule : str
+        A key of `DRAWINGS`.
+    inputs : sequence of path
+        What the rule's reader takes.
+    outputs : sequence of path
+        A PNG for each figure of the rule, in the order of the register; the captions lie beside them.
+    """
+    drawing = DRAWINGS[rule]
+    failure = failure_of(inputs[0]) if "model" in drawing.wildcards else None
+    if failure is not None:
+        for figure, path in zip(drawing.figures, outputs, strict=True):
+            save(failure_card(figure, failure), path, f"This figure was not drawn, because {failure}")
+        return
+    values: dict[str, Any] = {}
+    with _opened(drawing, inputs) as data:
+        for figure, path in zip(drawing.figures, outputs, strict=True):
+            for name in figure.takes:
+                if name not in values:
+                    values[name] = load_function(name)(data)
+            plot = load_function(figure.function)
+            save(plot(data, *(values[name] for name in figure.takes)), path, figure.caption)
+
+
+def _opened(drawing: Drawing, inputs: Sequence[str | Path]) -> AbstractContextManager[Any]:
+    """Read what the figures of a rule are drawn from; files that stay open are closed at the end of the block."""
+    data = load_function(drawing.reader, "allenrec")(*inputs)
+    return data if hasattr(data, "__enter__") else nullcontext(data)
+
+
+@styled
+def failure_card(figure: Figure, failure: Failure) -> MatplotlibFigure:
+    """Return a small figure that says why a model has no such figure."""
+    card = new_figure(5.0, 1.6, f"{figure.title}  ·  model {failure.model}")
+    text = fill(f"Not drawn, because {failure}", 76)
+    card.text(0.02, 0.75, text, va="top", color=GREY)
+    return card

@@ -1,0 +1,80 @@
+"""The pictures of the report: those that lie in a folder of figures, with their captions, inside the page or linked from it."""
+
+import base64
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from allenrec.figures.register import pictures
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure on the page: its name, its heading, the content of `src`, its caption, and its size in pixels."""
+
+    name: str
+    title: str
+    src: str
+    caption: str
+    width: int
+    height: int
+    wide: bool = False
+
+
+class Budget:
+    """The room for pictures in a page. Pictures that do not fit are linked; `linked` counts them.
+
+    Parameters
+    ----------
+    folder : path
+        The folder of the page.
+    room : int
+        Bytes.
+    """
+
+    def __init__(self, folder: str | Path, room: int) -> None:
+        self.folder, self.room, self.linked = folder, room, 0
+
+    def source(self, path: Path) -> str:
+        """Return the content of `src` for a picture: the picture itself or, if there is no room, its address."""
+        size = path.stat().st_size * 4 // 3
+        if size > self.room:
+            self.linked += 1
+            return self.link(path)
+        self.room -= size
+        return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+    def link(self, path: Path) -> str:
+        """Return the address of a file relative to the page."""
+        return Path(os.path.relpath(path, self.folder)).as_posix()
+
+
+def pictures_in(folder: Path, kind: str, budget: Budget) -> list[Picture]:
+    """Return the pictures in a folder: those of the register in its order, then any others."""
+    known, there = pictures(kind), {path.stem: path for path in sorted(folder.glob("*.png"))}
+    names = [*(name for name in known if name in there), *(name for name in there if name not in known)]
+    return [_picture(kind, there[name], budget) for name in names]
+
+
+def pictures_of_cell(figures: Path, model: str, libraries: Sequence[str], budget: Budget) -> list[Picture]:
+    """Return the pictures of a cell: its own and, in the fourth place, its mean action potential on each probe."""
+    found = pictures_in(figures / "cells" / model, "cells", budget)
+    for library in libraries:
+        path = figures / "libraries" / library / "cells" / model / "mean_eap.png"
+        if path.exists():
+            where = f" on {library}" if len(libraries) > 1 else " on the probe"
+            found.insert(min(3, len(found)), _picture("eaps", path, budget, where))
+    return found
+
+
+def _picture(kind: str, path: Path, budget: Budget, where: str = "") -> Picture:
+    """Return the picture in a PNG file; its title ends with `where`."""
+    figure = pictures(kind).get(path.stem)
+    title = (figure.title if figure else path.stem.replace("_", " ").capitalize()) + where
+    with open(path, "rb") as file:
+        width, height = struct.unpack(">II", file.read(24)[16:])
+    text = path.with_suffix(".txt")
+    caption = text.read_text(encoding="utf-8").strip() if text.exists() else title
+    return Picture(path.stem, title, budget.source(path), caption, width, height, wide=figure is not None and figure.wide)

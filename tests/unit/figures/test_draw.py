@@ -1,0 +1,85 @@
+"""A rule draws all of its figures with their captions, or cards that say why a model failed."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from allenrec.common.outcomes import Failure, write_failure
+from allenrec.evaluation.tables import COLUMNS
+from allenrec.figures import draw as drawing
+from allenrec.figures.drawings import DRAWINGS, figure_outputs
+from allenrec.figures.register import caption
+from allenrec.intracellular.intracellular_file import Currents
+
+
+def outputs(folder, rule):
+    return [Path(path) for path in figure_outputs(str(folder), rule)]
+
+
+def test_figures_are_written_with_their_captions(cell, tmp_path, monkeypatch):
+    """The data is read once, and each function that figures take runs once."""
+    calls = []
+
+    def load(name, package="allenrec.figures"):
+        if name == DRAWINGS["plot_cell"].reader:
+            return lambda *paths: calls.append(paths) or cell
+        return load_function(name, package)
+
+    load_function = drawing.load_function
+    monkeypatch.setattr(drawing, "load_function", load)
+    paths = outputs(tmp_path, "plot_cell")
+    assert isinstance(cell, Currents)
+    drawing.draw("plot_cell", ["missing.h5"], paths)
+    assert calls == [("missing.h5",)]
+    assert {path.name for path in tmp_path.rglob("*.png")} == {path.name for path in paths}
+    for path in paths:
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert path.with_suffix(".txt").read_text(encoding="utf-8") == caption("cells", path.stem) + "\n"
+
+
+def test_values_that_several_figures_take_are_computed_once(noisy_recording, tmp_path, monkeypatch):
+    counts = dict.fromkeys(("snippets:cut_spikes", "snippets:measure_noise"), 0)
+
+    def load(name, package="allenrec.figures"):
+        if name == DRAWINGS["plot_recording"].reader:
+            return lambda path: noisy_recording
+        if name in counts:
+            counts[name] += 1
+            return load_function(name, package)
+        return lambda data, *values: drawn.append((name, len(values))) or "figure"
+
+    load_function, drawn = drawing.load_function, []
+    monkeypatch.setattr(drawing, "load_function", load)
+    monkeypatch.setattr(drawing, "save", lambda figure, path, caption: None)
+    drawing.draw("plot_recording", ["recording.h5"], outputs(tmp_path, "plot_recording"))
+    assert counts == dict.fromkeys(counts, 1)
+    assert ("spike_statistics:amplitude_histogram", 2) in drawn and ("recordings:raster", 0) in drawn
+
+
+@pytest.mark.parametrize("rule", ["plot_cell", "plot_mean_eap"])
+def test_figures_of_a_failed_model_say_why(rule, tmp_path):
+    write_failure(tmp_path / "4711.h5", Failure("4711", "simulate_spikes", "it does not fire at any step current"))
+    paths = outputs(tmp_path, rule)
+    drawing.draw(rule, [tmp_path / "4711.h5"], paths)
+    for path in paths:
+        assert path.exists()
+        assert "it does not fire at any step current" in path.with_suffix(".txt").read_text(encoding="utf-8")
+
+
+def test_a_card_shows_the_reason_in_full():
+    (figure,) = DRAWINGS["plot_mean_eap"].figures
+    reason = "no pose of 100,000 gave a template that is large enough; widen the limits or lower min_amp"
+    card = drawing.failure_card(figure, Failure("4711", "compute_eaps", reason))
+    assert "Mean EAP" in card.get_suptitle() and "4711" in card.get_suptitle()
+    assert reason in " ".join(card.texts[-1].get_text().split())
+
+
+def test_several_tables_make_one_figure(tmp_path):
+    tables = [tmp_path / f"{sorter}.csv" for sorter in ("simple", "kilosort4")]
+    for path in tables:
+        row = {"recording": "demo", "sorter": path.stem, "status": "failed", "message": "no GPU"}
+        pd.DataFrame([row]).reindex(columns=COLUMNS).to_csv(path, index=False)
+    (path,) = outputs(tmp_path, "plot_evaluation")
+    drawing.draw("plot_evaluation", tables, [path])
+    assert path.exists() and "spike sorters" in path.with_suffix(".txt").read_text(encoding="utf-8")

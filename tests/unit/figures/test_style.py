@@ -1,0 +1,51 @@
+"""All figures share one look, which nothing outside changes, and are the same bytes each time."""
+
+import matplotlib
+from matplotlib.figure import Figure
+from unit.figures.drawn import all_axes
+
+from allenrec.figures import cells, libraries, recordings, style
+
+CELL_FIGURES = (cells.morphology, cells.soma_trace, cells.spike_counts, cells.spike_overlay, cells.membrane_currents)
+
+
+def every_figure(cell, library, recording):
+    yield from (f(cell) for f in CELL_FIGURES)
+    yield libraries.amplitudes(library, 30.0)
+    yield from (f(library) for f in (libraries.poses, libraries.templates_on_probe, libraries.acceptance))
+    yield from (f(recording) for f in (recordings.raster, recordings.unit_templates, recordings.amplitudes))
+    yield recordings.traces(recording, *recordings.busiest_window(recording))
+
+
+def test_every_figure_is_titled_labelled_and_leaves_no_trace(cell, library, recording):
+    before = dict(matplotlib.rcParams)
+    for figure in every_figure(cell, library, recording):
+        assert isinstance(figure, Figure) and figure.dpi == 150 and figure.get_suptitle()
+        labels = [label for axes in all_axes(figure) for label in (axes.get_xlabel(), axes.get_ylabel()) if label]
+        dimensionless = ("number of spikes", "templates", "unit", "model", "signal-to-noise ratio")
+        assert labels and all("(" in label or label in dimensionless for label in labels), labels
+        for axes in all_axes(figure):
+            assert axes.has_data(), figure.get_suptitle()
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_the_same_figure_gives_the_same_bytes(cell, recording, tmp_path):
+    window = recordings.busiest_window(recording)
+    own_settings = {"font.size": 20, "lines.linewidth": 9, "xtick.labelsize": 20, "savefig.facecolor": "red"}
+    for name, settings in (("a", {}), ("b", own_settings)):
+        with matplotlib.rc_context(settings):
+            style.save(cells.morphology(cell), tmp_path / name / "cell.png")
+            style.save(recordings.traces(recording, *window), tmp_path / name / "traces.png")
+    for file in ("cell.png", "traces.png"):
+        content = (tmp_path / "a" / file).read_bytes()
+        assert content == (tmp_path / "b" / file).read_bytes()
+        assert content.startswith(b"\x89PNG") and b"Software" not in content
+    assert len(list(tmp_path.rglob("*.*"))) == 4
+
+
+def test_colours_are_distinct_and_do_not_depend_on_order():
+    chosen = style.colours(["spiny", "aspiny", "sparsely spiny", *"abcdefghij"])
+    assert len(set(chosen.values())) == 13
+    assert chosen == style.colours([*"jihgfedcba", "sparsely spiny", "aspiny", "spiny", "spiny"])
+    assert style.colours(["aspiny", "a"])["aspiny"] == chosen["aspiny"]
+    assert len(set(style.colours(range(19)).values())) == 19
