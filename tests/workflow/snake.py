@@ -32,6 +32,16 @@ def copy_workflow(folder):
     return folder
 
 
+def copy_compiled(origins, folder):
+    """Copy the kernels that numba compiled in copies of the workflow to another one, where they are valid: the sources there
+    have the same contents and times."""
+    for origin in origins:
+        for compiled in (origin / "scripts").rglob("*.nb[ic]"):
+            target = folder / compiled.relative_to(origin)
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy2(compiled, target)
+
+
 def snakemake(folder, *arguments, timeout=900):
     """Run `snakemake` in a folder with this interpreter; return the `CompletedProcess` with its output as text.
 

@@ -1,9 +1,10 @@
-"""Cell tables, and what is known of a cell: held against real metadata of the Allen Cell Types Database."""
+"""Cell tables, and what is known of a cell: held against made metadata, and against those of the Allen Cell Types Database."""
 
 import csv
 import json
 
 import pytest
+from made_data import archive_metadata, mouse_cells
 from support import ROOT
 
 from allenrec.cells.table import cell_facts, check_cell_type_column, describe_cell, read_cells, with_models, write_cells
@@ -118,10 +119,15 @@ def describe(row, metadata):
     return describe_cell(row, cell_facts(metadata))
 
 
+#: A made cell, the first of line Rbp4, and the id of its model
+CELL = next(cell for cell in mouse_cells() if cell["line_name"] == "Rbp4-Cre_KL100")
+MODEL, SPECIMEN = "491766131", str(CELL["specimen__id"])
+
+
 @pytest.fixture(scope="module")
-def metadata(shared_data):
-    """The metadata of a real archive."""
-    return json.loads((shared_data / "allen_zip_example" / "model_metadata.json").read_text())
+def metadata():
+    """The metadata of the archive of a made model."""
+    return archive_metadata(CELL, int(MODEL))
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +151,16 @@ def as_in_the_database(found):
     }
 
 
-def test_description_of_a_real_archive_is_that_of_the_database(metadata, database):
+def test_description_of_an_archive_is_that_of_the_cell(metadata):
+    """Held against the row of the cell table that the archive was made of."""
+    expected = {"model_id": MODEL, "specimen_id": SPECIMEN, "cell_type": "spiny"}
+    expected |= {"model_kind": "all active", "explained_variance": "0.784"}
+    assert describe(row(), metadata) == expected | as_in_the_database(CELL)
+
+
+def test_description_of_a_real_archive_is_that_of_the_database(shared_data, database):
     """Two ways of the same institute: the archive of a model, and the table of all cells."""
-    cell = describe(row(), metadata)
+    cell = describe(row(), json.loads((shared_data / "allen_zip_example" / "model_metadata.json").read_text()))
     expected = {"model_id": "491766131", "specimen_id": "488683425", "cell_type": "spiny"}
     expected |= {"model_kind": "all active", "explained_variance": "0.784"}
     assert cell == expected | as_in_the_database(database["488683425"])
@@ -160,11 +173,21 @@ def test_descriptions_of_the_wheel_models_are_those_of_the_database(models_folde
         assert {column: cell[column] for column in expected} == expected, folder.name
 
 
-def test_layer_and_area_of_every_structure(database):
+def check_structure(found):
+    structure = {"acronym": found["structure__acronym"], "name": found["structure__name"]}
+    cell = describe(row(cell_type="any"), {"specimen": {"structure": structure}})
+    assert (cell["area"], cell["layer"]) == (found["structure_parent__acronym"], found["structure__layer"])
+
+
+def test_layer_and_area_of_structures():
+    """Acronyms with a hyphen, names with a comma and without capitals, layers of one to three characters."""
+    for found in mouse_cells():
+        check_structure(found)
+
+
+def test_layer_and_area_of_every_structure_of_the_database(database):
     for found in database.values():
-        structure = {"acronym": found["structure__acronym"], "name": found["structure__name"]}
-        cell = describe(row(cell_type="any"), {"specimen": {"structure": structure}})
-        assert (cell["area"], cell["layer"]) == (found["structure_parent__acronym"], found["structure__layer"])
+        check_structure(found)
 
 
 def test_table_goes_before_the_metadata(metadata):
@@ -175,8 +198,8 @@ def test_table_goes_before_the_metadata(metadata):
 
 
 def test_specimen_must_be_the_same_on_both_sides(metadata):
-    assert describe(row(specimen_id="488683425"), metadata)["specimen_id"] == "488683425"
-    with pytest.raises(UserError, match="model 491766131: the cell table says specimen_id 7, its files say 488683425"):
+    assert describe(row(specimen_id=SPECIMEN), metadata)["specimen_id"] == SPECIMEN
+    with pytest.raises(UserError, match=f"model {MODEL}: the cell table says specimen_id 7, its files say {SPECIMEN}"):
         describe(row(specimen_id="7"), metadata)
 
 
