@@ -111,3 +111,18 @@ def finished(workflow, session):
         assert result.returncode == 0, result.stderr
 
     return made_once(session / "finished", make)
+
+
+@pytest.fixture(scope="session")
+def default_run(models_folder, mechanisms, session):
+    """A folder with the recording of the configuration as it comes, and all that it is made of. Not to be changed."""
+
+    def make(folder):
+        copy_workflow(folder)
+        copy_compiled([ROOT, session / "finished"], folder)
+        shutil.copytree(mechanisms, folder / "results" / "mechanisms" / mechanisms.name)
+        shutil.copytree(models_folder / "wheel", folder / "allen_models" / "wheel")
+        result = snakemake(folder, "--cores", "2", "recordings", "results/cells.csv")
+        assert result.returncode == 0, result.stderr
+
+    return made_once(session / "default_run", make)

@@ -3,10 +3,13 @@
 import ast
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from support import ROOT
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -161,10 +164,50 @@ def test_locks_name_no_host_and_have_hashes(name):
     assert len(packages) > 50 and all("--hash=sha256:" in package for package in packages)
 
 
+def requirements(lines):
+    """Package to version range, of lines as in a requirements file or in pyproject.toml."""
+    parts = (line.split("#")[0].strip() for line in lines)
+    found = [Requirement(part) for part in parts if part and not part.startswith("-")]
+    return {canonicalize_name(requirement.name): requirement.specifier for requirement in found}
+
+
+def requirements_in(name):
+    return requirements((ROOT / f"{name}.in").read_text(encoding="utf-8").splitlines())
+
+
 def test_every_dependency_has_its_reason_in_the_readme():
-    readme = (ROOT / "README.md").read_text()
-    for name in re.findall(r"^([A-Za-z0-9_]+)", (ROOT / "requirements.in").read_text(), re.MULTILINE):
-        assert f"| {name} |" in readme, name
+    named = re.findall(r"^\| ([A-Za-z0-9_.-]+) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert requirements_in("requirements").keys() - set(map(canonicalize_name, named)) == set()
+
+
+def test_package_has_the_dependencies_of_the_workflow():
+    """Those of pyproject.toml, extras included, are those of requirements.in, with the same ranges."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    found = requirements([*project["dependencies"], *(line for lines in extras.values() for line in lines)])
+    assert found.pop("allenrec") == ""  # an extra that names the others
+    assert found == requirements_in("requirements")
+    wanted = set(Requirement(next(line for line in extras["workflow"] if line.startswith("allenrec"))).extras)
+    assert wanted == extras.keys() - {"workflow"}
+
+
+def test_sorters_have_the_ranges_of_the_workflow():
+    common = requirements_in("requirements")
+    for name, specifier in requirements_in("requirements-evaluation").items():
+        assert specifier == common[name], name
+
+
+def test_version_is_the_same_everywhere():
+    """`allenrec.__version__` is the one place; pyproject.toml reads it."""
+    import allenrec
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["dynamic"] == ["version"] and "version" not in project["project"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "allenrec.__version__"}
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == allenrec.__version__
+    heading = re.search(r"^## \[([0-9.]+)\] - ([0-9-]+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert heading.groups() == (citation["version"], str(citation["date-released"]))
 
 
 def test_schema_and_tables_are_those_of_the_settings():
