@@ -14,8 +14,8 @@ run: $(VENV)/run
 evaluate: $(VENV)/run $(VENV)-evaluation/run
 	snakemake evaluate
 
-# Two at a time; the tests of a module stay together, because they share what they read.
-PYTEST := pytest -n $(or $(WORKERS),2) --dist loadscope
+# Two at a time; the tests of a module stay together, because they share what they read, in the order of tests/conftest.py.
+PYTEST := pytest -n $(or $(WORKERS),2) --dist loadscope --no-loadscope-reorder
 
 test: $(VENV)/test lint
 	$(PYTEST)

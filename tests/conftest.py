@@ -61,6 +61,11 @@ def shared_data():
     return INSTITUTE
 
 
+def pytest_collection_modifyitems(items):
+    """Let the long tests come first, so that no worker waits for another one at the end."""
+    items.sort(key=lambda item: item.path.is_relative_to(ROOT / "tests" / "unit"))
+
+
 def pytest_terminal_summary(terminalreporter):
     """Say in one line how many tests need data from outside of the repository."""
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if WITHOUT_DATA in str(report.longrepr)]

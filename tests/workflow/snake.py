@@ -33,13 +33,16 @@ def copy_workflow(folder):
 
 
 def copy_compiled(origins, folder):
-    """Copy the kernels that numba compiled in copies of the workflow to another one, where they are valid: the sources there
-    have the same contents and times."""
+    """Copy what Python and numba compiled in other copies of the workflow, so that it is not compiled again.
+
+    It is valid there, as the sources have the same contents and times.
+    """
     for origin in origins:
-        for compiled in (origin / "scripts").rglob("*.nb[ic]"):
+        for compiled in (origin / "scripts").rglob("__pycache__/*.*"):
             target = folder / compiled.relative_to(origin)
-            target.parent.mkdir(exist_ok=True)
-            shutil.copy2(compiled, target)
+            if (folder / compiled.parents[1].relative_to(origin)).is_dir() and compiled.suffix in (".pyc", ".nbi", ".nbc"):
+                target.parent.mkdir(exist_ok=True)
+                shutil.copy2(compiled, target)
 
 
 def snakemake(folder, *arguments, timeout=900):
