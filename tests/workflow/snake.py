@@ -38,6 +38,8 @@ def copy_compiled(origins, folder):
     It is valid there, as the sources have the same contents and times.
     """
     for origin in origins:
+        if origin == folder:
+            continue
         for compiled in (origin / "scripts").rglob("__pycache__/*.*"):
             target = folder / compiled.relative_to(origin)
             if (folder / compiled.parents[1].relative_to(origin)).is_dir() and compiled.suffix in (".pyc", ".nbi", ".nbc"):
