@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: run evaluate test test-slow test-faults test-slurm cluster lint docs lock clean
+.PHONY: run evaluate test check lint test-slow test-faults test-slurm cluster docs lock clean
 
 run: $(VENV)/run
 	snakemake
@@ -14,8 +14,15 @@ run: $(VENV)/run
 evaluate: $(VENV)/run $(VENV)-evaluation/run
 	snakemake evaluate
 
+# Two at a time; the tests of a module stay together, because they share what they read, in the order of tests/conftest.py.
+PYTEST := pytest -n $(or $(WORKERS),2) --dist loadscope --no-loadscope-reorder
+
 test: $(VENV)/test lint
-	pytest
+	$(PYTEST)
+
+# Before a commit: lint, and the unit tests of the packages that differ from the main branch.
+check: $(VENV)/test lint
+	@tests="$$(python tests/changed.py)" && if [ -n "$$tests" ]; then $(PYTEST) $$tests; else echo "No unit test to run"; fi
 
 test-slow: $(VENV)/test
 	pytest -m slow
@@ -37,6 +44,10 @@ lint: $(VENV)/test
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile rules
+	mypy
+	PYTHONPATH=scripts lint-imports --no-logo
+	codespell
+	python docs/configuration.py --check
 	snakemake --lint
 
 # For maintainers; the graph needs Graphviz.

@@ -1,5 +1,7 @@
 """Write config/schema.json and the tables of config/README.md from the settings; `make docs` runs it.
 
+With `--check` nothing is written; it fails if a file is not as it would be written.
+
 Between the markers of the README stand the tables; what is around them is written by hand.
 """
 
@@ -94,5 +96,11 @@ def readme():
 
 
 if __name__ == "__main__":
-    (ROOT / "config" / "schema.json").write_text(schema(), encoding="utf-8")
-    (ROOT / "config" / "README.md").write_text(readme(), encoding="utf-8")
+    made = {"schema.json": schema(), "README.md": readme()}
+    stale = [name for name, text in made.items() if (ROOT / "config" / name).read_text(encoding="utf-8") != text]
+    if sys.argv[1:] == ["--check"]:
+        if stale:
+            sys.exit(f"config/{' and config/'.join(stale)} are not those of the settings; `make docs` writes them")
+    else:
+        for name in stale:
+            (ROOT / "config" / name).write_text(made[name], encoding="utf-8")

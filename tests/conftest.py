@@ -1,39 +1,80 @@
-"""Real models and their compiled mechanisms, fetched and built once a session; a small workflow, and its results."""
+"""Real models with their compiled mechanisms, and a small workflow with its results.
+
+They are made once a session, for all workers. The wheel of bmtk and the mechanisms are kept from session to session, in
+pytest's cache: both are verified by digests when they are used again.
+"""
 
 import shutil
 
 import pytest
 import yaml
-from support import ROOT, WHEEL_MODELS
-from workflow.snake import copy_workflow, snakemake
+from support import ROOT, WHEEL_MODELS, made_once, session_folder
+from workflow.snake import copy_compiled, copy_workflow, snakemake
 
 from allenrec.models.mechanisms import compile_mechanisms
 from allenrec.models.sources import fetch_model
 from allenrec.settings.models import Models
 
+INSTITUTE = ROOT.parent / "shared" / "data"
+#: The reason of a skipped test that needs data of the Allen Institute
+WITHOUT_DATA = "data of the Allen Institute"
+
 
 @pytest.fixture(scope="session")
-def models_folder(tmp_path_factory):
+def session(tmp_path_factory):
+    """The temporary folder that all workers share."""
+    return session_folder(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def kept(request, session):
+    """A folder that is kept from session to session; without pytest's cache, one of this session."""
+    cache = getattr(request.config, "cache", None)
+    return cache.mkdir("models") if cache else session
+
+
+@pytest.fixture(scope="session")
+def models_folder(session, kept):
     """A folder with the five models of the bmtk wheel."""
-    folder = tmp_path_factory.mktemp("allen_models")
-    for model in WHEEL_MODELS:
-        fetch_model(model, folder, Models(sources=["bmtk"]))
-    return folder
+
+    def make(folder):
+        folder.mkdir()
+        if (kept / "wheel").exists():
+            shutil.copytree(kept / "wheel", folder / "wheel")
+        for model in WHEEL_MODELS:
+            fetch_model(model, folder, Models(sources=["bmtk"]))
+        shutil.copytree(folder / "wheel", kept / "wheel", dirs_exist_ok=True)
+
+    return made_once(session / "allen_models", make)
 
 
 @pytest.fixture(scope="session")
-def mechanisms(models_folder, tmp_path_factory):
+def mechanisms(models_folder, kept):
     """Their compiled mechanisms; all five share one set."""
-    return compile_mechanisms(models_folder / f"neuronal_model_{WHEEL_MODELS[0]}" / "modfiles", tmp_path_factory.mktemp("m"))
+    return compile_mechanisms(models_folder / f"neuronal_model_{WHEEL_MODELS[0]}" / "modfiles", kept / "mechanisms")
 
 
 @pytest.fixture(scope="session")
 def shared_data():
-    """Real data of the Allen Institute that are not part of the repository; tests that need them are skipped without."""
-    folder = ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("the shared data folder is not beside the repository")
-    return folder
+    """Data of the Allen Institute, which may not be part of the repository; tests that need them are skipped without."""
+    if not INSTITUTE.is_dir():
+        pytest.skip(WITHOUT_DATA)
+    return INSTITUTE
+
+
+def pytest_collection_modifyitems(items):
+    """Let the long tests come first, so that no worker waits for another one at the end."""
+    items.sort(key=lambda item: item.path.is_relative_to(ROOT / "tests" / "unit"))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say in one line how many tests need data from outside of the repository."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if WITHOUT_DATA in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} tests were skipped: they compare with data of the Allen Institute, which may not be in the "
+            f"repository and are not in {INSTITUTE}. All else is tested on made data."
+        )
 
 
 CONFIG = {
@@ -49,30 +90,45 @@ CONFIG = {
 
 
 @pytest.fixture(scope="session")
-def workflow(models_folder, mechanisms, tmp_path_factory):
-    """Make a folder with a small configuration, models and mechanisms, and what numba compiled in the first such folder."""
-    made = []
+def workflow(models_folder, mechanisms, tmp_path_factory, session):
+    """Make a folder with a small configuration, models and mechanisms, and the kernels that numba has compiled so far."""
 
     def make(name):
-        folder = tmp_path_factory.mktemp(name)
-        made.append(copy_workflow(folder))
-        for compiled in (made[0] / "scripts").rglob("*.nb[ic]"):
-            target = folder / compiled.relative_to(made[0])
-            if target != compiled:
-                target.parent.mkdir(exist_ok=True)
-                shutil.copy2(compiled, target)
+        return set_up(tmp_path_factory.mktemp(name))
+
+    def set_up(folder):
+        copy_workflow(folder)
+        copy_compiled([ROOT, session / "finished"], folder)
         (folder / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
         shutil.copytree(mechanisms, folder / "results" / "mechanisms" / mechanisms.name)
         shutil.copytree(models_folder / "wheel", folder / "allen_models" / "wheel")
         return folder
 
+    make.set_up = set_up
     return make
 
 
 @pytest.fixture(scope="session")
-def finished(workflow):
+def finished(workflow, session):
     """Such a folder with all its results, made on one core. Not to be changed."""
-    folder = workflow("one_core")
-    result = snakemake(folder, "--cores", "1")
-    assert result.returncode == 0, result.stderr
-    return folder
+
+    def make(folder):
+        result = snakemake(workflow.set_up(folder), "--cores", "1")
+        assert result.returncode == 0, result.stderr
+
+    return made_once(session / "finished", make)
+
+
+@pytest.fixture(scope="session")
+def default_run(models_folder, mechanisms, session):
+    """A folder with the recording of the configuration as it comes, and all that it is made of. Not to be changed."""
+
+    def make(folder):
+        copy_workflow(folder)
+        copy_compiled([ROOT, session / "finished"], folder)
+        shutil.copytree(mechanisms, folder / "results" / "mechanisms" / mechanisms.name)
+        shutil.copytree(models_folder / "wheel", folder / "allen_models" / "wheel")
+        result = snakemake(folder, "--cores", "2", "recordings", "results/cells.csv")
+        assert result.returncode == 0, result.stderr
+
+    return made_once(session / "default_run", make)

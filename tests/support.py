@@ -1,9 +1,12 @@
-"""What several tests need."""
+"""Helpers of several tests."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,3 +21,22 @@ def run_python(code, *arguments):
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout.splitlines()[-1]) if result.stdout.strip() else None
+
+
+def session_folder(tmp_path_factory):
+    """Return the temporary folder of the session, which all workers of pytest-xdist share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+def made_once(folder, make):
+    """Let the first worker that needs a folder make it, and the others wait for it; return the folder.
+
+    This is the pattern of pytest-xdist's documentation for session fixtures. `make` gets the path and creates the folder.
+    """
+    done = folder.with_name(f"{folder.name}.done")
+    with FileLock(f"{folder}.lock"):
+        if not done.exists():
+            make(folder)
+            done.touch()
+    return folder

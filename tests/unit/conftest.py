@@ -1,7 +1,7 @@
-"""Membrane currents of real models, simulated once a session: a process each, because NEURON keeps its cells globally."""
+"""Membrane currents of real models, simulated once for all workers: a process each, because NEURON keeps its cells globally."""
 
 import pytest
-from support import WHEEL_MODELS, run_python
+from support import WHEEL_MODELS, made_once, run_python
 
 from allenrec.intracellular.intracellular_file import read_currents
 from allenrec.libraries.build import build_cell_library
@@ -21,29 +21,33 @@ write_currents(path, simulate_model(folder, mechanisms, Intracellular(), specime
 
 
 @pytest.fixture(scope="session")
-def currents(models_folder, mechanisms, tmp_path_factory):
+def currents(models_folder, mechanisms, session):
     """The `Currents` of all five models of the wheel, by model id."""
-    folder = tmp_path_factory.mktemp("currents")
-    found = {}
-    for model in WHEEL_MODELS:
-        path = folder / f"{model}.h5"
-        run_python(SIMULATE, models_folder / f"neuronal_model_{model}", mechanisms, path)
-        found[model] = read_currents(path)
-    return found
+
+    def make(folder):
+        folder.mkdir()
+        for model in WHEEL_MODELS:
+            run_python(SIMULATE, models_folder / f"neuronal_model_{model}", mechanisms, folder / f"{model}.h5")
+
+    folder = made_once(session / "currents", make)
+    return {model: read_currents(folder / f"{model}.h5") for model in WHEEL_MODELS}
 
 
 @pytest.fixture(scope="session")
-def library_path(currents, tmp_path_factory):
+def library_path(currents, session):
     """A library of three real cells on Neuronexus-32, 40 templates each."""
-    folder = tmp_path_factory.mktemp("library")
-    settings = Library(probe="Neuronexus-32", n=40)
-    paths = []
-    for model, cell_type in LIBRARY_CELLS.items():
-        paths.append(folder / f"{model}.h5")
-        cell = {"model_id": model, "specimen_id": "1", "cell_type": cell_type, "layer": "5"}
-        build_cell_library(paths[-1], currents[model], cell, settings, name="test", seed=0)
-    concatenate_libraries(paths, folder / "templates.h5")
-    return folder / "templates.h5"
+
+    def make(folder):
+        folder.mkdir()
+        settings = Library(probe="Neuronexus-32", n=40)
+        paths = []
+        for model, cell_type in LIBRARY_CELLS.items():
+            paths.append(folder / f"{model}.h5")
+            cell = {"model_id": model, "specimen_id": "1", "cell_type": cell_type, "layer": "5"}
+            build_cell_library(paths[-1], currents[model], cell, settings, name="test", seed=0)
+        concatenate_libraries(paths, folder / "templates.h5")
+
+    return made_once(session / "library", make) / "templates.h5"
 
 
 @pytest.fixture(scope="session")

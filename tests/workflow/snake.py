@@ -32,6 +32,21 @@ def copy_workflow(folder):
     return folder
 
 
+def copy_compiled(origins, folder):
+    """Copy what Python and numba compiled in other copies of the workflow, so that it is not compiled again.
+
+    It is valid there, as the sources have the same contents and times.
+    """
+    for origin in origins:
+        if origin == folder:
+            continue
+        for compiled in (origin / "scripts").rglob("__pycache__/*.*"):
+            target = folder / compiled.relative_to(origin)
+            if (folder / compiled.parents[1].relative_to(origin)).is_dir() and compiled.suffix in (".pyc", ".nbi", ".nbc"):
+                target.parent.mkdir(exist_ok=True)
+                shutil.copy2(compiled, target)
+
+
 def snakemake(folder, *arguments, timeout=900):
     """Run `snakemake` in a folder with this interpreter; return the `CompletedProcess` with its output as text.
 

@@ -1,12 +1,12 @@
 """The Allen site as a source, through the whole workflow: a server on the loopback interface stands in for it."""
 
-import csv
 import json
 
 import pandas as pd
 import pytest
 import yaml
 from allen_server import AllenServer, archive_of
+from made_data import mouse_cells, sweep
 from workflow.snake import snakemake
 
 from allenrec.cells.table import read_cells
@@ -14,13 +14,6 @@ from allenrec.libraries.library_file import read_library
 from allenrec.recordings.formats.recording_file import read_recording
 
 SPECIMENS = {"473863510": "314804042", "473863035": "318808427", "472912177": "330080937"}
-
-
-def sweep(picoamperes, spikes):
-    return {"stimulus_name": "Long Square", "stimulus_duration": 0.999995, "num_spikes": spikes} | {
-        "stimulus_absolute_amplitude": picoamperes
-    }
-
 
 #: What the models do at these steps, so that they pass; but 473863035 is said to have fired twice
 RECORDED = {
@@ -115,9 +108,9 @@ def test_cells_by_specimen_are_compared_with_the_recorded_ones_and_flags_travel(
     assert len(server.requests) == asked  # the answers are kept
 
 
-def test_question_is_asked_once_on_demand(server, configured, shared_data):
-    with open(shared_data / "allen_cells_mouse.csv", newline="", encoding="utf-8") as file:
-        server.cells = [row | {"specimen__id": int(row["Cell_id"])} for row in csv.DictReader(file)]
+def test_question_is_asked_once_on_demand(server, configured):
+    """The site lists the models of three cells only, of which two answer; the made cells that answer too are left out."""
+    server.cells = mouse_cells()
     query = {"dendrite_type": "spiny", "layer": ["2/3", 5], "kind": "perisomatic"}
     folder = configured("question", cells={"query": query})
     result = snakemake(folder, *ARGUMENTS, "--dry-run")

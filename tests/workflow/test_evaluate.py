@@ -66,11 +66,9 @@ def test_missing_sorters_are_one_line_before_anything_runs(tmp_path):
 
 
 @pytest.mark.slow
-def test_acceptance_of_the_physics(models_folder, mechanisms, tmp_path):
+def test_acceptance_of_the_physics(default_run, tmp_path):
     """The default recording and sorter: units with an SNR above 5 have a mean accuracy of 0.9 or more."""
-    folder = copy_workflow(tmp_path / "run")
-    shutil.copytree(mechanisms, folder / "results" / "mechanisms" / mechanisms.name)
-    shutil.copytree(models_folder / "wheel", folder / "allen_models" / "wheel")
+    folder = shutil.copytree(default_run, tmp_path / "run", symlinks=True)
     assert (folder / "config" / "config.yaml").read_bytes() == (ROOT / "config" / "config.yaml").read_bytes()
     result = snakemake(folder, "evaluate", "--cores", "2")
     assert result.returncode == 0, result.stderr

@@ -3,10 +3,13 @@
 import ast
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from support import ROOT
 
 from allenrec.figures.drawings import DRAWINGS
@@ -74,7 +77,7 @@ def scripts_of_environments():
     for path in sorted((ROOT / "rules").glob("*.smk")):
         text = path.read_text(encoding="utf-8")
         for rule in re.split(r"^rule ", text, flags=re.MULTILINE)[1:]:
-            environment, script = re.search(r"envs/(\w+)\.yaml", rule), re.search(r"scripts/(\w+)\.py", rule)
+            environment, script = re.search(r"envs/(\w+)\.yaml", rule), re.search(r"scripts/([\w/]+)\.py", rule)
             if environment and script:
                 yield environment[1], script[1]
 
@@ -89,29 +92,18 @@ def test_conda_environments_hold_what_their_rules_import(environment, script):
 
 
 def scripts_with_code():
-    """Each rule's script, and the modules that the rule names as its code."""
+    """Each rule's script, and the script whose code is in the rule's `params`."""
     for path in sorted((ROOT / "rules").glob("*.smk")):
         for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
-            script, code = (
-                re.search(r"^        \"\.\./scripts/(\w+)\.py", rule, re.MULTILINE),
-                re.search(r"code=code\((.*?)\)", rule, re.DOTALL),
-            )
+            script = re.search(r"^        \"\.\./scripts/([\w/]+\.py)", rule, re.MULTILINE)
+            code = re.search(r"code=code\(\"([\w/]+\.py)\"", rule)
             if script and code:
-                yield script[1], tuple(re.findall(r"[\w/.]+", code[1]))
-
-
-#: Modules that change no result: settings are checked again in a job, and come as `params`
-WITHOUT_EFFECT = {"settings", "errors.py", "figures/__init__.py"}
+                yield script[1], code[1]
 
 
 @pytest.mark.parametrize(("script", "code"), scripts_with_code())
-def test_rules_run_again_when_what_their_scripts_import_changes(script, code):
-    library = ROOT / "scripts" / "allenrec"
-    imported = {path for path in modules_of(ROOT / "scripts" / f"{script}.py") if path.is_relative_to(library)}
-    # Parts of another kind are folders and files that are not Python.
-    named = modules_of(*(path for part in code if (path := library / f"{part}.py").exists()))
-    without_code = {path.relative_to(library) for path in imported - named}
-    assert {str(path) for path in without_code if not {str(path), path.parts[0]} & WITHOUT_EFFECT} == set()
+def test_rules_run_again_when_the_code_of_their_script_changes(script, code):
+    assert code == script
 
 
 def rules_with_resources():
@@ -166,10 +158,50 @@ def test_locks_name_no_host_and_have_hashes(name):
     assert len(packages) > 50 and all("--hash=sha256:" in package for package in packages)
 
 
+def requirements(lines):
+    """Package to version range, of lines as in a requirements file or in pyproject.toml."""
+    parts = (line.split("#")[0].strip() for line in lines)
+    found = [Requirement(part) for part in parts if part and not part.startswith("-")]
+    return {canonicalize_name(requirement.name): requirement.specifier for requirement in found}
+
+
+def requirements_in(name):
+    return requirements((ROOT / f"{name}.in").read_text(encoding="utf-8").splitlines())
+
+
 def test_every_dependency_has_its_reason_in_the_readme():
-    readme = (ROOT / "README.md").read_text()
-    for name in re.findall(r"^([A-Za-z0-9_]+)", (ROOT / "requirements.in").read_text(), re.MULTILINE):
-        assert f"| {name} |" in readme, name
+    named = re.findall(r"^\| ([A-Za-z0-9_.-]+) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert requirements_in("requirements").keys() - set(map(canonicalize_name, named)) == set()
+
+
+def test_package_has_the_dependencies_of_the_workflow():
+    """Those of pyproject.toml, extras included, are those of requirements.in, with the same ranges."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    found = requirements([*project["dependencies"], *(line for lines in extras.values() for line in lines)])
+    assert found.pop("allenrec") == ""  # an extra that names the others
+    assert found == requirements_in("requirements")
+    wanted = set(Requirement(next(line for line in extras["workflow"] if line.startswith("allenrec"))).extras)
+    assert wanted == extras.keys() - {"workflow"}
+
+
+def test_sorters_have_the_ranges_of_the_workflow():
+    common = requirements_in("requirements")
+    for name, specifier in requirements_in("requirements-evaluation").items():
+        assert specifier == common[name], name
+
+
+def test_version_is_the_same_everywhere():
+    """`allenrec.__version__` is the one place; pyproject.toml reads it."""
+    import allenrec
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["project"]["dynamic"] == ["version"] and "version" not in project["project"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "allenrec.__version__"}
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == allenrec.__version__
+    heading = re.search(r"^## \[([0-9.]+)\] - ([0-9-]+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert heading.groups() == (citation["version"], str(citation["date-released"]))
 
 
 def test_schema_and_tables_are_those_of_the_settings():

@@ -11,7 +11,6 @@ import time
 import h5py
 import numpy as np
 import pandas as pd
-import pytest
 import spikeinterface
 import yaml
 from support import ROOT
@@ -46,33 +45,39 @@ def test_second_run_finds_nothing_to_do(finished):
     assert time.perf_counter() - start < 60  # a hang, not a measurement; docs/benchmarks.md has that
 
 
-def test_two_cores_give_the_same_bytes(finished, workflow):
-    folder = workflow("two_cores")
-    result = snakemake(folder, "--cores", "2")
-    assert result.returncode == 0, result.stderr
-    assert_equal_datasets(folder, finished)
+#: Moments at which a run is killed: as soon as such a file is there
+MOMENTS = ("results/intracellular/*.h5", "results/libraries/neuronexus/templates.h5")
 
 
-@pytest.mark.parametrize("moment", ["results/intracellular/*.h5", "results/libraries/neuronexus/templates.h5"])
-def test_killed_and_resumed_run_gives_the_same_bytes(moment, finished, workflow):
-    """SIGKILL to the main process and its jobs, as soon as a file of the named stage is there."""
+def test_run_on_two_cores_that_is_killed_twice_gives_the_same_bytes(finished, workflow):
+    """SIGKILL to the main process and its jobs, as soon as a file of either stage is there; then the run goes on.
+
+    It takes as long as a whole run. That two cores give the bytes of one is the same comparison, so it has no run of its own;
+    `make test-faults` kills runs at twenty more moments, each once.
+    """
     folder = workflow("killed")
-    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
-    process = subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    deadline = time.monotonic() + 120
-    while not list(folder.glob(moment)) and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert list(folder.glob(moment)) and not (folder / "results" / "recordings" / "demo" / "recording.h5").exists()
-    # The lock of a killed run is Snakemake's own, and taken away as it says.
-    assert snakemake(folder, "--unlock").returncode == 0
+    for moment in MOMENTS:
+        kill_when_there(folder, moment)
+        assert list(folder.glob(moment)) and not (folder / "results" / "recordings" / "demo" / "recording.h5").exists()
+        # The lock of a killed run is Snakemake's own, and taken away as it says.
+        assert snakemake(folder, "--unlock").returncode == 0
     result = snakemake(folder, "--cores", "2")
     assert result.returncode == 0, result.stderr
     assert_equal_datasets(folder, finished)
     assert not list((folder / "results").rglob(".*part*"))
+
+
+def kill_when_there(folder, pattern):
+    """Run the workflow on two cores; kill it as soon as a file matches the pattern."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    process = subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    deadline = time.monotonic() + 300
+    while not list(folder.glob(pattern)) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def test_other_formats_without_the_file_that_they_are_written_from(finished, tmp_path):

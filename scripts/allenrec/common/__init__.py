@@ -1,1 +1,1 @@
-"""What all stages share."""
+"""Modules that all stages share."""

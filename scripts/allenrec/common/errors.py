@@ -1,8 +1,8 @@
-"""The one exception for people's mistakes."""
+"""The exceptions that are shown to users."""
 
 
 class UserError(Exception):
-    """A mistake in a configuration, a table, a file or a model that a person can put right.
+    """A mistake in a configuration, a table, a file or a model that the user can correct.
 
     Its text is one message: what is wrong, where, and what would be right. It is shown without a traceback.
     """

@@ -1,24 +1,37 @@
 """The log of a job: what Python and C print, progress, and why it failed."""
 
+import io
 import os
 import sys
 import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TextIO
 
 from allenrec.common.errors import UserError
 
-#: Sums of BLAS have other bits with other numbers of threads, and a job has as many as there are cores. What gains by
-#: threads has its own. It counts because NumPy is imported after this.
+#: Variables that let BLAS compute with one thread. Its sums differ in their last bits with the number of threads, which would
+#: be the number of cores; code that gains by threads starts its own. They have to be set before NumPy is imported.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @contextmanager
-def job_log(snakemake):
+def job_log(snakemake: Any) -> Iterator[TextIO]:
     """Send everything that a rule's script prints to the rule's log; end a failed job with exit code 1.
 
-    A person's mistake and a fault of the world are one line in the log, any other fault a traceback. File descriptors are
-    redirected, not just `sys.stdout`: NEURON prints from C. Yields the terminal, for the few words that belong there.
+    A mistake of the user and an error of the environment, such as a full disk, are logged in one line; any other error with its
+    traceback. File descriptors are redirected, not just `sys.stdout`, because NEURON prints from C.
+
+    Parameters
+    ----------
+    snakemake : snakemake.script.Snakemake
+        The object that Snakemake gives to a script.
+
+    Yields
+    ------
+    file
+        The terminal, for the few words that belong there.
     """
     os.environ.update(ONE_THREAD)
     path = Path(snakemake.log[0])
@@ -27,10 +40,11 @@ def job_log(snakemake):
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
             os.dup2(log.fileno(), stream.fileno())
-            stream.reconfigure(line_buffering=True)
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(line_buffering=True)
         try:
             yield terminal
-        except (UserError, OSError) as error:  # a mistake, or a fault of the world such as a full disk
+        except (UserError, OSError) as error:
             _last_words(f"error: {error}", terminal)
             sys.exit(1)
         except Exception:
@@ -38,8 +52,8 @@ def job_log(snakemake):
             sys.exit(1)
 
 
-def _last_words(text, terminal):
-    """Put them into the log or, where the disk is so full that not even that works, on the terminal."""
+def _last_words(text: str, terminal: TextIO) -> None:
+    """Print a text to the log or, where the disk is so full that not even that works, to the terminal."""
     try:
         print(text, file=sys.stderr, flush=True)
     except OSError:

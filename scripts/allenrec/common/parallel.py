@@ -1,32 +1,39 @@
 """Work of several threads, with results in order."""
 
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-def in_order(function, items, threads, at_once=None):
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int, at_once: int | None = None
+) -> Iterator[Result]:
     """Yield `function(item)` for each item, in order.
 
-    The items may be endless. Work that is not asked for any more is given up.
+    The items may be endless. When the caller stops asking, work that has not begun is cancelled.
 
     Parameters
     ----------
     function : callable
     items : iterable
     threads : int
-        How many compute; of one, nothing is computed before it is asked for.
+        How many threads compute. With one, nothing is computed before it is asked for.
     at_once : int, optional
-        How many items are being computed, wait to be taken or are in use; twice as many as threads.
+        Maximum number of items that are being computed, wait to be taken or are in use; by default twice as many as threads.
     """
     if threads == 1:
         yield from map(function, items)
         return
-    pool, items = ThreadPoolExecutor(threads), iter(items)
+    pool, remaining = ThreadPoolExecutor(threads), iter(items)
     try:
-        pending = deque(pool.submit(function, item) for item in islice(items, at_once or 2 * threads))
+        pending = deque(pool.submit(function, item) for item in islice(remaining, at_once or 2 * threads))
         while pending:
             yield pending.popleft().result()
-            pending.extend(pool.submit(function, item) for item in islice(items, 1))
+            pending.extend(pool.submit(function, item) for item in islice(remaining, 1))
     finally:
         pool.shutdown(cancel_futures=True)

@@ -307,7 +307,7 @@ def membrane_currents(currents: Currents) -> Figure:
     return figure
 
 
-def _draw_image(axes: Axes, rows: NDArray[np.floating], time: NDArray[np.float64]) -> tuple[AxesImage, list[float]]:
+def _draw_image(axes: Axes, rows: NDArray[np.floating], time: NDArray[np.floating]) -> tuple[AxesImage, list[float]]:
     """Draw the currents of segments (n_segments, n_t) as an image; return it and the ticks of its colour bar."""
     largest = float(np.abs(rows).max())
     linear = max(float(np.percentile(np.abs(rows).max(axis=1), 20)), 1e-4 * largest)

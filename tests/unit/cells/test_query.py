@@ -1,11 +1,11 @@
-"""Questions about cells, with the real table of the mouse cells, and with a server that answers as the Allen site does."""
+"""Questions about cells: on made cells, on the real ones, and on a server that answers as the Allen site does."""
 
 import csv
-import json
 import re
 
 import pytest
 from allen_server import AllenServer
+from made_data import ALL_ACTIVE, COUNTS, PERISOMATIC, mouse_cells, site_model, sweep
 
 from allenrec.cells.query import COLUMNS, ask, choose_model, find_cells, find_models, load_cell_table, matching
 from allenrec.cells.table import CellRow, ChosenModel, read_cells
@@ -13,13 +13,16 @@ from allenrec.common.errors import UserError
 from allenrec.models.sources.allen_api import AllenApi, Refused
 from allenrec.settings.models import Allen, Cells, Models, Query
 
-PERISOMATIC, ALL_ACTIVE = 329230710, 491455321
-COUNTS = {PERISOMATIC: "m__biophys_perisomatic", ALL_ACTIVE: "m__biophys_all_active"}
+
+@pytest.fixture(scope="module")
+def cells():
+    """Made mouse cells, as the site sends them: numbers as numbers."""
+    return mouse_cells()
 
 
 @pytest.fixture(scope="module")
-def mouse_cells(shared_data):
-    """The mouse cells of the Allen Cell Types Database as the site sends them: numbers as numbers."""
+def database(shared_data):
+    """The mouse cells of the Allen Cell Types Database, in the same form."""
     with open(shared_data / "allen_cells_mouse.csv", newline="", encoding="utf-8") as file:
         rows = [{column: value.strip('"') for column, value in row.items()} for row in csv.DictReader(file)]
     for row in rows:
@@ -29,18 +32,16 @@ def mouse_cells(shared_data):
 
 
 @pytest.fixture
-def server(mouse_cells, shared_data):
-    """A site with the mouse cells; each model's id is that of its cell and a digit."""
-    stored = json.loads((shared_data / "allen_api" / "neuronal_model_472451419.json").read_text())["msg"][0]
+def server(cells):
+    """A site with the made cells; each model's id is that of its cell and a digit."""
     server = AllenServer()
-    server.cells = mouse_cells
+    server.cells = cells
     server.models = [
-        stored
-        | {"id": 10 * cell["specimen__id"] + digit, "specimen_id": cell["specimen__id"], "neuronal_model_template_id": template}
-        | {"neuronal_model_runs": [{"explained_variance_ratio": (cell["specimen__id"] % 1000) / 1000}]}
-        for cell in mouse_cells
+        site_model(10 * specimen + digit, specimen, template, specimen % 1000 / 1000, [sweep(110.000002162547, 2)])
+        for cell in cells
         for digit, (template, column) in enumerate(COUNTS.items())
         if cell[column]
+        for specimen in [cell["specimen__id"]]
     ]
     yield server
     server.close()
@@ -57,37 +58,43 @@ def site(server):
     return Allen(url=server.url, timeout=1, retries=0, backoff=0)
 
 
-@pytest.mark.parametrize(
-    ("question", "count"),
-    [
-        ({"kind": "perisomatic"}, 195),
-        ({"kind": "perisomatic", "dendrite_type": "aspiny"}, 75),
-        ({"kind": "perisomatic", "dendrite_type": "sparsely spiny"}, 4),
-        ({"kind": "perisomatic", "dendrite_type": "spiny"}, 116),
-        ({"kind": "all active"}, 107),
-        ({"kind": "all active", "dendrite_type": "aspiny"}, 60),
-        ({"kind": "all active", "dendrite_type": "sparsely spiny"}, 3),
-        ({"kind": "all active", "dendrite_type": ["spiny"]}, 44),
-        ({"kind": "best"}, 207),
-        ({"kind": "perisomatic", "layer": "5"}, 74),
-        ({"kind": "perisomatic", "layer": "4"}, 70),
-        ({"kind": "perisomatic", "layer": "2/3"}, 28),
-        ({"kind": "perisomatic", "layer": "6a"}, 22),
-        ({"kind": "perisomatic", "layer": "1"}, 1),
-        ({"kind": "perisomatic", "layer": ["4", "5"]}, 144),
-        ({"kind": "perisomatic", "line": "Rorb"}, 38),
-        ({"kind": "perisomatic", "line": "pvalb"}, 29),
-        ({"kind": "perisomatic", "line": "Sst-IRES-Cre"}, 25),
-        ({"kind": "perisomatic", "line": "Scnn1a-Tg3"}, 15),
-        ({"kind": "perisomatic", "line": "Scnn1a-Tg2"}, 13),
-        ({"kind": "perisomatic", "line": "Ntsr1"}, 8),
-        ({"kind": "perisomatic", "species": "mus musculus"}, 195),
-    ],
-    ids=str,
-)
-def test_counts_of_the_database(mouse_cells, question, count):
-    """The numbers were counted by others."""
-    assert len(matching(mouse_cells, Query(**question))) == count
+#: A question, how many made cells answer it (counted in `made_data.GROUPS` and the wheel's five), and how many of the database
+COUNTED = [
+    ({"kind": "perisomatic"}, 39, 195),
+    ({"kind": "perisomatic", "dendrite_type": "aspiny"}, 14, 75),
+    ({"kind": "perisomatic", "dendrite_type": "sparsely spiny"}, 2, 4),
+    ({"kind": "perisomatic", "dendrite_type": "spiny"}, 23, 116),
+    ({"kind": "all active"}, 19, 107),
+    ({"kind": "all active", "dendrite_type": "aspiny"}, 6, 60),
+    ({"kind": "all active", "dendrite_type": "sparsely spiny"}, 1, 3),
+    ({"kind": "all active", "dendrite_type": ["spiny"]}, 12, 44),
+    ({"kind": "best"}, 43, 207),
+    ({"kind": "perisomatic", "layer": "5"}, 14, 74),
+    ({"kind": "perisomatic", "layer": "4"}, 14, 70),
+    ({"kind": "perisomatic", "layer": "2/3"}, 7, 28),
+    ({"kind": "perisomatic", "layer": "6a"}, 3, 22),
+    ({"kind": "perisomatic", "layer": "1"}, 1, 1),
+    ({"kind": "perisomatic", "layer": ["4", "5"]}, 28, 144),
+    ({"kind": "perisomatic", "line": "Rorb"}, 10, 38),
+    ({"kind": "perisomatic", "line": "pvalb"}, 10, 29),
+    ({"kind": "perisomatic", "line": "Sst-IRES-Cre"}, 4, 25),
+    ({"kind": "perisomatic", "line": "Scnn1a-Tg3"}, 3, 15),
+    ({"kind": "perisomatic", "line": "Scnn1a-Tg2"}, 3, 13),
+    ({"kind": "perisomatic", "line": "Ntsr1"}, 2, 8),
+    ({"kind": "perisomatic", "species": "mus musculus"}, 39, 195),
+]
+
+
+@pytest.mark.parametrize(("question", "count"), [case[:2] for case in COUNTED], ids=str)
+def test_counts_of_the_made_cells(cells, question, count):
+    assert len(matching(cells, Query(**question))) == count
+
+
+def test_counts_of_the_database(database):
+    """The numbers in the facts, which were counted by others."""
+    assert len(database) == 1920
+    for question, _, count in COUNTED:
+        assert len(matching(database, Query(**question))) == count, question
 
 
 @pytest.mark.parametrize(
@@ -101,18 +108,18 @@ def test_counts_of_the_database(mouse_cells, question, count):
     ],
     ids=str,
 )
-def test_question_that_nothing_answers_says_what_there_is(mouse_cells, question, expected):
+def test_question_that_nothing_answers_says_what_there_is(cells, question, expected):
     with pytest.raises(UserError, match=expected):
-        matching(mouse_cells, Query(**question, kind="perisomatic"))
+        matching(cells, Query(**question, kind="perisomatic"))
 
 
-def test_answer_is_a_table_with_what_is_known_of_each_cell(api, site, mouse_cells, tmp_path):
+def test_answer_is_a_table_with_what_is_known_of_each_cell(api, site, cells, tmp_path):
     question = {"dendrite_type": "aspiny", "layer": "5", "line": "Pvalb", "kind": "all active", "species": "Mus musculus"}
     table = tmp_path / "cells.tsv"
     assert ask(table, Query(**question, max=4), site).startswith(f"{table}: 4 cells")
     rows = [row.columns() for row in read_cells(table)]
     assert tuple(rows[0]) == COLUMNS and len(rows) == 4
-    by_specimen = {str(cell["specimen__id"]): cell for cell in mouse_cells}
+    by_specimen = {str(cell["specimen__id"]): cell for cell in cells}
     for row in rows:
         cell = by_specimen[row["specimen_id"]]
         assert row["model_id"] == row["specimen_id"] + "1" and row["kind"] == "all active"
@@ -124,7 +131,7 @@ def test_answer_is_a_table_with_what_is_known_of_each_cell(api, site, mouse_cell
     everything = find_cells(api, Query(**question))
     assert variances == sorted(variances, reverse=True)
     assert variances == [float(row.others["explained_variance"]) for row in everything[:4]]
-    assert len(everything) == len(matching(mouse_cells, Query(**question)))
+    assert len(everything) == len(matching(cells, Query(**question)))
     at_least = find_cells(api, Query(**question, min_explained_variance=variances[1]))
     assert [row.model_id for row in at_least] == [row["model_id"] for row in rows[:2]]
 
@@ -132,8 +139,8 @@ def test_answer_is_a_table_with_what_is_known_of_each_cell(api, site, mouse_cell
 @pytest.mark.parametrize("page", [50, 1000])
 def test_answers_come_whole_from_a_server_that_sends_pages(api, server, page):
     server.page = page
-    assert len(api.cells()) == 1920
-    assert len(find_cells(api, Query(kind="best"))) == 207
+    assert len(api.cells()) == 123
+    assert len(find_cells(api, Query(kind="best"))) == 43
 
 
 @pytest.mark.parametrize("faults", [[500, 503, None], ["refuse include"]], ids=str)
@@ -191,12 +198,10 @@ def only_perisomatic(cells):
     return next(str(cell["specimen__id"]) for cell in cells if cell[peri] and not cell[active])
 
 
-def test_specimens_of_a_table_get_their_models_once(server, site, mouse_cells, tmp_path):
+def test_specimens_of_a_table_get_their_models_once(server, site, cells, tmp_path):
     """Two models of one cell side by side, a cell by default, and a model that is named; a second time nobody is asked."""
-    both = next(str(cell["specimen__id"]) for cell in mouse_cells if all(cell[column] for column in COUNTS.values()))
-    other = next(
-        str(cell["specimen__id"]) for cell in mouse_cells if cell[COUNTS[PERISOMATIC]] and not cell[COUNTS[ALL_ACTIVE]]
-    )
+    both = next(str(cell["specimen__id"]) for cell in cells if all(cell[column] for column in COUNTS.values()))
+    other = next(str(cell["specimen__id"]) for cell in cells if cell[COUNTS[PERISOMATIC]] and not cell[COUNTS[ALL_ACTIVE]])
     path = tmp_path / "cells.tsv"
     rows = [("", both, "perisomatic"), ("", both, "all active"), ("", other, ""), ("7", "", "")]
     path.write_text("model_id\tspecimen_id\tkind\n" + "".join("\t".join(row) + "\n" for row in rows))
@@ -214,8 +219,8 @@ def test_specimens_of_a_table_get_their_models_once(server, site, mouse_cells, t
     assert len(server.requests) == asked + 2
 
 
-def test_cell_without_such_a_model_says_which_it_has(server, api, mouse_cells):
-    only = only_perisomatic(mouse_cells)
+def test_cell_without_such_a_model_says_which_it_has(server, api, cells):
+    only = only_perisomatic(cells)
     expected = re.escape(f"specimen {only} has no all active model on the Allen site; biophysical ones: {only}0 (perisomatic)")
     with pytest.raises(UserError, match=expected):
         find_models(api, [CellRow("", only)], "all active")

@@ -1,8 +1,7 @@
-"""Cell tables, and their rows joined with real metadata of the Allen Cell Types Database."""
-
-import json
+"""Cell tables, and what is known of a cell: held against made metadata, and against those of the Allen Cell Types Database."""
 
 import pytest
+from made_data import archive_metadata, mouse_cells
 from support import ROOT
 
 from allenrec.cells.table import (
@@ -127,16 +126,21 @@ def describe(row, metadata):
     return describe_cell(row, cell_facts(metadata))
 
 
+#: A made cell, the first of line Rbp4, and the id of its model
+CELL = next(cell for cell in mouse_cells() if cell["line_name"] == "Rbp4-Cre_KL100")
+MODEL, SPECIMEN = "491766131", str(CELL["specimen__id"])
+
+
 @pytest.fixture(scope="module")
-def metadata(shared_data):
-    """The metadata of a real archive."""
-    return json.loads((shared_data / "allen_zip_example" / "model_metadata.json").read_text())
+def metadata():
+    """The metadata of the archive of a made model."""
+    return archive_metadata(CELL, int(MODEL))
 
 
 def test_description_is_the_row_with_the_facts(metadata):
     facts = cell_facts(metadata).columns()
-    assert facts["dendrite_type"] == "spiny" and facts["specimen_id"] == "488683425"
-    assert describe(row(), metadata) == {"model_id": "491766131", "cell_type": "spiny"} | facts
+    assert facts["dendrite_type"] == "spiny" and facts["specimen_id"] == SPECIMEN
+    assert describe(row(), metadata) == {"model_id": MODEL, "cell_type": "spiny"} | facts
 
 
 def test_table_goes_before_the_metadata(metadata):
@@ -147,8 +151,8 @@ def test_table_goes_before_the_metadata(metadata):
 
 
 def test_specimen_must_be_the_same_on_both_sides(metadata):
-    assert describe(row(specimen_id="488683425"), metadata)["specimen_id"] == "488683425"
-    with pytest.raises(UserError, match="model 491766131: the cell table says specimen_id 7, its files say 488683425"):
+    assert describe(row(specimen_id=SPECIMEN), metadata)["specimen_id"] == SPECIMEN
+    with pytest.raises(UserError, match=f"model {MODEL}: the cell table says specimen_id 7, its files say {SPECIMEN}"):
         describe(row(specimen_id="7"), metadata)
 
 

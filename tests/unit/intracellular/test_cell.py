@@ -1,7 +1,10 @@
 """The faithful cell is compared with the numbers that AllenSDK gives."""
 
+import shutil
+
 import numpy as np
 import pytest
+from made_data import legacy_all_active_model
 from support import run_python
 
 #: AllenSDK: rest (mV), and spikes at 0.2, 0.3 and 0.5 nA from 500 to 1000 ms, dt 0.025 ms, upward crossings of -20 mV
@@ -63,34 +66,34 @@ def test_stub_runs_along_the_reconstructed_axon(models_folder, mechanisms):
 
 
 ALL_ACTIVE = """
-import json, shutil
-from pathlib import Path
+import json
 from allenrec.intracellular.cell import load_cell
 from allenrec.intracellular.search import spike_peaks
 from allenrec.intracellular.simulation import step_response
-shared, modfiles, mechanisms, work, axon = sys.argv[1:]
-folder = Path(work) / "neuronal_model_1"
-shutil.copytree(shared, folder)
-shutil.copytree(modfiles, folder / "modfiles")
+folder, mechanisms, amplitude, axon = sys.argv[1:]
 cell = load_cell(folder, mechanisms, dt=0.025, tstop=1100.0, axon=axon)
-time, vmem = step_response(cell, 0.33, delay=50, duration=1000)
+time, vmem = step_response(cell, float(amplitude), delay=50, duration=1000)
 print(json.dumps({"spikes": len(spike_peaks(vmem, -20)), "axon": cell.axon, "kind": cell.model.kind,
                   "rest": float(vmem[time < 50][-1])}))
 """
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize(("axon", "treatment", "fires"), [("auto", "truncated", True), ("stub", "stub", False)])
+def test_all_active_model_fires_with_the_axon_it_was_fitted_with(axon, treatment, fires, models_folder, mechanisms, tmp_path):
+    """The all-active Pvalb cell of the wheel at 0.25 nA for 1 s: a fast-spiking train, and silence with the other axon."""
+    folder = legacy_all_active_model(models_folder, tmp_path / "neuronal_model_1")
+    found = run_python(ALL_ACTIVE, folder, mechanisms, 0.25, axon)
+    assert (found["kind"], found["axon"]) == ("all active", treatment)
+    assert found["spikes"] > 50 if fires else found["spikes"] == 0
+
+
 @pytest.mark.parametrize(("axon", "treatment", "spikes"), [("auto", "truncated", 18), ("stub", "stub", 0)])
-def test_all_active_model_fires_with_the_axon_it_was_fitted_with(
+def test_all_active_model_of_the_site_fires_as_the_site_shows(
     axon, treatment, spikes, shared_data, models_folder, mechanisms, tmp_path
 ):
-    """A legacy all-active model fires 18 spikes at 0.33 nA in 1 s, as the Allen site shows; the other axon silences it."""
-    found = run_python(
-        ALL_ACTIVE,
-        shared_data / "models" / "468193142_all_active",
-        models_folder / "neuronal_model_473863510" / "modfiles",
-        mechanisms,
-        tmp_path,
-        axon,
-    )
+    """A legacy all-active model at 0.33 nA for 1 s: 18 spikes, as the Allen site shows, and silence with the other axon."""
+    folder = tmp_path / "neuronal_model_1"
+    shutil.copytree(shared_data / "models" / "468193142_all_active", folder)
+    shutil.copytree(models_folder / "neuronal_model_473863510" / "modfiles", folder / "modfiles")
+    found = run_python(ALL_ACTIVE, folder, mechanisms, 0.33, axon)
     assert (found["kind"], found["axon"], found["spikes"]) == ("all active", treatment, spikes)

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from made_data import legacy_all_active_model
 from support import WHEEL_MODELS
 
 from allenrec.common.errors import UserError
@@ -50,12 +51,12 @@ def refused(folder, file, match):
     assert text.startswith(f"model {MODEL}: ") and file in text and "\n" not in text
 
 
-def test_fit_of_one_kind_under_the_name_of_the_other_is_refused(folder, shared_data):
+def test_fit_of_one_kind_under_the_name_of_the_other_is_refused(folder, models_folder, tmp_path):
     """The wrong recipe would build another cell; what the metadata call the model and what the fit is must agree."""
     metadata = json.loads((folder / METADATA).read_text())
     (folder / METADATA).write_text(json.dumps(metadata | {"neuronal_model_template_id": 491455321}))
     refused(folder, FIT, "calls it all active, but fit_parameters.json is the fit of a model that is perisomatic")
-    shutil.copy(shared_data / "models" / "468193142_all_active" / FIT, folder)
+    shutil.copy(legacy_all_active_model(models_folder, tmp_path / "all_active") / FIT, folder)
     assert read_model(folder).kind == "all active"
     (folder / METADATA).write_text(json.dumps(metadata))
     refused(folder, FIT, "calls it perisomatic, but fit_parameters.json is the fit of a model that is all active")
@@ -80,13 +81,22 @@ def test_models_of_the_wheel(models_folder, model_id):
     assert model.morphology.is_file() and model.morphology.is_absolute()
 
 
-def test_all_active_fit_has_its_numbers_as_strings(shared_data, models_folder, tmp_path):
-    """The real legacy all-active model 468193142, with the mod files of the wheel."""
+def test_all_active_fit_has_its_numbers_as_strings(models_folder, tmp_path):
+    """The legacy all-active model of the wheel."""
+    check_legacy_all_active(legacy_all_active_model(models_folder, tmp_path / "neuronal_model_1"))
+
+
+def test_another_all_active_fit_has_its_numbers_as_strings(shared_data, models_folder, tmp_path):
+    """The legacy all-active model 468193142 of the Allen site, with the mod files of the wheel."""
     real = shared_data / "models" / "468193142_all_active"
     folder = tmp_path / "neuronal_model_1"
     shutil.copytree(models_folder / f"neuronal_model_{MODEL}" / MODFILES, folder / MODFILES)
     for name in (FIT, MORPHOLOGY):
         (folder / name).write_bytes((real / name).read_bytes())
+    check_legacy_all_active(folder)
+
+
+def check_legacy_all_active(folder):
     fit = json.loads((folder / FIT).read_text())
     assert {type(entry["value"]) for entry in fit["genome"]} == {str}
     model = read_model(folder)

@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+from made_data import archive_metadata, mouse_cells
 
 from allenrec.common.errors import UserError
 from allenrec.models.metadata import FACTS, CellFacts, cell_facts, read_metadata
@@ -29,6 +30,25 @@ def as_in_the_database(found):
     }
 
 
+def test_facts_of_an_archive_are_those_of_the_cell():
+    """The made archive is compared with the row of the cell table that it was made from."""
+    cell = next(cell for cell in mouse_cells() if cell["line_name"] == "Rbp4-Cre_KL100")
+    expected = {"specimen_id": str(cell["specimen__id"]), "model_kind": "all active", "explained_variance": "0.784"}
+    assert cell_facts(archive_metadata(cell, 491766131)).columns() == expected | as_in_the_database(cell)
+
+
+def check_structure(found):
+    structure = {"acronym": found["structure__acronym"], "name": found["structure__name"]}
+    facts = cell_facts({"specimen": {"structure": structure}})
+    assert (facts.area, facts.layer) == (found["structure_parent__acronym"], found["structure__layer"])
+
+
+def test_layer_and_area_of_structures():
+    """Acronyms have a hyphen, names have a comma or no capitals, and layers have one to three characters."""
+    for found in mouse_cells():
+        check_structure(found)
+
+
 def test_facts_of_a_real_archive_are_those_of_the_database(shared_data, database):
     """The archive of a model and the table of all cells are two publications of the same institute."""
     facts = cell_facts(read_metadata(shared_data / "allen_zip_example"))
@@ -45,9 +65,7 @@ def test_facts_of_the_wheel_models_are_those_of_the_database(models_folder, data
 
 def test_layer_and_area_of_every_structure(database):
     for found in database.values():
-        structure = {"acronym": found["structure__acronym"], "name": found["structure__name"]}
-        facts = cell_facts({"specimen": {"structure": structure}})
-        assert (facts.area, facts.layer) == (found["structure_parent__acronym"], found["structure__layer"])
+        check_structure(found)
 
 
 def test_flags_are_a_column_only_when_they_are_known():

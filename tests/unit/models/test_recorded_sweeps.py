@@ -1,8 +1,9 @@
-"""Recorded sweeps: the steps of a real archive, and which model gets which flag."""
+"""The recorded cell beside its model: the steps of a made archive and of a real one, and which model gets which flag."""
 
 import json
 
 import pytest
+from made_data import ephys_sweeps
 
 from allenrec.common.errors import UserError
 from allenrec.models.recorded_sweeps import (
@@ -15,14 +16,27 @@ from allenrec.models.recorded_sweeps import (
 )
 
 
-@pytest.fixture(scope="module")
-def steps(shared_data):
-    """The recorded steps of model 491766131, from its archive."""
-    return read_recorded_steps(shared_data / "allen_zip_example")
+@pytest.fixture
+def steps(tmp_path):
+    """The steps of a made archive."""
+    (tmp_path / "ephys_sweeps.json").write_text(json.dumps(ephys_sweeps()))
+    return read_recorded_steps(tmp_path)
 
 
-def test_steps_of_a_real_archive(steps):
-    """Numbers are read from the archive by eye: ten currents above zero; 170 pA was repeated four times."""
+def test_steps_of_an_archive(steps):
+    """The steps are compared with `ephys_sweeps`: seven currents above zero, of which 170 pA was repeated four times."""
+    assert [(round(1000 * step.amplitude), step.spikes) for step in steps if max(step.spikes)] == [
+        (150, (5,)),
+        (170, (11, 13, 17, 19)),
+        (210, (21,)),
+    ]
+    assert {step.duration for step in steps} == {1000} and all(step.amplitude > 0 for step in steps)
+    assert format_steps(steps) == "10: 0, 50: 0, 70: 0, 130: 0, 150: 5, 170: 11-19, 210: 21"
+
+
+def test_steps_of_a_real_archive(shared_data):
+    """The archive of model 491766131, compared by eye: ten currents above zero; 170 pA was repeated four times."""
+    steps = read_recorded_steps(shared_data / "allen_zip_example")
     assert [(round(1000 * step.amplitude), step.spikes) for step in steps if max(step.spikes)] == [
         (150, (5,)),
         (170, (12, 14, 18, 19)),
@@ -60,7 +74,7 @@ def test_compared_steps_spread_from_the_weakest_to_the_strongest(steps):
     ids=["the same", "within the tolerance", "one far off", "two too few", "too many", "silent", "stays up", "both"],
 )
 def test_flags(steps, spikes, at_rest, expected):
-    """The cell fired 5, 15.75 and 20 spikes."""
+    """The cell fired 5, 15 and 21 spikes."""
     assert flags(steps_to_compare(steps, 3), spikes, at_rest) == expected
 
 

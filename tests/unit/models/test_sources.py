@@ -11,6 +11,7 @@ import zipfile
 from typing import get_args
 
 import pytest
+from made_data import archive_metadata, mouse_cells
 from support import WHEEL_MODELS
 
 from allenrec.common.errors import UserError
@@ -191,20 +192,29 @@ def test_metadata_of_a_wheel_model_are_those_of_the_facts(models_folder, model_i
     assert specimen["structure"] == {"acronym": f"VISp{layer}", "name": f"Primary visual area, layer {layer}"}
 
 
+def check_shape(ours, theirs, where="metadata"):
+    """Every key that we write is where the archive has it."""
+    for key in ours if isinstance(ours, dict) else ():
+        assert key in theirs, f"{where}.{key}"
+        check_shape(ours[key], theirs[key], f"{where}.{key}")
+    if isinstance(ours, list):
+        for entry in ours:
+            check_shape(entry, {key: value for other in theirs for key, value in other.items()}, where)
+
+
+def test_metadata_have_the_shape_of_an_archive(models_folder):
+    ours = read_metadata(models_folder / f"neuronal_model_{MODEL}")
+    ours.pop("allenrec")
+    check_shape(ours, archive_metadata(mouse_cells()[0], 1))
+
+
 def test_metadata_have_the_shape_of_a_real_archive(models_folder, shared_data):
-    """Every key that we write is where the Allen site has it."""
+    """Ours, and those that other tests make up."""
     real = json.loads((shared_data / "allen_zip_example" / "model_metadata.json").read_text())
     ours = read_metadata(models_folder / f"neuronal_model_{MODEL}")
-
-    def hold(ours, real, where):
-        for key in ours if isinstance(ours, dict) else ():
-            assert key in real, f"{where}.{key}"
-            hold(ours[key], real[key], f"{where}.{key}")
-        if isinstance(ours, list):
-            for entry in ours:
-                hold(entry, {key: value for other in real for key, value in other.items()}, where)
-
-    hold({key: value for key, value in ours.items() if key != "allenrec"}, real, "metadata")
+    ours.pop("allenrec")
+    check_shape(ours, real)
+    check_shape(archive_metadata(mouse_cells()[0], 1), real)
 
 
 def test_second_fetch_changes_nothing_and_downloads_nothing(place, no_pip):

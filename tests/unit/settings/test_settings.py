@@ -51,7 +51,7 @@ def message(config):
 #: Path, what it stands among (a known key that must be listed), and the key that was meant, if one is near
 UNKNOWN_KEYS = [
     ("sed", "recordings", "seed"),
-    ("libary", "libraries", "libraries"),
+    ("libary", "libraries", "libraries"),  # codespell:ignore
     ("models/source", "axon", "sources"),
     ("intracellular/sim_tme", "max_runs", "sim_time"),
     (LIB + "probes", "min_amp", "probe"),
