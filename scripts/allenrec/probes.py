@@ -14,7 +14,7 @@ import probeinterface
 import yaml
 from filelock import FileLock
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import Unavailable, UserError
 
 GOLDEN_RATIO = (1 + 5**0.5) / 2
 #: The axes of the planes that MEAutility and its readers know
@@ -127,7 +127,7 @@ def _fetch(name):
         with FileLock(folder / "allenrec.lock"):
             return probeinterface.get_probe(manufacturer, model)
     except (OSError, *MALFORMED) as error:
-        raise UserError(
+        raise Unavailable(
             f"{name}: not to be had from probeinterface's library ({_one_line(error)}); look at the name and the network, "
             "or give the path of its JSON file"
         ) from None

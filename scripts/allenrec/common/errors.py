@@ -13,3 +13,10 @@ class Unavailable(UserError):
 
     The same job may succeed later. A job that ends so has failed; no outcome is recorded for its model.
     """
+
+
+class DamagedFile(UserError):
+    """A file of an earlier job that was cut short or changed. It has to be deleted, so that its job runs again.
+
+    A job that ends so has failed; no outcome is recorded for its model.
+    """

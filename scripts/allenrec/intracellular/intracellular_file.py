@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import DamagedFile
 from allenrec.common.hdf5 import check_shapes, hdf5_written_beside
 
 GROUPS = ("segments", "spikes", "trace", "search", "recorded")
@@ -104,7 +104,7 @@ def read_currents(path):
                 recorded_model_spikes=_or_nothing(file, "recorded/model_spikes"),
             )
     except (OSError, KeyError) as error:
-        raise UserError(f"{path} is not a sound intracellular file ({error}); delete it and run again") from None
+        raise DamagedFile(f"{path} is not a sound intracellular file ({error}); delete it and run again") from None
 
 
 def summary(currents):

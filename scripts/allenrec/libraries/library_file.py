@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import probeinterface
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import DamagedFile, UserError
 from allenrec.common.files import written_beside
 from allenrec.common.hdf5 import (
     TEXT,
@@ -300,7 +300,7 @@ def concatenate_libraries(paths, path, *, exclude_flagged=False):
     paths, shapes, parts = zip(*found, strict=True)
     for part_path, shape in zip(paths, shapes, strict=True):
         if shape[1:] != shapes[0][1:]:
-            raise UserError(f"{part_path} has templates of another shape than {paths[0]}; delete it and run again")
+            raise DamagedFile(f"{part_path} has templates of another shape than {paths[0]}; delete it and run again")
     total = sum(shape[0] for shape in shapes)
     if not total:
         raise UserError(f"{path}: no cell gave a template; widen the limits or lower min_amp in `libraries`")
@@ -361,7 +361,7 @@ def _reading(path):
     except (OSError, KeyError) as error:
         if getattr(error, "filename", None) not in (None, str(path)):
             raise  # of another file, such as one that is being written meanwhile
-        raise UserError(f"{path} is not a sound template file ({error}); delete it and run again") from None
+        raise DamagedFile(f"{path} is not a sound template file ({error}); delete it and run again") from None
 
 
 def read_library(path):

@@ -45,7 +45,7 @@ def fetch(model_id, folder, **options):
         except NotFound:
             raise UserError(_what_the_id_is(model_id, api)) from None
         except UserError as error:
-            raise UserError(f"model {model_id}: {error}") from None
+            raise type(error)(f"model {model_id}: {error}") from None
         record = {
             "source": "allen",
             "url": api.address(path),

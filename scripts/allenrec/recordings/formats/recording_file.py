@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import probeinterface
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import DamagedFile
 from allenrec.common.hdf5 import check_shapes, read_dict, read_frame, read_values
 from allenrec.probes import layout_from_text
 
@@ -146,4 +146,4 @@ def read_recording(path):
     except (OSError, KeyError) as error:
         if file is not None:
             file.close()
-        raise UserError(f"{path} is not a sound recording file ({error}); delete it and run again") from None
+        raise DamagedFile(f"{path} is not a sound recording file ({error}); delete it and run again") from None

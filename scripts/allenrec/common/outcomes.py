@@ -1,0 +1,99 @@
+"""The recorded outcome of a job whose model failed for a known reason.
+
+Such a job ends well. Its output file exists and holds the failure instead of a result, later jobs of the model pass it on, and
+libraries are made without the model.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from .errors import DamagedFile, Unavailable, UserError
+from .files import write_json
+
+#: Key of a JSON file, or attribute of an HDF5 file, that holds a failure
+KEY = "failed"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A model that failed: the stage (the name of its rule), and the reason in one line."""
+
+    model: str
+    stage: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"model {self.model} failed in {self.stage}: {self.reason}"
+
+
+def write_failure(path: str | Path, failure: Failure) -> None:
+    """Write a file that holds a failure, whole or not at all: JSON or HDF5, as the ending of its name says."""
+    if Path(path).suffix == ".json":
+        write_json(path, {KEY: asdict(failure)})
+        return
+    from .hdf5 import hdf5_written_beside  # loads NumPy, which must not happen before `job_log` has begun
+
+    with hdf5_written_beside(path) as file:
+        file.attrs[KEY] = json.dumps(asdict(failure))
+
+
+def failure_of(path: str | Path) -> Failure | None:
+    """Return the failure that a file holds, or None if it holds something else, is missing, or cannot be read.
+
+    A damaged file is no failure of a model. Whoever reads the file as a result says what is wrong with it.
+    """
+    try:
+        if Path(path).suffix == ".json":
+            content = json.loads(Path(path).read_text(encoding="utf-8"))
+            found = content.get(KEY) if isinstance(content, dict) else None
+        else:
+            import h5py
+
+            with h5py.File(path, "r") as file:
+                found = json.loads(file.attrs[KEY]) if KEY in file.attrs else None
+        return None if found is None else Failure(**found)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+@contextmanager
+def recorded_outcome(snakemake: Any, stage: str, terminal: TextIO) -> Iterator[None]:
+    """Turn the failure of a model into the outcome of its job.
+
+    If one of the job's inputs holds a failure, the job's output gets the same one, and the script ends here. A `UserError` in
+    the block becomes a failure of this stage. Errors of the environment (`OSError`, `Unavailable`, `DamagedFile`) and faults of
+    the code are no outcomes: they fail the job.
+
+    Parameters
+    ----------
+    snakemake : snakemake.script.Snakemake
+        The job. It has the wildcard `model` and one output file.
+    stage : str
+        The name of the rule, as it is called where the workflow is defined.
+    terminal : text stream
+        Where one line says that the model failed; see `allenrec.common.job_log.job_log`.
+    """
+    failure = next(filter(None, map(failure_of, _outcomes_among(snakemake.input))), None)
+    if failure is not None:
+        print(f"passed on: {failure}")
+        write_failure(snakemake.output[0], failure)
+        sys.exit(0)
+    try:
+        yield
+    except (Unavailable, DamagedFile):
+        raise
+    except UserError as error:
+        model = snakemake.wildcards.model
+        failure = Failure(model, stage, str(error).removeprefix(f"model {model}: "))
+        for stream in (sys.stdout, terminal):
+            print(failure, file=stream, flush=True)
+        write_failure(snakemake.output[0], failure)
+
+
+def _outcomes_among(paths: list[str]) -> list[str]:
+    return [path for path in paths if path.endswith((".json", ".h5"))]
