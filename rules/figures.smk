@@ -4,12 +4,15 @@
 rule figures:
     """All figures."""
     input:
-        expand("results/figures/cells/{model}/morphology.png", model=cells),
-        expand("results/figures/libraries/{library}/amplitudes.png", library=settings.libraries),
-        expand("results/figures/libraries/{library}/cells/{model}/mean_eap.png", library=settings.libraries, model=cells),
-        expand("results/figures/recordings/{recording}/traces.png", recording=settings.recordings),
-        expand("results/figures/recordings/{recording}/viewer.html", recording=settings.recordings),
-        expand("results/figures/recordings/{recording}/drift.png", recording=drifting_recordings()),
+        expand("<results>/figures/cells/{model}/morphology.png", model=cells),
+        expand("<results>/figures/libraries/{library}/amplitudes.png", library=settings.libraries),
+        expand("<results>/figures/libraries/{library}/cells/{model}/mean_eap.png", library=settings.libraries, model=cells),
+        expand("<results>/figures/recordings/{recording}/traces.png", recording=settings.recordings),
+        expand("<results>/figures/recordings/{recording}/viewer.html", recording=settings.recordings),
+        expand(
+            "<results>/figures/recordings/{recording}/drift.png",
+            recording=[name for name, recording in settings.recordings.items() if recording.recordings.drifting],
+        ),
 
 
 rule plot_cell:
@@ -19,9 +22,9 @@ rule plot_cell:
     output:
         **figures_at("cells/{model}", "morphology", "soma_trace", "spike_counts", "spikes", "membrane_currents"),
     log:
-        "results/logs/models/{model}/plot_cell.log",
+        "<logs>/models/{model}/plot_cell.log",
     benchmark:
-        "results/benchmarks/rules/plot_cell/{model}.tsv"
+        "<benchmarks>/plot_cell/{model}.tsv"
     group:
         "cell"
     conda:
@@ -31,7 +34,7 @@ rule plot_cell:
         mem_mb=mem_mb(500),
         runtime=runtime(5),
     params:
-        code=code("figures/plot_cell.py"),
+        code_digest=code_digest("figures/plot_cell.py"),
     message:
         "Drawing model {wildcards.model}"
     script:
@@ -45,9 +48,9 @@ rule plot_library:
     output:
         **figures_at("libraries/{library}", "amplitudes", "waveform_shapes", "poses", "templates", "acceptance"),
     log:
-        "results/logs/plot_library/{library}.log",
+        "<logs>/plot_library/{library}.log",
     benchmark:
-        "results/benchmarks/rules/plot_library/{library}.tsv"
+        "<benchmarks>/plot_library/{library}.tsv"
     group:
         "library"
     conda:
@@ -57,7 +60,7 @@ rule plot_library:
         mem_mb=mem_mb(2000),
         runtime=runtime(10),
     params:
-        code=code("figures/plot_library.py"),
+        code_digest=code_digest("figures/plot_library.py"),
         min_amp=lambda wildcards: settings.libraries[wildcards.library].min_amp,
     message:
         "Drawing library {wildcards.library}"
@@ -72,9 +75,9 @@ rule plot_mean_eap:
     output:
         **figures_at("libraries/{library}/cells/{model}", "mean_eap"),
     log:
-        "results/logs/models/{model}/plot_mean_eap/{library}.log",
+        "<logs>/models/{model}/plot_mean_eap/{library}.log",
     benchmark:
-        "results/benchmarks/rules/plot_mean_eap/{library}/{model}.tsv"
+        "<benchmarks>/plot_mean_eap/{library}/{model}.tsv"
     group:
         "cell"
     conda:
@@ -84,7 +87,7 @@ rule plot_mean_eap:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
-        code=code("figures/plot_mean_eap.py"),
+        code_digest=code_digest("figures/plot_mean_eap.py"),
     message:
         "Drawing model {wildcards.model} on {wildcards.library}"
     script:
@@ -94,7 +97,7 @@ rule plot_mean_eap:
 rule plot_recording:
     """A recording: its units and their spikes, a window of traces, spikes as they are in the traces, the noise between."""
     input:
-        recording="results/recordings/{recording}/recording.h5",
+        recording="<results>/recordings/{recording}/recording.h5",
     output:
         **figures_at(
             "recordings/{recording}",
@@ -110,9 +113,9 @@ rule plot_recording:
             "noise_spectrum",
         ),
     log:
-        "results/logs/plot_recording/{recording}.log",
+        "<logs>/plot_recording/{recording}.log",
     benchmark:
-        "results/benchmarks/rules/plot_recording/{recording}.tsv"
+        "<benchmarks>/plot_recording/{recording}.tsv"
     group:
         "recording"
     conda:
@@ -122,7 +125,7 @@ rule plot_recording:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
-        code=code("figures/plot_recording.py"),
+        code_digest=code_digest("figures/plot_recording.py"),
     message:
         "Drawing recording {wildcards.recording}"
     script:
@@ -132,13 +135,13 @@ rule plot_recording:
 rule plot_drift:
     """A recording whose units drift: how far each of them is from its place over time."""
     input:
-        recording="results/recordings/{recording}/recording.h5",
+        recording="<results>/recordings/{recording}/recording.h5",
     output:
         **figures_at("recordings/{recording}", "drift"),
     log:
-        "results/logs/plot_drift/{recording}.log",
+        "<logs>/plot_drift/{recording}.log",
     benchmark:
-        "results/benchmarks/rules/plot_drift/{recording}.tsv"
+        "<benchmarks>/plot_drift/{recording}.tsv"
     group:
         "recording"
     conda:
@@ -148,7 +151,7 @@ rule plot_drift:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
-        code=code("figures/plot_drift.py"),
+        code_digest=code_digest("figures/plot_drift.py"),
     message:
         "Drawing the drift of recording {wildcards.recording}"
     script:
@@ -158,23 +161,23 @@ rule plot_drift:
 rule view_recording:
     """A recording in the browser: the viewer of its first minute, a page of its own, and the tables behind the figures."""
     input:
-        recording="results/recordings/{recording}/recording.h5",
+        recording="<results>/recordings/{recording}/recording.h5",
     output:
         viewer=report(
-            ensure("results/figures/recordings/{recording}/viewer.html", non_empty=True),
+            ensure("<results>/figures/recordings/{recording}/viewer.html", non_empty=True),
             caption="../scripts/allenrec/figures/captions/recordings/viewer.rst",
             category="Recordings",
             subcategory="{recording}",
             labels={"figure": "viewer"},
         ),
-        captions=["results/figures/recordings/{recording}/viewer.txt"],
-        item=ensure("results/figures/recordings/{recording}/viewer.json", non_empty=True),
-        units="results/figures/recordings/{recording}/units.csv",
-        facts=ensure("results/figures/recordings/{recording}/facts.json", non_empty=True),
+        captions=["<results>/figures/recordings/{recording}/viewer.txt"],
+        item=ensure("<results>/figures/recordings/{recording}/viewer.json", non_empty=True),
+        units="<results>/figures/recordings/{recording}/units.csv",
+        facts=ensure("<results>/figures/recordings/{recording}/facts.json", non_empty=True),
     log:
-        "results/logs/view_recording/{recording}.log",
+        "<logs>/view_recording/{recording}.log",
     benchmark:
-        "results/benchmarks/rules/view_recording/{recording}.tsv"
+        "<benchmarks>/view_recording/{recording}.tsv"
     group:
         "recording"
     conda:
@@ -184,7 +187,7 @@ rule view_recording:
         mem_mb=mem_mb(1500),
         runtime=runtime(10),
     params:
-        code=code("figures/view_recording.py"),
+        code_digest=code_digest("figures/view_recording.py"),
         # Of the traces, in the page: about a byte each
         n_values=6_000_000,
     message:

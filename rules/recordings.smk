@@ -1,26 +1,39 @@
 # Recordings: units from a library, their spikes, noise and filter; one file, from which other formats are written.
 
+#: Where a recording lies in each format
+PLACES = {"mearec": "recording.h5", "binary": "binary", "zarr": "recording.zarr", "nwb": "recording.nwb"}
+#: The recordings whose HDF5 file is kept, and those where it goes when figures and other formats are made
+KEPT = [name for name, recording in settings.recordings.items() if "mearec" in recording.format]
+PASSING = [name for name in settings.recordings if name not in KEPT]
+
 
 rule recordings:
     """All recordings, in the formats that were asked for."""
     input:
-        formats_of_recordings(),
+        [
+            f"<results>/recordings/{name}/{PLACES[format]}"
+            for name, recording in settings.recordings.items()
+            for format in recording.format
+        ],
 
 
 rule generate_recording:
     """One recording with its ground truth."""
     input:
-        library=library_of_recording,
-        far_library=library_of_far_neurons,
-        trains=trains_of_recording,
+        library=lambda wildcards: f"<results>/libraries/{settings.recordings[wildcards.recording].library}/templates.h5",
+        far_library=lambda wildcards: [
+            f"<results>/libraries/{library}/templates.h5"
+            for library in filter(None, [settings.recordings[wildcards.recording].recordings.own_far_neurons_library])
+        ],
+        files=lambda wildcards: named_files(settings.recordings[wildcards.recording]),
     output:
-        ensure("results/recordings/{recording}/recording.h5", non_empty=True),
+        ensure("<results>/recordings/{recording}/recording.h5", non_empty=True),
     log:
-        "results/logs/generate_recording/{recording}.log",
+        "<logs>/generate_recording/{recording}.log",
     benchmark:
-        "results/benchmarks/rules/generate_recording/{recording}.tsv"
+        "<benchmarks>/generate_recording/{recording}.tsv"
     wildcard_constraints:
-        recording=recordings_where(kept=True),
+        recording="|".join(KEPT) or "none",
     group:
         "recording"
     conda:
@@ -30,9 +43,9 @@ rule generate_recording:
         mem_mb=mem_mb(4000),
         runtime=runtime(60),
     params:
-        code=code("recordings/generate_recording.py"),
-        settings=recording_settings,
-        seed=settings.seed,
+        **as_params(recording="recordings.{recording}", seed="seed", unused=["recording.format", "recording.zarr_compression"]),
+        code_digest=code_digest("recordings/generate_recording.py"),
+        # How it is written in other formats does not belong to it.
     message:
         "Generating recording {wildcards.recording}"
     script:
@@ -42,21 +55,21 @@ rule generate_recording:
 use rule generate_recording as generate_passing_recording with:
     # Where `format` leaves mearec out, the file is there until figures and other formats are made.
     output:
-        temp(ensure("results/recordings/{recording}/recording.h5", non_empty=True)),
+        temp(ensure("<results>/recordings/{recording}/recording.h5", non_empty=True)),
     wildcard_constraints:
-        recording=recordings_where(kept=False),
+        recording="|".join(PASSING) or "none",
 
 
 rule export_binary:
     """A recording as a folder of SpikeInterface."""
     input:
-        recording="results/recordings/{recording}/recording.h5",
+        recording="<results>/recordings/{recording}/recording.h5",
     output:
-        directory("results/recordings/{recording}/binary"),
+        directory("<results>/recordings/{recording}/binary"),
     log:
-        "results/logs/export_binary/{recording}.log",
+        "<logs>/export_binary/{recording}.log",
     benchmark:
-        "results/benchmarks/rules/export_binary/{recording}.tsv"
+        "<benchmarks>/export_binary/{recording}.tsv"
     group:
         "recording"
     conda:
@@ -66,9 +79,9 @@ rule export_binary:
         mem_mb=mem_mb(1000),
         runtime=runtime(30),
     params:
-        code=code("recordings/export_recording.py", "allenrec.recordings.formats.binary"),
+        **as_params(),
+        code_digest=code_digest("recordings/export_recording.py", "allenrec.recordings.formats.binary"),
         format="binary",
-        options={},
     message:
         "Writing recording {wildcards.recording} as a binary folder"
     script:
@@ -77,33 +90,33 @@ rule export_binary:
 
 use rule export_binary as export_zarr with:
     input:
-        recording="results/recordings/{recording}/recording.h5",
+        recording="<results>/recordings/{recording}/recording.h5",
     output:
-        directory("results/recordings/{recording}/recording.zarr"),
+        directory("<results>/recordings/{recording}/recording.zarr"),
     log:
-        "results/logs/export_zarr/{recording}.log",
+        "<logs>/export_zarr/{recording}.log",
     benchmark:
-        "results/benchmarks/rules/export_zarr/{recording}.tsv"
+        "<benchmarks>/export_zarr/{recording}.tsv"
     params:
-        code=code("recordings/export_recording.py", "allenrec.recordings.formats.zarr"),
+        **as_params(compression="recordings.{recording}.zarr_compression"),
+        code_digest=code_digest("recordings/export_recording.py", "allenrec.recordings.formats.zarr"),
         format="zarr",
-        options=lambda wildcards: {"compression": settings.recordings[wildcards.recording].zarr_compression},
     message:
         "Writing recording {wildcards.recording} as a zarr folder"
 
 
 use rule export_binary as export_nwb with:
     input:
-        recording="results/recordings/{recording}/recording.h5",
+        recording="<results>/recordings/{recording}/recording.h5",
     output:
-        ensure("results/recordings/{recording}/recording.nwb", non_empty=True),
+        ensure("<results>/recordings/{recording}/recording.nwb", non_empty=True),
     log:
-        "results/logs/export_nwb/{recording}.log",
+        "<logs>/export_nwb/{recording}.log",
     benchmark:
-        "results/benchmarks/rules/export_nwb/{recording}.tsv"
+        "<benchmarks>/export_nwb/{recording}.tsv"
     params:
-        code=code("recordings/export_recording.py", "allenrec.recordings.formats.nwb"),
+        **as_params(compression="recordings.{recording}.compression"),
+        code_digest=code_digest("recordings/export_recording.py", "allenrec.recordings.formats.nwb"),
         format="nwb",
-        options=lambda wildcards: {"compression": settings.recordings[wildcards.recording].compression},
     message:
         "Writing recording {wildcards.recording} as NWB"

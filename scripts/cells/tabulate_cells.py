@@ -7,12 +7,17 @@ with job_log(snakemake):
 
     from allenrec.cells.table import describe_cell
     from allenrec.common.files import written_beside
+    from allenrec.common.outcomes import without_failures
     from allenrec.intracellular.intracellular_file import read_currents, summary
 
-    rows = []
-    for path, row in zip(snakemake.input.currents, snakemake.params.cells, strict=True):
+    paths, failures = without_failures(snakemake.input.currents)
+    for failure in failures:
+        print(f"{failure}; left out")
+    rows = dict(zip(snakemake.input.currents, snakemake.params.rows.values, strict=True))
+    described = []
+    for path in paths:
         currents = read_currents(path)
-        described = describe_cell(row, currents.attributes["facts"], snakemake.params.cell_type_column)
-        rows.append(described | summary(currents))
+        cell = describe_cell(rows[path], currents.attributes["facts"], snakemake.params.settings.cell_type_column)
+        described.append(cell | summary(currents))
     with written_beside(snakemake.output[0]) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
+        pd.DataFrame(described).to_csv(temporary, index=False, float_format="%.6g")

@@ -4,8 +4,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from allenrec.common.job_log import job_log
+from allenrec.common.outcomes import recorded_outcome
 
-with job_log(snakemake):
+with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spikes", terminal):
     from allenrec.cells.table import cell_facts, describe_cell
     from allenrec.intracellular.cell import load_cell
     from allenrec.intracellular.intracellular_file import write_currents
@@ -14,20 +15,21 @@ with job_log(snakemake):
     from allenrec.models.mechanisms import compile_mechanisms
     from allenrec.models.recorded_sweeps import flags, read_recorded_steps, steps_to_compare
 
-    settings = dict(snakemake.params.settings)
+    chosen = snakemake.params.settings
+    settings = chosen.intracellular.model_dump(mode="json")
     folder = Path(snakemake.input.model[0]).parent
     facts = cell_facts(read_metadata(folder))
-    described = describe_cell(snakemake.params.cell, facts, snakemake.params.cell_type_column)
+    described = describe_cell(snakemake.params.cell, facts, chosen.cell_type_column)
     # Compiled by the rule before; asked for again because someone may have cleared the folder in between.
     mechanisms = compile_mechanisms(folder / "modfiles", Path(snakemake.input.mechanisms[0]).parent)
-    cell = load_cell(folder, mechanisms, dt=settings.pop("dt"), axon=snakemake.params.axon)
+    cell = load_cell(folder, mechanisms, dt=settings.pop("dt"), axon=chosen.axon)
 
     def report(response):
         print(f"{response.amplitude:.4g} nA: {len(response.peaks)} spikes ({response.verdict})")
 
     result = simulate_spikes(cell, **settings, progress=report)
 
-    steps = steps_to_compare(read_recorded_steps(folder), snakemake.params.recorded_steps)
+    steps = steps_to_compare(read_recorded_steps(folder), chosen.recorded_steps)
     spikes, at_rest = compare_with_recorded(cell, steps, threshold=settings["threshold"])
     for step, count in zip(steps, spikes, strict=True):
         print(f"{step.amplitude:.4g} nA: {count} spikes, in the recorded cell {' '.join(map(str, step.spikes))}")

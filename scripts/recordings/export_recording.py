@@ -9,7 +9,7 @@ with job_log(snakemake):
     from allenrec.common.files import require_space
     from allenrec.recordings.formats.recording_file import read_recording
 
-    name, options = snakemake.params.format, snakemake.params.options
+    name, options = snakemake.params.format, vars(snakemake.params.settings)
     write = getattr(import_module(f"allenrec.recordings.formats.{name}"), f"write_{name}")
     # SpikeInterface collects garbage after every piece; what is imported need not be looked through each time.
     gc.freeze()

@@ -6,7 +6,7 @@ libraries are made without the model.
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -59,6 +59,21 @@ def failure_of(path: str | Path) -> Failure | None:
         return None if found is None else Failure(**found)
     except (OSError, ValueError, TypeError):
         return None
+
+
+def without_failures(paths: Iterable[str]) -> tuple[list[str], list[Failure]]:
+    """Return those of the files of several models that hold results, and the failures that the others hold.
+
+    Raises
+    ------
+    UserError
+        If no model is left. It names the reasons.
+    """
+    outcomes = {path: failure_of(path) for path in paths}
+    failures = [failure for failure in outcomes.values() if failure is not None]
+    if outcomes and len(failures) == len(outcomes):
+        raise UserError(f"no model is left: {'; '.join(map(str, failures))}")
+    return [path for path, failure in outcomes.items() if failure is None], failures
 
 
 @contextmanager

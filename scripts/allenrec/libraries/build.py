@@ -21,7 +21,9 @@ PACKAGES = ("numpy", "numba", "scipy", "h5py", "MEAutility", "probeinterface")
 MEAN_SPIKE = -1
 
 
-def build_cell_library(path, currents, cell, settings, *, name, seed, given=None, threads=1, progress=lambda accepted: None):
+def build_cell_library(
+    path, currents, cell, settings, *, name, seed, given=None, digests=None, threads=1, progress=lambda accepted: None
+):
     """Compute the templates of one cell on one probe, and write them.
 
     Parameters
@@ -36,6 +38,8 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, given=None
     seed : int
     given : (Poses, numpy.ndarray), optional
         Poses to take instead of sampled ones, and displacements (n, n_steps, 3) µm, one zero for those that do not drift.
+    digests : dict, optional
+        SHA-256 of further files that went into the templates, by the key that names each.
     threads : int
         Nothing depends on it but the time.
     progress : callable
@@ -74,7 +78,8 @@ def build_cell_library(path, currents, cell, settings, *, name, seed, given=None
         templates, paths, centre = _drifting(beside, sampled, settings.drift_grid, threads)
     if settings.drifting or given is not None:
         templates = _reported(templates, progress)
-    _write(path, templates, sampled, paths, centre, currents, cell, settings, probe, n_wanted=n, seed=seed)
+    known = currents.attributes["digests"] | (digests or {})
+    _write(path, templates, sampled, paths, centre, currents, cell, settings, probe, n_wanted=n, seed=seed, digests=known)
     return f"model {model_id}: {outcome}"
 
 
@@ -105,7 +110,7 @@ def _drifting(beside, sampled, grid, threads):
     return in_order(lambda k: beside.along(sampled.poses[k : k + 1], paths[k], centre), numbers, threads), paths, centre
 
 
-def _write(path, templates, sampled, paths, centre, currents, cell, settings, probe, *, n_wanted, seed):
+def _write(path, templates, sampled, paths, centre, currents, cell, settings, probe, *, n_wanted, seed, digests):
     """Write the templates with all that is known of them."""
     poses, n = sampled.poses, len(sampled.poses)
     cell = cell | {
@@ -140,7 +145,7 @@ def _write(path, templates, sampled, paths, centre, currents, cell, settings, pr
         },
         provenance={
             "config": settings.model_dump(mode="json"),
-            "digests": currents.attributes["digests"],
+            "digests": digests,
             "versions": currents.attributes["versions"] | {package: version(package) for package in PACKAGES},
             "seed": seed,
         },

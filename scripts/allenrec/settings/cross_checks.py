@@ -7,6 +7,7 @@ from pathlib import Path
 from allenrec.common.errors import UserError
 
 from .evaluation import SORTERS
+from .input_files import check_input_files
 from .libraries import PROBE_FILES, probe_names
 
 #: manufacturer/probe in probeinterface's library
@@ -17,6 +18,7 @@ TRAIN_FILES = (".csv", ".npz", ".nwb")
 
 def check_library(key, library, libraries):
     """Refuse a library whose probe is not known or whose poses cannot be had."""
+    check_input_files(key, library)
     _check_probe(f"{key}.probe", library)
     _check_poses(key, library, libraries)
 
@@ -25,19 +27,16 @@ def _check_probe(key, library):
     """What can be known of a probe without the web and without reading a file."""
     probe, known = library.probe, probe_names()
     if library.probe_file:
-        if not Path(probe).is_file():
-            raise UserError(f"config: {key}: no such file {probe!r}")
-    elif Path(probe).is_file() or Path(probe).suffix or probe.count("/") > 1:
+        return
+    if Path(probe).is_file() or Path(probe).suffix or probe.count("/") > 1:
         raise UserError(f"config: {key}: {probe!r} must end in {', '.join(PROBE_FILES)} if it is a file")
-    elif probe not in known and not re.fullmatch(LIBRARY_PROBE, probe):
+    if probe not in known and not re.fullmatch(LIBRARY_PROBE, probe):
         close = difflib.get_close_matches(probe, known, 1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise UserError(f"config: {key}: {probe!r} is not a probe; {hint}known are {', '.join(known)}")
 
 
 def _check_poses(key, library, libraries):
-    if library.poses is not None and not Path(library.poses).is_file():
-        raise UserError(f"config: {key}.poses: no such file, {library.poses!r}")
     if library.poses is not None and library.drifting and library.drift_grid is None:
         raise UserError(f"config: {key}.drift_grid: missing; given poses have no paths of their own to drift on")
     chain, origin = [key.removeprefix("libraries.")], library
@@ -68,6 +67,7 @@ def check_recording(key, recording, settings):
             f"whose min_amp is {quietest:g} µV"
         )
     _check_trains(f"{key}.spiketrains", recording)
+    check_input_files(key, recording)
     _check_numbers(f"{key}.templates", recording)
     for n, kind in (("n_exc", "excitatory"), ("n_inh", "inhibitory")):
         if getattr(recording.spiketrains, n) and not getattr(recording.cell_types, kind):
@@ -117,8 +117,6 @@ def _check_trains(key, recording):
     if trains.file is not None:
         if Path(trains.file).suffix.lower() not in TRAIN_FILES:
             raise UserError(f"config: {key}.file: {trains.file!r} must end in {', '.join(TRAIN_FILES)}")
-        if not Path(trains.file).is_file():
-            raise UserError(f"config: {key}.file: no such file {trains.file!r}")
         if recording.recordings.sync_rate is not None:
             raise UserError(
                 f"config: {key}.file: gives the spikes, so recordings.sync_rate cannot be met; leave one of them out"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from .base import Block, Nonnegative, Pair, PositivePair
+from .base import Block, InputFile, LibraryName, NamesFile, Nonnegative, Pair, PositivePair
 
 #: Endings of files with a probe: MEAutility's format, and probeinterface's
 PROBE_FILES = (".yaml", ".yml", ".json")
@@ -49,7 +49,7 @@ class DriftGrid(Block):
 
 
 class Library(Block):
-    probe: str = Field(
+    probe: Annotated[str, NamesFile(endings=PROBE_FILES)] = Field(
         description="Name of a MEAutility probe; a file, `.yaml` of MEAutility or `.json` of probeinterface; or "
         "`manufacturer/probe` of probeinterface's library."
     )
@@ -99,10 +99,10 @@ class Library(Block):
         description="Method of images: 2 on an insulating plane, 1 in open tissue; `auto`: 1 for wires of MEAutility, else 2.",
     )
 
-    poses_from: str | None = Field(
+    poses_from: LibraryName | None = Field(
         None, description="Another library: its poses, spikes and paths are taken, so that the same neurons are seen."
     )
-    poses: str | None = Field(
+    poses: InputFile | None = Field(
         None,
         description="Path of a table of poses to take, comma-separated, with columns of `templates.csv`: `x_um`, `y_um`, "
         "`z_um`, `rotation_x_rad`, `rotation_y_rad`, `rotation_z_rad`, `spike_index` and, if not for every model, `model_id`.",

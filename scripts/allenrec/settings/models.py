@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from .base import Block, CountPair, Nonnegative, PositivePair, Text
+from .base import Block, CountPair, InputFile, Nonnegative, PositivePair, Text
 
 OneOrMore = Text | Annotated[list[Text], Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -29,7 +29,7 @@ class Query(Block):
 
 class Cells(Block):
     query: Query | None = Field(description="A question to the Allen site, which `snakemake query` asks once.")
-    table: str = Field("config/queried_cells.tsv", description="The cell table that answers it; review it and keep it.")
+    table: InputFile = Field("config/queried_cells.tsv", description="The cell table that answers it; review it and keep it.")
 
     @model_validator(mode="before")
     @classmethod

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, PositiveFloat, model_validator
 
-from ..base import Block, Nonnegative
+from ..base import Block, NamesFile, Nonnegative
 
 
 class Drift(Block):
@@ -32,7 +32,7 @@ class Drift(Block):
     random_walk_limit: PositiveFloat | None = Field(
         None, description="µm. A random walk is reflected at plus and minus this; `null`: where templates end."
     )
-    drift_file: str | None = Field(
+    drift_file: Annotated[str, NamesFile(or_folder=True)] | None = Field(
         None,
         description="CSV file with the columns `time_s`, `depth_um` and `displacement_um`, or a folder that SpikeInterface's "
         "`Motion.save` made. Between its times and depths displacements are interpolated, outside the nearest holds.",

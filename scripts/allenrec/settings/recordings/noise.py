@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from ..base import Block, Nonnegative
+from ..base import Block, LibraryName, Nonnegative
 
 
 class Noise(Block):
@@ -35,7 +35,7 @@ class Noise(Block):
 
 
 class FarNeurons(Block):
-    far_neurons_library: str | None = Field(
+    far_neurons_library: LibraryName | None = Field(
         None, description="Which of `libraries:` supplies far neurons, on the same probe; `null`: that of the units."
     )
     far_neurons_n: PositiveInt = Field(300, description="How many far neurons there are.")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from ..base import Block, CountPair, Nonnegative, Text
+from ..base import Block, CountPair, InputFile, Nonnegative, Text
 
 #: Mean and standard deviation, Hz
 RateSpread = Annotated[tuple[PositiveFloat, Nonnegative], Field(strict=False)]
@@ -57,7 +57,7 @@ class SpikeTrains(Block):
     )
     rate_modulation_shared: bool = Field(False, description="Whether rates of all units change together.")
     t_start: Nonnegative = Field(0.0, description="s. Units are silent before it; times count from the start of the recording.")
-    file: str | None = Field(
+    file: InputFile | None = Field(
         None,
         description="Spike trains that are given: `.csv` with the columns `unit` and `time_s`, `.npz` with an array of times "
         "for each unit, or `.nwb` with a table of units. Those of excitatory units come first.",
