@@ -60,9 +60,11 @@ rule list_probes:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
+        # The libraries on each probe
+        **row_params(
+            {probe: [name for name, library in settings.libraries.items() if library.probe == probe] for probe in PROBES}
+        ),
         code_digest=code_digest("probes/list_probes.py"),
-        # Which libraries are on each probe
-        libraries={probe: [name for name, library in settings.libraries.items() if library.probe == probe] for probe in PROBES},
     message:
         "Listing and drawing all probes"
     script:

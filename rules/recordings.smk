@@ -43,9 +43,9 @@ rule generate_recording:
         mem_mb=mem_mb(4000),
         runtime=runtime(60),
     params:
+        # How a recording is written in other formats does not belong to it.
         **as_params(recording="recordings.{recording}", seed="seed", unused=["recording.format", "recording.zarr_compression"]),
         code_digest=code_digest("recordings/generate_recording.py"),
-        # How it is written in other formats does not belong to it.
     message:
         "Generating recording {wildcards.recording}"
     script:

@@ -13,7 +13,7 @@ with job_log(snakemake):
     paths, failures = without_failures(snakemake.input.currents)
     for failure in failures:
         print(f"{failure}; left out")
-    rows = dict(zip(snakemake.input.currents, snakemake.params.rows.values, strict=True))
+    rows = dict(zip(snakemake.input.currents, snakemake.params.rows.by_name.values(), strict=True))
     described = []
     for path in paths:
         currents = read_currents(path)

@@ -42,20 +42,20 @@ def job_params(settings: Block, unused: Collection[str] = (), **keys: str) -> di
     return {"settings": values} | {name: text for name, text in texts.items() if name not in unused}
 
 
-def row_params(rows: Mapping[str, Mapping[str, str]]) -> dict[str, Callable[[Any], Any]]:
-    """Return the `params` of a rule that uses all rows of a table: `rows`, whose `values` are the rows, and each row as text.
+def row_params(rows: Mapping[str, Any]) -> dict[str, Callable[[Any], Any]]:
+    """Return the `params` of a rule that uses all rows of a table: `rows`, which has them `by_name`, and each row as text.
 
     Parameters
     ----------
     rows : mapping
-        The rows, each from column to text, by their names.
+        The rows by their names, in plain values.
     """
 
     def text(name: str) -> Callable[[Any], str]:
         return lambda wildcards: f"row {name}: {json.dumps(rows[name], ensure_ascii=False)}"
 
-    values = SimpleNamespace(values=list(rows.values()))
-    return {"rows": lambda wildcards: values} | {f"row {name}": text(name) for name in rows}
+    table = SimpleNamespace(by_name=dict(rows))
+    return {"rows": lambda wildcards: table} | {f"row {name}": text(name) for name in rows}
 
 
 def _text_of(settings: Block, key: str) -> Callable[[Any], str]:
