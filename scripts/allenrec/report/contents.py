@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from allenrec.common.errors import UserError
+from allenrec.common.outcomes import failure_of
 from allenrec.intracellular.intracellular_file import read_currents, summary
 from allenrec.libraries.library_file import open_library, template_table
 
@@ -105,19 +106,20 @@ def _reasons_of_left_out(results):
     """Why models failed that a run then went on without, by their ids; `left_out.csv` is there where one did."""
     try:
         with open(results / "left_out.csv", encoding="utf-8", newline="") as file:
-            return {row["model_id"]: row["why"] for row in csv.DictReader(file)}
+            return {row["model_id"]: row["reason"] for row in csv.DictReader(file)}
     except OSError:
         return {}
 
 
 def _cell_row(results, model, libraries):
     row = {"model_id": model, "libraries": {}, "missing": ""} | dict.fromkeys(COLUMNS, "")
+    path = results / "intracellular" / f"{model}.h5"
     try:
-        currents = read_currents(results / "intracellular" / f"{model}.h5")
+        currents = read_currents(path)
         row |= currents.attributes.get("facts", {}) | summary(currents)
         row["cell_type"] = currents.attributes.get("cell_type", "")
     except UserError:
-        return row | {"missing": "no spikes" + _why(results, OF_A_CELL, model)}
+        return row | {"missing": "no spikes" + (_failed(path) or _why(results, OF_A_CELL, model))}
     for library in libraries:
         path = results / "libraries" / library / "cells" / f"{model}.h5"
         try:
@@ -125,8 +127,15 @@ def _cell_row(results, model, libraries):
             with open_library(path) as found:
                 row |= {column: found.cells[column][0] for column in ("cell_type", "layer", "line") if column in found.cells}
         except UserError:
-            row["missing"] = f"no templates in {library}" + _why(results, ["compute_eaps"], model, library)
+            why = _failed(path) or _why(results, ["compute_eaps"], model, library)
+            row["missing"] = f"no templates in {library}{why}"
     return row
+
+
+def _failed(path):
+    """Return the failure that a file of a model holds, in brackets; "" if it holds none."""
+    failure = failure_of(path)
+    return f" (failed in {failure.stage}: {failure.reason})" if failure else ""
 
 
 def eap_summary(path):

@@ -80,8 +80,7 @@ class Models(Block):
     exclude_flagged: bool = Field(False, description="Leave models that fail this comparison out of the libraries.")
     leave_out: list[Text] = Field(
         [],
-        description="Models of the cell table that are not used. A run that goes on without models that failed sets it for "
-        "itself; `results/left_out.csv` says why.",
+        description="Models of the cell table that are not used.",
     )
 
 

@@ -137,7 +137,7 @@ def test_a_run_in_which_everything_failed_has_a_report_that_says_so(tmp_path):
     asked = {"models": ["4711", "12"], "libraries": ["probe"], "recordings": ["demo"]}
     asked["left_out"] = ["99", "88"]
     (results / "left_out.csv").write_text(
-        "model_id,rule,why\n99,simulate_spikes,model 99: does not fire\n88,simulate_spikes,it was killed\n"
+        "model_id,stage,reason\n99,simulate_spikes,model 99: does not fire\n88,simulate_spikes,it was killed\n"
     )
     where = {"results": results, "models_folder": tmp_path, "citation_file": ROOT / "CITATION.cff"}
     write_report(results / "report.html", **where, **asked)
