@@ -1,12 +1,25 @@
-# From Allen Institute neuron models to ground-truth extracellular recordings. The stages are in rules/, the work is done by
-# scripts/allenrec/, the configuration is explained in config/README.md.
+# From Allen Institute neuron models to ground-truth extracellular recordings. Each stage has a file in rules/. The work is done
+# by scripts/allenrec/, and config/README.md explains the configuration.
 
+import sys
+
+from packaging.version import Version
+from snakemake import __version__
 from snakemake.utils import min_version
 
 min_version("9.19")
+if Version(__version__) >= Version("10"):
+    sys.exit(f"error: Snakemake {__version__}: this workflow needs a version below 10, as requirements.lock has")
 
 
 configfile: "config/config.yaml"
+
+
+# Where files lie. The configuration, or a workflow that uses this one as a module, may name other folders.
+pathvars:
+    models="allen_models",
+    logs="<results>/logs",
+    benchmarks="<results>/benchmarks/rules",
 
 
 # Used with --sdm apptainer only; docs/cluster.md says how it is built.
@@ -14,19 +27,21 @@ container: "envs/allenrec.sif"
 
 
 include: "rules/common.smk"
-include: "rules/failures.smk"
-include: "rules/cells.smk"
+include: "rules/settings.smk"
 include: "rules/models.smk"
 include: "rules/intracellular.smk"
 include: "rules/libraries.smk"
+include: "rules/cells.smk"
 include: "rules/recordings.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
 include: "rules/evaluation.smk"
 include: "rules/probes.smk"
+include: "rules/failures.smk"
 
 
 rule all:
+    """Everything that the configuration asks for, and the report."""
     default_target: True
     input:
         rules.save_config.output,
@@ -42,10 +57,8 @@ onstart:
 
 
 onsuccess:
-    note_left_out()
-    if os.path.exists("results/report.html"):
-        print("Done. Open results/report.html in a browser; README.md says what else there is in results/.")
+    say_where_the_report_is()
 
 
 onerror:
-    finish_without_failed_models(workflow) or report_what_is_there()
+    report_what_is_there()

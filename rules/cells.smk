@@ -1,12 +1,12 @@
-# Cells: which ones, where the configuration asks a question.
+# Cells: which ones there are, what is known of them, and which are left out.
 
 
 rule query:
     """The cell table that answers `cells.query`, to be reviewed and kept. Only on demand: it is never written again."""
     log:
-        "results/logs/query.log",
+        "<logs>/query.log",
     benchmark:
-        "results/benchmarks/rules/query.tsv"
+        "<benchmarks>/query.tsv"
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -15,9 +15,60 @@ rule query:
         mem_mb=mem_mb(500),
         runtime=runtime(30),
     params:
-        cells=block(settings.cells),
-        options=settings.models.allen.model_dump(exclude={"parallel"}),
+        **as_params(cells="cells", allen="models.allen", unused=["allen.parallel"]),
     message:
         "Asking the Allen site for cells"
     script:
         "../scripts/cells/query.py"
+
+
+rule tabulate_cells:
+    """A table of all cells: what is known of each, how its model fires, and what is wrong with it."""
+    input:
+        currents=expand("<results>/intracellular/{model}.h5", model=cells),
+    output:
+        ensure("<results>/cells.csv", non_empty=True),
+    log:
+        "<logs>/tabulate_cells.log",
+    benchmark:
+        "<benchmarks>/tabulate_cells.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1000),
+        runtime=runtime(10),
+    params:
+        **row_params(cells),
+        **as_params(cell_type_column="cell_type_column"),
+        code_digest=code_digest("cells/tabulate_cells.py"),
+    message:
+        "Tabulating the cells"
+    script:
+        "../scripts/cells/tabulate_cells.py"
+
+
+rule tabulate_left_out:
+    """A table of the models that failed: which, in what stage, and why. It has no rows if all went well."""
+    input:
+        expand("<results>/intracellular/{model}.h5", model=cells),
+        expand("<results>/libraries/{library}/cells/{model}.h5", library=settings.libraries, model=cells),
+    output:
+        ensure("<results>/left_out.csv", non_empty=True),
+    log:
+        "<logs>/tabulate_left_out.log",
+    benchmark:
+        "<benchmarks>/tabulate_left_out.tsv"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(500),
+        runtime=runtime(10),
+    params:
+        code_digest=code_digest("cells/tabulate_left_out.py"),
+    message:
+        "Tabulating the models that failed"
+    script:
+        "../scripts/cells/tabulate_left_out.py"

@@ -1,14 +1,24 @@
 # Evaluation: what spike sorters make of the recordings. Not part of the default target; the sorters have an environment of their own.
 
+# Conda brings the sorters; otherwise they have to be installed, which is better said before anything is simulated.
+CONDA = {"--sdm", "--software-deployment-method", "--use-conda"}
+if "evaluate" in sys.argv[1:] and not CONDA & {argument.split("=")[0] for argument in sys.argv[1:]}:
+    from allenrec.evaluation.tables import sorters_python
+
+    with mistakes_in_one_line():
+        sorters_python()
+
 
 rule evaluate:
     """The summary on the terminal. It has no output, and no benchmark, which counts as one: so it answers each time."""
     input:
-        expand("results/evaluation/{recording}/{sorter}.csv", recording=settings.recordings, sorter=settings.evaluation.sorters),
-        expand("results/figures/recordings/{recording}/accuracy.png", recording=settings.recordings),
-        table="results/evaluation/summary.csv",
+        expand(
+            "<results>/evaluation/{recording}/{sorter}.csv", recording=settings.recordings, sorter=settings.evaluation.sorters
+        ),
+        expand("<results>/figures/recordings/{recording}/accuracy.png", recording=settings.recordings),
+        table="<results>/evaluation/summary.csv",
     log:
-        "results/logs/evaluate.log",
+        "<logs>/evaluate.log",
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -17,7 +27,7 @@ rule evaluate:
         mem_mb=mem_mb(500),
         runtime=runtime(5),
     message:
-        "The summary is in {input.table}; results/evaluation/ has a table of the units of each recording"
+        "The summary is in {input.table}; folders beside it have a table of the units of each recording"
     script:
         "../scripts/evaluation/evaluate.py"
 
@@ -25,15 +35,15 @@ rule evaluate:
 rule evaluate_sorter:
     """A sorter on all recordings, in one job: it compiles for longer than it sorts a short recording."""
     input:
-        recordings=expand("results/recordings/{recording}/recording.h5", recording=settings.recordings),
-        program=os.path.relpath(SCRIPTS / "evaluation" / "run_sorter.py"),
+        recordings=expand("<results>/recordings/{recording}/recording.h5", recording=settings.recordings),
+        program=own_file("scripts/evaluation/run_sorter.py"),
     output:
         # A rule needs an output also where there are no recordings; nobody asks for this one.
-        expand("results/evaluation/{recording}/{{sorter}}.csv", recording=settings.recordings or ["none"]),
+        expand("<results>/evaluation/{recording}/{{sorter}}.csv", recording=settings.recordings or ["none"]),
     log:
-        "results/logs/evaluate_sorter/{sorter}.log",
+        "<logs>/evaluate_sorter/{sorter}.log",
     benchmark:
-        "results/benchmarks/rules/evaluate_sorter/{sorter}.tsv"
+        "<benchmarks>/evaluate_sorter/{sorter}.tsv"
     conda:
         "../envs/evaluation.yaml"
     threads: settings.evaluation.n_jobs
@@ -41,7 +51,7 @@ rule evaluate_sorter:
         mem_mb=mem_mb(4000),
         runtime=runtime(60 * (len(settings.recordings) or 1)),
     params:
-        code=code("evaluation/evaluate_sorter.py", "allenrec.evaluation.sorting"),
+        code_digest=code_digest("evaluation/evaluate_sorter.py", "allenrec.evaluation.sorting"),
         parameters=lambda wildcards: settings.evaluation.parameters.get(wildcards.sorter, {}),
     message:
         "Sorting all recordings with {wildcards.sorter}"
@@ -53,14 +63,14 @@ rule summarise_evaluation:
     """A row for each recording and sorter."""
     input:
         tables=expand(
-            "results/evaluation/{recording}/{sorter}.csv", recording=settings.recordings, sorter=settings.evaluation.sorters
+            "<results>/evaluation/{recording}/{sorter}.csv", recording=settings.recordings, sorter=settings.evaluation.sorters
         ),
     output:
-        "results/evaluation/summary.csv",
+        "<results>/evaluation/summary.csv",
     log:
-        "results/logs/summarise_evaluation.log",
+        "<logs>/summarise_evaluation.log",
     benchmark:
-        "results/benchmarks/rules/summarise_evaluation.tsv"
+        "<benchmarks>/summarise_evaluation.tsv"
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -69,7 +79,7 @@ rule summarise_evaluation:
         mem_mb=mem_mb(500),
         runtime=runtime(5),
     params:
-        code=code("evaluation/summarise_evaluation.py"),
+        code_digest=code_digest("evaluation/summarise_evaluation.py"),
     message:
         "Summarising the evaluation"
     script:

@@ -1,86 +1,80 @@
-# What a run does when something fails: checks before it, and the rest of the work without models that failed. No rules here.
+# What a run says and does beside its jobs: checks before it, and words at its end. No rules here.
 
-import csv
-import subprocess
+import atexit
+from itertools import takewhile
 
-import yaml
+from allenrec.common.outcomes import failure_of
 
-from allenrec.common.files import written_beside
-
-#: Rules that a library needs of each model
-STAGES = ("download_model", "compile_mechanisms", "simulate_spikes", "compute_eaps")
-
-
-def failed_models(workflow):
-    """The models that failed in this run, each with the rule; of a group, those whose files are not there."""
-    failed = {}
-    for job in workflow.scheduler.failed:
-        for part in job.jobs if job.is_group() else [job]:
-            if part.rule.name in STAGES and not all(os.path.exists(path) for path in part.output):
-                stage = failed.get(part.wildcards.model, part.rule.name)
-                failed[part.wildcards.model] = min(stage, part.rule.name, key=STAGES.index)
-    return failed
-
-
-def finish_without_failed_models(workflow):
-    """After a run that ended with errors: the same once more without the models that failed, so that all others have their
-    libraries. Not where the run was broken off, is to stop at the first error, or was asked for files of such a model. Returns
-    whether it did so."""
-    failed = {model: rule for model, rule in failed_models(workflow).items() if model in cells}
-    broken_off = workflow.scheduler.running or workflow.dag.ready_jobs or not workflow.execution_settings.keep_going
-    try:
-        if failed:
-            note_left_out(failed)
-    except OSError as error:  # a full disk, which may be why they failed
-        print(f"error: {error}", file=sys.stderr)
-        return False
-    asked_for_them = any(job.wildcards_dict.get("model") in failed for job in workflow.dag.targetjobs)
-    if broken_off or asked_for_them or not failed or len(failed) == len(cells):
-        return False
-    print(f"Going on without {len(failed)} of {len(cells)} models; results/left_out.csv says why.", file=sys.stderr, flush=True)
-    without = os.path.abspath(".snakemake/without_failed_models.yaml")
-    with open(without, "w", encoding="utf-8") as file:
-        yaml.safe_dump(
-            config | {"models": {**config.get("models", {}), "leave_out": [*settings.models.leave_out, *failed]}}, file
-        )
-    arguments = sys.argv[1:]
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    arguments[end:end] = ["--nolock", "--configfile", without]
-    subprocess.run([sys.executable, "-m", "snakemake", *arguments], cwd=workflow.workdir_init)
-    return True
-
-
-def note_left_out(failed=()):
-    """Keep `results/left_out.csv`: which models are left out, where and why they failed. There is none where none is."""
-    path = Path("results/left_out.csv")
-    known = {}
-    if settings.models.leave_out and path.exists():
-        with open(path, encoding="utf-8", newline="") as file:
-            known = {row["model_id"]: row for row in csv.DictReader(file) if row["model_id"] in settings.models.leave_out}
-    known |= {model: {"model_id": model, "rule": failed[model], "why": why_it_failed(failed[model], model)} for model in failed}
-    if not known:
-        path.unlink(missing_ok=True)
-        return
-    with written_beside(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, ("model_id", "rule", "why"), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(known.values())
-
-
-def why_it_failed(rule, model):
-    """The last line of the log of a failed job, which says why."""
-    logs = [Path(f"results/logs/models/{model}/{rule}.log"), *Path(f"results/logs/models/{model}/{rule}").glob("*.log")]
-    lines = [
-        line for log in logs if log.exists() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
-    ]
-    wrong = [line.removeprefix("error: ") for line in lines if line.startswith("error: ") or "Error" in line]
-    return (wrong or ["its log does not say; it was killed, perhaps for memory or time"])[0]
+#: The folders of results and of models
+RESULTS, MODELS = Path(rules.save_config.output[0]).parent, model_folder("0").parent
+#: The report, and that of a run in which jobs failed
+REPORT = Path(rules.write_report.output[0])
+REPORT_SO_FAR = REPORT.with_name("report_so_far.html")
+#: Not empty if the report is part of this run: Snakemake calls the input functions of planned jobs only
+report_is_wanted = []
 
 
 def check_writable():
     """Say in one line that nothing can be written, before anything runs."""
-    for folder in ("results", "allen_models"):
-        path = Path(folder).absolute()
+    for folder in (RESULTS, MODELS):
+        path = folder.absolute()
         existing = next(part for part in (path, *path.parents) if part.exists())
         if not os.access(existing, os.W_OK | os.X_OK):
             sys.exit(f"error: {existing}: no permission to write there, or a file system that is read-only")
+
+
+def say_where_the_report_is():
+    """After a run, name the report, if there is one."""
+    if REPORT.exists():
+        print(f"Done. Open {REPORT} in a browser; README.md says what else there is in {RESULTS}/.")
+
+
+def report_contents():
+    """Return what a report shows, if it is there, and names, if it is missing."""
+    return {
+        "results": str(RESULTS),
+        "models_folder": str(MODELS),
+        "models": list(cells),
+        "libraries": list(settings.libraries),
+        "recordings": list(settings.recordings),
+        "left_out": settings.models.leave_out,
+    }
+
+
+def report_what_is_there():
+    """After a failed job, write the report of the rest, if a report was to be written. It names what is missing."""
+    if not report_is_wanted:
+        return
+    try:
+        from allenrec.report.page import write_report
+
+        write_report(REPORT_SO_FAR, **report_contents(), citation_file=own_file("CITATION.cff"))
+        # An older one would be taken for that of this run.
+        REPORT.unlink(missing_ok=True)
+    except (ImportError, OSError, UserError) as error:  # an environment without its packages, a full disk
+        print(f"There is no report of what is there: {error}")
+    else:
+        print(f"{REPORT_SO_FAR} shows what there is, and names what is missing.")
+
+
+def exit_code_for_failed_models():
+    """End with exit code 1 if a file that was asked for holds the failure of a model, or if every model failed.
+
+    Snakemake has no hook for a run with nothing to do, so this runs when Python ends, where only `os._exit` sets the exit code.
+    """
+    named = [failure_of(path) for path in sys.argv[1:] if path.endswith((".json", ".h5"))]
+    lines = [f"error: {failure}" for failure in named if failure]
+    outcomes = (failure_of(rules.compile_mechanisms.output[0].format(model=model)) for model in cells)
+    failures = list(takewhile(bool, outcomes))
+    if failures and len(failures) == len(cells) and not lines:
+        lines = [f"error: no model is left: all {len(cells)} failed, the first of them so: {failures[0]}"]
+    if lines:
+        print(*lines, sep="\n", file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+# Not of a dry run, and not of the jobs of a cluster, which are runs of Snakemake as well
+if not {"-n", "--dry-run", "--dryrun", "--target-jobs"} & set(sys.argv):
+    atexit.register(exit_code_for_failed_models)

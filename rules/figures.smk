@@ -4,15 +4,15 @@
 from allenrec.figures.drawings import DRAWINGS, figure_outputs
 
 #: The folder of all figures
-FIGURES = "results/figures"
+FIGURES = "<results>/figures"
 #: The files that each rule draws from
 SOURCES = {
-    "plot_cell": "results/intracellular/{model}.h5",
-    "plot_mean_eap": "results/libraries/{library}/cells/{model}.h5",
-    "plot_library": "results/libraries/{library}/templates.h5",
-    "plot_recording": "results/recordings/{recording}/recording.h5",
-    "plot_drift": "results/recordings/{recording}/recording.h5",
-    "plot_evaluation": [f"results/evaluation/{{recording}}/{sorter}.csv" for sorter in settings.evaluation.sorters],
+    "plot_cell": "<results>/intracellular/{model}.h5",
+    "plot_mean_eap": "<results>/libraries/{library}/cells/{model}.h5",
+    "plot_library": "<results>/libraries/{library}/templates.h5",
+    "plot_recording": "<results>/recordings/{recording}/recording.h5",
+    "plot_drift": "<results>/recordings/{recording}/recording.h5",
+    "plot_evaluation": [f"<results>/evaluation/{{recording}}/{sorter}.csv" for sorter in settings.evaluation.sorters],
 }
 
 
@@ -42,9 +42,9 @@ for drawing in DRAWINGS.values():
             figures=ensure(figure_outputs(FIGURES, drawing.rule), non_empty=True),
             captions=figure_outputs(FIGURES, drawing.rule, ".txt"),
         log:
-            f"results/logs/{drawing.log}",
+            f"<logs>/{drawing.log}",
         benchmark:
-            f"results/benchmarks/rules/{drawing.benchmark}"
+            f"<benchmarks>/{drawing.benchmark}"
         group:
             drawing.group
         conda:
@@ -54,7 +54,7 @@ for drawing in DRAWINGS.values():
             mem_mb=mem_mb(drawing.mem_mb),
             runtime=runtime(drawing.minutes),
         params:
-            code=code("figures/draw.py", *drawing.modules),
+            code_digest=code_digest("figures/draw.py", *drawing.modules),
             drawing=drawing.rule,
         message:
             drawing.message
@@ -65,7 +65,7 @@ for drawing in DRAWINGS.values():
 rule view_recording:
     """A recording in the browser: the viewer of its first minute, a page of its own, and the tables behind the figures."""
     input:
-        recording="results/recordings/{recording}/recording.h5",
+        recording="<results>/recordings/{recording}/recording.h5",
     output:
         viewer=ensure(f"{FIGURES}/recordings/{{recording}}/viewer.html", non_empty=True),
         caption=f"{FIGURES}/recordings/{{recording}}/viewer.txt",
@@ -73,9 +73,9 @@ rule view_recording:
         units=f"{FIGURES}/recordings/{{recording}}/units.csv",
         facts=ensure(f"{FIGURES}/recordings/{{recording}}/facts.json", non_empty=True),
     log:
-        "results/logs/view_recording/{recording}.log",
+        "<logs>/view_recording/{recording}.log",
     benchmark:
-        "results/benchmarks/rules/view_recording/{recording}.tsv"
+        "<benchmarks>/view_recording/{recording}.tsv"
     group:
         "recording"
     conda:
@@ -85,7 +85,7 @@ rule view_recording:
         mem_mb=mem_mb(1500),
         runtime=runtime(10),
     params:
-        code=code("figures/view_recording.py"),
+        code_digest=code_digest("figures/view_recording.py"),
         # The number of values of the traces in the page; each takes about one byte.
         n_values=6_000_000,
     message:

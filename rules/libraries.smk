@@ -2,23 +2,27 @@
 
 
 rule library:
-    """All template libraries."""
+    """All template libraries, and which models are in none of them."""
     input:
-        expand("results/libraries/{library}/templates.h5", library=settings.libraries),
+        expand("<results>/libraries/{library}/templates.h5", library=settings.libraries),
+        "<results>/left_out.csv",
 
 
 rule compute_eaps:
     """Templates of one model on one probe, at poses that are sampled, given, or those of another library."""
     input:
         currents=rules.simulate_spikes.output,
-        probe=probe_file,
-        poses=poses_of_library,
+        files=lambda wildcards: named_files(settings.libraries[wildcards.library]),
+        poses=lambda wildcards: [
+            f"<results>/libraries/{origin}/cells/{wildcards.model}.h5"
+            for origin in filter(None, [settings.libraries[wildcards.library].poses_from])
+        ],
     output:
-        ensure("results/libraries/{library}/cells/{model}.h5", non_empty=True),
+        ensure("<results>/libraries/{library}/cells/{model}.h5", non_empty=True),
     log:
-        "results/logs/models/{model}/compute_eaps/{library}.log",
+        "<logs>/models/{model}/compute_eaps/{library}.log",
     benchmark:
-        "results/benchmarks/rules/compute_eaps/{library}/{model}.tsv"
+        "<benchmarks>/compute_eaps/{library}/{model}.tsv"
     group:
         "cell"
     conda:
@@ -28,11 +32,9 @@ rule compute_eaps:
         mem_mb=mem_mb(1000),
         runtime=runtime(15),
     params:
-        code=code("libraries/compute_eaps.py"),
-        settings=library_settings,
+        **as_params(library="libraries.{library}", cell_type_column="cell_type_column", seed="seed"),
+        code_digest=code_digest("libraries/compute_eaps.py"),
         cell=lambda wildcards: cells[wildcards.model],
-        cell_type_column=settings.cell_type_column,
-        seed=settings.seed,
     message:
         "Computing templates of model {wildcards.model} for {wildcards.library}"
     script:
@@ -40,16 +42,16 @@ rule compute_eaps:
 
 
 rule concatenate_library:
-    """All templates of a probe in one file, and a table of them."""
+    """All templates of a probe in one file, and a table of them. Models that failed are left out."""
     input:
-        cells=expand("results/libraries/{{library}}/cells/{model}.h5", model=cells),
+        cells=expand("<results>/libraries/{{library}}/cells/{model}.h5", model=cells),
     output:
-        library=ensure("results/libraries/{library}/templates.h5", non_empty=True),
-        table=ensure("results/libraries/{library}/templates.csv", non_empty=True),
+        library=ensure("<results>/libraries/{library}/templates.h5", non_empty=True),
+        table=ensure("<results>/libraries/{library}/templates.csv", non_empty=True),
     log:
-        "results/logs/concatenate_library/{library}.log",
+        "<logs>/concatenate_library/{library}.log",
     benchmark:
-        "results/benchmarks/rules/concatenate_library/{library}.tsv"
+        "<benchmarks>/concatenate_library/{library}.tsv"
     group:
         "library"
     conda:
@@ -59,9 +61,8 @@ rule concatenate_library:
         mem_mb=mem_mb(1000),
         runtime=runtime(30),
     params:
-        code=code("libraries/concatenate_library.py"),
-        exclude_flagged=settings.models.exclude_flagged,
-        left_out=settings.models.leave_out,
+        **as_params(exclude_flagged="models.exclude_flagged", leave_out="models.leave_out"),
+        code_digest=code_digest("libraries/concatenate_library.py"),
     message:
         "Joining the templates of {wildcards.library}"
     script:

@@ -1,46 +1,28 @@
-# Models: their files, checked, and their mechanisms, compiled.
+# Models: their files, checked, and their mechanisms, compiled. A model that fails for a known reason has a file that says so.
+
+import time
+
+from allenrec.cells.cell_types import check_cell_types
+from allenrec.models.sources.register import rule_inputs, source_keys
 
 
 rule models:
     """All models of the cell table, ready to be simulated."""
     input:
-        expand("results/mechanisms/{model}.json", model=cells),
-
-
-rule save_config:
-    """The merged configuration, defaults filled in, beside the results."""
-    output:
-        ensure("results/config.yaml", non_empty=True),
-    log:
-        "results/logs/save_config.log",
-    benchmark:
-        "results/benchmarks/rules/save_config.tsv"
-    localrule: True
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(500),
-        runtime=runtime(5),
-    params:
-        code=code("settings/save_config.py"),
-        settings=block(settings),
-    message:
-        "Saving the merged configuration"
-    script:
-        "../scripts/settings/save_config.py"
+        expand("<results>/mechanisms/{model}.json", model=cells),
 
 
 rule download_model:
     """A model folder in the archive's layout, complete and checked."""
     input:
-        files=user_model_files,
+        # Files that a user put there are checked again when they change.
+        files=lambda wildcards: map(local, map(str, rule_inputs(model_folder(wildcards.model)))),
     output:
-        ensure("allen_models/neuronal_model_{model}/verified.json", non_empty=True),
+        ensure("<models>/neuronal_model_{model}/verified.json", non_empty=True),
     log:
-        "results/logs/models/{model}/download_model.log",
+        "<logs>/models/{model}/download_model.log",
     benchmark:
-        "results/benchmarks/rules/download_model/{model}.tsv"
+        "<benchmarks>/download_model/{model}.tsv"
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -51,8 +33,8 @@ rule download_model:
         mem_mb=mem_mb(500),
         runtime=runtime(30),
     params:
-        code=code("models/download_model.py"),
-        models=source_settings(),
+        **as_params(models="models", only=[f"models.{key}" for key in source_keys(settings.models)]),
+        code_digest=code_digest("models/download_model.py"),
     message:
         "Fetching and checking model {wildcards.model}"
     script:
@@ -64,11 +46,11 @@ rule compile_mechanisms:
     input:
         model=rules.download_model.output,
     output:
-        ensure("results/mechanisms/{model}.json", non_empty=True),
+        ensure("<results>/mechanisms/{model}.json", non_empty=True),
     log:
-        "results/logs/models/{model}/compile_mechanisms.log",
+        "<logs>/models/{model}/compile_mechanisms.log",
     benchmark:
-        "results/benchmarks/rules/compile_mechanisms/{model}.tsv"
+        "<benchmarks>/compile_mechanisms/{model}.tsv"
     localrule: True
     conda:
         "../envs/simulation.yaml"
@@ -77,10 +59,19 @@ rule compile_mechanisms:
         mem_mb=mem_mb(1000),
         runtime=runtime(15),
     params:
-        code=code("models/compile_mechanisms.py"),
-        known=settings.models.known_mechanisms,
-        allow_unknown=settings.models.allow_unknown_mechanisms,
+        **as_params(known="models.known_mechanisms", allow_unknown="models.allow_unknown_mechanisms"),
+        code_digest=code_digest("models/compile_mechanisms.py"),
     message:
         "Compiling the mechanisms of model {wildcards.model}, if they are new"
     script:
         "../scripts/models/compile_mechanisms.py"
+
+
+model_folder = lambda model: Path(rules.download_model.output[0].format(model=model)).parent
+
+with mistakes_in_one_line():
+    check_cell_types(cells, settings, model_folder)
+
+# Download jobs draw the progress of all of them: when this run began, and how many models it has to fetch.
+unfetched = [model for model in cells if not (model_folder(model) / "verified.json").exists()]
+os.environ.setdefault("ALLENREC_DOWNLOADS", f"{time.time()} {len(unfetched)}")

@@ -1,26 +1,40 @@
 # Recordings: units from a library, their spikes, noise and filter; one file, from which other formats are written.
+# The register of formats is scripts/allenrec/settings/recordings/formats.py.
+
+from allenrec.settings.recordings.formats import EXPORT_KEYS, EXPORTED_FORMATS, FORMATS, GENERATED_FORMAT
+
+#: The recordings whose HDF5 file is kept, and those where it goes when figures and other formats are made
+KEPT = [name for name, recording in settings.recordings.items() if GENERATED_FORMAT.name in recording.format]
+PASSING = [name for name in settings.recordings if name not in KEPT]
 
 
 rule recordings:
     """All recordings, in the formats that were asked for."""
     input:
-        formats_of_recordings(),
+        [
+            f"<results>/recordings/{name}/{FORMATS[format].path}"
+            for name, recording in settings.recordings.items()
+            for format in recording.format
+        ],
 
 
 rule generate_recording:
     """One recording with its ground truth."""
     input:
-        library=library_of_recording,
-        far_library=library_of_far_neurons,
-        trains=trains_of_recording,
+        library=lambda wildcards: f"<results>/libraries/{settings.recordings[wildcards.recording].library}/templates.h5",
+        far_library=lambda wildcards: [
+            f"<results>/libraries/{library}/templates.h5"
+            for library in filter(None, [settings.recordings[wildcards.recording].recordings.own_far_neurons_library])
+        ],
+        files=lambda wildcards: named_files(settings.recordings[wildcards.recording]),
     output:
-        ensure("results/recordings/{recording}/recording.h5", non_empty=True),
+        ensure("<results>/recordings/{recording}/recording.h5", non_empty=True),
     log:
-        "results/logs/generate_recording/{recording}.log",
+        "<logs>/generate_recording/{recording}.log",
     benchmark:
-        "results/benchmarks/rules/generate_recording/{recording}.tsv"
+        "<benchmarks>/generate_recording/{recording}.tsv"
     wildcard_constraints:
-        recording=recordings_where(kept=True),
+        recording="|".join(KEPT) or "none",
     group:
         "recording"
     conda:
@@ -30,9 +44,9 @@ rule generate_recording:
         mem_mb=mem_mb(4000),
         runtime=runtime(60),
     params:
-        code=code("recordings/generate_recording.py"),
-        settings=recording_settings,
-        seed=settings.seed,
+        # How a recording is written in other formats does not belong to it.
+        **as_params(recording="recordings.{recording}", seed="seed", unused=[f"recording.{key}" for key in EXPORT_KEYS]),
+        code_digest=code_digest("recordings/generate_recording.py"),
     message:
         "Generating recording {wildcards.recording}"
     script:
@@ -42,68 +56,44 @@ rule generate_recording:
 use rule generate_recording as generate_passing_recording with:
     # Where `format` leaves mearec out, the file is there until figures and other formats are made.
     output:
-        temp(ensure("results/recordings/{recording}/recording.h5", non_empty=True)),
+        temp(ensure("<results>/recordings/{recording}/recording.h5", non_empty=True)),
     wildcard_constraints:
-        recording=recordings_where(kept=False),
+        recording="|".join(PASSING) or "none",
 
 
-rule export_binary:
-    """A recording as a folder of SpikeInterface."""
-    input:
-        recording="results/recordings/{recording}/recording.h5",
-    output:
-        directory("results/recordings/{recording}/binary"),
-    log:
-        "results/logs/export_binary/{recording}.log",
-    benchmark:
-        "results/benchmarks/rules/export_binary/{recording}.tsv"
-    group:
-        "recording"
-    conda:
-        "../envs/analysis.yaml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb(1000),
-        runtime=runtime(30),
-    params:
-        code=code("recordings/export_recording.py", "allenrec.recordings.formats.binary"),
-        format="binary",
-        options={},
-    message:
-        "Writing recording {wildcards.recording} as a binary folder"
-    script:
-        "../scripts/recordings/export_recording.py"
+def exported(entry):
+    """Return the output of the rule that writes a format."""
+    path = f"<results>/recordings/{{recording}}/{entry.path}"
+    return directory(path) if entry.directory else ensure(path, non_empty=True)
 
 
-use rule export_binary as export_zarr with:
-    input:
-        recording="results/recordings/{recording}/recording.h5",
-    output:
-        directory("results/recordings/{recording}/recording.zarr"),
-    log:
-        "results/logs/export_zarr/{recording}.log",
-    benchmark:
-        "results/benchmarks/rules/export_zarr/{recording}.tsv"
-    params:
-        code=code("recordings/export_recording.py", "allenrec.recordings.formats.zarr"),
-        format="zarr",
-        options=lambda wildcards: {"compression": settings.recordings[wildcards.recording].zarr_compression},
-    message:
-        "Writing recording {wildcards.recording} as a zarr folder"
+for entry in EXPORTED_FORMATS:
 
-
-use rule export_binary as export_nwb with:
-    input:
-        recording="results/recordings/{recording}/recording.h5",
-    output:
-        ensure("results/recordings/{recording}/recording.nwb", non_empty=True),
-    log:
-        "results/logs/export_nwb/{recording}.log",
-    benchmark:
-        "results/benchmarks/rules/export_nwb/{recording}.tsv"
-    params:
-        code=code("recordings/export_recording.py", "allenrec.recordings.formats.nwb"),
-        format="nwb",
-        options=lambda wildcards: {"compression": settings.recordings[wildcards.recording].compression},
-    message:
-        "Writing recording {wildcards.recording} as NWB"
+    rule:
+        """A recording in another format."""
+        name:
+            f"export_{entry.name}"
+        input:
+            recording=f"<results>/recordings/{{recording}}/{GENERATED_FORMAT.path}",
+        output:
+            exported(entry),
+        log:
+            f"<logs>/export_{entry.name}/{{recording}}.log",
+        benchmark:
+            f"<benchmarks>/export_{entry.name}/{{recording}}.tsv"
+        group:
+            "recording"
+        conda:
+            "../envs/analysis.yaml"
+        threads: 1
+        resources:
+            mem_mb=mem_mb(1000),
+            runtime=runtime(30),
+        params:
+            **as_params(**{argument: f"recordings.{{recording}}.{key}" for argument, key in entry.options.items()}),
+            code_digest=code_digest("recordings/export_recording.py", entry.module),
+            format=entry.name,
+        message:
+            f"Writing recording {{wildcards.recording}} as {entry.title}"
+        script:
+            "../scripts/recordings/export_recording.py"

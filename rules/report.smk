@@ -4,7 +4,7 @@
 rule report:
     """The report."""
     input:
-        "results/report.html",
+        "<results>/report.html",
 
 
 rule write_report:
@@ -12,16 +12,17 @@ rule write_report:
     input:
         rules.figures.input,
         rules.library.input,
-        "results/cells.csv",
-        config="results/config.yaml",
-        # It is a file of the workflow, wherever the results are.
-        citations=local(os.path.relpath(SCRIPTS.parent / "CITATION.cff")),
+        "<results>/cells.csv",
+        config="<results>/config.yaml",
+        citations=own_file("CITATION.cff"),
+        # It names no file, but notes that the report is part of this run, for `onerror`.
+        noted=lambda wildcards: report_is_wanted.append(True) or [],
     output:
-        ensure("results/report.html", non_empty=True),
+        ensure("<results>/report.html", non_empty=True),
     log:
-        "results/logs/write_report.log",
+        "<logs>/write_report.log",
     benchmark:
-        "results/benchmarks/rules/write_report.tsv"
+        "<benchmarks>/write_report.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -29,9 +30,9 @@ rule write_report:
         mem_mb=mem_mb(1000),
         runtime=runtime(10),
     params:
-        code=code("report/write_report.py"),
-        asked=asked_for(),
-        so_far=REPORT_SO_FAR,
+        code_digest=code_digest("report/write_report.py"),
+        contents=lambda wildcards: report_contents(),
+        so_far=lambda wildcards: str(REPORT_SO_FAR),
     message:
         "Writing the report"
     script:

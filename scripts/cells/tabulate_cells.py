@@ -6,13 +6,18 @@ with job_log(snakemake):
     import pandas as pd
 
     from allenrec.cells.table import CellRow, describe_cell
-    from allenrec.common.files import written_beside
+    from allenrec.common.files import write_table
+    from allenrec.common.outcomes import without_failures
     from allenrec.intracellular.intracellular_file import read_currents, summary
 
-    rows = []
-    for path, row in zip(snakemake.input.currents, snakemake.params.cells, strict=True):
+    paths, failures = without_failures(snakemake.input.currents)
+    for failure in failures:
+        print(f"{failure}; left out")
+    rows = dict(zip(snakemake.input.currents, snakemake.params.rows.by_name.values(), strict=True))
+    described = []
+    for path in paths:
         currents = read_currents(path)
-        described = describe_cell(CellRow.from_columns(row), currents.info.facts, snakemake.params.cell_type_column)
-        rows.append(described | summary(currents))
-    with written_beside(snakemake.output[0]) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
+        row = CellRow.from_columns(rows[path])
+        cell = describe_cell(row, currents.info.facts, snakemake.params.settings.cell_type_column)
+        described.append(cell | summary(currents))
+    write_table(snakemake.output[0], pd.DataFrame(described))

@@ -3,27 +3,27 @@
 from pathlib import Path
 
 from allenrec.common.job_log import job_log
+from allenrec.common.outcomes import recorded_outcome
 
-with job_log(snakemake):
+with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spikes", terminal):
     from allenrec.cells.table import CellRow, describe_cell
     from allenrec.intracellular.intracellular_file import write_currents
     from allenrec.intracellular.simulation import simulate_model
     from allenrec.models.archive import MODFILES
     from allenrec.models.mechanisms import compile_mechanisms
     from allenrec.models.metadata import cell_facts, read_metadata
-    from allenrec.settings.models import Intracellular
 
     folder = Path(snakemake.input.model[0]).parent
-    row = CellRow.from_columns(snakemake.params.cell)
-    described = describe_cell(row, cell_facts(read_metadata(folder)), snakemake.params.cell_type_column)
+    settings, row = snakemake.params.settings, CellRow.from_columns(snakemake.params.cell)
+    described = describe_cell(row, cell_facts(read_metadata(folder)), settings.cell_type_column)
     currents = simulate_model(
         folder,
         # Compiled by the rule before; compiled again if the user cleared the folder in between.
         compile_mechanisms(folder / MODFILES, Path(snakemake.input.mechanisms[0]).parent),
-        Intracellular.model_validate(snakemake.params.settings),
+        settings.intracellular,
         specimen_id=described["specimen_id"],
         cell_type=described["cell_type"],
-        axon=snakemake.params.axon,
-        recorded_steps=snakemake.params.recorded_steps,
+        axon=settings.axon,
+        recorded_steps=settings.recorded_steps,
     )
     write_currents(snakemake.output[0], currents)

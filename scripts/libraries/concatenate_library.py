@@ -3,13 +3,17 @@
 from allenrec.common.job_log import job_log
 
 with job_log(snakemake):
+    from allenrec.common.files import write_table
+    from allenrec.common.outcomes import without_failures
     from allenrec.libraries.concatenate import concatenate_libraries
-    from allenrec.libraries.table import template_table, write_table
+    from allenrec.libraries.table import template_table
 
-    outcome = concatenate_libraries(
-        snakemake.input.cells, snakemake.output.library, exclude_flagged=snakemake.params.exclude_flagged
-    )
+    paths, failures = without_failures(snakemake.input.cells)
+    settings = snakemake.params.settings
+    outcome = concatenate_libraries(paths, snakemake.output.library, exclude_flagged=settings.exclude_flagged)
     print(outcome)
-    for model in snakemake.params.left_out:
+    for failure in failures:
+        print(f"{failure}; left out")
+    for model in settings.leave_out:
         print(f"model {model}: left out (models.leave_out)")
     write_table(snakemake.output.table, template_table(snakemake.output.library))

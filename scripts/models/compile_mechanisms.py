@@ -3,13 +3,15 @@
 from pathlib import Path
 
 from allenrec.common.job_log import job_log
+from allenrec.common.outcomes import recorded_outcome
 
-with job_log(snakemake):
+with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compile_mechanisms", terminal):
     from allenrec.common.files import write_json
     from allenrec.models.mechanisms import check_mod_files, compile_mechanisms
 
     modfiles = Path(snakemake.input.model[0]).parent / "modfiles"
-    notes = check_mod_files(modfiles, known=snakemake.params.known, allow_unknown=snakemake.params.allow_unknown)
+    settings = snakemake.params.settings
+    notes = check_mod_files(modfiles, known=settings.known, allow_unknown=settings.allow_unknown)
     for note in notes:
         print(f"note: {note}")
     compiled = compile_mechanisms(modfiles, Path(snakemake.output[0]).parent)

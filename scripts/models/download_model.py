@@ -5,15 +5,15 @@ import time
 from pathlib import Path
 
 from allenrec.common.job_log import job_log
+from allenrec.common.outcomes import recorded_outcome
 
-with job_log(snakemake) as terminal:
+with job_log(snakemake) as terminal, recorded_outcome(snakemake, "download_model", terminal):
     from tqdm import tqdm
 
     from allenrec.models.sources import fetch_model
-    from allenrec.settings.models import Models
 
     models_folder = Path(snakemake.output[0]).parents[1]
-    folder = fetch_model(snakemake.wildcards.model, models_folder, Models.model_validate(snakemake.params.models))
+    folder = fetch_model(snakemake.wildcards.model, models_folder, snakemake.params.settings.models)
     print(f"{folder}: complete and sound")
 
     # The progress of all downloads of this run; each is a job of its own.

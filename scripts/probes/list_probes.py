@@ -11,8 +11,8 @@ with job_log(snakemake):
     from allenrec.figures.style import save
     from allenrec.probes import describe_probe, load_probe
 
-    probes = {name: load_probe(name, 1) for name in snakemake.params.libraries}
-    libraries = {name: " ".join(used) for name, used in snakemake.params.libraries.items()}
+    libraries = {name: " ".join(used) for name, used in snakemake.params.rows.by_name.items()}
+    probes = {name: load_probe(name, 1) for name in libraries}
     table = pd.DataFrame([describe_probe(probe) | {"libraries": libraries[name]} for name, probe in probes.items()])
     with written_beside(snakemake.output.table) as temporary:
         table.to_csv(temporary, index=False, float_format="%g")

@@ -9,7 +9,7 @@ with job_log(snakemake):
     from allenrec.recordings.formats.recording_file import read_recording
     from allenrec.recordings.formats.register import load_writer
 
-    write, options = load_writer(snakemake.params.format), snakemake.params.options
+    write, options = load_writer(snakemake.params.format), vars(snakemake.params.settings)
     # SpikeInterface collects garbage after every piece; the imported modules need not be searched each time.
     gc.freeze()
     with read_recording(snakemake.input.recording) as recording:

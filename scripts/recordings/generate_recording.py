@@ -13,15 +13,18 @@ with job_log(snakemake):
     from allenrec.recordings.formats.recording_file import read_recording
     from allenrec.recordings.generated_recording import GeneratedRecording, provenance
     from allenrec.recordings.plan import plan_recording, recording_size
-    from allenrec.settings.recordings import Recording as RecordingSettings
+    from allenrec.settings.input_files import file_digests
+    from allenrec.settings.recordings.formats import EXPORT_KEYS
 
-    name, seed, output = snakemake.wildcards.recording, snakemake.params.seed, snakemake.output[0]
-    settings = RecordingSettings.model_validate(snakemake.params.settings)
-    digests = {"library": sha256(snakemake.input.library)}
-    if snakemake.input.trains:
-        digests["trains"] = sha256(snakemake.input.trains)
-    origin = provenance(snakemake.params.settings, seed=seed, name=name, digests=digests)
-    far = open_library(snakemake.input.far_library) if snakemake.input.far_library else nullcontext()
+    name, seed, output = snakemake.wildcards.recording, snakemake.params.settings.seed, snakemake.output[0]
+    settings = snakemake.params.settings.recording
+    digests = {"library": sha256(snakemake.input.library)} | file_digests(settings)
+    if snakemake.input.far_library:
+        digests["recordings.far_neurons_library"] = sha256(*snakemake.input.far_library)
+    # How it is written in other formats does not belong to what it was made from.
+    config = settings.model_dump(mode="json", exclude=EXPORT_KEYS)
+    origin = provenance(config, seed=seed, name=name, digests=digests)
+    far = open_library(*snakemake.input.far_library) if snakemake.input.far_library else nullcontext()
     with open_library(snakemake.input.library) as library, far as far_library:
         compressed = settings.compression != "none" or settings.recordings.spike_traces != "none"
         require_space(output, recording_size(library, settings), at_most=compressed)

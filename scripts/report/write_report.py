@@ -7,5 +7,5 @@ with job_log(snakemake):
 
     from allenrec.report.page import write_report
 
-    write_report(snakemake.output[0], **snakemake.params.asked, citation_file=snakemake.input.citations)
+    write_report(snakemake.output[0], **snakemake.params.contents, citation_file=snakemake.input.citations)
     Path(snakemake.params.so_far).unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from allenrec.common.job_log import job_log
 with job_log(snakemake):
     import yaml
 
-    from allenrec.common.files import written_beside
+    from allenrec.common.files import write_text
 
-    with written_beside(snakemake.output[0]) as temporary:
-        temporary.write_text(yaml.safe_dump(snakemake.params.settings, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    content = snakemake.params.settings.config.model_dump(mode="json")
+    write_text(snakemake.output[0], yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

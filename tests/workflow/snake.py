@@ -47,13 +47,14 @@ def copy_compiled(origins, folder):
                 shutil.copy2(compiled, target)
 
 
-def snakemake(folder, *arguments, timeout=900):
+def snakemake(folder, *arguments, timeout=900, environment=()):
     """Run `snakemake` in a folder with this interpreter; return the `CompletedProcess` with its output as text.
 
     Its environment is not activated: the interpreter's folder is taken off the PATH, where the workflow has to find its tools.
     """
     command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
-    return subprocess.run(command, cwd=folder, env=clean_environment(), capture_output=True, text=True, timeout=timeout)
+    variables = clean_environment() | dict(environment)
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=timeout)
 
 
 def clean_environment():

@@ -4,7 +4,6 @@ import ast
 import re
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 import yaml
@@ -12,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from support import ROOT
 
+from allenrec.common.code_digest import code_files
 from allenrec.figures.drawings import DRAWINGS
 
 sys.path.insert(0, str(ROOT / "docs"))
@@ -37,73 +37,54 @@ def test_conda_environments_hold_the_versions_of_the_lock(path):
 
 
 #: What a package is imported as, where that is not its name
-IMPORTED_AS = {"pyyaml": "yaml", "lfpy": "LFPy", "meautility": "MEAutility"}
-
-
-def imports(path):
-    """What a Python file imports: names of modules, those of the library with their dots."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            package = ".".join(path.relative_to(ROOT / "scripts").parts[: -node.level]) if node.level else ""
-            module = ".".join(filter(None, (package, node.module)))
-            yield from [module, *(f"{module}.{alias.name}" for alias in node.names)]
-
-
-def modules_of(*paths):
-    """Files of the library that these files import, and what they import in turn, themselves included."""
-    seen, queue = set(paths), list(paths)
-    while queue:
-        for name in imports(queue.pop()):
-            base = ROOT / "scripts" / Path(*name.split("."))
-            for path in (base.with_suffix(".py"), base / "__init__.py"):
-                if path.is_file() and path not in seen:
-                    seen.add(path)
-                    queue.append(path)
-    return seen
+IMPORTED_AS = {"pyyaml": "yaml", "lfpy": "LFPy", "meautility": "MEAutility", "lazy-loader": "lazy_loader"}
 
 
 def packages_of(script):
-    """The packages that a rule's script needs, its own modules followed."""
-    names = {name.split(".")[0] for path in modules_of(script) for name in imports(path)}
-    ours = {path.stem for path in (ROOT / "scripts").iterdir()}
-    return names - ours - sys.stdlib_module_names - {"pydantic_core"}  # a part of pydantic
+    """Return the packages that a rule's script and the modules of the library that it imports need."""
+    names = set()
+    for path in code_files(ROOT / "scripts", script):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if path.suffix == ".py" else ():
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names.add(node.module.split(".")[0])
+    return names - {"allenrec", "pydantic_core"} - sys.stdlib_module_names  # pydantic_core is a part of pydantic
 
 
 def scripts_of_environments():
-    """Each rule's environment and script."""
+    """Yield each rule's environment and script, and whether the script gets blocks of the settings, which pydantic makes."""
     for path in sorted((ROOT / "rules").glob("*.smk")):
         text = path.read_text(encoding="utf-8")
         for rule in re.split(r"^rule ", text, flags=re.MULTILINE)[1:]:
-            environment, script = re.search(r"envs/(\w+)\.yaml", rule), re.search(r"scripts/([\w/]+)\.py", rule)
+            environment, script = re.search(r"envs/(\w+)\.yaml", rule), re.search(r"\.\./scripts/([\w/]+)\.py", rule)
             if environment and script:
-                yield environment[1], script[1]
+                yield environment[1], script[1], "as_params" in rule
 
 
-@pytest.mark.parametrize(("environment", "script"), scripts_of_environments())
-def test_conda_environments_hold_what_their_rules_import(environment, script):
+@pytest.mark.parametrize(("environment", "script", "has_settings"), scripts_of_environments())
+def test_conda_environments_hold_what_their_rules_import(environment, script, has_settings):
     dependencies = yaml.safe_load((ROOT / "envs" / f"{environment}.yaml").read_text())["dependencies"]
     (pip,) = [part["pip"] for part in dependencies if isinstance(part, dict)]
-    names = [requirement.split("==")[0].lower() for requirement in pip]
+    names = [re.split(r"==|\[", requirement)[0].lower() for requirement in pip]
     known = {IMPORTED_AS.get(name, name) for name in names}
-    assert packages_of(ROOT / "scripts" / f"{script}.py") - known == set()
+    needed = packages_of(f"{script}.py") | ({"pydantic"} if has_settings else set())
+    assert needed - known == set()
 
 
-def scripts_with_code():
-    """Each rule's script, and the script whose code is in the rule's `params`."""
-    for path in sorted((ROOT / "rules").glob("*.smk")):
-        for rule in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
-            script = re.search(r"^        \"\.\./scripts/([\w/]+\.py)", rule, re.MULTILINE)
-            code = re.search(r"code=code\(\"([\w/]+\.py)\"", rule)
-            if script and code:
-                yield script[1], code[1]
+def rules_of(path):
+    """Return the text of each rule of a file, by the rule's name."""
+    parts = re.split(r"^(?:use )?rule ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    return {re.match(r"(?:\w+ as )?(\w+)", part)[1]: part for part in parts}
 
 
-@pytest.mark.parametrize(("script", "code"), scripts_with_code())
-def test_rules_run_again_when_the_code_of_their_script_changes(script, code):
-    assert code == script
+@pytest.mark.parametrize("path", sorted((ROOT / "rules").glob("*.smk")), ids=lambda path: path.stem)
+def test_the_digest_of_a_rule_is_that_of_its_script(path):
+    """A rule that has an output has the digest of its own script; `use rule` takes over both, or names both anew."""
+    for name, rule in rules_of(path).items():
+        script, digest = re.search(r'"\.\./scripts/([\w/]+\.py)"', rule), re.search(r'code_digest\("([\w/.]+)"', rule)
+        if "    output:" in rule and script:
+            assert digest and digest[1] == script[1], name
 
 
 def rules_with_resources():

@@ -1,4 +1,4 @@
-"""A digest of the code that a job runs: the job runs again when this changes, and only then."""
+"""The digest of the code that a job runs. A job runs again when this digest changes."""
 
 import ast
 import functools
@@ -6,59 +6,84 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-#: The package that is followed; what lies outside it, such as NumPy, is pinned by the lock files
+#: The package whose imports are followed. What lies outside it, such as NumPy, is pinned by the lock files.
 PACKAGE = "allenrec"
+#: Endings of files that change no result: source code is followed by its imports, the others are compiled or stubs
+NO_DATA = (".py", ".pyi", ".pyc", ".nbi", ".nbc")
 
 
 def code_digest(scripts: Path, script: str, *modules: str) -> str:
     """Return a digest of a script and of all modules of this package that it imports, directly or not.
 
-    The files that belong to a module count as well: those beside `viewer.py` whose names begin with `viewer.`, and for a
-    package everything in its folder that is not Python.
+    Data files of these modules count as well: files beside `viewer.py` whose names begin with `viewer.`, and all files of a
+    package that has no module, such as a folder of captions.
 
     Parameters
     ----------
     scripts : Path
         The folder that holds the scripts and the package.
     script : str
-        A script below that folder, such as `libraries/compute_eaps.py`.
+        A script in that folder, such as `libraries/compute_eaps.py`.
     *modules : str
         Modules that the script imports by name while it runs, such as `allenrec.recordings.formats.nwb`.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits. They depend on names below `scripts` and on contents, not on where that folder is.
     """
+    digest = hashlib.sha256()
+    for path in sorted(code_files(scripts, script, *modules)):
+        digest.update(f"{path.relative_to(scripts)}\0".encode() + _content(path) + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def code_files(scripts: Path, script: str, *modules: str) -> set[Path]:
+    """Return the files that `code_digest` reads: the script, the modules that it imports, and their data files."""
     found: set[Path] = set()
     queue = [scripts / script, *(path for module in modules for path in _files_of(scripts, module))]
     while queue:
         path = queue.pop()
-        if path in found:
-            continue
-        found.add(path)
-        for module in _imported_modules(path, scripts):
-            queue += _files_of(scripts, module)
-    found |= {data for path in found for data in _data_files(path)}
-    digest = hashlib.sha256()
-    for path in sorted(found):
-        digest.update(f"{path.relative_to(scripts)}\0{_content(path)}\0".encode())
-    return digest.hexdigest()[:16]
+        if path not in found:
+            found.add(path)
+            queue += [file for module in _imported_modules(path, scripts) for file in _files_of(scripts, module)]
+    return found | {data for path in found for data in _data_files(path)}
 
 
 @functools.cache
-def _content(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+def _content(path: Path) -> bytes:
+    return path.read_bytes()
 
 
 @functools.cache
 def _imported_modules(path: Path, scripts: Path) -> tuple[str, ...]:
-    """The names that one file imports from the package; some are modules, others are names in modules."""
+    """Return the dotted names that a file imports from the package. Some are modules, others are names in modules."""
     here = path.relative_to(scripts).parent.parts
     found: list[str] = []
     for node in ast.walk(ast.parse(_content(path))):
         if isinstance(node, ast.Import):
             found += [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = [*here[: len(here) - node.level + 1]] if node.level else []
-            module = ".".join([*base, *(node.module.split(".") if node.module else [])])
-            found += [module, *(f"{module}.{name.name}" for name in node.names)]
+            module = _absolute_name(node, here)
+            for name in node.names:
+                found += [f"{module}.{name.name}", *_behind_the_door(scripts, module, name.name)]
     return tuple(name for name in found if name.split(".")[0] == PACKAGE)
+
+
+def _absolute_name(node: ast.ImportFrom, here: tuple[str, ...]) -> str:
+    """Return the name of the module in `from module import ...`, in a file of the package `here`."""
+    base = here[: len(here) - node.level + 1] if node.level else ()
+    return ".".join([*base, *filter(None, [node.module])])
+
+
+def _behind_the_door(scripts: Path, package: str, name: str) -> Iterator[str]:
+    """Yield the module that a package takes a name from, where it imports its names lazily, as its `__init__.pyi` says."""
+    parts = package.split(".")
+    door = scripts.joinpath(*parts, "__init__.pyi")
+    if parts[0] == PACKAGE and door.is_file():
+        for node in ast.parse(_content(door)).body:
+            if isinstance(node, ast.ImportFrom) and name in [alias.asname or alias.name for alias in node.names]:
+                yield _absolute_name(node, tuple(parts))
 
 
 def _files_of(scripts: Path, module: str) -> Iterator[Path]:
@@ -72,8 +97,8 @@ def _files_of(scripts: Path, module: str) -> Iterator[Path]:
 
 
 def _data_files(path: Path) -> list[Path]:
-    """The files that belong to a module, but for Python and what it is compiled to."""
+    """Return the data files of a module; those of a package that has no module are all files in its folder."""
     folder = path.parent
-    whole_folder = path.name == "__init__.py" and len(list(folder.glob("*.py"))) == 1
-    candidates = folder.rglob("*") if whole_folder else folder.glob(f"{path.stem}.*")
-    return [file for file in candidates if file.is_file() and file.suffix not in (".py", ".pyc", ".nbi", ".nbc")]
+    without_modules = path.name == "__init__.py" and len(list(folder.rglob("*.py"))) == 1
+    candidates = folder.rglob("*") if without_modules else folder.glob(f"{path.stem}.*")
+    return [file for file in candidates if file.is_file() and file.suffix not in NO_DATA]

@@ -5,9 +5,14 @@ libraries are made without the model.
 """
 
 import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, TextIO
 
+from .errors import DamagedFile, Unavailable, UserError
 from .files import write_json
 
 #: Key of a JSON file, or attribute of an HDF5 file, that holds a failure
@@ -54,3 +59,56 @@ def failure_of(path: str | Path) -> Failure | None:
         return None if found is None else Failure(**found)
     except (OSError, ValueError, TypeError):
         return None
+
+
+def without_failures(paths: Iterable[str]) -> tuple[list[str], list[Failure]]:
+    """Return those of the files of several models that hold results, and the failures that the others hold.
+
+    Raises
+    ------
+    UserError
+        If no model is left. It names the reasons.
+    """
+    outcomes = {path: failure_of(path) for path in paths}
+    failures = [failure for failure in outcomes.values() if failure is not None]
+    if outcomes and len(failures) == len(outcomes):
+        raise UserError(f"no model is left: {'; '.join(map(str, failures))}")
+    return [path for path, failure in outcomes.items() if failure is None], failures
+
+
+@contextmanager
+def recorded_outcome(snakemake: Any, stage: str, terminal: TextIO) -> Iterator[None]:
+    """Turn the failure of a model into the outcome of its job.
+
+    If one of the job's inputs holds a failure, the job's output gets the same one, and the script ends here. A `UserError` in
+    the block becomes a failure of this stage. Errors of the environment (`OSError`, `Unavailable`, `DamagedFile`) and faults of
+    the code are no outcomes: they fail the job.
+
+    Parameters
+    ----------
+    snakemake : snakemake.script.Snakemake
+        The job. It has the wildcard `model` and one output file.
+    stage : str
+        The name of the rule, as it is called where the workflow is defined.
+    terminal : text stream
+        Where one line says that the model failed; see `allenrec.common.job_log.job_log`.
+    """
+    failure = next(filter(None, map(failure_of, _outcomes_among(snakemake.input))), None)
+    if failure is not None:
+        print(f"passed on: {failure}")
+        write_failure(snakemake.output[0], failure)
+        sys.exit(0)
+    try:
+        yield
+    except (Unavailable, DamagedFile):
+        raise
+    except UserError as error:
+        model = snakemake.wildcards.model
+        failure = Failure(model, stage, str(error).removeprefix(f"model {model}: "))
+        for stream in (sys.stdout, terminal):
+            print(failure, file=stream, flush=True)
+        write_failure(snakemake.output[0], failure)
+
+
+def _outcomes_among(paths: list[str]) -> list[str]:
+    return [path for path in paths if path.endswith((".json", ".h5"))]

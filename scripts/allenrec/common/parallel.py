@@ -1,7 +1,7 @@
 """Work of several threads, with results in order."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 def in_order(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int, at_once: int | None = None
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Yield `function(item)` for each item, in order.
 
     The items may be endless. When the caller stops asking, work that has not begun is cancelled.

@@ -46,6 +46,7 @@ def build_cell_library(
     name: str,
     seed: int,
     given: GivenPoses | None = None,
+    digests: Mapping[str, str] | None = None,
     threads: int = 1,
     progress: Progress = lambda accepted: None,
 ) -> str:
@@ -64,6 +65,8 @@ def build_cell_library(
     seed : int
     given : (Poses, numpy.ndarray), optional
         Poses to take instead of drawn ones, and displacements (n, n_steps, 3) µm, one zero for those that do not drift.
+    digests : mapping, optional
+        SHA-256 of further files that went into the templates, by the key that names each.
     threads : int
         The number of threads; the result does not depend on it.
     progress : callable
@@ -79,7 +82,8 @@ def build_cell_library(
     UserError
         If templates are missing and `on_shortfall` is "fail", `n` lacks the cell type, or a given pose names no stored spike.
     """
-    task = _Task(currents, cell, settings, load_probe(settings.probe, settings.ncontacts), name, seed, threads)
+    probe = load_probe(settings.probe, settings.ncontacts)
+    task = _Task(currents, cell, settings, probe, name, seed, digests or {}, threads)
     if given is None:
         n = templates_of_type(settings.n, cell, name)
         sampled = task.draw(n, (lambda accepted: None) if settings.drifting else progress)
@@ -124,6 +128,7 @@ class _Task:
     probe: Probe
     name: str
     seed: int
+    digests: Mapping[str, str]
     threads: int
 
     @property
@@ -147,7 +152,7 @@ class _Task:
         info = self.currents.info
         return {
             "config": self.settings.model_dump(mode="json"),
-            "digests": info.digests,
+            "digests": info.digests | dict(self.digests),
             "versions": info.versions | {package: version(package) for package in PACKAGES},
             "seed": self.seed,
         }

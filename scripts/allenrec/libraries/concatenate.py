@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import DamagedFile, UserError
 from allenrec.common.hdf5 import hdf5_written_beside
 
 from .library_file import FilePath, LibraryInfo, create_rows, read_in_blocks, read_info, write_info
@@ -43,7 +43,7 @@ def concatenate_libraries(paths: Sequence[FilePath], path: FilePath, *, exclude_
     parts, shapes, infos = zip(*found, strict=True)
     for part, shape in zip(parts, shapes, strict=True):
         if shape[1:] != shapes[0][1:]:
-            raise UserError(f"{part} has templates of another shape than {parts[0]}; delete it and run again")
+            raise DamagedFile(f"{part} has templates of another shape than {parts[0]}; delete it and run again")
     total = sum(shape[0] for shape in shapes)
     if not total:
         raise UserError(f"{path}: no cell gave a template; widen the limits or lower min_amp in `libraries`")

@@ -17,7 +17,7 @@ import pandas as pd
 import probeinterface
 from numpy.typing import NDArray
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import DamagedFile
 from allenrec.common.hdf5 import (
     TEXT,
     check_shapes,
@@ -253,7 +253,7 @@ def _reading(path: FilePath) -> Iterator[h5py.File]:
     except (OSError, KeyError) as error:
         if getattr(error, "filename", None) not in (None, str(path)):
             raise  # It is about another file, such as one that is being written meanwhile.
-        raise UserError(f"{path} is not a sound template file ({error}); delete it and run again") from None
+        raise DamagedFile(f"{path} is not a sound template file ({error}); delete it and run again") from None
 
 
 def read_library(path: FilePath) -> Library:

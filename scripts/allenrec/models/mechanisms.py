@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import Unavailable, UserError
 from allenrec.common.files import folder_built_beside, sha256
 
 #: The file of a compiled set that says with what it was built
@@ -225,10 +225,10 @@ def _run_nrnivmodl(folder, origin):
     beside = Path(sys.executable).parent / "nrnivmodl"
     nrnivmodl = str(beside) if beside.exists() else shutil.which("nrnivmodl")
     if nrnivmodl is None:
-        raise UserError("nrnivmodl not found: install NEURON into the environment that runs this")
+        raise Unavailable("nrnivmodl not found: install NEURON into the environment that runs this")
     for compiler in ("g++", "make"):
         if not (shutil.which(compiler) or (compiler == "g++" and "CXX" in os.environ)):
-            raise UserError(f"{compiler} not found: compiling mod files needs it (Debian: apt install g++ make)")
+            raise Unavailable(f"{compiler} not found: compiling mod files needs it (Debian: apt install g++ make)")
     result = subprocess.run([nrnivmodl, "."], cwd=folder, capture_output=True, text=True, errors="replace")
     if result.returncode != 0 or not _library(folder).is_file():
         raise UserError(f"{origin}: nrnivmodl failed: {_compiler_message(result.stdout + result.stderr)}")

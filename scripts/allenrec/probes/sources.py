@@ -15,7 +15,7 @@ import yaml
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import Unavailable, UserError
 from allenrec.common.probe_names import PROBE_FORMS, probe_names, source_of
 
 from .probe import MALFORMED, PLANES, Probe, one_line, probe_from_layout
@@ -106,7 +106,7 @@ def _from_library(name: str, ncontacts: int) -> Probe:
         with FileLock(folder / "allenrec.lock"):
             probe = probeinterface.get_probe(manufacturer, model)
     except (OSError, *MALFORMED) as error:
-        raise UserError(
+        raise Unavailable(
             f"{name}: not to be had from probeinterface's library ({one_line(error)}); look at the name and the network, "
             "or give the path of its JSON file"
         ) from None

@@ -22,7 +22,17 @@ from .recordings import Recording
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 
+class Pathvars(Block):
+    """Folders of results and models. Snakemake puts them in place of `<results>` and `<models>`; no job depends on them."""
+
+    results: str = Field("results", description="Folder of all results.")
+    models: str = Field("allen_models", description="Folder of the models. Several configurations may share it.")
+
+
 class Settings(Block):
+    pathvars: Pathvars = Field(
+        Pathvars(), exclude=True, description="Folders of results and models, relative to the working directory."
+    )
     cells: Cells = Field(
         Cells(query=None, table="config/cells.tsv"),
         description="Path of the cell table, relative to the working directory; or a block with a `query`.",

@@ -1,5 +1,6 @@
 """The base class of all blocks of the configuration, and the types of values that they share."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat
@@ -11,6 +12,26 @@ CountPair = Annotated[tuple[int, int], Field(strict=False)]
 PositivePair = Annotated[tuple[PositiveFloat, PositiveFloat], Field(strict=False)]
 #: A name that YAML may read as a number, such as the layer 5
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
+
+
+@dataclass(frozen=True)
+class NamesFile:
+    """A mark of keys that name a file. The file is an input of the jobs that use it; see `input_files`.
+
+    With `endings`, only values that end so are files. With `or_folder`, the value may be a folder, whose files are meant.
+    """
+
+    endings: tuple[str, ...] = ("",)
+    or_folder: bool = False
+
+
+@dataclass(frozen=True)
+class NamesLibrary:
+    """A mark of keys that name one of `libraries`. Its file is an input of the jobs that use it."""
+
+
+InputFile = Annotated[str, NamesFile()]
+LibraryName = Annotated[str, NamesLibrary()]
 
 
 class Block(BaseModel):

@@ -1,30 +1,38 @@
-"""What must hold between blocks of the configuration, and between it and files."""
+"""Checks between blocks of the configuration, and between the configuration and files."""
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from allenrec.common.errors import UserError
 from allenrec.common.probe_names import PROBE_FILES, probe_names, source_of
 
-from .evaluation import SORTERS
+from .evaluation import SORTERS, Evaluation
+from .input_files import check_input_files
+from .libraries import Library
+from .recordings import Recording
+
+if TYPE_CHECKING:
+    from . import Settings
 
 #: Endings of files with spike trains
 TRAIN_FILES = (".csv", ".npz", ".nwb")
 
 
-def check_library(key, library, libraries):
+def check_library(key: str, library: Library, libraries: Mapping[str, Library]) -> None:
     """Refuse a library whose probe is not known or whose poses cannot be had."""
+    check_input_files(key, library)
     _check_probe(f"{key}.probe", library)
     _check_poses(key, library, libraries)
 
 
-def _check_probe(key, library):
-    """What can be known of a probe without the web and without reading a file."""
+def _check_probe(key: str, library: Library) -> None:
+    """Check the name of a probe, without the web and without reading a file."""
     probe = library.probe
     if library.probe_file:
-        if not Path(probe).is_file():
-            raise UserError(f"config: {key}: no such file {probe!r}")
-    elif Path(probe).is_file() or Path(probe).suffix or probe.count("/") > 1:
+        return
+    if Path(probe).is_file() or Path(probe).suffix or probe.count("/") > 1:
         raise UserError(f"config: {key}: {probe!r} must end in {', '.join(PROBE_FILES)} if it is a file")
     elif source_of(probe) is None:
         known = probe_names()
@@ -33,9 +41,7 @@ def _check_probe(key, library):
         raise UserError(f"config: {key}: {probe!r} is not a probe; {hint}known are {', '.join(known)}")
 
 
-def _check_poses(key, library, libraries):
-    if library.poses is not None and not Path(library.poses).is_file():
-        raise UserError(f"config: {key}.poses: no such file, {library.poses!r}")
+def _check_poses(key: str, library: Library, libraries: Mapping[str, Library]) -> None:
     if library.poses is not None and library.drifting and library.drift_grid is None:
         raise UserError(f"config: {key}.drift_grid: missing; given poses have no paths of their own to drift on")
     chain, origin = [key.removeprefix("libraries.")], library
@@ -54,7 +60,7 @@ def _check_poses(key, library, libraries):
         raise UserError(f"config: {key}.drift_grid: missing; {chain[-1]}, where its poses are from, does not drift")
 
 
-def check_recording(key, recording, settings):
+def check_recording(key: str, recording: Recording, settings: "Settings") -> None:
     """Refuse a recording that its library, its cell types or its sampling rate cannot give."""
     if recording.library not in settings.libraries:
         known = ", ".join(settings.libraries) or "none"
@@ -66,6 +72,7 @@ def check_recording(key, recording, settings):
             f"whose min_amp is {quietest:g} µV"
         )
     _check_trains(f"{key}.spiketrains", recording)
+    check_input_files(key, recording)
     _check_numbers(f"{key}.templates", recording)
     for n, kind in (("n_exc", "excitatory"), ("n_inh", "inhibitory")):
         if getattr(recording.spiketrains, n) and not getattr(recording.cell_types, kind):
@@ -92,8 +99,8 @@ def check_recording(key, recording, settings):
         )
 
 
-def _check_numbers(key, recording):
-    """Whether numbers of templates and pairs fit to that of units."""
+def _check_numbers(key: str, recording: Recording) -> None:
+    """Check that the numbers of templates and pairs fit the number of units."""
     n, templates = recording.spiketrains.n_units, recording.templates
     if templates.template_ids is not None and len(templates.template_ids) != n:
         raise UserError(f"config: {key}.template_ids: {len(templates.template_ids)} templates, but n_exc and n_inh ask for {n}")
@@ -103,8 +110,8 @@ def _check_numbers(key, recording):
         )
 
 
-def _check_trains(key, recording):
-    """Cell types that are named must be those of units, and files must be there."""
+def _check_trains(key: str, recording: Recording) -> None:
+    """Check that named cell types are those of units, and that a file with spike trains has a known ending."""
     trains = recording.spiketrains
     known = [*recording.cell_types.excitatory, *recording.cell_types.inhibitory]
     for name in ("rates", "process"):
@@ -115,15 +122,13 @@ def _check_trains(key, recording):
     if trains.file is not None:
         if Path(trains.file).suffix.lower() not in TRAIN_FILES:
             raise UserError(f"config: {key}.file: {trains.file!r} must end in {', '.join(TRAIN_FILES)}")
-        if not Path(trains.file).is_file():
-            raise UserError(f"config: {key}.file: no such file {trains.file!r}")
         if recording.recordings.sync_rate is not None:
             raise UserError(
                 f"config: {key}.file: gives the spikes, so recordings.sync_rate cannot be met; leave one of them out"
             )
 
 
-def _check_far_neurons(key, recording, settings):
+def _check_far_neurons(key: str, recording: Recording, settings: "Settings") -> None:
     signal = recording.recordings
     name = signal.far_neurons_library or recording.library
     if name not in settings.libraries:
@@ -148,7 +153,7 @@ def _check_far_neurons(key, recording, settings):
         )
 
 
-def check_evaluation(evaluation):
+def check_evaluation(evaluation: Evaluation) -> None:
     """Refuse sorters that SpikeInterface does not have, and parameters of others."""
     sorters = evaluation.sorters
     for sorter in sorters:

@@ -11,7 +11,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from allenrec.common.probe_names import PROBE_FILES, PROBE_FORMS
 
-from .base import Block, Nonnegative, Pair, PositivePair
+from .base import Block, InputFile, LibraryName, NamesFile, Nonnegative, Pair, PositivePair
 
 
 class Bins(Block):
@@ -56,7 +56,7 @@ class DriftGrid(Block):
 class Content(Block):
     """The probe, and the number of templates on it."""
 
-    probe: str = Field(description=f"Either {PROBE_FORMS}.")
+    probe: Annotated[str, NamesFile(endings=PROBE_FILES)] = Field(description=f"Either {PROBE_FORMS}.")
     n: PositiveInt | Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(
         50, description="templates. For each cell model; or for each model of a cell type, such as `{spiny: 100, aspiny: 50}`."
     )
@@ -141,10 +141,10 @@ class ForwardModel(Block):
 class ExistingPoses(Block):
     """Poses that are taken from elsewhere instead of drawn."""
 
-    poses_from: str | None = Field(
+    poses_from: LibraryName | None = Field(
         None, description="Another library: its poses, spikes and paths are taken, so that the same neurons are seen."
     )
-    poses: str | None = Field(
+    poses: InputFile | None = Field(
         None,
         description="Path of a table of poses to take, comma-separated, with columns of `templates.csv`: `x_um`, `y_um`, "
         "`z_um`, `rotation_x_rad`, `rotation_y_rad`, `rotation_z_rad`, `spike_index` and, if not for every model, `model_id`.",

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from .base import Block, CountPair, Nonnegative, PositivePair, Text
+from .base import Block, CountPair, InputFile, Nonnegative, PositivePair, Text
 
 OneOrMore = Text | Annotated[list[Text], Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -33,7 +33,7 @@ class Cells(Block):
     """The cell table, and the question that it answers, if there is one."""
 
     query: Query | None = Field(description="A question to the Allen site, which `snakemake query` asks once.")
-    table: str = Field("config/queried_cells.tsv", description="The cell table that answers it; review it and keep it.")
+    table: InputFile = Field("config/queried_cells.tsv", description="The cell table that answers it; review it and keep it.")
 
     @model_validator(mode="before")
     @classmethod
@@ -89,8 +89,7 @@ class Models(Block):
     exclude_flagged: bool = Field(False, description="Leave models that fail this comparison out of the libraries.")
     leave_out: list[Text] = Field(
         [],
-        description="Models of the cell table that are not used. A run that goes on without models that failed sets it for "
-        "itself; `results/left_out.csv` says why.",
+        description="Models of the cell table that are not used.",
     )
 
 

@@ -516,7 +516,7 @@ BAD_LIBRARIES = {
     "even number of steps": ({"drift_steps": 30}, "lib.drift_steps: 30 must be odd"),
     "paths that nothing holds": ({"min_drift": 95, "drift_zlim": [30, 40]}, "lib.min_drift: 95.0 is longer than any path"),
     "poses and their number": ({"poses": "x.csv", "n": 3}, "lib.poses: 'x.csv' gives the poses, so n cannot be met"),
-    "no file of poses": ({"poses": "x.csv"}, "lib.poses: no such file, 'x.csv'"),
+    "no file of poses": ({"poses": "x.csv"}, "lib.poses: no such file 'x.csv'"),
     "poses from nowhere": ({"poses_from": "b"}, "lib.poses_from: 'b' is not in `libraries`: lib"),
     "poses from itself": ({"poses_from": "lib"}, "lib.poses_from: goes round in a circle, lib from lib"),
     "a key of MEArec": ({"timeout": None}, "lib.timeout: MEArec's key, but not one here: limits are counted in candidates"),

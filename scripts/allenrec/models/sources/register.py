@@ -4,10 +4,10 @@ A new source is a fetch function, an entry in `SOURCES`, and its name in `allenr
 archives have the layout of the Allen archives, `archives.fetch_archive` does most of the work.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import allen, bmtk, local
 
@@ -29,15 +29,15 @@ class Source:
     fetch : callable
         Takes a model id, the model folder and the settings of `models`. Fills the folder in the layout of the Allen archives
         and returns a record of where the model was found; returns None if the source does not have the model.
-    options : mapping
-        The keys of `models` that the source reads, in the form of pydantic's `include`. The rule that fetches declares them.
+    options : tuple of str
+        The keys of `models` that the source reads, with dots. The rule that fetches declares them.
     inputs : callable
         Takes the model folder; returns the files in it that the rule declares as inputs.
     """
 
     name: str
     fetch: Callable[[str, Path, "Models"], Record | None]
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
     inputs: Callable[[Path], list[Path]] = lambda folder: []
 
 
@@ -46,20 +46,14 @@ SOURCES = {
     for source in (
         Source("local", local.fetch, inputs=local.user_files),
         Source("bmtk", bmtk.fetch),
-        Source("allen", allen.fetch, options={"allen": {"url", "timeout", "retries", "backoff"}}),
+        Source("allen", allen.fetch, options=("allen.url", "allen.timeout", "allen.retries", "allen.backoff")),
     )
 }
 
 
-def rule_params(settings: "Models") -> dict[str, Any]:
-    """Return the settings that a fetch depends on, for the `params` of its rule.
-
-    `Models.model_validate` makes a block of them again.
-    """
-    include: dict[str, Any] = {"sources": True}
-    for name in settings.sources:
-        include |= SOURCES[name].options
-    return settings.model_dump(mode="json", include=include)
+def source_keys(settings: "Models") -> list[str]:
+    """Return the keys of `models` that a fetch depends on, for the `params` of its rule."""
+    return ["sources", *(key for name in settings.sources for key in SOURCES[name].options)]
 
 
 def rule_inputs(folder: str | Path) -> list[Path]:

@@ -11,7 +11,7 @@ import pandas as pd
 import probeinterface
 from numpy.typing import NDArray
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import DamagedFile
 from allenrec.common.files import AnyPath
 from allenrec.common.hdf5 import check_shapes, read_dict, read_frame, read_values
 from allenrec.probes import layout_from_text
@@ -193,7 +193,7 @@ def read_recording(path: AnyPath) -> Recording:
     except (OSError, KeyError) as error:
         if file is not None:
             file.close()
-        raise UserError(f"{path} is not a sound recording file ({error}); delete it and run again") from None
+        raise DamagedFile(f"{path} is not a sound recording file ({error}); delete it and run again") from None
 
 
 def _read(file: h5py.File) -> Recording:

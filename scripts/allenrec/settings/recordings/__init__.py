@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from ..base import Block
+from ..base import Block, LibraryName
 from .drift import Drift, DriftingUnits
 from .filters import Filter
 from .formats import FORMATS, GENERATED_FORMAT, FormatName
@@ -41,6 +41,11 @@ LEAST_UPSAMPLE = 8
 
 # Pydantic takes the fields of the last base first.
 class RecordingSignal(Storage, Filter, DriftingUnits, Bursting, SpikeGains, Synchrony, FarNeurons, Noise, Sampling):
+    @property
+    def own_far_neurons_library(self) -> str | None:
+        """The library of far neurons, or None if there are none or they are from the library of the units."""
+        return self.far_neurons_library if self.noise_mode == "far-neurons" else None
+
     @model_validator(mode="after")
     def _check_level(self) -> Self:
         self.require(self.filter or self.noise_level_at == "raw", "noise_level_at", "must be 'raw' where there is no filter")
@@ -48,7 +53,7 @@ class RecordingSignal(Storage, Filter, DriftingUnits, Bursting, SpikeGains, Sync
 
 
 class Recording(Block):
-    library: str = Field(description="Library (a key of `libraries`) that supplies the templates.")
+    library: LibraryName = Field(description="Library (a key of `libraries`) that supplies the templates.")
     format: list[FormatName] = Field(
         [GENERATED_FORMAT.name],
         min_length=1,

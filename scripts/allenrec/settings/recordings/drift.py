@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, PositiveFloat, model_validator
 
-from ..base import Block, Nonnegative
+from ..base import Block, NamesFile, Nonnegative
 
 
 class Drift(Block):
@@ -42,7 +42,7 @@ class Drift(Block):
         description="µm. A random walk is reflected at plus and minus this distance. `null`: at the ends of the "
         "templates' paths.",
     )
-    drift_file: str | None = Field(
+    drift_file: Annotated[str, NamesFile(or_folder=True)] | None = Field(
         None,
         description="Displacements for `drift_mode_speed: file`: a CSV file with the columns `time_s`, `depth_um` and "
         "`displacement_um`, or a folder that SpikeInterface's `Motion.save` made. Displacements are interpolated "

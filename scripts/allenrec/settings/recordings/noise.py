@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from ..base import Block, Nonnegative
+from ..base import Block, LibraryName, Nonnegative
 
 
 class Noise(Block):
@@ -41,7 +41,7 @@ class Noise(Block):
 
 
 class FarNeurons(Block):
-    far_neurons_library: str | None = Field(
+    far_neurons_library: LibraryName | None = Field(
         None,
         description="Library (a key of `libraries`, on the same probe) that supplies far neurons. `null`: the "
         "library of the units.",

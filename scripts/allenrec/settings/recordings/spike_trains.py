@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
 
-from ..base import Block, CountPair, Nonnegative, Text
+from ..base import Block, CountPair, InputFile, Nonnegative, Text
 
 #: Mean and standard deviation, Hz
 RateSpread = Annotated[tuple[PositiveFloat, Nonnegative], Field(strict=False)]
@@ -72,7 +72,7 @@ class RateOverTime(Block):
 
 
 class ImportedTrains(Block):
-    file: str | None = Field(
+    file: InputFile | None = Field(
         None,
         description="File with spike trains to use instead of drawn ones: `.csv` with the columns `unit` and `time_s`, "
         "`.npz` with an array of times for each unit, or `.nwb` with a table of units. Excitatory units come first.",

@@ -1,0 +1,122 @@
+"""The `params` of a job: the values that its script takes, and what Snakemake compares to decide whether the job runs again."""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from .base import Block, block_in
+
+
+def job_params(
+    settings: Block, unused: Collection[str] = (), only: Collection[str] = (), **keys: str
+) -> dict[str, Callable[[Any], Any]]:
+    """Return the `params` of a rule that uses parts of the settings.
+
+    Snakemake compares params by their text, and shows those that differ where it says why a job runs. So each key is a text of
+    its own, such as "libraries.neuronexus.n: 50". It does not compare objects of classes that it does not know, such as the
+    values for the script.
+
+    Parameters
+    ----------
+    settings : allenrec.settings.Settings
+    unused : collection of str
+        The keys within these parts that the job does not use, such as "library.format".
+    only : collection of str
+        The keys within these parts that the job uses, if it does not use them all.
+    **keys : str
+        The name for the script, and the dotted key of a block or value. Wildcards may stand in it: "libraries.{library}".
+
+    Returns
+    -------
+    dict
+        Functions of the wildcards: `settings`, an object with the parts as its attributes; and the text of each key.
+    """
+
+    def values(wildcards: Any) -> SimpleNamespace:
+        return SimpleNamespace(**{name: _value_at(settings, key, wildcards) for name, key in keys.items()})
+
+    texts = {
+        ".".join(filter(None, [name, rest])): _text_of(settings, ".".join(filter(None, [key, rest])))
+        for name, key in keys.items()
+        for rest in _keys_within(*_class_and_value(settings, key))
+    }
+    return {"settings": values} | {
+        name: text for name, text in texts.items() if name not in unused and (not only or name in only)
+    }
+
+
+def row_params(rows: Mapping[str, Any]) -> dict[str, Callable[[Any], Any]]:
+    """Return the `params` of a rule that uses all rows of a table: `rows`, which has them `by_name`, and each row as text.
+
+    Parameters
+    ----------
+    rows : mapping
+        The rows by their names, in plain values.
+    """
+
+    def text(name: str) -> Callable[[Any], str]:
+        return lambda wildcards: f"row {name}: {json.dumps(rows[name], ensure_ascii=False)}"
+
+    table = SimpleNamespace(by_name=dict(rows))
+    return {"rows": lambda wildcards: table} | {f"row {name}": text(name) for name in rows}
+
+
+def _text_of(settings: Block, key: str) -> Callable[[Any], str]:
+    """Return a function of the wildcards that gives a key and its value as text."""
+
+    def text(wildcards: Any) -> str:
+        value = _value_at(settings, key, wildcards)
+        return f"{key.format(**dict(wildcards.items()))}: {json.dumps(_plain(value), ensure_ascii=False)}"
+
+    return text
+
+
+def _value_at(settings: Block, key: str, wildcards: Any) -> Any:
+    """Return the value at a dotted key, or the settings themselves for an empty key."""
+    value: Any = settings
+    for part in filter(None, key.format(**dict(wildcards.items())).split(".")):
+        value = value[part] if isinstance(value, dict) else getattr(value, part)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with its blocks as dicts."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return value
+
+
+def _class_and_value(settings: Block, key: str) -> tuple[Any, Any]:
+    """Return what stands at a dotted key: its type, and its value or, where a wildcard stands in the key, None."""
+    kind: Any = type(settings)
+    value: Any = settings
+    for part in filter(None, key.split(".")):
+        if get_origin(kind) is dict:
+            kind, value = get_args(kind)[1], None if part.startswith("{") else value[part]
+        else:
+            kind, value = kind.model_fields[part].annotation, None if value is None else getattr(value, part)
+    return kind, value
+
+
+def _keys_within(kind: Any, value: Any) -> Iterator[str]:
+    """Yield the dotted keys of all values in a block or in a dict of blocks; "" for a value itself.
+
+    A block that may be None, and a list of blocks, is one value: how many keys there are does not depend on wildcards.
+    """
+    if isinstance(kind, type) and issubclass(kind, Block):
+        for name, field in kind.model_fields.items():
+            if not field.exclude:
+                inner = None if value is None else getattr(value, name)
+                yield from (".".join(filter(None, [name, rest])) for rest in _keys_within(field.annotation, inner))
+    elif get_origin(kind) is dict and block_in(kind) is not None:
+        for name, inner in value.items():
+            yield from (f"{name}.{rest}" for rest in _keys_within(get_args(kind)[1], inner))
+    else:
+        yield ""

@@ -1,0 +1,73 @@
+"""What Snakemake compares to decide about reruns: one text a key, which a user can read."""
+
+import pickle
+
+import pytest
+
+from allenrec.settings import load_settings
+from allenrec.settings.job_params import job_params, row_params
+
+CONFIG = {
+    "libraries": {"first": {"probe": "tetrode"}, "second": {"probe": "tetrode", "n": {"spiny": 3}, "xlim": [10, 20.5]}},
+    "recordings": {"demo": {"library": "first"}},
+    "pathvars": {"results": "elsewhere"},
+}
+
+
+class Wildcards(dict):
+    """What Snakemake passes to functions of params, as far as they use it."""
+
+
+def texts(params, **wildcards):
+    return {name: text(Wildcards(wildcards)) for name, text in params.items() if name != "settings"}
+
+
+@pytest.fixture
+def settings():
+    return load_settings(CONFIG)
+
+
+def test_each_key_of_a_block_is_one_text(settings):
+    params = job_params(settings, library="libraries.{library}", seed="seed")
+    found = texts(params, library="second")
+    assert len(found) == len(type(settings.libraries["first"]).model_fields) + 1
+    assert found["library.n"] == 'libraries.second.n: {"spiny": 3}' and found["seed"] == "seed: 0"
+    assert found["library.xlim"] == "libraries.second.xlim: [10.0, 20.5]"
+    assert found["library.bins"] == "libraries.second.bins: null"
+
+
+def test_two_configurations_differ_in_the_texts_of_their_keys_only(settings):
+    noise = {"recordings": {"noise_level": 5.0}, "spiketrains": {"n_exc": 3}}
+    other = load_settings(CONFIG | {"recordings": {"demo": {"library": "first"} | noise}})
+    before, after = (
+        texts(job_params(some, recording="recordings.{recording}"), recording="demo") for some in (settings, other)
+    )
+    assert {before[name]: after[name] for name in before if before[name] != after[name]} == {
+        "recordings.demo.spiketrains.n_exc: 5": "recordings.demo.spiketrains.n_exc: 3",
+        "recordings.demo.recordings.noise_level: 10.0": "recordings.demo.recordings.noise_level: 5.0",
+    }
+
+
+def test_keys_that_are_not_used_have_no_text(settings):
+    params = job_params(settings, recording="recordings.{recording}", unused=["recording.format"])
+    assert "recording.format" not in params and "recording.compression" in params
+    assert params["settings"](Wildcards(recording="demo")).recording.format == ["mearec"]
+
+
+def test_the_whole_configuration_has_all_names_but_no_folders(settings):
+    found = texts(job_params(settings, config="")).values()
+    assert "libraries.first.n: 50" in found and 'libraries.second.n: {"spiny": 3}' in found
+    assert "recordings.demo.spiketrains.duration: 30.0" in found and "seed: 0" in found
+    assert not any("pathvars" in text or "elsewhere" in text for text in found)
+
+
+def test_the_script_gets_the_blocks_themselves(settings):
+    values = job_params(settings, library="libraries.{library}", axon="models.axon")["settings"](Wildcards(library="second"))
+    assert pickle.loads(pickle.dumps(values)).library == settings.libraries["second"] and values.axon == "auto"
+
+
+def test_rows_are_one_text_each():
+    rows = {"47": {"model_id": "47", "cell_type": "{odd}"}, "11": {"model_id": "11", "cell_type": "µ"}}
+    params = row_params(rows)
+    assert params["rows"](None).by_name == rows
+    assert params["row 47"](None) == 'row 47: {"model_id": "47", "cell_type": "{odd}"}' and "µ" in params["row 11"](None)
