@@ -1,6 +1,7 @@
-"""The plan of a recording: which units, when they fire, how large each spike is, how they drift, which noise.
+"""The plan of a recording: its units, their spikes, gains and drift, the noise and the ADC.
 
-It holds all that is random about a recording but its noise; `traces.blocks` computes any piece of the traces from it.
+It holds everything random about a recording; the noise alone is drawn later, from its stream key. `traces.blocks` computes any
+piece of the traces from a plan. Each subject designs its own part; this module asks for the parts one after the other.
 """
 
 from dataclasses import dataclass

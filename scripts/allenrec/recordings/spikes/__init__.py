@@ -1,1 +1,1 @@
-"""When units fire: processes, imported spike trains, synchrony."""
+"""The spikes of units: random processes, imported spike trains, synchrony."""

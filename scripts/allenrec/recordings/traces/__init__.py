@@ -1,1 +1,1 @@
-"""Traces of a recording: spikes, gains, drift, noise and filter, block by block."""
+"""The traces of a recording: upsampled templates and their injection, gains, drift, noise and filters."""

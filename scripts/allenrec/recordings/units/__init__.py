@@ -1,1 +1,1 @@
-"""Which units of a library a recording has, and what they share."""
+"""The units of a recording: selection of templates, their similarity and overlaps, and the table of units."""
