@@ -17,6 +17,7 @@ from allenrec.intracellular.simulation import simulate_model
 from allenrec.settings.models import Intracellular
 folder, mechanisms, path = sys.argv[1:]
 write_currents(path, simulate_model(folder, mechanisms, Intracellular(), specimen_id="1", cell_type="spiny"))
+print("null")  # the last line is read as JSON
 """
 
 

@@ -1,4 +1,4 @@
-"""Models: where they come from, what they must hold, and their mechanisms."""
+"""Models: their sources, the checks of their files, and their mechanisms."""
 
 import lazy_loader
 
