@@ -228,6 +228,7 @@ DAMAGES = [(path, damage) for path in INTERMEDIATE for damage in (truncate, resh
     ("path", "damage"), [pytest.param(*case, marks=[pytest.mark.faults] if case != DAMAGES[1] else []) for case in DAMAGES]
 )
 def test_damaged_file_is_named_and_never_used(path, damage, damaged, finished):
+    """Two runs: what can be made without the file, and all that comes after it once it is deleted."""
     damage(damaged / path)
     result = snakemake(damaged, "--cores", "2")
     assert result.returncode == 1
@@ -294,6 +295,7 @@ FAILURES = {
     "rule", [rule if rule == "compile_mechanisms" else pytest.param(rule, marks=pytest.mark.faults) for rule in FAILURES]
 )
 def test_library_of_the_others_where_a_model_fails(rule, damaged, finished):
+    """A run that makes the library without the model, and all that comes after it."""
     fail, why = FAILURES[rule]
     models = damaged / "allen_models"
     bad = models / "neuronal_model_4711"

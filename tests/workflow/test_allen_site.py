@@ -75,7 +75,10 @@ def test_models_come_from_the_allen_site_once_and_a_missing_one_is_alone(server,
 
 
 def test_cells_by_specimen_are_compared_with_the_recorded_ones_and_flags_travel(server, configured):
-    """From ids of cells to units: types from a column of the metadata; the model that is far off is marked everywhere."""
+    """From ids of cells to units: types from a column of the metadata; the model that is far off is marked everywhere.
+
+    A run from the models to a recording: the flags of the models pass through all stages.
+    """
     types = {"excitatory": ["Rorb-IRES2-Cre", "Nr5a1-Cre"], "inhibitory": ["Pvalb-IRES-Cre"]}
     folder = configured("specimens", cell_type_column="line", recordings={"demo": {"cell_types": types}})
     (folder / "config" / "cells.tsv").write_text("specimen_id\tnote\n" + "".join(f"{s}\tn{s}\n" for s in SPECIMENS.values()))

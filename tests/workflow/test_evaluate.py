@@ -25,6 +25,7 @@ WITHOUT_SORTERS = "import sys; sys.modules['hdbscan'] = None; from snakemake.cli
 
 
 def test_two_recordings_two_sorters_of_which_one_is_not_installed(workflow):
+    """A whole run with two recordings, each sorted twice; a sorter imports for seconds before it begins."""
     folder = workflow("evaluate")
     (folder / "change.yaml").write_text(yaml.safe_dump(CHANGE))
     (folder / "config" / "one.tsv").write_text("model_id\tcell_type\n473863035\tspiny\n")

@@ -23,6 +23,7 @@ def folder(tmp_path):
 
 
 def test_table_and_picture_follow_the_files(folder):
+    """Twice: the picture draws all probes of MEAutility, which takes seconds."""
     for n in (16, 24):
         write_probe(folder, n)
         result = snakemake(folder, "--cores", "1", "probes")

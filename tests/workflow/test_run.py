@@ -81,7 +81,10 @@ def kill_when_there(folder, pattern):
 
 
 def test_other_formats_without_the_file_that_they_are_written_from(finished, tmp_path):
-    """The HDF5 file goes when figures and formats are made; nothing is made again for lack of it, and all when it changes."""
+    """The HDF5 file goes when figures and formats are made; nothing is made again for lack of it, and all when it changes.
+
+    A recording with its figures is made, and exported three times, by a process each.
+    """
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, symlinks=True)
     change = {"format": ["binary", "zarr", "nwb"], "recordings": {"dtype": "int16", "gain": 0.5, "adc_bit_depth": 7}}
@@ -157,6 +160,7 @@ def test_changed_code_is_said_in_few_words(finished, tmp_path):
 
 
 def test_changed_file_of_a_probe_runs_what_is_on_it(finished, tmp_path):
+    """A library of three models is made on the probe of a file."""
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, symlinks=True)
     probe = folder / "config" / "mine.yaml"
@@ -171,7 +175,7 @@ def test_changed_file_of_a_probe_runs_what_is_on_it(finished, tmp_path):
 
 
 def test_spike_trains_of_a_file_are_those_of_the_recording(finished, tmp_path):
-    """They are made again when the file changes; a bad file is named in one line."""
+    """They are made again when the file changes; a bad file is named in one line. Four starts of Snakemake."""
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, symlinks=True)
     trains = folder / "config" / "trains.csv"
@@ -193,7 +197,7 @@ def test_spike_trains_of_a_file_are_those_of_the_recording(finished, tmp_path):
 
 
 def test_two_probes_see_the_same_neurons(finished, tmp_path):
-    """A second library that has its poses from the first; nothing of the first is made again."""
+    """A second library, of three models, that has its poses from the first; nothing of the first is made again."""
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, symlinks=True)
     change = {"libraries": {"second": {"probe": "tetrode", "poses_from": "neuronexus"}}}
@@ -208,7 +212,10 @@ def test_two_probes_see_the_same_neurons(finished, tmp_path):
 
 
 def test_one_bad_model_does_not_take_the_others_down(workflow):
-    """A model that a person unzipped without its morphology: it is named, and the cells of the others are finished."""
+    """A model that a person unzipped without its morphology: it is named, and the cells of the others are finished.
+
+    Those are made from nothing to the library, because all stages shall go on without the bad one.
+    """
     folder = workflow("bad_model")
     bad = folder / "allen_models" / "neuronal_model_4711"
     bad.mkdir()
