@@ -16,6 +16,7 @@ sys.path.insert(0, str(SCRIPTS))
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
 
 from allenrec.errors import UserError
+from allenrec.processes import in_words
 from allenrec.query import answered_cells
 from allenrec.settings import load_settings
 from allenrec.settings.libraries import probe_names
@@ -147,7 +148,7 @@ def report_what_is_there():
         # An older one would be taken for that of this run
         Path("results/report.html").unlink(missing_ok=True)
     except (ImportError, OSError, UserError) as error:  # an environment without its packages, a full disk
-        print(f"There is no report of what is there: {error}")
+        print(f"There is no report of what is there: {in_words(error)}")
     else:
         print(f"{REPORT_SO_FAR} shows what there is, and names what is missing.")
 

@@ -6,6 +6,7 @@ import subprocess
 import yaml
 
 from allenrec.files import written_beside
+from allenrec.processes import exceptions, in_words
 
 #: Rules that a library needs of each model
 STAGES = ("download_model", "compile_mechanisms", "simulate_spikes", "compute_eaps")
@@ -32,7 +33,7 @@ def finish_without_failed_models(workflow):
         if failed:
             note_left_out(failed)
     except OSError as error:  # a full disk, which may be why they failed
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {in_words(error)}", file=sys.stderr)
         return False
     asked_for_them = any(job.wildcards_dict.get("model") in failed for job in workflow.dag.targetjobs)
     if broken_off or asked_for_them or not failed or len(failed) == len(cells):
@@ -68,13 +69,16 @@ def note_left_out(failed=()):
 
 
 def why_it_failed(rule, model):
-    """The last line of the log of a failed job, which says why."""
+    """What the log of a failed job says: its error, or else how it ends, on one line."""
     logs = [Path(f"results/logs/models/{model}/{rule}.log"), *Path(f"results/logs/models/{model}/{rule}").glob("*.log")]
-    lines = [
-        line for log in logs if log.exists() for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-1:]
-    ]
-    wrong = [line.removeprefix("error: ") for line in lines if line.startswith("error: ") or "Error" in line]
-    return (wrong or ["its log does not say; it was killed, perhaps for memory or time"])[0]
+    logs = [text for log in logs if log.exists() and (text := log.read_text(encoding="utf-8", errors="replace").strip())]
+    for text in logs:
+        ours = [line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")]
+        # Progress may speak of errors as well: beside our own ones, only those of tracebacks count.
+        if reason := ours[-1:] or exceptions(text)[-1:]:
+            return reason[0]
+    killed = "its log does not say; it was killed, perhaps for memory or time"
+    return f"{killed}, after: {logs[0].splitlines()[-1]}" if logs else killed
 
 
 def check_writable():

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from allenrec.errors import UserError
+from allenrec.processes import in_words
 
 #: Sums of BLAS have other bits with other numbers of threads, and a job has as many as there are cores. What gains by
 #: threads has its own. It counts because NumPy is imported after this.
@@ -31,7 +32,7 @@ def job_log(snakemake):
         try:
             yield terminal
         except (UserError, OSError) as error:  # a mistake, or a fault of the world such as a full disk
-            _last_words(f"error: {error}", terminal)
+            _last_words(f"error: {in_words(error)}", terminal)
             sys.exit(1)
         except Exception:
             traceback.print_exc()

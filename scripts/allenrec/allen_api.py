@@ -94,7 +94,7 @@ class AllenApi:
             raise UserError(f"{self.url}: the server sent something else than JSON to a query") from None
         if not isinstance(answer, dict) or not answer.get("success"):
             said = answer.get("msg") if isinstance(answer, dict) else answer
-            raise Refused(f"{self.url}: the server refuses a query: {said}")
+            raise Refused(f"{self.url}: the server refuses a query: {said or 'it says nothing'}")
         if not isinstance(answer.get("msg"), list) or not all(isinstance(row, dict) for row in answer["msg"]):
             raise UserError(f"{self.url}: the server answers a query with something else than rows")
         return answer

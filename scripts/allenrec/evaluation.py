@@ -5,7 +5,6 @@ Nothing here needs SpikeInterface; `sorting`, which does, runs in the environmen
 
 import importlib.util
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ import pandas as pd
 
 from .errors import UserError
 from .files import written_beside
+from .processes import exit_in_words
 
 ROOT = Path(__file__).parents[2]
 #: Where `make evaluate` installs the sorters
@@ -86,11 +86,7 @@ def run_sorters(python, sorter, parameters, recordings, n_jobs=1):
         waiting = [pair for pair in waiting if not Path(pair[1]).exists()]
         if waiting:  # the first of them is where it died
             path, table = waiting.pop(0)
-            write_table(table, failed_table(Path(path).parent.name, sorter, f"its process ended with {_in_words(code)}"))
-
-
-def _in_words(code):
-    return f"exit code {code}" if code >= 0 else f"the signal {signal.Signals(-code).name}"
+            write_table(table, failed_table(Path(path).parent.name, sorter, f"its process ended with {exit_in_words(code)}"))
 
 
 def failed_table(recording, sorter, message, **run):

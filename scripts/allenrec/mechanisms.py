@@ -16,8 +16,17 @@ from filelock import FileLock
 
 from .errors import UserError
 from .files import folder_built_beside, sha256
+from .processes import last_words
 
 BUILD_RECORD = "build.json"
+
+#: Programs that nrnivmodl starts or, as perl, only asks for; Debian's packages have their names
+TOOLS = ("g++", "make", "perl")
+
+#: Environment variables for nrnivmodl, where they are not set. It stops unless it finds the shared library of Python. Many
+#: Pythons have none (Debian's, pyenv's), and only the translator `nmodl` would load it: `nocmodl`, which runs, does not. So any
+#: file will do. Without CXX it would take the compiler that built Python, which need not be here.
+NRNIVMODL_DEFAULTS = {"NMODL_PYLIB": sys.executable, "CXX": "g++"}
 
 #: The mod files of the Allen Institute by the digest of their text (see `mod_file_digest`): the 16 of the archives, of which
 #: Kv2like has two versions that differ below -119 mV only, and 5 of the newer all-active fits, as in AllenSDK's example
@@ -212,23 +221,14 @@ def _run_nrnivmodl(folder, origin):
     nrnivmodl = str(beside) if beside.exists() else shutil.which("nrnivmodl")
     if nrnivmodl is None:
         raise UserError("nrnivmodl not found: install NEURON into the environment that runs this")
-    for compiler in ("g++", "make"):
-        if not (shutil.which(compiler) or (compiler == "g++" and "CXX" in os.environ)):
-            raise UserError(f"{compiler} not found: compiling mod files needs it (Debian: apt install g++ make)")
-    result = subprocess.run([nrnivmodl, "."], cwd=folder, capture_output=True, text=True, errors="replace")
+    for tool in TOOLS:
+        if not (shutil.which(tool) or (tool == "g++" and "CXX" in os.environ)):
+            raise UserError(f"{tool} not found: compiling mod files needs it (Debian: apt install {tool})")
+    result = subprocess.run(
+        [nrnivmodl, "."], cwd=folder, env=NRNIVMODL_DEFAULTS | os.environ, capture_output=True, text=True, errors="replace"
+    )
     if result.returncode != 0 or not _library(folder).is_file():
-        raise UserError(f"{origin}: nrnivmodl failed: {_compiler_message(result.stdout + result.stderr)}")
-
-
-def _compiler_message(output):
-    """The lines of a build log that say what went wrong, on one line."""
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in output.splitlines()]
-    # modlunit and nocmodl name the fault, the file and the line just before make gives up.
-    wanted = [i for i, line in enumerate(lines) if re.search(r"\berror\b|Error|illegal|syntax|Unknown", line)]
-    first = max(wanted[0] - 2, 0) if wanted else max(len(lines) - 5, 0)
-    # nrnivmodl is a Python script; its traceback says nothing that make has not said.
-    lines = lines[: next((i for i, line in enumerate(lines) if line.startswith("Traceback")), len(lines))]
-    return " | ".join(line for line in lines[first : first + 8] if line)
+        raise UserError(f"{origin}: nrnivmodl failed: {last_words(result)}")
 
 
 def _strip(folder):

