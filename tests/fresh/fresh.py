@@ -1,0 +1,159 @@
+"""Make bare Debian systems and run the README's commands in each, on a clone of the last commit: `make test-fresh`.
+
+A system has what the README names (`apt install ...`) and nothing more: no libpython, no git, no locale. The commands run as a user
+whose home cannot be written, and then `make run` as root. Chosen by environment variables:
+
+FRESH_SUITES    Debian releases; "bookworm trixie" unless set
+FRESH_COMMANDS  targets of make; "run test" unless set
+FRESH_PYTHON    the folder of a Python to use instead of Debian's, such as ~/.pyenv/versions/3.12.1; it is only read
+FRESH_MIRROR    where the packages come from; unless set, where those of this machine come from
+
+Needs root, git and debootstrap. Downloads and logs stay in .fresh/, the systems go. Exit code: 0 if all is well, 1 if a command
+failed, 3 if a system could not be made here.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FRESH = ROOT / ".fresh"
+USER = "tester"
+CLONE = f"/home/{USER}/allenrec"
+
+#: Each command has its own mounts and processes, which end with it: a later `rm` finds none to follow.
+NAMESPACE = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
+#: The arguments are the system, pip's cache, a Python or nothing, the user, and the command after its environment.
+ENTER = """set -e; system=$1 cache=$2 python=$3 user=$4; shift 4
+mount -t proc proc "$system/proc"
+mkdir -p "$system/dev/shm"; mount -t tmpfs tmpfs "$system/dev/shm"
+mount --bind "$cache" "$system/cache"
+[ -z "$python" ] || mount --bind -o ro "$python" "$system$python"
+exec chroot --userspec="$user" "$system" /usr/bin/env -i "$@"
+"""
+
+
+class NoSystem(Exception):
+    """Why a system cannot be made on this machine."""
+
+
+def needed_packages():
+    """Return the packages that the README tells people to install."""
+    return re.search(r"`apt install ([a-z0-9+. -]+)`", (ROOT / "README.md").read_text(encoding="utf-8"))[1].split()
+
+
+def said(*command):
+    """Return what a command prints; nothing where it fails or is not there."""
+    try:
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def mirror():
+    """Return where Debian's packages come from, as a list that is empty if this machine does not say."""
+    targets = said("apt-get", "indextargets", "--format", "$(ORIGIN) $(COMPONENT) $(REPO_URI)", "Created-By: Packages")
+    found = [line.split()[-1] for line in targets.splitlines() if line.startswith("Debian main ")]
+    return [os.environ["FRESH_MIRROR"]] if "FRESH_MIRROR" in os.environ else found[:1]
+
+
+def settings_of_pip():
+    """Return how pip reaches its index on this machine, as far as it is not pip's default."""
+    listed = (line.partition("=") for line in said(sys.executable, "-m", "pip", "config", "list").splitlines())
+    found = {name.rpartition(".")[2]: value.strip("'") for name, _, value in listed}
+    return {name: found[name] for name in ("cert", "index-url", "proxy", "trusted-host") if name in found}
+
+
+def make_system(system, suite, python):
+    """Make a bare system with a clone of the last commit."""
+    cached = FRESH / "packages" / suite
+    cached.mkdir(parents=True, exist_ok=True)
+    options = ("--variant=minbase", f"--cache-dir={cached}", f"--include={','.join(needed_packages())}")
+    proxy = said("apt-config", "dump", "--format", "%v", "Acquire::http::Proxy")
+    log = FRESH / f"{suite}.log"
+    with open(log, "w", encoding="utf-8") as output:
+        command = [*NAMESPACE, "debootstrap", *options, suite, system, *mirror()]
+        variables = ({"http_proxy": proxy} if proxy else {}) | os.environ
+        if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=variables).returncode:
+            raise NoSystem(f"debootstrap failed; {log} ends with: {' | '.join(log.read_text().splitlines()[-3:])}")
+    for path in filter(os.path.exists, ("/etc/resolv.conf", "/etc/hosts", settings_of_pip().get("cert", ""))):
+        os.makedirs(os.path.dirname(f"{system}{path}"), exist_ok=True)
+        shutil.copyfile(path, f"{system}{path}")
+    (system / "cache").mkdir()
+    if python:
+        Path(f"{system}{python}").mkdir(parents=True, exist_ok=True)
+        for folder in Path(python).parents:  # also if it is in the home of root
+            Path(f"{system}{folder}").chmod(0o755)
+    subprocess.run(["chroot", system, "useradd", "--create-home", USER], check=True)
+    subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", f"{system}{CLONE}"], check=True)
+    subprocess.run(["chroot", system, "chown", "-R", f"{USER}:", CLONE], check=True)
+
+
+def run(system, user, targets, python, log):
+    """Run targets of make in a system; return whether they ended well."""
+    cache = FRESH / "pip"
+    cache.mkdir(exist_ok=True)
+    shutil.chown(cache, os.stat(f"{system}{CLONE}").st_uid)
+    variables = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PIP_CACHE_DIR": "/cache"}
+    variables |= {
+        name: value for name, value in os.environ.items() if name.lower() in ("http_proxy", "https_proxy", "no_proxy")
+    }
+    variables |= {f"PIP_{name.upper().replace('-', '_')}": value for name, value in settings_of_pip().items()}
+    variables |= {"PYTHON": f"{python}/bin/python3"} if python else {}
+    command = [*(f"{name}={value}" for name, value in variables.items()), "make", "-C", CLONE, *targets]
+    with open(log, "w", encoding="utf-8") as output:
+        entered = [*NAMESPACE, "sh", "-c", ENTER, "sh", system, cache, python, user, *command]
+        return subprocess.run(entered, stdout=output, stderr=subprocess.STDOUT).returncode == 0
+
+
+def test_system(suite, commands, python):
+    """Make a system, run the commands in it, and print how they ended; return whether all ended well."""
+    system = FRESH / suite
+    shutil.rmtree(system, ignore_errors=True)
+    all_well = True
+    try:
+        make_system(system, suite, python)
+        as_root = [("root", ("clean", "run"))] if "run" in commands else []
+        for user, targets in [*((USER, (command,)) for command in commands), *as_root]:
+            log, start = FRESH / f"{suite}-{user}-{targets[-1]}.log", time.monotonic()
+            well = run(system, user, targets, python, log)
+            seconds = f"{time.monotonic() - start:.0f} s"
+            print(
+                f"{suite}: make {' '.join(targets)}, {user}: {'passed' if well else 'FAILED'} in {seconds}, {log}", flush=True
+            )
+            print(*log.read_text(encoding="utf-8", errors="replace").splitlines()[-1 if well else -20 :], sep="\n", flush=True)
+            all_well = all_well and well
+    finally:
+        shutil.rmtree(system, ignore_errors=True)
+    return all_well
+
+
+def main():
+    """Test all systems; exit with a code that says how it went."""
+    suites, commands = os.environ.get("FRESH_SUITES", "bookworm trixie"), os.environ.get("FRESH_COMMANDS", "run test")
+    python = os.environ.get("FRESH_PYTHON", "").rstrip("/")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the system goes
+    try:
+        if os.geteuid() != 0:
+            raise NoSystem("root is needed, for debootstrap and chroot")
+        for tool in ("debootstrap", "unshare", "git"):
+            if not shutil.which(tool):
+                raise NoSystem(f"{tool} is needed (Debian: apt install debootstrap util-linux git)")
+        if said("git", "-C", str(ROOT), "status", "--porcelain"):
+            print("Changes that are not committed are not tested.")
+        print(f"On each of {suites}: {' '.join(needed_packages())} and nothing more; then make {commands}.", flush=True)
+        failed = [suite for suite in suites.split() if not test_system(suite, commands.split(), python)]
+    except NoSystem as error:
+        print(f"NOT TESTED on a bare system: {error}", file=sys.stderr)
+        sys.exit(3)
+    print(f"FAILED: {' '.join(failed)}" if failed else f"All commands passed on {suites}.")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
