@@ -42,7 +42,7 @@ if [ -e "$unfinished" ] || ! "$environment/bin/pip" --version > /dev/null 2>&1; 
   "$python" -m venv --clear "$environment" || stop "$environment: Python could not make a virtual environment (above)"
 fi
 touch "$unfinished"
-echo "Installing $lock into $environment: $megabytes MB, a minute or two ..."
+echo "Installing $lock into $environment: $megabytes MB of disk, a minute or two ..."
 "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" ||
   stop "pip could not install $lock (above); the same command once more tries again"
 rm "$unfinished"

@@ -1,7 +1,7 @@
 """Make bare Debian systems and run the README's commands in each, on a clone of the last commit: `make test-fresh`.
 
-A system has what the README names (`apt install ...`) and nothing more: no libpython, no git, no locale. The commands run as a user
-whose home cannot be written, and then `make run` as root. Chosen by environment variables:
+A system has what the README names (`apt install ...`) and nothing more: no libpython, no git, no locale. The commands run as a
+user whose home cannot be written, and then `make run` as root. Chosen by environment variables:
 
 FRESH_SUITES    Debian releases; "bookworm trixie" unless set
 FRESH_COMMANDS  targets of make; "run test" unless set
@@ -78,8 +78,8 @@ def make_system(system, suite, python):
     log = FRESH / f"{suite}.log"
     with open(log, "w", encoding="utf-8") as output:
         command = [*NAMESPACE, "debootstrap", *options, suite, system, *mirror()]
-        variables = ({"http_proxy": proxy} if proxy else {}) | os.environ
-        if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=variables).returncode:
+        proxied = ({"http_proxy": proxy} if proxy else {}) | os.environ
+        if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=proxied).returncode:
             raise NoSystem(f"debootstrap failed; {log} ends with: {' | '.join(log.read_text().splitlines()[-3:])}")
     for path in filter(os.path.exists, ("/etc/resolv.conf", "/etc/hosts", settings_of_pip().get("cert", ""))):
         os.makedirs(os.path.dirname(f"{system}{path}"), exist_ok=True)
@@ -94,43 +94,43 @@ def make_system(system, suite, python):
     subprocess.run(["chroot", system, "chown", "-R", f"{USER}:", CLONE], check=True)
 
 
+def variables(python):
+    """Return the environment of the commands, as `env` takes it: no home that can be written, no locale, pip as here."""
+    found = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PIP_CACHE_DIR": "/cache"}
+    found |= {name: os.environ[name] for name in ("http_proxy", "https_proxy", "no_proxy") if name in os.environ}
+    found |= {f"PIP_{name.upper().replace('-', '_')}": value for name, value in settings_of_pip().items()}
+    found |= {"PYTHON": f"{python}/bin/python3"} if python else {}
+    return [f"{name}={value}" for name, value in found.items()]
+
+
 def run(system, user, targets, python, log):
     """Run targets of make in a system; return whether they ended well."""
     cache = FRESH / "pip"
     cache.mkdir(exist_ok=True)
     shutil.chown(cache, os.stat(f"{system}{CLONE}").st_uid)
-    variables = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PIP_CACHE_DIR": "/cache"}
-    variables |= {
-        name: value for name, value in os.environ.items() if name.lower() in ("http_proxy", "https_proxy", "no_proxy")
-    }
-    variables |= {f"PIP_{name.upper().replace('-', '_')}": value for name, value in settings_of_pip().items()}
-    variables |= {"PYTHON": f"{python}/bin/python3"} if python else {}
-    command = [*(f"{name}={value}" for name, value in variables.items()), "make", "-C", CLONE, *targets]
+    command = ["sh", "-c", ENTER, "sh", system, cache, python, user, *variables(python), "make", "-C", CLONE, *targets]
     with open(log, "w", encoding="utf-8") as output:
-        entered = [*NAMESPACE, "sh", "-c", ENTER, "sh", system, cache, python, user, *command]
-        return subprocess.run(entered, stdout=output, stderr=subprocess.STDOUT).returncode == 0
+        return subprocess.run([*NAMESPACE, *command], stdout=output, stderr=subprocess.STDOUT).returncode == 0
 
 
-def test_system(suite, commands, python):
-    """Make a system, run the commands in it, and print how they ended; return whether all ended well."""
-    system = FRESH / suite
+def all_well_on(suite, commands, python):
+    """Make a system, run the commands in it, print how each ended, and return whether all ended well."""
+    system, failed = FRESH / suite, 0
     shutil.rmtree(system, ignore_errors=True)
-    all_well = True
+    runs = [(USER, [command]) for command in commands] + [("root", ["clean", "run"])] * ("run" in commands)
     try:
         make_system(system, suite, python)
-        as_root = [("root", ("clean", "run"))] if "run" in commands else []
-        for user, targets in [*((USER, (command,)) for command in commands), *as_root]:
+        for user, targets in runs:
             log, start = FRESH / f"{suite}-{user}-{targets[-1]}.log", time.monotonic()
             well = run(system, user, targets, python, log)
-            seconds = f"{time.monotonic() - start:.0f} s"
-            print(
-                f"{suite}: make {' '.join(targets)}, {user}: {'passed' if well else 'FAILED'} in {seconds}, {log}", flush=True
-            )
-            print(*log.read_text(encoding="utf-8", errors="replace").splitlines()[-1 if well else -20 :], sep="\n", flush=True)
-            all_well = all_well and well
+            ended = f"{'passed' if well else 'FAILED'} after {time.monotonic() - start:.0f} s"
+            print(f"{suite}: make {' '.join(targets)}, as {user}: {ended}; {log.relative_to(ROOT)} ends with")
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1 if well else -20 :]
+            print(*(f"  {line}" for line in lines), sep="\n", flush=True)
+            failed += not well
     finally:
         shutil.rmtree(system, ignore_errors=True)
-    return all_well
+    return not failed
 
 
 def main():
@@ -147,7 +147,7 @@ def main():
         if said("git", "-C", str(ROOT), "status", "--porcelain"):
             print("Changes that are not committed are not tested.")
         print(f"On each of {suites}: {' '.join(needed_packages())} and nothing more; then make {commands}.", flush=True)
-        failed = [suite for suite in suites.split() if not test_system(suite, commands.split(), python)]
+        failed = [suite for suite in suites.split() if not all_well_on(suite, commands.split(), python)]
     except NoSystem as error:
         print(f"NOT TESTED on a bare system: {error}", file=sys.stderr)
         sys.exit(3)
