@@ -6,7 +6,7 @@ import subprocess
 import yaml
 
 from allenrec.files import written_beside
-from allenrec.processes import exceptions, in_words
+from allenrec.processes import in_words, killed, reason_in_log
 
 #: Rules that a library needs of each model
 STAGES = ("download_model", "compile_mechanisms", "simulate_spikes", "compute_eaps")
@@ -69,16 +69,10 @@ def note_left_out(failed=()):
 
 
 def why_it_failed(rule, model):
-    """What the log of a failed job says: its error, or else how it ends, on one line."""
+    """Why a job failed, on one line, by its log or those of the jobs of a group."""
     logs = [Path(f"results/logs/models/{model}/{rule}.log"), *Path(f"results/logs/models/{model}/{rule}").glob("*.log")]
-    logs = [text for log in logs if log.exists() and (text := log.read_text(encoding="utf-8", errors="replace").strip())]
-    for text in logs:
-        ours = [line.removeprefix("error: ") for line in text.splitlines() if line.startswith("error: ")]
-        # Progress may speak of errors as well: beside our own ones, only those of tracebacks count.
-        if reason := ours[-1:] or exceptions(text)[-1:]:
-            return reason[0]
-    killed = "its log does not say; it was killed, perhaps for memory or time"
-    return f"{killed}, after: {logs[0].splitlines()[-1]}" if logs else killed
+    texts = [log.read_text(encoding="utf-8", errors="replace") for log in logs if log.exists()]
+    return next(filter(None, map(reason_in_log, texts)), None) or killed(*texts)
 
 
 def check_writable():

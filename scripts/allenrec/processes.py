@@ -35,9 +35,19 @@ def in_words(error):
     return " ".join(str(error).splitlines()).strip() or type(error).__name__
 
 
-def exceptions(output):
-    """Return the last line of each traceback in an output: the exception with its message."""
-    return [line for line, is_exception in _lines(output) if is_exception]
+def reason_in_log(log):
+    """Return why a job failed: the error that its log ends with, ours or that of a traceback; None if it does not say."""
+    lines = _lines(log)
+    # Progress may speak of errors as well.
+    errors = [line for line, is_exception in lines if is_exception or line.startswith("error: ")]
+    return errors[-1].removeprefix("error: ") if errors else None
+
+
+def killed(*logs):
+    """Return what is known of a job whose logs do not say why it failed: the last line that it wrote."""
+    words = "its log does not say; it was killed, perhaps for memory or time"
+    last = [line for log in logs for line, _ in _lines(log)][-1:]
+    return f"{words}, after: {last[0]}" if last else words
 
 
 def error_lines(output):

@@ -108,7 +108,8 @@ def run(system, user, targets, python, log):
     cache = FRESH / "pip"
     cache.mkdir(exist_ok=True)
     shutil.chown(cache, os.stat(f"{system}{CLONE}").st_uid)
-    command = ["sh", "-c", ENTER, "sh", system, cache, python, user, *variables(python), "make", "-C", CLONE, *targets]
+    make = ["make", "--no-print-directory", "-C", CLONE, *targets]
+    command = ["sh", "-c", ENTER, "sh", system, cache, python, user, *variables(python), *make]
     with open(log, "w", encoding="utf-8") as output:
         return subprocess.run([*NAMESPACE, *command], stdout=output, stderr=subprocess.STDOUT).returncode == 0
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from allenrec.processes import exceptions, exit_in_words, in_words, last_words
+from allenrec.processes import exit_in_words, in_words, killed, last_words, reason_in_log
 
 CALLED = """Traceback (most recent call last):
   File "/env/bin/nrnivmodl", line 126, in <module>
@@ -123,9 +123,24 @@ def test_a_killed_program_is_said_to_be_killed():
     assert exit_in_words(7) == "exit code 7"
 
 
-def test_exceptions_of_a_log_without_their_tracebacks():
-    assert exceptions(OUTPUTS["two exceptions"][1]) == ["KeyError: 'a'", "filelock.Timeout: the lock could not be had"]
-    assert exceptions("mean error 0.1 µV\n") == exceptions("Traceback (most recent call last):\n  cut off") == []
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        ("mean error 0.1\nerror: model 1: fit.json is missing\n", "model 1: fit.json is missing"),
+        (OUTPUTS["two exceptions"][1], "filelock.Timeout: the lock could not be had"),
+        (OUTPUTS["two exceptions"][1] + "error: the last\nbye\n", "the last"),
+        ("Traceback (most recent call last):\n  cut off", None),
+        ("mean error 0.1 µV\n", None),
+        ("", None),
+    ],
+)
+def test_a_log_says_why_a_job_failed(log, reason):
+    assert reason_in_log(log) == reason
+
+
+def test_what_a_killed_job_did_last_is_shown():
+    assert killed("reading\nmean error 0.1 µV\n\n").endswith("killed, perhaps for memory or time, after: mean error 0.1 µV")
+    assert killed().endswith("killed, perhaps for memory or time") and killed("") == killed()
 
 
 def test_an_exception_without_a_message_is_named():
