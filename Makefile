@@ -18,9 +18,9 @@ run: say-what-run-does $(VENV)/run
 
 say-what-run-does:
 	@echo "Fetching the models that config/config.yaml names, simulating their spikes, making template libraries and recordings"
-	@echo "with figures and a report: all in results/. As it comes, with three models, it takes one to two minutes on two cores,"
-	@echo "2 MB to fetch and 20 MB of disk. The first run installs Python packages in .venv before: one to two minutes more,"
-	@echo "300 MB to fetch, 1.1 GB of disk."
+	@echo "with figures and a report: all in results/. As it comes, with three models, that takes one to two minutes on two cores,"
+	@echo "2 MB to fetch and 20 MB of disk. The first run installs Python packages in .venv before that: one to two minutes more,"
+	@echo "230 MB to fetch, 1.1 GB of disk."
 
 # The sorters have an environment of their own, which `snakemake evaluate` finds.
 evaluate: $(VENV)/run $(VENV)-evaluation/run

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,11 @@ def test_own_files_say_the_same_packages():
     """The containers have Python already."""
     for name in ("Dockerfile", "envs/allenrec.def"):
         assert "install -y --no-install-recommends g++ make\n" in Path(ROOT, name).read_text().replace(" \\\n", "\n")
+
+
+def test_machine_that_can_make_no_bare_system_says_so(tmp_path):
+    """Here it lacks debootstrap; as an ordinary user it lacks root."""
+    command = [sys.executable, ROOT / "tests" / "fresh" / "fresh.py"]
+    result = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (3, "")
+    assert re.fullmatch(r"NOT TESTED on a bare system: (root|debootstrap) is needed.*\n", result.stderr)
