@@ -6,10 +6,9 @@ user whose home cannot be written, and then `make run` as root. Chosen by enviro
 FRESH_SUITES    Debian releases; "bookworm trixie" unless set
 FRESH_COMMANDS  targets of make; "run test" unless set
 FRESH_PYTHON    the folder of a Python to use instead of Debian's, such as ~/.pyenv/versions/3.12.1; it is only read
-FRESH_MIRROR    where the packages come from; unless set, where those of this machine come from
 
-Needs root, git and debootstrap. Downloads and logs stay in .fresh/, the systems go. Exit code: 0 if all is well, 1 if a command
-failed, 3 if a system could not be made here.
+Needs root, git and debootstrap. Downloads, which are those of this machine's mirror, and logs stay in .fresh/; the systems go.
+Exit code: 0 if all is well, 1 if a command failed, 3 if a system could not be made here.
 """
 
 import os
@@ -38,8 +37,10 @@ exec chroot --userspec="$user" "$system" /usr/bin/env -i "$@"
 """
 
 
-class NoSystem(Exception):
-    """Why a system cannot be made on this machine."""
+def not_tested(why):
+    """End because a system cannot be made on this machine."""
+    print(f"NOT TESTED on a bare system: {why}", file=sys.stderr)
+    sys.exit(3)
 
 
 def needed_packages():
@@ -55,11 +56,16 @@ def said(*command):
         return ""
 
 
+def runs(command, log):
+    """Run a command with its output in a log; return whether it ended well."""
+    with open(log, "w", encoding="utf-8") as output:
+        return subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode == 0
+
+
 def mirror():
-    """Return where Debian's packages come from, as a list that is empty if this machine does not say."""
+    """Return where this machine has Debian's packages from, as a list; empty, for debootstrap's default, if it does not say."""
     targets = said("apt-get", "indextargets", "--format", "$(ORIGIN) $(COMPONENT) $(REPO_URI)", "Created-By: Packages")
-    found = [line.split()[-1] for line in targets.splitlines() if line.startswith("Debian main ")]
-    return [os.environ["FRESH_MIRROR"]] if "FRESH_MIRROR" in os.environ else found[:1]
+    return [line.split()[-1] for line in targets.splitlines() if line.startswith("Debian main ")][:1]
 
 
 def settings_of_pip():
@@ -75,12 +81,10 @@ def make_system(system, suite, python):
     cached.mkdir(parents=True, exist_ok=True)
     options = ("--variant=minbase", f"--cache-dir={cached}", f"--include={','.join(needed_packages())}")
     proxy = said("apt-config", "dump", "--format", "%v", "Acquire::http::Proxy")
+    through = ["env", f"http_proxy={proxy}"] if proxy else []
     log = FRESH / f"{suite}.log"
-    with open(log, "w", encoding="utf-8") as output:
-        command = [*NAMESPACE, "debootstrap", *options, suite, system, *mirror()]
-        proxied = ({"http_proxy": proxy} if proxy else {}) | os.environ
-        if subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=proxied).returncode:
-            raise NoSystem(f"debootstrap failed; {log} ends with: {' | '.join(log.read_text().splitlines()[-3:])}")
+    if not runs([*NAMESPACE, *through, "debootstrap", *options, suite, system, *mirror()], log):
+        not_tested(f"debootstrap failed; {log} ends with: {' | '.join(log.read_text().splitlines()[-3:])}")
     for path in filter(os.path.exists, ("/etc/resolv.conf", "/etc/hosts", settings_of_pip().get("cert", ""))):
         os.makedirs(os.path.dirname(f"{system}{path}"), exist_ok=True)
         shutil.copyfile(path, f"{system}{path}")
@@ -96,11 +100,9 @@ def make_system(system, suite, python):
 
 def variables(python):
     """Return the environment of the commands, as `env` takes it: no home that can be written, no locale, pip as here."""
-    found = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "PIP_CACHE_DIR": "/cache"}
-    found |= {name: os.environ[name] for name in ("http_proxy", "https_proxy", "no_proxy") if name in os.environ}
-    found |= {f"PIP_{name.upper().replace('-', '_')}": value for name, value in settings_of_pip().items()}
-    found |= {"PYTHON": f"{python}/bin/python3"} if python else {}
-    return [f"{name}={value}" for name, value in found.items()]
+    own = ["PATH=/usr/bin:/bin", "HOME=/nonexistent", "PIP_CACHE_DIR=/cache", f"PYTHON={python or '/usr'}/bin/python3"]
+    proxies = [f"{name}={os.environ[name]}" for name in ("http_proxy", "https_proxy", "no_proxy") if name in os.environ]
+    return own + proxies + [f"PIP_{name.upper().replace('-', '_')}={value}" for name, value in settings_of_pip().items()]
 
 
 def run(system, user, targets, python, log):
@@ -110,48 +112,43 @@ def run(system, user, targets, python, log):
     shutil.chown(cache, os.stat(f"{system}{CLONE}").st_uid)
     make = ["make", "--no-print-directory", "-C", CLONE, *targets]
     command = ["sh", "-c", ENTER, "sh", system, cache, python, user, *variables(python), *make]
-    with open(log, "w", encoding="utf-8") as output:
-        return subprocess.run([*NAMESPACE, *command], stdout=output, stderr=subprocess.STDOUT).returncode == 0
+    return runs([*NAMESPACE, *command], log)
 
 
 def all_well_on(suite, commands, python):
     """Make a system, run the commands in it, print how each ended, and return whether all ended well."""
-    system, failed = FRESH / suite, 0
+    system, ends = FRESH / suite, []
     shutil.rmtree(system, ignore_errors=True)
-    runs = [(USER, [command]) for command in commands] + [("root", ["clean", "run"])] * ("run" in commands)
+    as_root = [("root", ["clean", "run"])] if "run" in commands else []
     try:
         make_system(system, suite, python)
-        for user, targets in runs:
+        for user, targets in [(USER, [command]) for command in commands] + as_root:
             log, start = FRESH / f"{suite}-{user}-{targets[-1]}.log", time.monotonic()
             well = run(system, user, targets, python, log)
             ended = f"{'passed' if well else 'FAILED'} after {time.monotonic() - start:.0f} s"
             print(f"{suite}: make {' '.join(targets)}, as {user}: {ended}; {log.relative_to(ROOT)} ends with")
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1 if well else -20 :]
-            print(*(f"  {line}" for line in lines), sep="\n", flush=True)
-            failed += not well
+            print(*(f"  {line}" for line in lines), sep="\n")
+            ends.append(well)
     finally:
         shutil.rmtree(system, ignore_errors=True)
-    return not failed
+    return all(ends)
 
 
 def main():
     """Test all systems; exit with a code that says how it went."""
+    sys.stdout.reconfigure(line_buffering=True)
     suites, commands = os.environ.get("FRESH_SUITES", "bookworm trixie"), os.environ.get("FRESH_COMMANDS", "run test")
     python = os.environ.get("FRESH_PYTHON", "").rstrip("/")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the system goes
-    try:
-        if os.geteuid() != 0:
-            raise NoSystem("root is needed, for debootstrap and chroot")
-        for tool in ("debootstrap", "unshare", "git"):
-            if not shutil.which(tool):
-                raise NoSystem(f"{tool} is needed (Debian: apt install debootstrap util-linux git)")
-        if said("git", "-C", str(ROOT), "status", "--porcelain"):
-            print("Changes that are not committed are not tested.")
-        print(f"On each of {suites}: {' '.join(needed_packages())} and nothing more; then make {commands}.", flush=True)
-        failed = [suite for suite in suites.split() if not all_well_on(suite, commands.split(), python)]
-    except NoSystem as error:
-        print(f"NOT TESTED on a bare system: {error}", file=sys.stderr)
-        sys.exit(3)
+    if os.geteuid() != 0:
+        not_tested("root is needed, for debootstrap and chroot")
+    if missing := [tool for tool in ("debootstrap", "git") if not shutil.which(tool)]:
+        not_tested(f"{missing[0]} is needed (Debian: apt install {' '.join(missing)})")
+    print(f"On each of {suites}: {' '.join(needed_packages())} and nothing more; then make {commands}.")
+    if said("git", "-C", str(ROOT), "status", "--porcelain"):
+        print("Changes that are not committed are not tested.")
+    failed = [suite for suite in suites.split() if not all_well_on(suite, commands.split(), python)]
     print(f"FAILED: {' '.join(failed)}" if failed else f"All commands passed on {suites}.")
     sys.exit(1 if failed else 0)
 
