@@ -4,6 +4,7 @@ import atexit
 from itertools import takewhile
 
 from allenrec.common.outcomes import failure_of
+from allenrec.common.processes import describe_exception
 
 #: The folders of results and of models
 RESULTS, MODELS = Path(rules.save_config.output[0]).parent, model_folder("0").parent
@@ -52,7 +53,7 @@ def report_what_is_there():
         # An older one would be taken for that of this run.
         REPORT.unlink(missing_ok=True)
     except (ImportError, OSError, UserError) as error:  # an environment without its packages, a full disk
-        print(f"There is no report of what is there: {error}")
+        print(f"There is no report of what is there: {describe_exception(error)}")
     else:
         print(f"{REPORT_SO_FAR} shows what there is, and names what is missing.")
 

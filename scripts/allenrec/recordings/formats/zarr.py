@@ -7,6 +7,7 @@ from numcodecs import blosc
 
 from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, folder_built_beside
+from allenrec.common.processes import describe_exception
 
 from .contract import RecordingWithGroundTruth
 from .spikeinterface_adapter import PIECES, as_recording, as_sorting
@@ -34,7 +35,7 @@ def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compressio
             as_recording(recording).save(format="zarr", folder=temporary, overwrite=True, **compressor, **PIECES)
             as_sorting(recording).save(format="zarr", folder=temporary / "sorting.zarr")
         except NotImplementedError as error:
-            raise UserError(f"{path}: {error}") from None
+            raise UserError(f"{path}: {describe_exception(error)}") from None
 
 
 @contextmanager
