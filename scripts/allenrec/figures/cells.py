@@ -42,7 +42,7 @@ def _section_names(currents: Currents) -> dict[str, str]:
     return {kind: axon if kind == "axon" else SECTION_NAMES[kind] for kind in SECTIONS if kind in currents.section}
 
 
-def _window_time(currents: Currents) -> NDArray[np.float64]:
+def _window_time(currents: Currents) -> NDArray[np.floating]:
     """Return the time of the samples of a spike window, ms, 0 at the peak."""
     dt = currents.attributes.get("dt") or float(currents.time[1] - currents.time[0])
     peak = int(np.argmax(currents.spike_vmem.mean(axis=0)))
@@ -315,7 +315,7 @@ def membrane_currents(currents: Currents) -> Figure:
     return figure
 
 
-def _draw_image(axes: Axes, rows: NDArray[np.floating], time: NDArray[np.float64]) -> tuple[AxesImage, list[float]]:
+def _draw_image(axes: Axes, rows: NDArray[np.floating], time: NDArray[np.floating]) -> tuple[AxesImage, list[float]]:
     """Draw the currents of segments (n_segments, n_t) as an image; return it and the ticks of its colour bar."""
     largest = float(np.abs(rows).max())
     linear = max(float(np.percentile(np.abs(rows).max(axis=1), 20)), 1e-4 * largest)
