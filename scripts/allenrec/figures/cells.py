@@ -41,7 +41,7 @@ def _section_names(currents: Currents) -> dict[str, str]:
     return {kind: axon if kind == "axon" else SECTION_NAMES[kind] for kind in SECTIONS if kind in currents.section}
 
 
-def _window_time(currents: Currents) -> NDArray[np.floating[Any]]:
+def _window_time(currents: Currents) -> NDArray[np.floating]:
     """Return the time of the samples of a spike window, ms, 0 at the peak."""
     peak = int(np.argmax(currents.spike_vmem.mean(axis=0)))
     return (np.arange(currents.spike_vmem.shape[1]) - peak) * currents.info.settings.dt

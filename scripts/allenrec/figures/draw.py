@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from textwrap import fill
+from textwrap import wrap
 from typing import Any
 
 from matplotlib.figure import Figure as MatplotlibFigure
@@ -54,7 +54,7 @@ def _opened(drawing: Drawing, inputs: Sequence[str | Path]) -> AbstractContextMa
 @styled
 def failure_card(figure: Figure, failure: Failure) -> MatplotlibFigure:
     """Return a small figure that says why a model has no such figure."""
-    card = new_figure(5.0, 1.6, f"{figure.title}  ·  model {failure.model}")
-    text = fill(f"Not drawn, because {failure}", 76)
-    card.text(0.02, 0.75, text, va="top", color=GREY)
+    lines = wrap(f"Not drawn, because {failure}", 76)
+    card = new_figure(5.0, 0.6 + 0.16 * len(lines), f"{figure.title}  ·  model {failure.model}")
+    card.text(0.02, 0.1, "\n".join(lines), color=GREY)
     return card

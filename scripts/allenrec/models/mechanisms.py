@@ -27,8 +27,8 @@ BUILD_RECORD = "build.json"
 TOOLS = ("g++", "make", "perl")
 
 #: Environment variables for nrnivmodl, unless the user sets them. nrnivmodl stops if it does not find the shared library of
-#: Python. Many Pythons have none (Debian's, pyenv's), and only the translator `nmodl` loads it, not the default `nocmodl`. So any
-#: existing file will do. Without CXX, nrnivmodl takes the compiler that built Python, which may be missing here.
+#: Python. Many Pythons have none (Debian's, pyenv's), and only the translator `nmodl` loads it, not the default `nocmodl`. So
+#: any existing file will do. Without CXX, nrnivmodl takes the compiler that built Python, which may be missing here.
 NRNIVMODL_DEFAULTS = {"NMODL_PYLIB": sys.executable, "CXX": "g++"}
 
 #: The mod files of the Allen Institute by the digest of their text (see `mod_file_digest`): the 16 of the archives, of which
