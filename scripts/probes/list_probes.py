@@ -5,7 +5,7 @@ from allenrec.common.job_log import job_log
 with job_log(snakemake):
     import pandas as pd
 
-    from allenrec.common.files import written_beside
+    from allenrec.common.files import write_table
     from allenrec.figures.probes import overview
     from allenrec.figures.register import caption
     from allenrec.figures.style import save
@@ -14,6 +14,5 @@ with job_log(snakemake):
     libraries = {name: " ".join(used) for name, used in snakemake.params.rows.by_name.items()}
     probes = {name: load_probe(name, 1) for name in libraries}
     table = pd.DataFrame([describe_probe(probe) | {"libraries": libraries[name]} for name, probe in probes.items()])
-    with written_beside(snakemake.output.table) as temporary:
-        table.to_csv(temporary, index=False, float_format="%g")
+    write_table(snakemake.output.table, table)
     save(overview(list(probes.values()), libraries), snakemake.output.picture, caption("probes", "probes"))
