@@ -89,8 +89,9 @@ def cell_job(currents, path, n):
 
 def joining_job(part, folder, n_models):
     """Join a file with itself many times, under other names; return seconds and the peak memory of the process, GB."""
+    from allenrec.common.files import write_table
     from allenrec.libraries.concatenate import concatenate_libraries
-    from allenrec.libraries.table import template_table, write_table
+    from allenrec.libraries.table import template_table
 
     begin = time.perf_counter()
     concatenate_libraries([part] * n_models, Path(folder, "templates.h5"))

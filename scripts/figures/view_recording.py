@@ -3,11 +3,10 @@
 from allenrec.common.job_log import job_log
 
 with job_log(snakemake):
-    from allenrec.common.files import write_json, write_text
+    from allenrec.common.files import write_json, write_table, write_text
     from allenrec.figures.excerpt import describe_recording
     from allenrec.figures.register import caption
     from allenrec.figures.viewer import trace_viewer, write_viewer
-    from allenrec.libraries.table import write_table
     from allenrec.recordings.formats.recording_file import read_recording
 
     with read_recording(snakemake.input.recording) as recording:

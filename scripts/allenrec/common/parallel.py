@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_order(
+def map_in_order(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int, at_once: int | None = None
 ) -> Generator[Result]:
     """Yield `function(item)` for each item, in order.

@@ -5,6 +5,9 @@ import json
 
 import numpy as np
 
+#: The seed, and the names of what the random numbers are for, from the general to the particular
+StreamKey = tuple[int, *tuple[str | int, ...]]
+
 
 def generator(
     seed: int, *stream_key: str | int, bit_generator: type[np.random.BitGenerator] = np.random.Philox

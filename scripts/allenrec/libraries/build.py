@@ -11,14 +11,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
-from allenrec.common.parallel import in_order
+from allenrec.common.files import AnyPath
+from allenrec.common.parallel import map_in_order
+from allenrec.common.random_streams import StreamKey
 from allenrec.probes import Probe, load_probe
 from allenrec.settings.libraries import Library as LibrarySettings
 
 from .eap import CellOnProbe, spike_currents
 from .forward_model import Medium
-from .library_file import FilePath, LibraryInfo, TemplateRows, write_library
-from .poses import Geometry, Poses, StreamKey, draw_path, draw_poses, grid_displacements, position_limits, upright_axis
+from .library_file import LibraryInfo, TemplateRows, write_library
+from .poses import Geometry, Poses, draw_path, draw_poses, grid_displacements, position_limits, upright_axis
 from .sampling import Requirements, Sampled, bin_function, distances, sample_templates, share_behind
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ GivenPoses = tuple[Poses, NDArray[np.float64]]
 
 
 def build_cell_library(
-    path: FilePath,
+    path: AnyPath,
     currents: "Currents",
     cell: Mapping[str, Any],
     settings: LibrarySettings,
@@ -264,7 +266,7 @@ class _Task:
         """Yield the templates (n_steps, n_contacts, n_t) of each pose along its path."""
         cell = self.cell_on_probe
         templates: Iterator[NDArray[np.float32]]
-        templates = in_order(lambda k: cell.along(poses[k : k + 1], paths[k], centre), range(len(poses)), self.threads)
+        templates = map_in_order(lambda k: cell.along(poses[k : k + 1], paths[k], centre), range(len(poses)), self.threads)
         return templates
 
     def rows(self, sampled: Sampled, paths: NDArray[np.float64] | None) -> TemplateRows:

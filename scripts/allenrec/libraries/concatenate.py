@@ -7,12 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from allenrec.common.errors import DamagedFile, UserError
+from allenrec.common.files import AnyPath
 from allenrec.common.hdf5 import hdf5_written_beside
 
-from .library_file import FilePath, LibraryInfo, create_rows, read_in_blocks, read_info, write_info
+from .library_file import LibraryInfo, create_rows, read_in_blocks, read_info, write_info
 
 
-def concatenate_libraries(paths: Sequence[FilePath], path: FilePath, *, exclude_flagged: bool = False) -> str:
+def concatenate_libraries(paths: Sequence[AnyPath], path: AnyPath, *, exclude_flagged: bool = False) -> str:
     """Join the files of single cells, in their order, into one library.
 
     One file is open at a time and its templates are copied in blocks, so the memory needed does not grow with the library.

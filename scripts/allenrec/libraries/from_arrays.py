@@ -7,9 +7,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from allenrec.common.errors import UserError
+from allenrec.common.files import AnyPath
 from allenrec.probes import Probe
 
-from .library_file import FilePath, LibraryInfo, TemplateRows, write_library
+from .library_file import LibraryInfo, TemplateRows, write_library
 
 #: The spike index of a template that is not of one stored spike
 NO_SPIKE = -1
@@ -49,7 +50,7 @@ def template_rows(
 
 
 def library_from_arrays(
-    path: FilePath,
+    path: AnyPath,
     templates: ArrayLike,
     rows: TemplateRows,
     probe: Probe,
@@ -105,7 +106,7 @@ def library_from_arrays(
     write_library(path, values, rows, info, n_samples=n_samples, centre=centre)
 
 
-def _check(path: FilePath, templates: NDArray[np.float32], rows: TemplateRows, n_contacts: int, n_samples: int) -> None:
+def _check(path: AnyPath, templates: NDArray[np.float32], rows: TemplateRows, n_contacts: int, n_samples: int) -> None:
     """Refuse arrays that do not fit together."""
     n = len(templates)
     steps = templates.shape[1:2] if templates.ndim == 4 else ()

@@ -8,7 +8,6 @@ import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from os import PathLike
 from typing import Any
 
 import h5py
@@ -18,6 +17,7 @@ import probeinterface
 from numpy.typing import NDArray
 
 from allenrec.common.errors import DamagedFile
+from allenrec.common.files import AnyPath
 from allenrec.common.hdf5 import (
     TEXT,
     check_shapes,
@@ -32,8 +32,6 @@ from allenrec.probes import Probe, layout_from_text, layout_to_text
 
 from .poses import Poses
 from .waveform_features import FEATURES, waveform_features
-
-FilePath = str | PathLike[str]
 
 #: The size of the templates that are held while they are written or joined, bytes
 BYTES_AT_ONCE = 8 * 2**20
@@ -152,7 +150,7 @@ DRIFTING_SHAPES = SHAPES | {"templates": "templates steps contacts samples", "lo
 
 
 def write_library(
-    path: FilePath,
+    path: AnyPath,
     templates: Iterable[NDArray[np.float32]],
     rows: TemplateRows,
     info: LibraryInfo,
@@ -241,7 +239,7 @@ def _parsed(value: Any) -> Any:
 
 
 @contextmanager
-def _reading(path: FilePath) -> Iterator[h5py.File]:
+def _reading(path: AnyPath) -> Iterator[h5py.File]:
     """Open a template file; an error, now or while it is read, becomes one line that names the file."""
     try:
         with h5py.File(path, "r") as file:
@@ -256,7 +254,7 @@ def _reading(path: FilePath) -> Iterator[h5py.File]:
         raise DamagedFile(f"{path} is not a sound template file ({error}); delete it and run again") from None
 
 
-def read_library(path: FilePath) -> Library:
+def read_library(path: AnyPath) -> Library:
     """Read a template library, or the file of one cell, into memory.
 
     Parameters
@@ -284,7 +282,7 @@ def read_library(path: FilePath) -> Library:
 
 
 @contextmanager
-def open_library(path: FilePath) -> Iterator[Library]:
+def open_library(path: AnyPath) -> Iterator[Library]:
     """Open a library as `read_library` does; its templates stay in the file and are read as they are sliced."""
     with _reading(path) as file:
         rows: dict[str, Any] = {name: read_values(file[name]) for name in PER_TEMPLATE[1:]}
@@ -292,13 +290,13 @@ def open_library(path: FilePath) -> Iterator[Library]:
         yield Library(templates=file["templates"], features=features, **rows, **info)
 
 
-def read_info(path: FilePath) -> tuple[tuple[int, ...], LibraryInfo]:
+def read_info(path: AnyPath) -> tuple[tuple[int, ...], LibraryInfo]:
     """Return the shape of the templates of a file, and what is known of the library as a whole."""
     with _reading(path) as file:
         return file["templates"].shape, _read_info(file)
 
 
-def read_in_blocks(path: FilePath) -> Iterator[tuple[str, int, NDArray[Any]]]:
+def read_in_blocks(path: AnyPath) -> Iterator[tuple[str, int, NDArray[Any]]]:
     """Yield the datasets with a row per template in blocks of a few megabytes: name, first row, values."""
     with _reading(path) as file:
         for name in ROWS:
@@ -307,7 +305,7 @@ def read_in_blocks(path: FilePath) -> Iterator[tuple[str, int, NDArray[Any]]]:
                 yield name, start, file[name][start : start + at_once]
 
 
-def poses_of(path: FilePath) -> tuple[Poses, NDArray[np.float64]]:
+def poses_of(path: AnyPath) -> tuple[Poses, NDArray[np.float64]]:
     """Return the `Poses` of a library, or of the file of one cell, and the displacements (n, n_steps, 3) µm of its paths.
 
     Raises

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from allenrec.common.errors import UserError
-from allenrec.common.random_streams import generator
+from allenrec.common.random_streams import StreamKey, generator
 from allenrec.settings.libraries import DriftGrid, DriftPaths, PoseSampling
 
 #: The number of candidates in a block. Each block has a random stream of its own, so that candidate k does not depend on what
@@ -28,9 +28,6 @@ POSE_COLUMNS = (
 )
 #: The number of paths that are tried for a pose before it is refused
 PATHS_TRIED = 100
-
-#: The seed, and the names for which random numbers are drawn; see `allenrec.common.random_streams.generator`
-StreamKey = tuple[int, *tuple[str | int, ...]]
 
 
 class Geometry(NamedTuple):

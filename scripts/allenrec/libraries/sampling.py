@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from allenrec.common.parallel import in_order
+from allenrec.common.parallel import map_in_order
 from allenrec.settings.libraries import Bins
 
 from .eap import CellOnProbe
@@ -101,7 +101,7 @@ def sample_templates(
         return accepted
 
     tried = 0
-    with closing(in_order(try_block, range(-(-max_poses // BLOCK)), threads)) as blocks:
+    with closing(map_in_order(try_block, range(-(-max_poses // BLOCK)), threads)) as blocks:
         for accepted in chain.from_iterable(blocks):
             number = need.bin_of(accepted.pose.positions[0], accepted.template)
             if number is None or len(found[number]) == quotas[number]:

@@ -3,16 +3,16 @@
 import numpy as np
 import pandas as pd
 
-from allenrec.common.files import written_beside
+from allenrec.common.files import AnyPath
 
-from .library_file import FilePath, open_library
+from .library_file import open_library
 from .sampling import distances
 
 #: The columns of `cells` that are numbers of a cell, not of its templates
 COUNTS = ("n_templates", "n_candidates", "acceptance_rate")
 
 
-def template_table(path: FilePath) -> pd.DataFrame:
+def template_table(path: AnyPath) -> pd.DataFrame:
     """Return the table of a library file, or of the file of one cell; the templates themselves are not read.
 
     Returns
@@ -46,9 +46,3 @@ def template_table(path: FilePath) -> pd.DataFrame:
         ).join(library.features)
     known = [column for column in cells if column not in own and column not in COUNTS]
     return own.merge(cells[["model_id", *known]], on="model_id", how="left", validate="many_to_one")
-
-
-def write_table(path: FilePath, table: pd.DataFrame) -> None:
-    """Write a DataFrame as CSV, whole or not at all."""
-    with written_beside(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")

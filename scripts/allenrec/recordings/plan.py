@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from allenrec.common.random_streams import StreamKey
 from allenrec.settings.recordings import Recording as RecordingSettings
 
 from .formats.adc import Adc, design_adc
@@ -22,7 +23,7 @@ from .traces.noise import Noise, design_noise
 from .traces.noise_parts import NoiseInputs
 from .traces.unit_drift import UnitDrift, design_unit_drift
 from .traces.upsampling import read_and_upsample, upsampling_for
-from .types import StreamKey, TemplateLibrary, UnitKey
+from .types import TemplateLibrary, UnitKey
 from .units.overlaps import OVERLAP_WINDOW, overlap_labels, overlap_pairs, spatial_overlaps
 from .units.selection import choose_units, unit_groups, unit_keys
 from .units.table import signal_to_noise, unit_table

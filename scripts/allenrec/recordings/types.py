@@ -1,4 +1,4 @@
-"""Types that all parts of a recording share: the protocol of a template library, and the keys of units and random streams."""
+"""Types that all parts of a recording share: the protocol of a template library, and the keys of units."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 #: The kind of a unit, "excitatory" or "inhibitory", and its number among those of this kind, from 0
 UnitKey = tuple[str, int]
-#: The seed, and the names of what the random numbers are for, from the general to the particular
-StreamKey = tuple[int, *tuple[str | int, ...]]
 
 #: A function that returns memory for rows and columns, (n, n_columns) float32 of any content
 Rows = Callable[[int, int], NDArray[np.float32]]

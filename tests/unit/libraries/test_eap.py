@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from allenrec.common.parallel import in_order
+from allenrec.common.parallel import map_in_order
 from allenrec.libraries.amplitude_bound import EVERYWHERE, region_above_threshold, touches
 from allenrec.libraries.eap import CellOnProbe, aligned, drawdown, eap, is_accepted, spike_currents
 from allenrec.libraries.forward_model import Medium, transfer_matrix
@@ -186,9 +186,9 @@ def test_templates_do_not_depend_on_threads(threads, currents):
 
 def test_work_in_threads_comes_in_order_and_may_be_endless():
     for threads in (1, 2, 5):
-        assert list(islice(in_order(lambda x: x * x, count(), threads), 50)) == [x * x for x in range(50)]
+        assert list(islice(map_in_order(lambda x: x * x, count(), threads), 50)) == [x * x for x in range(50)]
         with pytest.raises(ZeroDivisionError):
-            list(in_order(lambda x: 1 / (3 - x), range(10), threads))
+            list(map_in_order(lambda x: 1 / (3 - x), range(10), threads))
 
 
 def test_anisotropic_medium_does_not_turn_with_the_cell(currents):

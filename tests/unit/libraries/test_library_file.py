@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 
 from allenrec.common.errors import UserError
+from allenrec.common.files import write_table
 from allenrec.libraries.build import build_cell_library
 from allenrec.libraries.concatenate import concatenate_libraries
 from allenrec.libraries.library_file import PER_TEMPLATE, ROWS, read_library
-from allenrec.libraries.table import template_table, write_table
+from allenrec.libraries.table import template_table
 from allenrec.libraries.waveform_features import FEATURES, waveform_features
 from allenrec.settings.libraries import Library
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from allenrec.common.random_streams import generator
+from allenrec.common.random_streams import StreamKey, generator
 from allenrec.settings.recordings import SpikeTrains, Synchrony
 
 from ..tick_grid import TickGrid
-from ..types import StreamKey, UnitKey
+from ..types import UnitKey
 from .imported import import_trains
 from .processes import Process, Train, draw_rate, draw_train, rate_factor
 from .synchrony import synchronise

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from allenrec.common.random_streams import generator
+from allenrec.common.random_streams import StreamKey, generator
 from allenrec.settings.recordings import SpikeTrains
 from allenrec.settings.recordings import Synchrony as SynchronySettings
 
 from ..tick_grid import TickGrid
-from ..types import StreamKey, UnitKey
+from ..types import UnitKey
 from ..units.overlaps import coincident
 from .processes import Train
 

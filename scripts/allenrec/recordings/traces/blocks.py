@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.buffers import ReusedRows, new_rows
-from allenrec.common.parallel import in_order
+from allenrec.common.parallel import map_in_order
 
 from ..tick_grid import split_ticks
 from ..types import Rows
@@ -67,7 +67,7 @@ def blocks(plan: Plan, threads: int = 1, compute: Compute | None = None) -> Iter
         start = number * length
         return compute(plan, start, min(start + length, plan.n_samples), memory[number % len(memory)])
 
-    return in_order(block, range(n_blocks(plan)), threads, at_once=len(memory))
+    return map_in_order(block, range(n_blocks(plan)), threads, at_once=len(memory))
 
 
 def piece(plan: Plan, start: int, stop: int, rows: Rows = new_rows) -> NDArray[np.float32]:

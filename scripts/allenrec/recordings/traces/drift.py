@@ -9,11 +9,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
-from allenrec.common.random_streams import generator
+from allenrec.common.random_streams import StreamKey, generator
 from allenrec.settings.recordings import Drift as MovementSettings
 from allenrec.settings.recordings import DriftingUnits
-
-from ..types import StreamKey
 
 #: Columns of a drift file
 COLUMNS = ["time_s", "depth_um", "displacement_um"]

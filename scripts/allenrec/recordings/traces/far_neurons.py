@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
-from allenrec.common.random_streams import generator
+from allenrec.common.random_streams import StreamKey, generator
 from allenrec.settings.recordings import FarNeurons as FarNeuronSettings
 
 from ..spikes.draw import rate_of
 from ..spikes.processes import draw_rate
-from ..types import StreamKey, TemplateLibrary
+from ..types import TemplateLibrary
 from ..units.selection import UnitGroup, unit_groups, unit_keys
 from .drift import Drift, DriftingCells, design_drift
 from .filters import Filter

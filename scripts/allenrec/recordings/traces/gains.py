@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
-from allenrec.common.random_streams import generator
+from allenrec.common.random_streams import StreamKey, generator
 from allenrec.settings.recordings import Bursting, SpikeGains
 
 from ..tick_grid import TickGrid
-from ..types import StreamKey, UnitKey
+from ..types import UnitKey
 from .white_noise import white_noise
 
 #: Number of spikes whose gains are drawn together

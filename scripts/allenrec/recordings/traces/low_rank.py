@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from allenrec.common.parallel import in_order
+from allenrec.common.parallel import map_in_order
 from allenrec.common.random_streams import generator
 
 from .filters import Filter
@@ -101,7 +101,7 @@ class UpsampledTemplates(NamedTuple):
         def fill(template: int) -> None:
             waveforms[template] = compute(*self.at_sample(template)).T
 
-        deque(in_order(fill, range(len(waveforms)), threads), maxlen=0)
+        deque(map_in_order(fill, range(len(waveforms)), threads), maxlen=0)
         return waveforms
 
 

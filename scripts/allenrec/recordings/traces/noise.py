@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from scipy.spatial import distance_matrix
 
 from allenrec.common.buffers import new_rows
+from allenrec.common.random_streams import StreamKey
 from allenrec.settings.recordings import Noise as NoiseSettings
 
-from ..types import Rows, StreamKey
+from ..types import Rows
 from .far_neurons import design_far_neurons
 from .filters import Filter, design_colour
 from .noise_parts import NoiseInputs, NoiseParts, NoiseSource

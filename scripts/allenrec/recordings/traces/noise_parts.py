@@ -6,10 +6,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from allenrec.common.random_streams import StreamKey
 from allenrec.settings.recordings import Recording
 
 from ..tick_grid import TickGrid
-from ..types import StreamKey, TemplateLibrary
+from ..types import TemplateLibrary
 from .filters import Filter
 from .unit_drift import UnitDrift
 

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
-from allenrec.common.random_streams import generator
+from allenrec.common.random_streams import StreamKey, generator
 from allenrec.settings.recordings import DriftingUnits, Recording
 
 from ..tick_grid import TickGrid
-from ..types import StreamKey, TemplateLibrary
+from ..types import TemplateLibrary
 from .drift import Drift, DriftingCells, design_drift
 from .low_rank import UpsampledTemplate
 from .paths import Paths, paths_of, require_reach

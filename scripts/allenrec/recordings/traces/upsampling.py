@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from allenrec.common.parallel import in_order
+from allenrec.common.parallel import map_in_order
 
 from ..tick_grid import TickGrid, split_shift
 from ..types import TemplateLibrary
@@ -122,7 +122,7 @@ def upsample_templates(templates: Iterable[NDArray[Any]], how: Upsampling, threa
     """
     remaining = iter(templates)
     in_groups: Iterable[list[NDArray[Any]]] = iter(lambda: list(islice(remaining, TEMPLATES_AT_ONCE)), [])
-    groups = in_order(partial(_upsample, how=how), in_groups, threads)
+    groups = map_in_order(partial(_upsample, how=how), in_groups, threads)
     return stacked(list(chain.from_iterable(groups)))
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.buffers import new_rows
-from allenrec.common.random_streams import generator
+from allenrec.common.random_streams import StreamKey, generator
 
-from ..types import Rows, StreamKey
+from ..types import Rows
 
 #: Number of samples that are drawn together; each such block has its own random stream
 BLOCK = 2**11

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
-from allenrec.common.random_streams import generator
+from allenrec.common.random_streams import StreamKey, generator
 from allenrec.settings.recordings import CellTypes, DriftingUnits, UnitSelection
 
-from ..types import StreamKey, TemplateLibrary, UnitKey
+from ..types import TemplateLibrary, UnitKey
 from .overlaps import spatial_overlaps
 from .similarity import largest_similarity, similarity_bounds
 
