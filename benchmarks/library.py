@@ -14,6 +14,7 @@ import os
 import resource
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import eap
@@ -82,7 +83,7 @@ def cell_job(currents, path, n):
     cell = {"model_id": "473863510", "cell_type": "spiny"}
     begin = time.perf_counter()
     found = read_currents(currents)
-    found.attributes.update(model_id="473863510", digests={}, versions={})
+    found = replace(found, info=replace(found.info, model_id="473863510", digests={}, versions={}))
     build_cell_library(path, found, cell, Library(probe="Neuropixels-384", n=n), name="benchmark", seed=0)
     return time.perf_counter() - begin, peak_gb()
 

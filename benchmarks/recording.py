@@ -18,6 +18,7 @@ import resource
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import eap
@@ -69,7 +70,7 @@ def _build_cell(currents, model_id, cell_type, probe, path):
     from allenrec.settings.libraries import Library
 
     found = read_currents(currents)
-    found.attributes.update(model_id=model_id, digests={}, versions={})
+    found = replace(found, info=replace(found.info, model_id=model_id, digests={}, versions={}))
     cell = {"model_id": model_id, "cell_type": cell_type}
     build_cell_library(path, found, cell, Library(probe=probe, n=N_TEMPLATES), name="benchmark", seed=0, threads=2)
 
