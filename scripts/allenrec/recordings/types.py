@@ -39,11 +39,11 @@ class TemplateLibrary(Protocol):
         """Rotations of the cells, (N, 3) rad."""
 
     @property
-    def celltypes(self) -> NDArray[np.str_]:
+    def celltypes(self) -> NDArray[np.object_]:
         """Cell types, (N,)."""
 
     @property
-    def model_ids(self) -> NDArray[np.str_]:
+    def model_ids(self) -> NDArray[np.object_]:
         """Models, (N,)."""
 
     @property

@@ -19,7 +19,7 @@ from .synchrony import synchronise
 def draw_spikes(
     stream_key: StreamKey,
     keys: Sequence[UnitKey],
-    cell_types: Sequence[str] | NDArray[np.str_],
+    cell_types: Sequence[str] | NDArray[np.object_],
     overlaps: NDArray[np.bool_],
     settings: SpikeTrains,
     sync: Synchrony,
@@ -59,7 +59,7 @@ def draw_spikes(
 def draw_trains(
     stream_key: StreamKey,
     keys: Sequence[UnitKey],
-    cell_types: Sequence[str] | NDArray[np.str_],
+    cell_types: Sequence[str] | NDArray[np.object_],
     settings: SpikeTrains,
     grid: TickGrid,
 ) -> list[Train]:

@@ -182,7 +182,7 @@ class _Steps:
 def select_far_neurons(
     rng: np.random.Generator,
     amplitudes: NDArray[np.float64],
-    celltypes: NDArray[np.str_],
+    celltypes: NDArray[np.object_],
     groups: Sequence[UnitGroup],
     settings: FarNeuronSettings,
 ) -> NDArray[np.int64]:

@@ -63,7 +63,7 @@ class Candidates:
     paths: NDArray[np.float64]
     positions: NDArray[np.float64]
     amplitudes: NDArray[np.float64]
-    celltypes: NDArray[np.str_]
+    celltypes: NDArray[np.object_]
     templates: Callable[[Any], NDArray[Any]]
 
     def __len__(self) -> int:
@@ -146,7 +146,7 @@ def select_templates(
     return np.array([row for units in chosen for row in units], dtype=np.int64)
 
 
-def named_templates(rows: Sequence[int], celltypes: NDArray[np.str_], groups: Sequence[UnitGroup]) -> NDArray[np.int64]:
+def named_templates(rows: Sequence[int], celltypes: NDArray[np.object_], groups: Sequence[UnitGroup]) -> NDArray[np.int64]:
     """Return the templates that the user names, in the order of units: those of the first group, then of the second.
 
     Parameters
