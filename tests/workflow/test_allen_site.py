@@ -126,7 +126,7 @@ def test_question_is_asked_once_on_demand(server, configured):
     result = snakemake(folder, *ARGUMENTS, "query")
     assert result.returncode == 0 and "config/queried_cells.tsv: 2 cells. Review it" in result.stderr
     rows = read_cells(folder / "config" / "queried_cells.tsv")
-    assert {row["model_id"]: row["specimen_id"] for row in rows} == {m: SPECIMENS[m] for m in ("473863510", "473863035")}
+    assert {row.model_id: row.specimen_id for row in rows} == {m: SPECIMENS[m] for m in ("473863510", "473863035")}
     asked = len(server.requests)
     for arguments in (["query"], ["models", "--dry-run"]):
         result = snakemake(folder, *ARGUMENTS, *arguments)
