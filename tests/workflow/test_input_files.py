@@ -37,7 +37,13 @@ CONFIG = {
         },
         "noise": {
             "library": "own",
-            "recordings": {"noise_mode": "far-neurons", "far_neurons_library": "far", "far_neurons_n": 3},
+            "recordings": {
+                "noise_mode": "far-neurons",
+                "far_neurons_library": "far",
+                "far_neurons_n": 3,
+                "far_neurons_max_amp": 10000.0,
+                "far_neurons_exc_inh_ratio": 1.0,
+            },
         },
     },
 }

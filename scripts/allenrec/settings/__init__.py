@@ -22,7 +22,7 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 
 
 class Pathvars(Block):
-    """Where results and models lie. Snakemake puts these paths in place of `<results>` and `<models>`; no job depends on them."""
+    """Where results and models lie. Snakemake puts these paths in place of `<results>` and `<models>` in rules."""
 
     results: str = Field("results", description="Folder of all results.")
     models: str = Field("allen_models", description="Folder of the models. Several configurations may share it.")
