@@ -1,6 +1,7 @@
 # What all stages share: the validated configuration, the cell table, wildcards, and helpers of rules. No rules here.
 
 import os
+import re
 import sys
 from contextlib import contextmanager
 from functools import partial
@@ -39,7 +40,7 @@ with mistakes_in_one_line():
         settings.models.kind,
         settings.models.allen.model_dump(exclude={"parallel"}),
         # The command that asks the question may run before there is an answer.
-        to_be_asked=any(target.endswith("query") for target in sys.argv[1:]),
+        to_be_asked=any(re.fullmatch(r"(\w+_)?query", argument) for argument in sys.argv[1:]),
     )
     check_cell_type_column(rows, settings.cell_type_column)
     cells = {row["model_id"]: row for row in rows if row["model_id"] not in settings.models.leave_out}
@@ -63,9 +64,9 @@ def code_digest(script, *modules):
     return f"code: {code.code_digest(SCRIPTS, script, *modules)}"
 
 
-def named_files(*blocks):
-    """Return the files that blocks of the settings name, as inputs of a rule. A `prefix:` of a module does not move them."""
-    return [local(path) for block in blocks for path in input_files(block).values()]
+def named_files(block):
+    """Return the files that a block of the settings names, as inputs of a rule. A `prefix:` of a module does not move them."""
+    return [local(path) for path in input_files(block).values()]
 
 
 def own_file(path):
