@@ -1,6 +1,7 @@
 # What all stages share: the validated configuration, the cell table, wildcards, and helpers of rules. No rules here.
 
 import os
+import re
 import sys
 from contextlib import contextmanager
 from functools import partial
@@ -38,7 +39,7 @@ with mistakes_in_one_line():
         settings.cells,
         settings.models,
         # The command that asks the question may run before there is an answer.
-        query_pending=any(target.endswith("query") for target in sys.argv[1:]),
+        query_pending=any(re.fullmatch(r"(\w+_)?query", argument) for argument in sys.argv[1:]),
     )
     check_cell_type_column(rows, settings.cell_type_column)
     cells = {row.model_id: row.columns() for row in rows if row.model_id not in settings.models.leave_out}
@@ -62,9 +63,9 @@ def code_digest(script, *modules):
     return f"code: {code.code_digest(SCRIPTS, script, *modules)}"
 
 
-def named_files(*blocks):
-    """Return the files that blocks of the settings name, as inputs of a rule. A `prefix:` of a module does not move them."""
-    return [local(path) for block in blocks for path in input_files(block).values()]
+def named_files(block):
+    """Return the files that a block of the settings names, as inputs of a rule. A `prefix:` of a module does not move them."""
+    return [local(path) for path in input_files(block).values()]
 
 
 def own_file(path):

@@ -37,7 +37,13 @@ CONFIG = {
         },
         "noise": {
             "library": "own",
-            "recordings": {"noise_mode": "far-neurons", "far_neurons_library": "far", "far_neurons_n": 3},
+            "recordings": {
+                "noise_mode": "far-neurons",
+                "far_neurons_library": "far",
+                "far_neurons_n": 3,
+                "far_neurons_max_amp": 10000.0,
+                "far_neurons_exc_inh_ratio": 1.0,
+            },
         },
     },
 }
@@ -64,7 +70,7 @@ FILES = [
         made_again(["own", "taken", "far"], ["trains", "drift", "noise"], ["Tabulating the cells"]),
     ),
     (
-        "libraries.own.probe",
+        "libraries.far.probe",
         "probe.yaml",
         "pitch: 20",
         "pitch: 21",
@@ -115,7 +121,7 @@ def jobs_to_run(folder):
     """Return the messages of the jobs that a dry run would run."""
     result = snakemake(folder, "-n", *TARGETS)
     assert result.returncode == 0, result.stderr
-    return set(re.findall(r"^Job \d+: (.*)$", result.stdout, re.MULTILINE))
+    return set(re.findall(r"^ *Job \d+: (.*)$", result.stdout, re.MULTILINE))
 
 
 def sha256(path):
@@ -189,7 +195,7 @@ def test_a_changed_library_of_far_neurons_runs_the_recordings_that_have_it(made,
     change = tmp_path / "change.yaml"
     change.write_text(yaml.safe_dump({"libraries": {"far": {"min_amp": 0.2}}}))
     result = snakemake(made, "-n", *TARGETS, "--configfile", change)
-    assert set(re.findall(r"^Job \d+: (.*)$", result.stdout, re.MULTILINE)) == made_again(["far"], ["noise"])
+    assert set(re.findall(r"^ *Job \d+: (.*)$", result.stdout, re.MULTILINE)) == made_again(["far"], ["noise"])
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,13 @@ from workflow.snake import clean_environment, copy_workflow, snakemake
 CONFIG = {
     "cells": "one.tsv",
     "libraries": {"small": {"probe": "tetrode", "n": 2, "min_amp": 5.0}},
-    "recordings": {"demo": {"library": "small", "spiketrains": {"duration": 1.0, "n_exc": 1, "n_inh": 0}}},
+    "recordings": {
+        "demo": {
+            "library": "small",
+            "spiketrains": {"duration": 1.0, "n_exc": 1, "n_inh": 0},
+            "templates": {"min_amp": 0.0, "max_amp": 10000.0},
+        }
+    },
 }
 OUTER = """
 configfile: "outer.yaml"

@@ -3,6 +3,7 @@
 import ast
 import functools
 import hashlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from pathlib import Path
 PACKAGE = "allenrec"
 #: Endings of files that change no result: source code is followed by its imports, the others are compiled or stubs
 NO_DATA = (".py", ".pyi", ".pyc", ".nbi", ".nbc")
+#: An import statement, also one of several lines in brackets
+IMPORT = re.compile(r"^[ \t]*((?:from|import)[ \t][^\n(]*(?:\([^)]*\))?)", re.MULTILINE)
 
 
 def code_digest(scripts: Path, script: str, *modules: str) -> str:
@@ -60,7 +63,7 @@ def _imported_modules(path: Path, scripts: Path) -> tuple[str, ...]:
     """Return the dotted names that a file imports from the package. Some are modules, others are names in modules."""
     here = path.relative_to(scripts).parent.parts
     found: list[str] = []
-    for node in ast.walk(ast.parse(_content(path))):
+    for node in ast.walk(_imports(_content(path).decode())):
         if isinstance(node, ast.Import):
             found += [name.name for name in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -68,6 +71,17 @@ def _imported_modules(path: Path, scripts: Path) -> tuple[str, ...]:
             for name in node.names:
                 found += [f"{module}.{name.name}", *_behind_the_door(scripts, module, name.name)]
     return tuple(name for name in found if name.split(".")[0] == PACKAGE)
+
+
+def _imports(text: str) -> ast.Module:
+    """Return the syntax tree of the import statements in a text; of the whole text if it has lines that look like them.
+
+    Every start of Snakemake reads all files, and the trees of whole files take several times as long.
+    """
+    try:
+        return ast.parse("\n".join(IMPORT.findall(text)))
+    except SyntaxError:
+        return ast.parse(text)
 
 
 def _absolute_name(node: ast.ImportFrom, here: tuple[str, ...]) -> str:
@@ -81,7 +95,7 @@ def _behind_the_door(scripts: Path, package: str, name: str) -> Iterator[str]:
     parts = package.split(".")
     door = scripts.joinpath(*parts, "__init__.pyi")
     if parts[0] == PACKAGE and door.is_file():
-        for node in ast.parse(_content(door)).body:
+        for node in _imports(_content(door).decode()).body:
             if isinstance(node, ast.ImportFrom) and name in [alias.asname or alias.name for alias in node.names]:
                 yield _absolute_name(node, tuple(parts))
 

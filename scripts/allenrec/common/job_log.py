@@ -1,4 +1,4 @@
-"""The log of a job: what Python and C print, progress, and why it failed."""
+"""The log of a job: what Python and C print, progress, and why the job failed."""
 
 import io
 import os

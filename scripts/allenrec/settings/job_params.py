@@ -1,5 +1,7 @@
 """The `params` of a job: the values that its script takes, and what Snakemake compares to decide whether the job runs again."""
 
+import functools
+import inspect
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from types import SimpleNamespace
@@ -12,7 +14,7 @@ from .base import Block, block_in
 
 def job_params(
     settings: Block, unused: Collection[str] = (), only: Collection[str] = (), **keys: str
-) -> dict[str, Callable[[Any], Any]]:
+) -> dict[str, str | Callable[[Any], Any]]:
     """Return the `params` of a rule that uses parts of the settings.
 
     Snakemake compares params by their text, and shows those that differ where it says why a job runs. So each key is a text of
@@ -32,11 +34,12 @@ def job_params(
     Returns
     -------
     dict
-        Functions of the wildcards: `settings`, an object with the parts as its attributes; and the text of each key.
+        `settings`, a function of the wildcards that returns an object with the parts as its attributes; and the text of each
+        key, or a function that returns it.
     """
 
     def values(wildcards: Any) -> SimpleNamespace:
-        return SimpleNamespace(**{name: _value_at(settings, key, wildcards) for name, key in keys.items()})
+        return SimpleNamespace(**{name: _value_at(settings, _concrete(key, wildcards)) for name, key in keys.items()})
 
     texts = {
         ".".join(filter(None, [name, rest])): _text_of(settings, ".".join(filter(None, [key, rest])))
@@ -64,20 +67,35 @@ def row_params(rows: Mapping[str, Any]) -> dict[str, Callable[[Any], Any]]:
     return {"rows": lambda wildcards: table} | {f"row {name}": text(name) for name in rows}
 
 
-def _text_of(settings: Block, key: str) -> Callable[[Any], str]:
-    """Return a function of the wildcards that gives a key and its value as text."""
+#: Snakemake asks for the signature of each function for each job, which takes longer than the functions themselves
+SIGNATURE = inspect.signature(lambda wildcards: None)
+
+
+def _text_of(settings: Block, key: str) -> str | Callable[[Any], str]:
+    """Return a key and its value as text, or a function of the wildcards that does so if there are any."""
+
+    @functools.cache
+    def text_at(concrete: str) -> str:
+        return f"{concrete}: {json.dumps(_plain(_value_at(settings, concrete)), ensure_ascii=False)}"
 
     def text(wildcards: Any) -> str:
-        value = _value_at(settings, key, wildcards)
-        return f"{key.format(**dict(wildcards.items()))}: {json.dumps(_plain(value), ensure_ascii=False)}"
+        return text_at(_concrete(key, wildcards))
 
+    if "{" not in key and "{" not in text_at(key):  # Snakemake takes what stands in braces for wildcards
+        return text_at(key)
+    setattr(text, "__signature__", SIGNATURE)  # noqa: B010, because functions have no such attribute for a type checker
     return text
 
 
-def _value_at(settings: Block, key: str, wildcards: Any) -> Any:
+def _concrete(key: str, wildcards: Any) -> str:
+    """Return a key with the values of the wildcards in it."""
+    return key.format(**dict(wildcards.items())) if "{" in key else key
+
+
+def _value_at(settings: Block, key: str) -> Any:
     """Return the value at a dotted key, or the settings themselves for an empty key."""
     value: Any = settings
-    for part in filter(None, key.format(**dict(wildcards.items())).split(".")):
+    for part in filter(None, key.split(".")):
         value = value[part] if isinstance(value, dict) else getattr(value, part)
     return value
 

@@ -19,7 +19,8 @@ class Wildcards(dict):
 
 
 def texts(params, **wildcards):
-    return {name: text(Wildcards(wildcards)) for name, text in params.items() if name != "settings"}
+    found = {name: text for name, text in params.items() if name != "settings"}
+    return {name: text if isinstance(text, str) else text(Wildcards(wildcards)) for name, text in found.items()}
 
 
 @pytest.fixture
@@ -59,6 +60,13 @@ def test_the_whole_configuration_has_all_names_but_no_folders(settings):
     assert "libraries.first.n: 50" in found and 'libraries.second.n: {"spiny": 3}' in found
     assert "recordings.demo.spiketrains.duration: 30.0" in found and "seed: 0" in found
     assert not any("pathvars" in text or "elsewhere" in text for text in found)
+
+
+def test_text_with_braces_is_never_taken_for_wildcards(settings):
+    """Snakemake replaces what stands in braces in a plain text, but not in what a function returns."""
+    params = job_params(settings, seed="seed", n="libraries.second.n", library="libraries.{library}")
+    assert params["seed"] == "seed: 0" and callable(params["n"]) and callable(params["library.probe"])
+    assert params["n"](Wildcards()) == 'libraries.second.n: {"spiny": 3}'
 
 
 def test_the_script_gets_the_blocks_themselves(settings):
