@@ -6,6 +6,12 @@ from allenrec.settings.recordings.formats import EXPORT_KEYS, EXPORTED_FORMATS, 
 #: The recordings whose HDF5 file is kept, and those where it goes when figures and other formats are made
 KEPT = [name for name, recording in settings.recordings.items() if GENERATED_FORMAT.name in recording.format]
 PASSING = [name for name in settings.recordings if name not in KEPT]
+#: The output of the rule that writes each format
+EXPORTS = {
+    entry.name: directory(path) if entry.directory else ensure(path, non_empty=True)
+    for entry in EXPORTED_FORMATS
+    for path in [f"<results>/recordings/{{recording}}/{entry.path}"]
+}
 
 
 rule recordings:
@@ -61,12 +67,6 @@ use rule generate_recording as generate_passing_recording with:
         recording="|".join(PASSING) or "none",
 
 
-def exported(entry):
-    """Return the output of the rule that writes a format."""
-    path = f"<results>/recordings/{{recording}}/{entry.path}"
-    return directory(path) if entry.directory else ensure(path, non_empty=True)
-
-
 for entry in EXPORTED_FORMATS:
 
     rule:
@@ -76,7 +76,7 @@ for entry in EXPORTED_FORMATS:
         input:
             recording=f"<results>/recordings/{{recording}}/{GENERATED_FORMAT.path}",
         output:
-            exported(entry),
+            EXPORTS[entry.name],
         log:
             f"<logs>/export_{entry.name}/{{recording}}.log",
         benchmark:
