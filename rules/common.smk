@@ -1,4 +1,4 @@
-# What all stages share: the validated configuration, the cell table, wildcards, and helpers of rules. No rules here.
+# The parts that all stages share: the validated configuration, the cell table, wildcards, and helpers of rules. No rules here.
 
 import os
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-# nrnivmodl and pip of this environment are found also where it is not activated, and in remote jobs.
+# This lets jobs find nrnivmodl and pip of this environment also if it is not activated, and on remote machines.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
 
 from allenrec.cells.query import load_cell_table
@@ -37,7 +37,7 @@ with mistakes_in_one_line():
     rows = load_cell_table(
         settings.cells,
         settings.models,
-        # The command that asks the question may run before there is an answer.
+        # `snakemake query` asks the question, so it runs before the table exists.
         query_pending=any(target.endswith("query") for target in sys.argv[1:]),
     )
     check_cell_type_column(rows, settings.cell_type_column)
@@ -63,7 +63,7 @@ def code_digest(script, *modules):
 
 
 def named_files(*blocks):
-    """Return the files that blocks of the settings name, as inputs of a rule. A `prefix:` of a module does not move them."""
+    """Return the files that blocks of the settings name, as inputs of a rule. The `prefix:` of a module does not move them."""
     return [local(path) for block in blocks for path in input_files(block).values()]
 
 
@@ -73,10 +73,10 @@ def own_file(path):
 
 
 def mem_mb(base):
-    """Return memory that grows with each attempt."""
+    """Return a function for the memory of a job, MB, which grows with each attempt."""
     return lambda wildcards, attempt: base * attempt
 
 
 def runtime(base):
-    """Return minutes that grow with each attempt."""
+    """Return a function for the time limit of a job, minutes, which grows with each attempt."""
     return lambda wildcards, attempt: base * attempt
