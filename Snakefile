@@ -41,7 +41,7 @@ include: "rules/failures.smk"
 
 
 rule all:
-    """Everything that the configuration asks for, and the report."""
+    """All results that the configuration describes, and the report."""
     default_target: True
     input:
         rules.save_config.output,

@@ -1,4 +1,4 @@
-# What all stages share: the validated configuration, the cell table, wildcards, and helpers of rules. No rules here.
+# The parts that all stages share: the validated configuration, the cell table, wildcards, and helpers of rules. No rules here.
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-# nrnivmodl and pip of this environment are found also where it is not activated, and in remote jobs.
+# This lets jobs find nrnivmodl and pip of this environment also if it is not activated, and on remote machines.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
 
 from allenrec.cells.query import load_cell_table
@@ -38,7 +38,7 @@ with mistakes_in_one_line():
     rows = load_cell_table(
         settings.cells,
         settings.models,
-        # The command that asks the question may run before there is an answer.
+        # `snakemake query` asks the question, so it runs before the table exists.
         query_pending=any(re.fullmatch(r"(\w+_)?query", argument) for argument in sys.argv[1:]),
     )
     check_cell_type_column(rows, settings.cell_type_column)
@@ -74,10 +74,10 @@ def own_file(path):
 
 
 def mem_mb(base):
-    """Return memory that grows with each attempt."""
+    """Return a function for the memory of a job, MB, which grows with each attempt."""
     return lambda wildcards, attempt: base * attempt
 
 
 def runtime(base):
-    """Return minutes that grow with each attempt."""
+    """Return a function for the time limit of a job, minutes, which grows with each attempt."""
     return lambda wildcards, attempt: base * attempt

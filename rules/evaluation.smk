@@ -1,6 +1,7 @@
-# Evaluation: what spike sorters make of the recordings. Not part of the default target; the sorters have an environment of their own.
+# Evaluation: how well spike sorters recover the ground truth. It is not part of the default target; the sorters have their own
+# environment.
 
-# Conda brings the sorters; otherwise they have to be installed, which is better said before anything is simulated.
+# Conda installs the sorters. Without conda they have to be installed already, which is checked before anything is simulated.
 CONDA = {"--sdm", "--software-deployment-method", "--use-conda"}
 if "evaluate" in sys.argv[1:] and not CONDA & {argument.split("=")[0] for argument in sys.argv[1:]}:
     from allenrec.evaluation.tables import sorters_python
@@ -10,7 +11,7 @@ if "evaluate" in sys.argv[1:] and not CONDA & {argument.split("=")[0] for argume
 
 
 rule evaluate:
-    """The summary on the terminal. It has no output, and no benchmark, which counts as one: so it answers each time."""
+    """Print the summary. The rule has no output and no benchmark (which counts as output), so it runs each time."""
     input:
         expand(
             "<results>/evaluation/{recording}/{sorter}.csv", recording=settings.recordings, sorter=settings.evaluation.sorters
@@ -33,12 +34,12 @@ rule evaluate:
 
 
 rule evaluate_sorter:
-    """A sorter on all recordings, in one job: it compiles for longer than it sorts a short recording."""
+    """Run a sorter on all recordings in one job, because it takes longer to compile than to sort a short recording."""
     input:
         recordings=expand("<results>/recordings/{recording}/recording.h5", recording=settings.recordings),
         program=own_file("scripts/evaluation/run_sorter.py"),
     output:
-        # A rule needs an output also where there are no recordings; nobody asks for this one.
+        # A rule needs an output even if there are no recordings; then this one is never requested.
         expand("<results>/evaluation/{recording}/{{sorter}}.csv", recording=settings.recordings or ["none"]),
     log:
         "<logs>/evaluate_sorter/{sorter}.log",

@@ -1,4 +1,4 @@
-# What a run says and does beside its jobs: checks before it, and words at its end. No rules here.
+# Checks before a run, and messages and reports at its end. No rules here.
 
 import atexit
 from itertools import takewhile
@@ -8,7 +8,7 @@ from allenrec.common.processes import describe_exception
 
 #: The folders of results and of models
 RESULTS, MODELS = Path(rules.save_config.output[0]).parent, model_folder("0").parent
-#: The report, and that of a run in which jobs failed
+#: The report, and the report of a run in which jobs failed
 REPORT = Path(rules.write_report.output[0])
 REPORT_SO_FAR = REPORT.with_name("report_so_far.html")
 #: Not empty if the report is part of this run: Snakemake calls the input functions of planned jobs only
@@ -16,12 +16,12 @@ report_is_wanted = []
 
 
 def check_writable():
-    """Say in one line that nothing can be written, before anything runs."""
+    """Stop with one line, before anything runs, if results or models cannot be written."""
     for folder in (RESULTS, MODELS):
         path = folder.absolute()
         existing = next(part for part in (path, *path.parents) if part.exists())
         if not os.access(existing, os.W_OK | os.X_OK):
-            sys.exit(f"error: {existing}: no permission to write there, or a file system that is read-only")
+            sys.exit(f"error: {existing}: no permission to write here, or the file system is read-only")
 
 
 def say_where_the_report_is():
@@ -31,7 +31,7 @@ def say_where_the_report_is():
 
 
 def report_contents():
-    """Return what a report shows, if it is there, and names, if it is missing."""
+    """Return what the report shows or, if it is missing, names."""
     return {
         "results": str(RESULTS),
         "models_folder": str(MODELS),
@@ -43,23 +43,23 @@ def report_contents():
 
 
 def report_what_is_there():
-    """After a failed job, write the report of the rest, if a report was to be written. It names what is missing."""
+    """After a failed job, write a report of what exists, if the run was to write one. It names what is missing."""
     if not report_is_wanted:
         return
     try:
         from allenrec.report.page import write_report
 
         write_report(REPORT_SO_FAR, **report_contents(), citation_file=own_file("CITATION.cff"))
-        # An older one would be taken for that of this run.
+        # An older report would be mistaken for that of this run.
         REPORT.unlink(missing_ok=True)
     except (ImportError, OSError, UserError) as error:  # an environment without its packages, a full disk
-        print(f"There is no report of what is there: {describe_exception(error)}")
+        print(f"The report of what exists could not be written: {describe_exception(error)}")
     else:
         print(f"{REPORT_SO_FAR} shows what there is, and names what is missing.")
 
 
 def exit_code_for_failed_models():
-    """End with exit code 1 if a file that was asked for holds the failure of a model, or if every model failed.
+    """End with exit code 1 if a requested file holds the failure of a model, or if every model failed.
 
     Snakemake has no hook for a run with nothing to do, so this runs when Python ends, where only `os._exit` sets the exit code.
     """
@@ -68,7 +68,7 @@ def exit_code_for_failed_models():
     outcomes = (failure_of(rules.compile_mechanisms.output[0].format(model=model)) for model in cells)
     failures = list(takewhile(bool, outcomes))
     if failures and len(failures) == len(cells) and not lines:
-        lines = [f"error: no model is left: all {len(cells)} failed, the first of them so: {failures[0]}"]
+        lines = [f"error: no model is left: all {len(cells)} failed; the first failure: {failures[0]}"]
     if lines:
         print(*lines, sep="\n", file=sys.stderr)
         sys.stdout.flush()
@@ -76,6 +76,6 @@ def exit_code_for_failed_models():
         os._exit(1)
 
 
-# Not of a dry run, and not of the jobs of a cluster, which are runs of Snakemake as well
+# This does not apply to a dry run, nor to jobs on a cluster, which are runs of Snakemake themselves
 if not {"-n", "--dry-run", "--dryrun", "--target-jobs"} & set(sys.argv):
     atexit.register(exit_code_for_failed_models)

@@ -1,5 +1,5 @@
-# Figures of cells, libraries and recordings. The register of figures says what there is to draw: scripts/allenrec/figures/register.py.
-# Beside each figure lies a text that says what it shows.
+# Figures of cells, libraries and recordings. The register of figures lists all figures: scripts/allenrec/figures/register.py.
+# A text file beside each figure says what it shows.
 
 from allenrec.figures.drawings import DRAWINGS, figure_outputs
 

@@ -35,7 +35,7 @@ rule simulate_spikes:
             cell_type_column="cell_type_column",
         ),
         code_digest=code_digest("intracellular/simulate_spikes.py"),
-        # Not the whole row: another column of the table changes nothing here.
+        # These columns are enough: no other column of the table changes the result.
         cell=lambda wildcards: {
             column: value
             for column, value in cells[wildcards.model].items()

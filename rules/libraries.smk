@@ -9,7 +9,7 @@ rule library:
 
 
 rule compute_eaps:
-    """Templates of one model on one probe, at poses that are sampled, given, or those of another library."""
+    """Templates of one model on one probe, at poses that are drawn, read from a table, or those of another library."""
     input:
         currents=rules.simulate_spikes.output,
         files=lambda wildcards: named_files(settings.libraries[wildcards.library]),

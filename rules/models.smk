@@ -1,4 +1,5 @@
-# Models: their files, checked, and their mechanisms, compiled. A model that fails for a known reason has a file that says so.
+# Models: their files, checked, and their mechanisms, compiled. If a model fails for a known reason, its output file records the
+# failure.
 
 import time
 
@@ -15,7 +16,7 @@ rule models:
 rule download_model:
     """A model folder in the archive's layout, complete and checked."""
     input:
-        # Files that a user put there are checked again when they change.
+        # Files that the user put there are checked again when they change.
         files=lambda wildcards: map(local, map(str, rule_inputs(model_folder(wildcards.model)))),
     output:
         ensure("<models>/neuronal_model_{model}/verified.json", non_empty=True),
@@ -28,7 +29,7 @@ rule download_model:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        # The default profile has 60 of these for all downloads at once.
+        # The default profile grants 60 units of this resource to all downloads together.
         downloads=60 // settings.models.allen.parallel,
         mem_mb=mem_mb(500),
         runtime=runtime(30),
@@ -72,6 +73,7 @@ model_folder = lambda model: Path(rules.download_model.output[0].format(model=mo
 with mistakes_in_one_line():
     check_cell_types(cells, settings, model_folder)
 
-# Download jobs draw the progress of all of them: when this run began, and how many models it has to fetch.
+# Each download job shows the progress of all downloads. It needs the time at which the run began and the number of models to
+# fetch.
 unfetched = [model for model in cells if not (model_folder(model) / "verified.json").exists()]
 os.environ.setdefault("ALLENREC_DOWNLOADS", f"{time.time()} {len(unfetched)}")

@@ -20,7 +20,7 @@ PROBES = sorted(
 
 
 rule probes:
-    """The table on the terminal. It has no output, and no benchmark, which counts as one: so it answers each time."""
+    """Print the table. The rule has no output and no benchmark (which counts as output), so it runs each time."""
     input:
         table="<results>/probes.csv",
         picture="<results>/figures/probes.png",

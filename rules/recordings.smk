@@ -3,7 +3,7 @@
 
 from allenrec.settings.recordings.formats import EXPORT_KEYS, EXPORTED_FORMATS, FORMATS, GENERATED_FORMAT
 
-#: The recordings whose HDF5 file is kept, and those where it goes when figures and other formats are made
+#: The recordings whose HDF5 file is kept, and those whose file is deleted when figures and other formats are made
 KEPT = [name for name, recording in settings.recordings.items() if GENERATED_FORMAT.name in recording.format]
 PASSING = [name for name in settings.recordings if name not in KEPT]
 #: The output of the rule that writes each format
@@ -15,7 +15,7 @@ EXPORTS = {
 
 
 rule recordings:
-    """All recordings, in the formats that were asked for."""
+    """All recordings, in their formats."""
     input:
         [
             f"<results>/recordings/{name}/{FORMATS[format].path}"
@@ -50,7 +50,7 @@ rule generate_recording:
         mem_mb=mem_mb(4000),
         runtime=runtime(60),
     params:
-        # How a recording is written in other formats does not belong to it.
+        # The settings of other formats do not change this file.
         **as_params(recording="recordings.{recording}", seed="seed", unused=[f"recording.{key}" for key in EXPORT_KEYS]),
         code_digest=code_digest("recordings/generate_recording.py"),
     message:
@@ -60,7 +60,7 @@ rule generate_recording:
 
 
 use rule generate_recording as generate_passing_recording with:
-    # Where `format` leaves mearec out, the file is there until figures and other formats are made.
+    # If `format` does not list mearec, the file exists only until figures and other formats are made.
     output:
         temp(ensure("<results>/recordings/{recording}/recording.h5", non_empty=True)),
     wildcard_constraints:

@@ -18,7 +18,7 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spike
     described = describe_cell(row, cell_facts(read_metadata(folder)), settings.cell_type_column)
     currents = simulate_model(
         folder,
-        # Compiled by the rule before; compiled again if the user cleared the folder in between.
+        # The mechanisms are compiled already, unless the user has emptied the folder since.
         compile_mechanisms(folder / MODFILES, Path(snakemake.input.mechanisms[0]).parent),
         settings.intracellular,
         specimen_id=described["specimen_id"],

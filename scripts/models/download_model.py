@@ -14,7 +14,7 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "download_model
 
     models_folder = Path(snakemake.output[0]).parents[1]
     folder = fetch_model(snakemake.wildcards.model, models_folder, snakemake.params.settings.models)
-    print(f"{folder}: complete and sound")
+    print(f"{folder}: complete and valid")
 
     # The progress of all downloads of this run; each is a job of its own.
     began, wanted = map(float, os.environ["ALLENREC_DOWNLOADS"].split())

@@ -1,4 +1,4 @@
-"""Show the table of probes: on the terminal, because this job is nothing but an answer, and in the log."""
+"""Show the table of probes on the terminal, because this job has no output, and in the log."""
 
 from pathlib import Path
 

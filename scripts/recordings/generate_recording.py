@@ -21,7 +21,7 @@ with job_log(snakemake):
     digests = {"library": sha256(snakemake.input.library)} | file_digests(settings)
     if snakemake.input.far_library:
         digests["recordings.far_neurons_library"] = sha256(*snakemake.input.far_library)
-    # How it is written in other formats does not belong to what it was made from.
+    # The settings of other formats are no part of the provenance.
     config = settings.model_dump(mode="json", exclude=EXPORT_KEYS)
     origin = provenance(config, seed=seed, name=name, digests=digests)
     far = open_library(*snakemake.input.far_library) if snakemake.input.far_library else nullcontext()

@@ -179,7 +179,7 @@ def remove_products(folder, rule, target):
     [
         (
             ("cells.csv", "report.html"),
-            r"^error: .*/results: no permission to write there, or a file system that is read-only$",
+            r"^error: .*/results: no permission to write here, or the file system is read-only$",
         ),
         # What is there, but must be made anew, is Snakemake's own to say.
         (("cells.csv",), r"Write-protected output files for rule write_report:\n +output: results/report.html"),

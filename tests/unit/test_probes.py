@@ -290,7 +290,7 @@ def test_probe_of_the_library_comes_from_the_web_once(tmp_path, monkeypatch):
         assert_same_contacts(probe.layout, PROBES["two shanks"]())
     assert fetched == ["nobody/M1"]
     (tmp_path / "main" / "nobody" / "M1.json").write_text("{")
-    with pytest.raises(UserError, match=r"^nobody/M1: not to be had from probeinterface's library"):
+    with pytest.raises(UserError, match=r"^nobody/M1: cannot be loaded from probeinterface's library"):
         load_probe("nobody/M1", 1)
 
 
@@ -301,7 +301,7 @@ def test_probe_of_the_library_that_cannot_be_fetched(tmp_path, monkeypatch):
     monkeypatch.setattr(probeinterface.library, "get_cache_folder", lambda: tmp_path)
     monkeypatch.setattr(probeinterface.library, "download_probeinterface_file", download)
     text = refusal("imec/NP1010")
-    assert text.startswith("imec/NP1010: not to be had") and "Name or service not known" in text and "JSON" in text
+    assert text.startswith("imec/NP1010: cannot be loaded") and "Name or service not known" in text and "JSON" in text
 
 
 # -- mistakes
@@ -325,11 +325,11 @@ BAD_YAML = {
     "size of nothing": ({"size": 0.0}, "sizes above 0"),
     "not flat": ({"pos": [[0, 0, 0], [3, 0, 20]]}, "x is not the same for all"),
     "one place twice": ({"pos": [[0, 0], [0, 0]]}, "unique"),
-    "no contacts": ({"pos": []}, "not a sound probe"),
+    "no contacts": ({"pos": []}, "not a valid probe"),
     "four coordinates": ({"pos": [[0, 0, 0, 0], [0, 0, 0, 1]]}, "2D or 3D"),
-    "words for positions": ({"pos": [["a", "b"], ["c", "d"]]}, "not a sound probe"),
+    "words for positions": ({"pos": [["a", "b"], ["c", "d"]]}, "not a valid probe"),
     "channel twice": ({"sortlist": [0, 1, 1, 2]}, "sortlist must hold each of 0 to 3 once"),
-    "order of too many": ({"sortlist": [0, 1, 2, 3, 4]}, "not a sound probe"),
+    "order of too many": ({"sortlist": [0, 1, 2, 3, 4]}, "not a valid probe"),
 }
 
 
@@ -364,7 +364,7 @@ BAD_JSON = {
     "position that is no number": (changed(contact_positions=[[0, 0], [1, 1], [2, 2], [float("nan"), 3]]), "finite"),
     "unknown unit": (changed(si_units="inch"), "si_units 'inch' must be one of um, mm, m"),
     "one place twice": (changed(contact_positions=[[0, 0]] * 4), "unique"),
-    "three coordinates in a plane": (changed(contact_positions=[[0, 0, 1]] * 4), "not a sound probe"),
+    "three coordinates in a plane": (changed(contact_positions=[[0, 0, 1]] * 4), "not a valid probe"),
 }
 
 

@@ -121,7 +121,8 @@ def test_question_is_asked_once_on_demand(server, configured):
     result = snakemake(folder, *ARGUMENTS, "--dry-run")
     assert result.returncode == 1 and server.requests == []
     assert (
-        "error: config/queried_cells.tsv: not there yet; `snakemake query` asks the Allen site" in result.stderr + result.stdout
+        "error: config/queried_cells.tsv does not exist yet; `snakemake query` asks the Allen site"
+        in result.stderr + result.stdout
     )
     result = snakemake(folder, *ARGUMENTS, "query")
     assert result.returncode == 0 and "config/queried_cells.tsv: 2 cells. Review it" in result.stderr

@@ -221,6 +221,6 @@ def test_a_cell_type_that_no_cell_has_is_one_line_before_anything_runs(made, tmp
     result = snakemake(made, "--cores", "1", "recordings", "--configfile", change)
     assert result.returncode == 1 and "Job" not in result.stderr
     expected = (
-        "error: config: recordings.trains.cell_types.excitatory: ['pyramidal'] is the type of no cell; the cells have spiny"
+        "error: config: recordings.trains.cell_types.excitatory: no cell has a type of ['pyramidal']; the cells have spiny"
     )
     assert result.stderr.splitlines()[-1] == expected

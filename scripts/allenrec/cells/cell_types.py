@@ -45,7 +45,7 @@ def check_cell_types(cells: Mapping[str, Mapping[str, str]], settings: Settings,
         known.add(cell_type)
     for key, types in wanted.items():
         if cells and not types & known:
-            raise UserError(f"config: {key}: {sorted(types)} is the type of no cell; the cells have {', '.join(sorted(known))}")
+            raise UserError(f"config: {key}: no cell has a type of {sorted(types)}; the cells have {', '.join(sorted(known))}")
 
 
 def _cell_type(row: Mapping[str, str], column: str, folder: Path) -> str | None:
@@ -55,4 +55,4 @@ def _cell_type(row: Mapping[str, str], column: str, folder: Path) -> str | None:
     try:
         return describe_cell(CellRow.from_columns(row), cell_facts(read_metadata(folder)), column)["cell_type"]
     except UserError:
-        return None  # its own jobs say what is wrong with it
+        return None  # its own jobs report what is wrong with it

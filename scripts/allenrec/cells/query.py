@@ -1,6 +1,6 @@
-"""From a question ("aspiny cells of layer 5"), or from ids of cells, to a cell table that names models of the Allen site.
+"""Questions to the Allen site: which cells are, for example, aspiny cells of layer 5, and which models they have.
 
-The answer is a table that the user reviews and keeps, so that the same configuration means the same cells next year.
+The answer is a cell table that the user reviews and keeps, so that the same configuration means the same cells next year.
 """
 
 import datetime
@@ -33,7 +33,7 @@ FIELDS = {
 #: Kinds of models, and the columns of the site's cell table that count them
 COUNTS = {"perisomatic": "m__biophys_perisomatic", "all active": "m__biophys_all_active"}
 
-#: Columns of the table that answers a question
+#: Columns of the cell table that answers a question
 COLUMNS = (
     *("model_id", "specimen_id", "cell_type", "kind", "specimen_name", "species", "area", "layer", "line", "dendrite_type"),
     *("apical", "soma_depth", "explained_variance", "recorded_spikes"),
@@ -41,9 +41,9 @@ COLUMNS = (
 
 
 def load_cell_table(cells: "Cells", models: "Models", *, query_pending: bool = False) -> list[CellRow]:
-    """Return the rows of the cell table that the configuration means, each with its model.
+    """Return the rows of the configuration's cell table, each with its model.
 
-    Models of rows that name only a specimen are looked up at the Allen site once. The answer is kept beside the table, in
+    If rows name only a specimen, their models are looked up at the Allen site, once. The answer is kept beside the table, in
     `<table>.models.tsv`.
 
     Parameters
@@ -53,7 +53,7 @@ def load_cell_table(cells: "Cells", models: "Models", *, query_pending: bool = F
     models : allenrec.settings.models.Models
         `kind` chooses the model of a specimen, `allen` is the site.
     query_pending : bool
-        Whether the question is about to be asked; if the table is not there yet, there are no cells then.
+        Whether this run asks the question. If so, a table that does not exist yet gives no rows instead of an error.
 
     Returns
     -------
@@ -62,8 +62,8 @@ def load_cell_table(cells: "Cells", models: "Models", *, query_pending: bool = F
     Raises
     ------
     UserError
-        If the table is no cell table, if its question has not been asked or is another one now, or if the site does not know
-        a specimen.
+        If the table is not a cell table, if the question has not been asked yet or has changed since, or if the site does not
+        know a specimen.
 
     Examples
     --------
@@ -75,11 +75,11 @@ def load_cell_table(cells: "Cells", models: "Models", *, query_pending: bool = F
         if not table.exists():
             if query_pending:
                 return []
-            raise UserError(f"{table}: not there yet; `snakemake query` asks the Allen site (cells.query) and writes it")
+            raise UserError(f"{table} does not exist yet; `snakemake query` asks the Allen site (cells.query) and writes it")
         if answered_question(table) not in (None, _as_recorded(cells.query)) and not query_pending:
             raise UserError(
                 f"{table} answers another question than cells.query, see {_record(table)}; move both away and run "
-                f"`snakemake query`, or put the question back"
+                f"`snakemake query`, or restore the question"
             )
     rows = read_cells(table)
     if all(row.model_id for row in rows):
@@ -99,7 +99,7 @@ def load_cell_table(cells: "Cells", models: "Models", *, query_pending: bool = F
 
 
 def ask(table: str | Path, question: "Query", site: "Allen") -> str:
-    """Ask the site a question and write the cell table that answers it. A table that is there already is left as it is.
+    """Ask the site a question and write the cell table that answers it. A table that exists already is not changed.
 
     Parameters
     ----------
@@ -115,13 +115,13 @@ def ask(table: str | Path, question: "Query", site: "Allen") -> str:
     Raises
     ------
     UserError
-        If the table is there and answers another question, or as in `find_cells`.
+        If the table exists and answers another question; and as in `find_cells`.
     """
     table, recorded = Path(table), _as_recorded(question)
     if table.exists():
         if answered_question(table) not in (None, recorded):
-            raise UserError(f"{table} is there and answers another question, see {_record(table)}; move both away first")
-        return f"{table} is there already; move it away to ask again"
+            raise UserError(f"{table} exists and answers another question, see {_record(table)}; move both away first")
+        return f"{table} exists already; move it away to ask again"
     rows = find_cells(_api(site), question)
     write_json(_record(table), {"query": recorded, "url": site.url, "date": datetime.date.today().isoformat()})
     write_cells(table, [row.columns() for row in rows])
@@ -129,7 +129,7 @@ def ask(table: str | Path, question: "Query", site: "Allen") -> str:
 
 
 def answered_question(table: Path) -> Any:
-    """Return the question that a table answers, as its record beside the table has it; None without a record."""
+    """Return the question that a table answers, from the record beside the table; None if there is no record."""
     try:
         return json.loads(_record(table).read_text(encoding="utf-8"))["query"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -167,17 +167,17 @@ def find_cells(api: "AllenApi", question: "Query") -> list[CellRow]:
     Raises
     ------
     UserError
-        If nothing answers the question, and then the message says which values there are; or if the server does not answer.
+        If no cell matches the question (the message lists the known values), or if the server does not answer.
     """
     try:
         rows = _rows(api, matching(api.cells(), question), question.kind)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{api.url}: the site's tables have another shape than they had: {error!r}") from None
+        raise UserError(f"{api.url}: the tables of the site have changed their form: {error!r}") from None
     lowest = question.min_explained_variance
     if lowest is not None:
         rows = [row for row in rows if row["explained_variance"] and float(row["explained_variance"]) >= lowest]
     if not rows:
-        raise UserError("config: cells.query: cells match, but none has such a model (kind, min_explained_variance)")
+        raise UserError("config: cells.query: cells match, but none has a model that matches kind and min_explained_variance")
     rows.sort(key=lambda row: (-float(row["explained_variance"] or 0), int(row["specimen_id"])))
     return [CellRow.from_columns({column: row[column] for column in COLUMNS}) for row in rows[: question.max]]
 
@@ -210,7 +210,7 @@ def matching(cells: Sequence["Row"], question: "Query") -> list["Row"]:
     Raises
     ------
     UserError
-        If no row at all has a value of the question, or no row matches all of it.
+        If no row has one of the values in the question, or if no row matches all its keys together.
     """
     kinds = [kind for kind in COUNTS if question.kind in (kind, "best")]
     cells = [cell for cell in cells if any(int(float(cell.get(COUNTS[kind]) or 0)) for kind in kinds)]
@@ -228,7 +228,7 @@ def matching(cells: Sequence["Row"], question: "Query") -> list["Row"]:
                 raise UserError(f"config: cells.query.{key}: no cell with a model has {value!r}; known are {', '.join(known)}")
         found = [cell for cell in found if any(_matches(key, value, cell.get(column)) for value in values)]
     if not found:
-        raise UserError("config: cells.query: no cell with a model matches all of it")
+        raise UserError("config: cells.query: no cell with a model matches all of its keys together")
     return found
 
 
@@ -253,13 +253,13 @@ def choose_model(models: Sequence["Row"], kind: str) -> "Row | None":
 
 
 def find_models(api: "AllenApi", rows: Sequence[CellRow], kind: str) -> list[ChosenModel]:
-    """Return the models that rows of a cell table mean which name only a specimen.
+    """Return the models of those rows of a cell table that name only a specimen.
 
     Parameters
     ----------
     api : allenrec.models.sources.allen_api.AllenApi
     rows : sequence of CellRow
-        Rows with a `specimen_id`; a `kind` of their own goes before `kind`.
+        Rows with a `specimen_id`; a row's own `kind` takes precedence over the argument.
     kind : {"perisomatic", "all active", "best"}
         The wanted kind in rows that name none.
 

@@ -20,8 +20,8 @@ KINDS = ("perisomatic", "all active", "best")
 class CellRow:
     """A row of the cell table; each value is text, "" where the table has none.
 
-    `others` are further columns, in the order of the table: those that `allenrec.models.metadata.FACTS` names go before the
-    metadata, and any others are the user's own.
+    `others` are further columns, in the order of the table: those that `allenrec.models.metadata.FACTS` names take precedence
+    over the metadata, and any others are the user's own.
     """
 
     model_id: str
@@ -52,7 +52,7 @@ class CellRow:
 
 
 class ChosenModel(NamedTuple):
-    """The model of a specimen that is used if the kind is wanted."""
+    """The model that is used for a specimen if this kind is wanted."""
 
     specimen_id: str
     kind: str
@@ -196,12 +196,12 @@ def check_cell_type_column(rows: Sequence[CellRow], column: str) -> None:
 
 
 def describe_cell(row: CellRow, facts: CellFacts, cell_type_column: str = "cell_type") -> dict[str, str]:
-    """Join a row of the cell table with the facts that the metadata of its model say.
+    """Join a row of the cell table with the facts in the metadata of its model.
 
     Parameters
     ----------
     row : CellRow
-        Its values go before the facts.
+        Its values take precedence over the facts.
     facts : CellFacts
         As `allenrec.models.cell_facts` returns them, or those of an intracellular file.
     cell_type_column : str

@@ -1,16 +1,17 @@
-"""Memory of blocks. Filling memory that the system must find first takes as long as computing much of what goes there."""
+"""Memory for blocks of traces. It is reused, because filling newly allocated memory can take as long as computing the
+values."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def new_rows(n: int, n_columns: int) -> NDArray[np.float32]:
-    """Return an array (n, n_columns) with any content."""
+    """Return an array (n, n_columns) with undefined content."""
     return np.empty((n, n_columns), dtype=np.float32)
 
 
 class ReusedRows:
-    """A `new_rows` that gives the same memory at each call: the array that the call before returned is lost."""
+    """A `new_rows` that reuses its memory: each call overwrites the array that the call before returned."""
 
     def __init__(self) -> None:
         self._values = np.empty(0, dtype=np.float32)

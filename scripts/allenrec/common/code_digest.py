@@ -69,7 +69,7 @@ def _imported_modules(path: Path, scripts: Path) -> tuple[str, ...]:
         elif isinstance(node, ast.ImportFrom):
             module = _absolute_name(node, here)
             for name in node.names:
-                found += [f"{module}.{name.name}", *_behind_the_door(scripts, module, name.name)]
+                found += [f"{module}.{name.name}", *_lazily_imported(scripts, module, name.name)]
     return tuple(name for name in found if name.split(".")[0] == PACKAGE)
 
 
@@ -90,12 +90,12 @@ def _absolute_name(node: ast.ImportFrom, here: tuple[str, ...]) -> str:
     return ".".join([*base, *filter(None, [node.module])])
 
 
-def _behind_the_door(scripts: Path, package: str, name: str) -> Iterator[str]:
-    """Yield the module that a package takes a name from, where it imports its names lazily, as its `__init__.pyi` says."""
+def _lazily_imported(scripts: Path, package: str, name: str) -> Iterator[str]:
+    """Yield the module from which a package imports a name lazily, according to its `__init__.pyi`."""
     parts = package.split(".")
-    door = scripts.joinpath(*parts, "__init__.pyi")
-    if parts[0] == PACKAGE and door.is_file():
-        for node in _imports(_content(door).decode()).body:
+    stub = scripts.joinpath(*parts, "__init__.pyi")
+    if parts[0] == PACKAGE and stub.is_file():
+        for node in _imports(_content(stub).decode()).body:
             if isinstance(node, ast.ImportFrom) and name in [alias.asname or alias.name for alias in node.names]:
                 yield _absolute_name(node, tuple(parts))
 

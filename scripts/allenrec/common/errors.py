@@ -11,12 +11,12 @@ class UserError(Exception):
 class Unavailable(UserError):
     """Something outside the project that cannot be reached now, such as a server.
 
-    The same job may succeed later. A job that ends so has failed; no outcome is recorded for its model.
+    The same job may succeed later. A job that ends with this error has failed; no outcome is recorded for its model.
     """
 
 
 class DamagedFile(UserError):
     """A file of an earlier job that was cut short or changed. It has to be deleted, so that its job runs again.
 
-    A job that ends so has failed; no outcome is recorded for its model.
+    A job that ends with this error has failed; no outcome is recorded for its model.
     """

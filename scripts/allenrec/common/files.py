@@ -90,21 +90,21 @@ def require_space(path: AnyPath, n_bytes: int, *, at_most: bool = False) -> None
     path : path
         The result; its folder need not exist.
     n_bytes : int
-        About how many bytes it takes. With `at_most`, how many it takes if compression gains nothing; this is only printed.
+        Its approximate size in bytes. With `at_most`, its size if compression gains nothing; this is only printed.
     at_most : bool
 
     Raises
     ------
     UserError
-        If less is free.
+        If less space is free.
     """
     existing = next(folder for folder in Path(path).absolute().parents if folder.exists())
     needed, free = _readable_size(n_bytes), shutil.disk_usage(existing).free
     print(f"{path}: {'at most' if at_most else 'about'} {needed}; {_readable_size(free)} are free")
     if n_bytes > free and not at_most:
         raise UserError(
-            f"{path} takes {needed}, but only {_readable_size(free)} are free in {existing}; make room, or ask for less: a "
-            "shorter recording, int16, fewer formats"
+            f"{path} takes {needed}, but only {_readable_size(free)} are free in {existing}; make room, or choose "
+            "a shorter recording, int16 or fewer formats"
         )
 
 

@@ -56,11 +56,11 @@ class NewFile(h5py.File):
 class _ErrorKeepingFile(io.RawIOBase):
     """A file that keeps the first error of the system for later.
 
-    HDF5 crashes if it cannot write, for example to a full disk, what is left to write when it closes a file.
+    HDF5 crashes if it cannot write its last data when it closes a file, for example because the disk is full.
 
-    Written data is soon dropped from the system's cache, where the system allows it. Otherwise the cache would keep all of the
-    180 GB of an hour as long as any memory is free; filling that memory anew takes longer than the disk does, several times as
-    long on virtual machines.
+    Written data is soon dropped from the system's cache, if the system allows it. Otherwise the cache would keep all of the 180
+    GB of an hour as long as any memory is free. Filling new memory takes longer than writing to the disk, several times as long
+    on virtual machines.
     """
 
     def __init__(self, raw: BinaryIO) -> None:

@@ -12,8 +12,8 @@ from typing import Any, TextIO
 from allenrec.common.errors import UserError
 from allenrec.common.processes import describe_exception
 
-#: Variables that let BLAS compute with one thread. Its sums differ in their last bits with the number of threads, which would
-#: be the number of cores; code that gains by threads starts its own. They have to be set before NumPy is imported.
+#: Variables that limit BLAS to one thread. By default it uses one for each core, and the last bits of its sums depend on their
+#: number. Code that is faster with threads starts its own. They have to be set before NumPy is imported.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 

@@ -45,7 +45,7 @@ def write_failure(path: str | Path, failure: Failure) -> None:
 def failure_of(path: str | Path) -> Failure | None:
     """Return the failure that a file holds, or None if it holds something else, is missing, or cannot be read.
 
-    A damaged file is no failure of a model. Whoever reads the file as a result says what is wrong with it.
+    A damaged file is no failure of a model. The job that reads it as a result reports what is wrong with it.
     """
     try:
         if Path(path).suffix == ".json":
@@ -81,7 +81,7 @@ def recorded_outcome(snakemake: Any, stage: str, terminal: TextIO) -> Iterator[N
     """Turn the failure of a model into the outcome of its job.
 
     If one of the job's inputs holds a failure, the job's output gets the same one, and the script ends here. A `UserError` in
-    the block becomes a failure of this stage. Errors of the environment (`OSError`, `Unavailable`, `DamagedFile`) and faults of
+    the block becomes a failure of this stage. Errors of the environment (`OSError`, `Unavailable`, `DamagedFile`) and errors in
     the code are no outcomes: they fail the job.
 
     Parameters

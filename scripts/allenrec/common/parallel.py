@@ -15,14 +15,14 @@ def map_in_order(
 ) -> Generator[Result]:
     """Yield `function(item)` for each item, in order.
 
-    The items may be endless. When the caller stops asking, work that has not begun is cancelled.
+    The number of items may be infinite. When the caller stops iterating, work that has not begun is cancelled.
 
     Parameters
     ----------
     function : callable
     items : iterable
     threads : int
-        How many threads compute. With one, nothing is computed before it is asked for.
+        Number of threads that compute. With one, each item is computed only when the caller takes it.
     at_once : int, optional
         Maximum number of items that are being computed, wait to be taken or are in use; by default twice as many as threads.
     """

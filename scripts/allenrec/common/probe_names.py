@@ -1,4 +1,4 @@
-"""The ways to name a probe: what can be known of a name without importing the packages that hold probes.
+"""The forms of probe names, which can be checked without importing the packages that hold probes.
 
 `allenrec.settings` checks names with this register; `allenrec.probes.sources` has a reader for each entry.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def _meautility_names() -> list[str]:
-    """Return the names of MEAutility's probes, without importing it, as the Snakefile asks at every start."""
+    """Return the names of MEAutility's probes, without importing it, because the Snakefile needs them at every start."""
     package = importlib.util.find_spec("MEAutility")
     folders = package.submodule_search_locations if package else None
     return sorted(path.stem for folder in folders or () for path in Path(folder, "electrodes").glob("*.y*ml"))
@@ -19,7 +19,7 @@ def _meautility_names() -> list[str]:
 
 @dataclass(frozen=True)
 class ProbeSource:
-    """One source of probes, by the names that it understands.
+    """One source of probes, and the names that it understands.
 
     `form` says in words what its names look like. A name belongs to the source if it ends in one of `suffixes` (a file), is one
     of `names()`, or matches the regular expression `pattern`.

@@ -21,7 +21,7 @@ def generator(
     *stream_key : str or int
         The name of the stream: what the numbers are for, from the general to the particular: stage, model or recording, index.
     bit_generator : type of numpy.random.BitGenerator
-        The algorithm. `SFC64` gives normal numbers a third faster than the default, which counts where there are billions.
+        The algorithm. `SFC64` gives normal numbers a third faster than the default, which matters for billions of numbers.
 
     Returns
     -------

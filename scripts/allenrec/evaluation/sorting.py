@@ -25,7 +25,7 @@ from .tables import SortedUnits, SorterRun, SortingJob, failed_table, unit_table
 
 
 class RecordingFile(si.BaseRecording):
-    """A recording file as SpikeInterface's recording, read as it is sliced. Other processes open the file by its path."""
+    """A recording of SpikeInterface that reads a recording file as it is sliced. Other processes open the file by its path."""
 
     def __init__(self, file_path: AnyPath) -> None:
         recording = as_recording(read_recording(file_path))
@@ -126,7 +126,7 @@ def reason(error: BaseException) -> str:
 
 
 def main(job: SortingJob) -> None:
-    """Do a job in one process, because a sorter takes longer to compile than to sort a short recording."""
+    """Do a job: all its recordings in one process, because a sorter takes longer to compile than to sort a short recording."""
     for path, table in tqdm(job.recordings, unit="recording"):
         folder = Path(table).with_name(f".{job.sorter}.part")
         write_table(table, evaluate(path, job.sorter, job.parameters, folder, job.n_jobs))

@@ -147,7 +147,9 @@ def run_sorters(
     recordings: Sequence[tuple[AnyPath, AnyPath]],
     n_jobs: int = 1,
 ) -> None:
-    """Run a sorter on recordings, in one process as long as it lives, and write a table for each.
+    """Run a sorter on recordings, and write a table for each.
+
+    One process sorts all recordings. If it dies, another process goes on with the next recording.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ def draw(rule: str, inputs: Sequence[str | Path], outputs: Sequence[str | Path])
     rule : str
         A key of `DRAWINGS`.
     inputs : sequence of path
-        What the rule's reader takes.
+        The input files of the rule's reader.
     outputs : sequence of path
         A PNG for each figure of the rule, in the order of the register; the captions lie beside them.
     """

@@ -26,7 +26,7 @@ class Drawing:
     group : str or None
         The group of jobs that the rule belongs to on a cluster.
     mem_mb, minutes : int
-        What a job asks for.
+        The memory and the time that a job requests.
     """
 
     rule: str

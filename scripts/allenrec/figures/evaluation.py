@@ -64,7 +64,7 @@ def accuracy(tables: Sequence[pd.DataFrame]) -> Figure:
 
 
 def _panel(axes: Axes, table: pd.DataFrame, chosen: Mapping[str, str], column: str) -> None:
-    """Draw the units of one table; `column` is what stands on the horizontal axis."""
+    """Draw the units of one table; the horizontal axis shows `column`."""
     axes.axhline(WELL_DETECTED, color=PALE, lw=0.8, zorder=0)
     if column == "snr_filtered":
         axes.axvline(SNR_EXPECTED, color=PALE, lw=0.8, zorder=0)

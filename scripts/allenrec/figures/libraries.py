@@ -201,7 +201,7 @@ def typical_templates(library: Library, cell_type: str, n: int) -> list[int]:
 
 
 def _around(library: Library, template: NDArray[np.floating]) -> NDArray[np.intp]:
-    """Return the contacts around that on which a template (n_contacts, n_t) is largest."""
+    """Return the contacts around the one on which a template (n_contacts, n_t) is largest."""
     largest = library.channel_positions[template.min(axis=1).argmin()]
     distance = np.linalg.norm(library.channel_positions - largest, axis=1)
     return np.sort(np.argsort(distance, kind="stable")[:CONTACTS_SHOWN])
@@ -329,7 +329,7 @@ def mean_eap(library: Library) -> Figure:
     right.plot(time, scaled.mean(axis=0), color=colour, lw=2)
     amplitude = -own.min(axis=1)
     low, middle, high = np.percentile(amplitude, [0, 50, 100])
-    right.set_title(f"at the loudest contact:\n{low:.0f} to {high:.0f} µV, median {middle:.0f} µV")
+    right.set_title(f"at the largest contact:\n{low:.0f} to {high:.0f} µV, median {middle:.0f} µV")
     right.set(xlabel="time from trough (ms)", ylabel="share of the depth", xlim=(time[0], time[-1]))
     return figure
 

@@ -205,7 +205,7 @@ def traces(recording: Recording, start: float, stop: float, templates: NDArray[n
     for_legend = 0.17 * len(firing) + 1.2
     height = 1.3 + max(row_height(len(channels), 0.2, 2.2, 8.5), for_legend)
     part = "" if len(channels) == window.shape[1] else f", {len(channels)} of them shown"
-    figure = new_figure(10.0, height, f"{heading(recording, 'Traces and placed templates')}{part}")
+    figure = new_figure(10.0, height, f"{heading(recording, 'Traces and templates')}{part}")
     axes = figure.add_subplot()
     lines = [np.stack([time, window[:, channel] + offset], axis=1) for channel, offset in offsets.items()]
     axes.add_collection(LineCollection(lines, colors="#B5B5B5", linewidths=0.5, gid="traces"))

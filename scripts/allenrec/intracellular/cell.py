@@ -1,8 +1,8 @@
 """The faithful cell: AllenSDK's two recipes, carried out inside `LFPy.Cell`.
 
-With `simulation`, this is one of the two modules that need NEURON. The recipes are those of
-`allensdk.model.biophysical.utils` (`Utils` and `AllActiveUtils`), step by step. A cell that leaves one out is another cell:
-its rest is off by 10 to 20 mV, and it has up to 2.6 times the spikes.
+This module and `simulation` are the only ones that need NEURON. The recipes are those of `allensdk.model.biophysical.utils`
+(`Utils` and `AllActiveUtils`), step by step. If a step is left out, the cell behaves differently: its resting potential is off
+by 10 to 20 mV, and it fires up to 2.6 times as many spikes.
 """
 
 import os
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Read by NEURON when it is imported: no warning about a missing display from every job.
+# NEURON reads this when it is imported. Without it, every job warns about a missing display.
 os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
 
 import LFPy
@@ -35,7 +35,7 @@ TRUNCATION_DISTANCE = 60.0
 
 
 class AllenCell(LFPy.Cell):
-    """An `LFPy.Cell` that knows its `model`, and with which treatment of the `axon` it was built."""
+    """An `LFPy.Cell` with its `model`, and the treatment of the `axon` with which it was built."""
 
     model: Model
     axon: str
@@ -58,7 +58,7 @@ def load_cell(
 ) -> AllenCell:
     """Build the cell that the Allen Institute fitted.
 
-    One model a process: NEURON keeps its sections and mechanisms globally.
+    A process can load one model only, because NEURON keeps sections and mechanisms in a global state.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def load_cell(
     Raises
     ------
     UserError
-        If the folder is not a sound model, or NEURON cannot load or run the mechanisms.
+        If the folder does not hold a valid model, or if NEURON cannot load or run the mechanisms.
 
     Examples
     --------

@@ -17,7 +17,7 @@ from allenrec.models.metadata import CellFacts
 from allenrec.models.recorded_sweeps import DOES_NOT_FIRE
 from allenrec.settings.models import Intracellular
 
-#: Flag of a model that no step current brings to fire as often as asked
+#: Flag of a model for which no step current gives the target number of spikes
 NO_SPIKES = "no usable spikes"
 
 #: Datasets and the fields of `Currents` that they hold, in the order of the file
@@ -195,7 +195,7 @@ def read_currents(path: str | Path) -> Currents:
             return Currents(amplitude=float(file.attrs["amplitude"]), info=_info(file.attrs), **datasets)
     except (OSError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise DamagedFile(f"{path} is not a sound intracellular file ({reason}); delete it and run again") from None
+        raise DamagedFile(f"{path} is not a valid intracellular file ({reason}); delete it and run again") from None
 
 
 def _values(dataset: h5py.Dataset) -> NDArray:
@@ -220,7 +220,7 @@ def _info(attributes: Mapping[str, Any]) -> CurrentsInfo:
 
 
 def summary(currents: Currents) -> dict[str, str | int | float]:
-    """Return what a model does, as the columns of a table of cells."""
+    """Return how a model responds, as the columns of a table of cells."""
     steps = zip(currents.recorded_amplitude, currents.recorded_model_spikes, currents.recorded_cell_spikes, strict=True)
     return {
         "axon": currents.info.axon,

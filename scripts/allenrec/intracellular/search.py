@@ -1,4 +1,4 @@
-"""The search for a step current that makes a cell fire as often as asked. The cell is a function here; NEURON is not needed."""
+"""The search for a step current that gives the target number of spikes. The cell is a function here; NEURON is not needed."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: When the bracket has closed to this ratio, no amplitude between its ends will help
+#: Ratio of the ends of the bracket at which the search gives up, because no amplitude between them will help
 BRACKET_CLOSED = 1.02
 
 

@@ -1,6 +1,6 @@
 """Spikes of a cell: step currents into the soma, and the membrane currents in windows around the spikes.
 
-With `cell`, this is one of the two modules that need NEURON. All stages after this one read the file that it fills.
+This module and `cell` are the only ones that need NEURON. All later stages read the intracellular file.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ def simulate_model(
 ) -> Currents:
     """Simulate the spikes of a model, and compare it with its recorded cell.
 
-    One model a process: NEURON keeps its sections and mechanisms globally.
+    A process can simulate one model only, because NEURON keeps sections and mechanisms in a global state.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def simulate_model(
         Folder of compiled mechanisms, as `compile_mechanisms` returns it.
     settings : Intracellular
     specimen_id, cell_type : str
-        What the cell is called in the file.
+        The id of the cell and its type, as they are written into the file.
     axon : str
         See `load_cell`.
     recorded_steps : int
@@ -67,7 +67,7 @@ def simulate_model(
     Returns
     -------
     Currents
-        What `write_currents` writes into the intracellular file. `info.facts.flags` says what is wrong with the model.
+        The content of the intracellular file, for `write_currents`. `info.facts.flags` says what is wrong with the model.
 
     Raises
     ------
@@ -131,12 +131,13 @@ def simulate_spikes(
     Returns
     -------
     SimulatedSpikes
-        A model that no step current brings to fire as asked has no spikes, and the trace of the run with the most of them.
+        If no step current gives the target number of spikes, there are no spikes, and the trace is that of the run with the
+        most spikes (runs that were stopped because of too many do not count).
 
     Raises
     ------
     UserError
-        If no spike leaves room for its window, or NEURON stops.
+        If no spike has room for its window, or if NEURON stops with an error.
     """
     cell.tstop = settings.delay + settings.step_duration + RECOVERY
 
@@ -211,7 +212,7 @@ def step_response(
     Parameters
     ----------
     cell : AllenCell
-        As `load_cell` returns it; its `dt` and `tstop` (ms) hold.
+        As `load_cell` returns it; its `dt` and `tstop` (ms) are used.
     amplitude : float
         Current of the step, nA.
     delay, duration : float
@@ -264,7 +265,7 @@ class _Run:
 def respond(cell: AllenCell, amplitude: float, settings: Intracellular) -> Response:
     """Run a step current without recording membrane currents, and judge the response.
 
-    The run is stopped once the spikes exceed the target: models with many channels take a minute for each second.
+    The run is stopped once the spikes exceed the target, because models with many channels take a minute for each second.
     """
     delay, duration, threshold = settings.delay, settings.step_duration, settings.threshold
     lowest, highest = settings.target_spikes
@@ -285,11 +286,11 @@ def respond(cell: AllenCell, amplitude: float, settings: Intracellular) -> Respo
 
 
 def _blocked(vmem: NDArray[np.float64], peaks: NDArray[np.int64], dt: float, delay: float, duration: float) -> bool:
-    """Return whether the cell sits depolarised and silent late in the step, or is not back at rest after it."""
+    """Return whether the cell is depolarised without spikes late in the step, or is not back at rest after it."""
     late = slice(round((delay + 0.8 * duration) / dt), round((delay + duration) / dt))
-    silent = not ((peaks >= late.start) & (peaks < late.stop)).any()
+    no_spikes = not ((peaks >= late.start) & (peaks < late.stop)).any()
     rest = vmem[max(round(delay / dt) - 1, 0)]
-    return bool((silent and vmem[late].min() > BLOCK_POTENTIAL) or vmem[-1] > rest + RECOVERED)
+    return bool((no_spikes and vmem[late].min() > BLOCK_POTENTIAL) or vmem[-1] > rest + RECOVERED)
 
 
 def record_windows(

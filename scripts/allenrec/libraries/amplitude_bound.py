@@ -1,13 +1,14 @@
 """An upper bound on the amplitude of a cell's spikes, known before any pose is tried.
 
-Turning and moving a cell does not change its field in its own frame. So space around the cell is cut once into cubes, and
-those stay in which some spike might fall by a threshold. A contact none of whose points lies in such a cube stays below
-threshold, wherever the cell stands. The bound is rigorous, rounding included: it never decides otherwise than the template.
+In the cell's own frame, its field is the same in all poses. So the space around the cell is divided into cubes once, and the
+cubes are kept in which the potential of some spike may fall by the threshold. A contact without a point in such a cube stays
+below the threshold in any pose. The bound is rigorous, rounding included: no pose is refused whose template reaches the
+threshold.
 
-What is bounded is the drawdown of the potential in time: the most that it falls from any earlier sample. The drawdown is the
-largest of many linear functions of the potential, so it is convex: in a cube it is at most that of the potential
-interpolated (trilinearly) between the corners, which is at most the largest at a corner, plus the largest error of the
-interpolation.
+The bounded quantity is the drawdown of the potential in time: its largest fall from any earlier sample. The drawdown is the
+maximum of linear functions of the potential (differences of two samples), so it is convex: if the potential is interpolated
+(trilinearly) in a cube, its drawdown is at most the largest drawdown at a corner. The true drawdown exceeds that by at most the
+error of the interpolation.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -45,7 +46,7 @@ class AboveThreshold(NamedTuple):
     cubes: NDArray[np.bool_]
 
 
-#: The region of a cell whose amplitudes are not bounded
+#: The region without a bound: it holds every point
 EVERYWHERE = AboveThreshold(corner=np.full(3, -1e12), side=2e12, cubes=np.ones((1, 1, 1), dtype=bool))
 
 
@@ -85,7 +86,7 @@ def region_above_threshold(
     geometry : Geometry
         Segments in the frame of the cell.
     medium : Medium
-        It has to be isotropic, because otherwise the field turns with the cell.
+        It has to be isotropic; otherwise the field in the cell's frame depends on the pose.
     threshold : float
         µV, above 0.
     threads : int
@@ -114,7 +115,7 @@ def region_above_threshold(
 
 
 class _Field:
-    """The field of a cell, µV, with what its bounds need."""
+    """The field of a cell, µV, and upper bounds of its drawdown."""
 
     def __init__(self, currents: NDArray[np.float32], geometry: Geometry, medium: Medium) -> None:
         self.geometry = geometry
@@ -129,13 +130,16 @@ class _Field:
         self.largest = np.diag(self._matrix(middles)) * self.factor / self.point_source
 
     def box(self, threshold: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return two opposite corners (3,) µm; outside, even all currents at their largest and in one point stay below."""
+        """Return two opposite corners (3,) µm of a box outside which no potential reaches the threshold.
+
+        There, even the field of all currents at their largest, in one point, would stay below it.
+        """
         reach = 1.001 * self.point_source * self.swing.sum() / threshold
         ends = np.concatenate([self.geometry.start, self.geometry.end])
         return ends.min(axis=0) - reach, ends.max(axis=0) + reach
 
     def bounds(self, low: NDArray[np.float64], side: float, cubes: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return an upper bound (n,) of the drawdown in each of the cubes (n, 3), numbers of `side` from `low`."""
+        """Return an upper bound (n,) of the drawdown in each of the cubes (n, 3), whole multiples of `side` from `low`."""
         corners = (cubes[:, np.newaxis] + CORNERS).reshape(-1, 3)
         size = (corners.max() + 1,) * 3
         # Neighbours share corners
@@ -177,8 +181,8 @@ def low_rank_currents(
     temporal : numpy.ndarray
         (n_spikes, n_t, RANK) float32: the temporal components; `spatial @ temporal[k].T` is about `currents[k]`.
     residual : numpy.ndarray
-        (n_seg,) float32: by how much a segment's share of a difference between two samples can exceed that of the components,
-        in units of its current. All rounding of float32 is included, here and in the templates.
+        (n_seg,) float32: for each segment, a bound of the error of the components in a difference between two samples, in units
+        of its current. It includes all rounding of float32, here and in the templates.
     """
     n_spikes, n_seg, n_t = currents.shape
     flat = np.swapaxes(currents, 0, 1).reshape(n_seg, -1)
@@ -189,14 +193,14 @@ def low_rank_currents(
     temporal = spatial.T @ flat
     magnitude = np.abs(spatial) @ _largest_magnitude(temporal)
     left = _largest_magnitude(flat - spatial @ temporal)
-    # Sums of n float32 products are wrong by less than n times this, of the sum of their magnitudes
+    # The error of a sum of n float32 products is less than n times this share of the sum of their magnitudes
     rounding = 2.0**-23
     residual = 2.0 * left + rounding * (4 * (RANK + 4) * magnitude + 2 * (n_seg + 4) * _largest_magnitude(flat))
     return spatial, np.ascontiguousarray(temporal.T.reshape(n_spikes, n_t, -1)), residual
 
 
 def _largest_magnitude(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the largest magnitude (n,) in each row, without a copy of all."""
+    """Return the largest magnitude (n,) in each row, without a copy of the array."""
     return np.maximum(rows.max(axis=1), -rows.min(axis=1))
 
 
@@ -236,15 +240,16 @@ def _interpolation_error(
     largest: NDArray[np.float64],
     swing: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return the largest error (n,) of the swing of a potential interpolated between the corners of cubes.
+    """Return a bound (n,) of the error that interpolation between the corners of a cube makes in the swing of a potential.
 
     It is in nA/µm, to be multiplied by 1 / (4 pi sigma). Per current, a segment at least `d` away from the cube contributes at
     most the smallest of:
 
-    - 3 * side**2 / 8 * 2 / d**3, as linear interpolation along one axis is wrong by side**2 / 8 times the largest second
-      derivative, and that of 1 / distance is nowhere more than 2 / d**3; and radius**2 / (2 d**3), by which holding the
-      distance at the radius changes 1 / distance, as it does beyond the ends of a segment close to its axis
-    - 1 / d and its `largest` value, as potentials lie between zero and these.
+    - 3 * side**2 / 8 * 2 / d**3 + radius**2 / (2 d**3). The first term: the error of linear interpolation is at most
+      side**2 / 8 times the largest second derivative for each of the three axes, and that of 1 / distance is at most 2 / d**3.
+      The second term: beyond the ends of a segment and close to its axis, the distance is held at the radius, which changes
+      1 / distance by at most this.
+    - 1 / d, and its `largest` value: the potential lies between zero and each of these.
     """
     out = np.zeros(len(centres))
     half_diagonal = 0.5 * np.sqrt(3.0) * side

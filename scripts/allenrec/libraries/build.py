@@ -1,4 +1,4 @@
-"""The library of one cell on one probe: poses drawn or given, drifting or not, as the settings say."""
+"""The library of one cell on one probe. Poses are drawn or given, and cells drift or not, as the settings say."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -66,7 +66,7 @@ def build_cell_library(
         The name of the library; with the seed and the model it is the stream key of all random numbers.
     seed : int
     given : (Poses, numpy.ndarray), optional
-        Poses to take instead of drawn ones, and displacements (n, n_steps, 3) µm, one zero for those that do not drift.
+        Poses to take instead of drawn ones, and displacements (n, n_steps, 3) µm, a single zero if they do not drift.
     digests : mapping, optional
         SHA-256 of further files that went into the templates, by the key that names each.
     threads : int
@@ -106,7 +106,7 @@ def build_cell_library(
 
 
 def templates_of_type(n: int | Mapping[str, int], cell: Mapping[str, Any], name: str) -> int:
-    """Return the number of templates that a cell shall have: `n`, or the number for its cell type.
+    """Return the requested number of templates of a cell: `n`, or the number for its cell type.
 
     Raises
     ------
@@ -270,7 +270,7 @@ class _Task:
         return templates
 
     def rows(self, sampled: Sampled, paths: NDArray[np.float64] | None) -> TemplateRows:
-        """Return what is known of each template."""
+        """Return the `TemplateRows`."""
         poses, n = sampled.poses, len(sampled.poses)
         return TemplateRows(
             locations=poses.positions if paths is None else poses.positions[:, np.newaxis] + paths,
@@ -282,7 +282,7 @@ class _Task:
         )
 
     def info(self, sampled: Sampled, n_wanted: int) -> LibraryInfo:
-        """Return what is known of the library as a whole."""
+        """Return the `LibraryInfo`."""
         n, n_candidates = len(sampled.poses), sampled.n_candidates
         counts = {"n_templates": n, "n_candidates": n_candidates, "acceptance_rate": n / max(n_candidates, 1)}
         params = self.settings.model_dump() | {
@@ -298,7 +298,7 @@ class _Task:
 
 
 def _outcome(task: _Task, sampled: Sampled, n: int) -> str:
-    """Return how many templates were found, or refuse if there are too few and the settings say so."""
+    """Return how many templates were found; raise a `UserError` if there are too few and the settings say so."""
     found, tried = len(sampled.poses), sampled.n_candidates
     outcome = f"{found} of {n} templates from {tried} poses ({found / max(tried, 1):.2%} accepted)"
     if found < n and task.settings.on_shortfall == "fail":

@@ -34,7 +34,7 @@ def concatenate_libraries(paths: Sequence[AnyPath], path: AnyPath, *, exclude_fl
     Raises
     ------
     UserError
-        If there is no template at all, or a file is unsound or belongs to another probe or setting.
+        If there is no template at all, or a file is damaged or belongs to another probe or setting.
     """
     found = [(part, *read_info(part)) for part in map(Path, paths)]
     outcome = [_outcome(info, exclude_flagged) for _, _, info in found]
@@ -76,6 +76,6 @@ def _flags(info: LibraryInfo) -> str:
 def _outcome(info: LibraryInfo, exclude_flagged: bool) -> str:
     """Return the line of one cell for the log."""
     cell, wanted, flags = info.cells.iloc[0], int(info.params["n"]), _flags(info)
-    shortfall = f", {wanted - cell.n_templates} fewer than asked for" if cell.n_templates < wanted else ""
+    shortfall = f", {wanted - cell.n_templates} fewer than requested" if cell.n_templates < wanted else ""
     flagged = f"; flagged: {flags}{', so left out (models.exclude_flagged)' if exclude_flagged else ''}" if flags else ""
     return f"model {cell.model_id} ({cell.cell_type}): {cell.n_templates} templates{shortfall}{flagged}"

@@ -17,10 +17,10 @@ NO_THRESHOLD = np.float32(0)
 def spike_currents(imem: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the membrane currents of spikes without the stimulus, float32, same shape (n_spikes, n_seg, n_t) and unit.
 
-    Recorded currents add up to the current that the stimulating electrode injects, so that their field holds the monopole
-    of that electrode; and between spikes of a train a cell is not at rest. The injected current is constant during the step,
-    so the currents of the first sample of each window are subtracted: what remains is the spike's own, adds up to zero at
-    every sample, and its field starts at zero.
+    The recorded currents sum to the current that the stimulating electrode injects, so their field contains the monopole of
+    that electrode. Also, a cell is not at rest between the spikes of a train. The injected current is constant during the step;
+    so the currents at the first sample of each window are subtracted. The currents that remain are those of the spike alone:
+    they sum to zero at every sample, and their field starts at zero.
     """
     return imem - imem[:, :, :1]
 
@@ -28,14 +28,14 @@ def spike_currents(imem: NDArray[np.float32]) -> NDArray[np.float32]:
 def eap(
     currents: NDArray[np.float32], geometry: Geometry, probe_points: NDArray[np.float64], medium: Medium
 ) -> NDArray[np.float32]:
-    """Return the extracellular action potential of one spike of a cell where it stands.
+    """Return the extracellular action potential of one spike of a cell in a pose.
 
     Parameters
     ----------
     currents : numpy.ndarray
         (n_seg, n_t) nA: one of the spikes that `spike_currents` returns.
     geometry : Geometry
-        The segments as they are placed, see `Geometry.placed`.
+        The segments of the cell in its pose, see `Geometry.placed`.
     probe_points : numpy.ndarray
         (n_contacts, n_points, 3) µm; the potential is averaged over the points of a contact.
     medium : Medium
@@ -64,10 +64,10 @@ def templates_above_threshold(
     image_factor: float,
     min_amp: np.float32,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the indices (m,) and potentials (m, n_contacts, n_t) float32 µV of poses at which a cell may be above threshold.
+    """Return the indices (m,) and potentials (m, n_contacts, n_t) float32 µV of poses that reach a threshold at a contact.
 
-    Most poses end before all contacts are computed: no contact has a point in the region, or the contacts that have one stay
-    below threshold. The parameters are arrays and numbers because the function is compiled.
+    Most poses are refused before all contacts are computed: no contact has a point in the region, or the contacts that have one
+    stay below the threshold. The parameters are arrays and numbers because the function is compiled.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def templates_above_threshold(
     currents : numpy.ndarray
         (n_spikes, n_seg, n_t) float32 nA, zero at the first sample.
     image_factor, min_amp
-        See `Medium`; the threshold, µV. A pose is left out if no contact has such a `drawdown`.
+        `image_factor`, see `Medium`; and the threshold, µV. A pose is refused if the `drawdown` is smaller at every contact.
     """
     n_contacts, n_points, _ = probe_points.shape
     n_seg, n_t = currents.shape[1:]
@@ -119,8 +119,9 @@ def weighted_sums(
 ) -> None:
     """Write the sums over segments of `weights` (n, n_seg) times `currents` (n_seg, n_t) into `rows` (n,) of `out`.
 
-    A sum does not depend on what else is computed, to the last bit. BLAS does not promise this, and there the number of
-    threads matters as well. Four segments of four sums at a time save most of the loads and stores.
+    A sum is the same to the last bit, whatever other sums are computed with it. BLAS does not guarantee this, and its sums also
+    depend on the number of threads. Four sums over four segments are computed at a time, which saves most of the loads and
+    stores.
     """
     n, n_seg, n_t = len(rows), *currents.shape
     fours = n_seg - n_seg % 4
@@ -168,7 +169,7 @@ def _add_weighted(weights: NDArray[np.float32], currents: NDArray[np.float32], o
 
 @numba.njit(cache=True, nogil=True)
 def drawdown(trace: NDArray[np.float32]) -> np.float32:
-    """Return the most that a trace (n_t,) falls from any earlier sample; no shift and no baseline gives a larger amplitude."""
+    """Return the largest fall of a trace (n_t,) from any earlier sample. No shift and no baseline gives a larger amplitude."""
     high, fall = trace[0], trace[0] - trace[0]
     for v in trace:
         high = max(high, v)
@@ -180,10 +181,10 @@ def drawdown(trace: NDArray[np.float32]) -> np.float32:
 def accepted_templates(
     numbers: NDArray[np.int64], potentials: NDArray[np.float32], sample: int, min_amp: np.float32, check_eap_shape: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return those of the `numbers` (n,) whose `potentials` (n, n_contacts, n_t) µV are accepted, and their templates.
+    """Align `potentials` (n, n_contacts, n_t) µV, and return the accepted templates with their `numbers` (n,), numbers first.
 
-    See `aligned` and `is_accepted`. Accepted templates are moved to the front of `potentials`. The function is compiled so
-    that threads do not wait for each other's Python.
+    See `aligned` and `is_accepted`. Accepted templates are moved to the front of `potentials`. The function is compiled so that
+    threads do not wait for Python's global lock.
     """
     n_accepted = 0
     for k in range(len(numbers)):
@@ -208,15 +209,15 @@ def is_accepted(template: NDArray[np.float32], min_amp: float | np.float32, chec
 def aligned(template: NDArray[np.float32], sample: int) -> NDArray[np.float32]:
     """Shift a template in time so that its lowest value, over all contacts, lies at `sample`, and let it start at zero.
 
-    Samples that a shift leaves open at one end have the value of that end. Where the start moves into the window, the
-    potential there is the new baseline.
+    Samples that the shift leaves empty at one end have the value of that end. The potential at the new first sample becomes the
+    baseline.
     """
     return shifted(template, shift_to(template, sample))
 
 
 @numba.njit(cache=True, nogil=True)
 def shift_to(template: NDArray[np.float32], sample: int) -> int:
-    """Return by how many samples the lowest value of a template (n_contacts, n_t) comes after `sample`, the first if equal."""
+    """Return how many samples after `sample` a template (n_contacts, n_t) first has its lowest value."""
     lowest, where = template[0, 0], 0
     for trace in template:
         for t, v in enumerate(trace):
@@ -238,7 +239,7 @@ def shifted(template: NDArray[np.float32], shift: int) -> NDArray[np.float32]:
 
 
 class CellOnProbe:
-    """A cell beside a probe: the templates of poses, and which of them are accepted.
+    """A cell beside a probe: it computes the templates of poses and tells which of them are accepted.
 
     Parameters
     ----------
@@ -282,14 +283,14 @@ class CellOnProbe:
             self.region = region_above_threshold(self.currents, geometry, medium, float(self.min_amp), threads)
 
     def judge(self, poses: Poses, usable: NDArray[np.bool_] | None = None) -> list[tuple[int, NDArray[np.float32]]]:
-        """Return the index of the pose and the template of those poses that are accepted, in order.
+        """Return the accepted poses in their order, each as its index and its template.
 
-        `usable`, (n,) bool, leaves out poses that are refused for another reason.
+        Poses where `usable`, (n,) bool, is False are left out; they are refused for another reason.
         """
         rows = np.arange(len(poses)) if usable is None else np.flatnonzero(usable)
         candidates = self._potentials(poses[rows], self.region, self.min_amp)
         accepted = accepted_templates(*candidates, self.peak_sample, self.min_amp, self.check_eap_shape)
-        # Copies, because the array holds all that were tried
+        # Templates are copied, because the array also holds those that were refused
         return [(int(rows[k]), template.copy()) for k, template in zip(*accepted, strict=True)]
 
     def template(self, pose: Poses) -> NDArray[np.float32]:
@@ -300,7 +301,8 @@ class CellOnProbe:
     def along(self, pose: Poses, displacements: NDArray[np.float64], centre: int) -> NDArray[np.float32]:
         """Return the templates (n_steps, n_contacts, n_t) float32 µV of a pose (`Poses` of one) that is moved.
 
-        All are shifted in time by what aligns step `centre`, so that latencies along the path are kept.
+        All steps are shifted by the same number of samples, which aligns step `centre`, so that latencies along the path are
+        kept.
         """
         potentials = self._potentials(pose.along(displacements))[1]
         shift = shift_to(potentials[centre], self.peak_sample)
@@ -309,7 +311,7 @@ class CellOnProbe:
     def _potentials(
         self, poses: Poses, region: AboveThreshold = EVERYWHERE, min_amp: np.float32 = NO_THRESHOLD
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the numbers (m,) and potentials (m, n_contacts, n_t) of poses that may be above threshold."""
+        """Return the numbers (m,) and potentials (m, n_contacts, n_t) of the poses that reach a threshold at some contact."""
         rest = (self.currents, self.medium.image_factor, min_amp)
         if self.medium.isotropic:
             matrices = rotation_matrices(poses.rotations)
@@ -317,7 +319,7 @@ class CellOnProbe:
             result: tuple[NDArray[np.int64], NDArray[np.float32]]
             result = templates_above_threshold(*cell, matrices, poses.positions, poses.spikes, *rest)
             return result
-        # The medium does not turn with the cell, so the cell is turned in it
+        # An anisotropic medium does not turn with the cell, so the segments are turned and not the contacts
         potentials = np.empty((len(poses), len(self.probe_points), self.currents.shape[2]), dtype=np.float32)
         numbers: list[int] = []
         for k, rotation in enumerate(poses.rotations):

@@ -71,7 +71,7 @@ def transfer_matrix(
     sigma : float or (3,) array_like
         The conductivity, S/m; one value, or one for each axis.
     source : {"line", "point", "root_as_point"}
-        Segments as lines, as points, or as lines but for the first one, the soma.
+        Segments as lines, as points, or as lines except for the first one, the soma, which is a point.
 
     Returns
     -------

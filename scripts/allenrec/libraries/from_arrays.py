@@ -1,4 +1,4 @@
-"""A library of templates that come from elsewhere."""
+"""A library of templates that were computed elsewhere."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from allenrec.probes import Probe
 
 from .library_file import LibraryInfo, TemplateRows, write_library
 
-#: The spike index of a template that is not of one stored spike
+#: The spike index of a template that was not made from one stored spike
 NO_SPIKE = -1
 
 
@@ -60,7 +60,7 @@ def library_from_arrays(
     cells: pd.DataFrame | None = None,
     centre: int = 0,
 ) -> None:
-    """Write a library of templates that come from elsewhere.
+    """Write a library of templates that were computed elsewhere.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ BYTES_AT_ONCE = 8 * 2**20
 
 @dataclass(frozen=True)
 class TemplateRows:
-    """What is known of each template beside its waveforms, one row per template.
+    """The properties of each template beside its waveforms, one row per template.
 
     `locations` (N, 3) µm of the somata, or (N, n_steps, 3) if the cells drift; `rotations` (N, 3) rad; `celltypes`, `model_ids`
     (N,) text; `spike_indices` (N,), -1 for a mean spike; `candidates` (N,), the number of poses tried for each.
@@ -55,7 +55,7 @@ class TemplateRows:
 
 @dataclass(frozen=True)
 class LibraryInfo:
-    """What is known of a library as a whole.
+    """The properties of a library as a whole.
 
     `cells`, a DataFrame with a row per model and all its metadata (`model_id` and `cell_type` are needed); `channel_positions`
     (n_contacts, 3) µm; `probe`, the exact contacts in their plane; `params`, how the templates were made, in MEArec's names
@@ -71,7 +71,7 @@ class LibraryInfo:
 
     @classmethod
     def on_probe(cls, probe: Probe, cells: pd.DataFrame, params: dict[str, Any], provenance: dict[str, Any]) -> "LibraryInfo":
-        """Return what is known of a library on a probe."""
+        """Return the `LibraryInfo` of a library on a probe."""
         return cls(cells, probe.positions, probe.layout, params, probe.info, provenance)
 
 
@@ -175,7 +175,7 @@ def write_library(
     n, *steps = rows.locations.shape[:-1]
     positions, dt = info.channel_positions, info.params["dt"]
     drift = {"drifting": True, "drift_centre": centre, "drift_steps": steps[0]} if steps else {"drifting": False}
-    # The features of no templates give columns in any case
+    # Without any template, the columns of the features are written all the same
     features = [waveform_features(np.zeros((0, len(positions), n_samples), np.float32), positions, dt)]
     with hdf5_written_beside(path) as file:
         dataset = create_rows(file, "templates", (n, *steps, len(positions), n_samples), np.dtype(np.float32))
@@ -211,7 +211,7 @@ def create_rows(file: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dt
 
 
 def write_info(file: h5py.File, info: LibraryInfo) -> None:
-    """Write what is known of a library as a whole."""
+    """Write the `LibraryInfo` of a library."""
     write_dict(file.require_group("info/params"), info.params)
     write_dict(file.require_group("info/electrodes"), info.electrodes)
     file["channel_positions"] = info.channel_positions
@@ -251,7 +251,7 @@ def _reading(path: AnyPath) -> Iterator[h5py.File]:
     except (OSError, KeyError) as error:
         if getattr(error, "filename", None) not in (None, str(path)):
             raise  # It is about another file, such as one that is being written meanwhile.
-        raise DamagedFile(f"{path} is not a sound template file ({error}); delete it and run again") from None
+        raise DamagedFile(f"{path} is not a valid template file ({error}); delete it and run again") from None
 
 
 def read_library(path: AnyPath) -> Library:
@@ -291,7 +291,7 @@ def open_library(path: AnyPath) -> Iterator[Library]:
 
 
 def read_info(path: AnyPath) -> tuple[tuple[int, ...], LibraryInfo]:
-    """Return the shape of the templates of a file, and what is known of the library as a whole."""
+    """Return the shape of the templates of a file, and the `LibraryInfo`."""
     with _reading(path) as file:
         return file["templates"].shape, _read_info(file)
 

@@ -68,7 +68,7 @@ class Poses:
 
 
 def read_poses(path: str | PathLike[str], model_id: str) -> Poses:
-    """Read the poses of a model from a table, comma-separated, with columns as `templates.csv` has them.
+    """Read the poses of a model from a comma-separated table with the columns of `templates.csv`.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def read_poses(path: str | PathLike[str], model_id: str) -> Poses:
     Raises
     ------
     UserError
-        If the table is missing or unsound; it names the line and the column.
+        If the table is missing or holds a wrong value; the message names the line and the column.
     """
     try:
         table = pd.read_csv(path, dtype={"model_id": str})
@@ -99,7 +99,8 @@ def read_poses(path: str | PathLike[str], model_id: str) -> Poses:
         wrong = ~np.isfinite(values) | ((values != values.round()) if column == "spike_index" else False)
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise UserError(f"{path}, line {row + 2}: {column} is {table[column][row]}, not a number that it can be")
+            kind = "whole" if column == "spike_index" else "finite"
+            raise UserError(f"{path}, line {row + 2}: {column} is {table[column][row]}, but must be a {kind} number")
         table[column] = values
     if "model_id" in table:
         table = table[table["model_id"] == model_id]
@@ -118,7 +119,7 @@ def position_limits(contacts: NDArray[np.float64], settings: PoseSampling) -> ND
     contacts : numpy.ndarray
         (n_contacts, 3) µm.
     settings : allenrec.settings.libraries.PoseSampling
-        A limit that is None is the extent of the contacts and `overhang`; `offset` moves the box along x.
+        If a limit is None, the box reaches `overhang` beyond the outermost contacts; `offset` moves the box along x.
 
     Returns
     -------
@@ -277,7 +278,7 @@ def draw_path(
 
 
 def grid_displacements(grid: DriftGrid) -> tuple[NDArray[np.float64], int]:
-    """Return the displacements (n_steps, 3) µm of a grid, whole numbers of steps from zero, and the index of zero."""
+    """Return the displacements (n_steps, 3) µm of a grid, which are whole multiples of its step, and the index of zero."""
     lowest, highest = grid.limits
     numbers = np.arange(-int(-lowest / grid.step + 1e-9), int(highest / grid.step + 1e-9) + 1)
     displacements = np.zeros((len(numbers), 3))

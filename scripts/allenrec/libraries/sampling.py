@@ -43,7 +43,7 @@ class _Accepted:
 
 @dataclass(frozen=True)
 class Requirements:
-    """The requirements on a pose beside its template; by default there are none.
+    """The requirements on a pose in addition to those on its template; by default there are none.
 
     `usable` maps `Poses` to (n,) bool, which of them may be taken at all, or None for all. `bin_of` maps a position (3,) and a
     template to the number of its bin, or None for no bin; there are `n_bins`. `path_of` maps the number of a candidate and its
@@ -79,8 +79,8 @@ def sample_templates(
         Maps the number of a block to its `Poses`, `BLOCK` of them.
     n, max_poses : int
     requirements : Requirements, optional
-        All bins get the same share of `n`, the first ones one more if it does not divide; template k comes from bin
-        `k % n_bins` as long as all can be filled.
+        All bins get the same share of `n`; the first ones get one more if `n` is not a multiple of `n_bins`. Template k comes
+        from bin `k % n_bins` as long as all bins can be filled.
     threads : int
         The number of blocks of candidates that are worked on at once.
     progress : callable

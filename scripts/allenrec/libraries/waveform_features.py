@@ -21,24 +21,24 @@ FEATURES = (
 
 #: The time after the peak over which the recovery slope is fitted, ms
 RECOVERY = 0.7
-#: The height that the potential must reach after the trough to have returned, as a share of the trough's depth; an
-#: interpolation's ripple is lower
+#: The minimum height of a peak after the trough, as a share of the trough's depth; the ripple of the interpolation is lower
 RETURN = 0.01
-#: The depth of a trough from which a contact sees the spike, as a share of the amplitude (Jia et al. 2019)
+#: The minimum depth of a trough at a contact that sees the spike, as a share of the amplitude (Jia et al. 2019)
 SEEN = 0.12
 #: The number of heights that a speed needs, and the share of the variance of the times that its line must explain
 MIN_HEIGHTS, MIN_R2 = 3, 0.5
-#: The shortest delay that can be told from none, ms
+#: The shortest delay that can be distinguished from zero, ms
 RESOLVED = 1e-3
 
 
 def waveform_features(templates: NDArray[np.float32], channel_positions: NDArray[np.float64], dt: float) -> pd.DataFrame:
     """Describe each template by its amplitude, the shape of its waveform and its extent along the probe.
 
-    The definitions are the field's, so that templates compare with sorted units: of the shape those of SpikeInterface's
-    template metrics, along the probe those of Jia et al. 2019 (J Neurophysiol 121:1831, doi:10.1152/jn.00680.2018). But times
-    and levels are those of a cubic spline through the samples, not multiples of `dt`, and features that cannot be measured
-    are NaN. The baseline is zero; the trough is the lowest point, the peak the highest one after it.
+    The definitions are usual ones, so that templates can be compared with sorted units: for the shape, those of
+    SpikeInterface's template metrics; along the probe, those of Jia et al. 2019 (J Neurophysiol 121:1831,
+    doi:10.1152/jn.00680.2018). However, times and levels are measured on a cubic spline through the samples, so they are not
+    multiples of `dt`; and features that cannot be measured are NaN. The baseline is zero; the trough is the lowest point, the
+    peak the highest one after it.
 
     These are measured at the peak contact, the one with the lowest value:
 
@@ -61,10 +61,10 @@ def waveform_features(templates: NDArray[np.float32], channel_positions: NDArray
 
     * a trough below zero that the window does not cut off: all features but `amplitude_uV` and `peak_contact` need it;
     * a peak: a value after the trough above `RETURN` times its depth, the highest of which is not the window's last;
-    * a span of time that lies in the window as a whole;
+    * a time span that lies completely in the window;
     * contacts at several heights: the spread needs two, a speed `MIN_HEIGHTS` on its side that see the spike;
-    * delays on a line: r² of at least `MIN_R2`, and delays of at least `RESOLVED`. A soma's field, which is everywhere at once,
-      does not have them.
+    * delays on a line: r² of at least `MIN_R2`, and delays of at least `RESOLVED`. The field of a soma alone has no such
+      delays, because it reaches all contacts at once.
 
     Parameters
     ----------
@@ -120,7 +120,8 @@ def _shape(curve: CubicSpline, trough: float) -> tuple[float, ...]:
 def _curve(waveform: NDArray[np.float64], dt: float) -> CubicSpline:
     """Return a waveform as a cubic spline.
 
-    A spline needs nothing beyond the window. Resampling by Fourier or a filter rings at its end, where a template is not zero.
+    A spline needs no samples beyond the window. Fourier resampling or a filter rings at the window's end, where a template is
+    not zero.
     """
     return CubicSpline(np.arange(len(waveform)) * dt, waveform)
 

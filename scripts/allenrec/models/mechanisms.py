@@ -20,10 +20,10 @@ from allenrec.common.errors import Unavailable, UserError
 from allenrec.common.files import folder_built_beside, sha256
 from allenrec.common.processes import last_words
 
-#: The file of a compiled set that says with what it was built
+#: The file of a compiled set that records how it was built
 BUILD_RECORD = "build.json"
 
-#: Programs that nrnivmodl starts or, as perl, only asks for; Debian's packages have their names
+#: Programs that nrnivmodl runs or, like perl, only checks for; Debian's packages have the same names
 TOOLS = ("g++", "make", "perl")
 
 #: Environment variables for nrnivmodl, unless the user sets them. nrnivmodl stops if it does not find the shared library of
@@ -122,7 +122,7 @@ def check_mod_files(folder: str | Path, *, known: Collection[str] = (), allow_un
     notes = []
     for path in mod_files(folder):
         digest = mod_file_digest(path)
-        # Also in a comment, where it does no harm: a lexer of ours could be deceived.
+        # The word counts in comments too, where it does no harm: code that skips comments could be deceived.
         verbatim = " with a VERBATIM block of C code" if re.search(rb"\bVERBATIM\b", path.read_bytes()) else ""
         if digest in KNOWN_MOD_FILES and not verbatim:
             continue
@@ -174,8 +174,8 @@ def _names(block: str, keyword: str) -> frozenset[str]:
 def compile_mechanisms(modfiles: str | Path, root: str | Path) -> Path:
     """Compile the mod files of a folder, once for each distinct content.
 
-    Any number of processes may ask for the same set at once: one compiles, the others wait for it. The library is
-    built in a temporary folder and then renamed.
+    Several processes may need the same set at once: one compiles, the others wait for it. The library is built in a temporary
+    folder and then renamed.
 
     Parameters
     ----------
@@ -188,8 +188,8 @@ def compile_mechanisms(modfiles: str | Path, root: str | Path) -> Path:
     -------
     pathlib.Path
         The folder `root/<digest>`, as an absolute path. It holds the mod files, the library that NEURON loads, and
-        `build.json`, which says with what the library was built. The library is built again for another version of NEURON,
-        another environment or kind of machine, and if it is not the one that was built.
+        `build.json`, which records how the library was built. The library is built again if the version of NEURON, the
+        environment or the kind of machine is another one, or if its file has changed.
 
     Raises
     ------

@@ -114,8 +114,8 @@ def flags(steps: Sequence[RecordedStep], spikes: Sequence[int], at_rest: Sequenc
     Returns
     -------
     list of str
-        `DOES_NOT_FIRE` if the model is silent at every step, although the cell fired; `FAR_OFF` if its count misses the
-        recorded one at more than half of the steps (see `TOLERANCE`); `NO_RETURN` if it was not back at rest after some step.
+        `DOES_NOT_FIRE` if the model fires at no step, although the cell fired; `FAR_OFF` if its count misses the recorded one
+        at more than half of the steps (see `TOLERANCE`); `NO_RETURN` if it was not back at rest after some step.
     """
     recorded = [mean(step.spikes) for step in steps]
     missed = [

@@ -108,7 +108,7 @@ def half_sizes(layout: probeinterface.Probe) -> NDArray[np.float64]:
 
 
 def _common_shape(layout: probeinterface.Probe, half: NDArray[np.float64]) -> dict[str, str | float]:
-    """Return the one shape and size that MEArec's files have for all contacts.
+    """Return the shape and size of contacts, of which MEArec's files have only one for all contacts.
 
     Rectangles, and contacts that differ, are written as squares of their mean area: `read_mearec` of probeinterface (up to
     0.4.2 at least) ends in a TypeError at the word `rect`, and so does SpikeInterface's. The layout has the true shapes.

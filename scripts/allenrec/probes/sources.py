@@ -92,7 +92,7 @@ def _from_json(path: str, ncontacts: int) -> Probe:
     try:
         probe = probeinterface.Probe.from_dict(probes[0])
     except MALFORMED as error:
-        raise UserError(f"{path}: not a sound probe of probeinterface: {one_line(error)}") from None
+        raise UserError(f"{path}: not a valid probe of probeinterface: {one_line(error)}") from None
     return _from_probeinterface(path, probe, ncontacts)
 
 
@@ -107,7 +107,7 @@ def _from_library(name: str, ncontacts: int) -> Probe:
             probe = probeinterface.get_probe(manufacturer, model)
     except (OSError, *MALFORMED) as error:
         raise Unavailable(
-            f"{name}: not to be had from probeinterface's library ({one_line(error)}); look at the name and the network, "
+            f"{name}: cannot be loaded from probeinterface's library ({one_line(error)}); check the name and the network, "
             "or give the path of its JSON file"
         ) from None
     return _from_probeinterface(name, probe, ncontacts)
@@ -136,7 +136,7 @@ def _from_meautility(name: str, info: Mapping[str, Any], ncontacts: int) -> Prob
         layout = probeinterface.Probe(model_name=str(info["electrode_name"]))
         layout.set_contacts(positions[:, PLANES[plane]], shapes=mea.shape, shape_params=_shape_params(mea.shape, mea.size))
     except MALFORMED as error:
-        raise UserError(f"{name}: not a sound probe of MEAutility: {one_line(error)}") from None
+        raise UserError(f"{name}: not a valid probe of MEAutility: {one_line(error)}") from None
     copied = {key: info[key] for key in COPIED_KEYS if key in info}
     depth = _depth(name, positions, plane)
     return probe_from_layout(name, layout, plane, depth, ncontacts, info=copied, on_plane=mea.type == "mea")
@@ -166,7 +166,7 @@ def _from_probeinterface(name: str, probe: probeinterface.Probe, ncontacts: int)
         depth = 0.0 if probe.ndim == 2 else _depth(name, outlines, plane)
         layout = _in_plane(probe, [0, 1] if probe.ndim == 2 else PLANES[plane], scale)
     except MALFORMED as error:
-        raise UserError(f"{name}: not a sound probe of probeinterface: {one_line(error)}") from None
+        raise UserError(f"{name}: not a valid probe of probeinterface: {one_line(error)}") from None
     info = {"electrode_name": probe.model_name or probe.name or Path(name).stem}
     return probe_from_layout(name, layout, plane, depth, ncontacts, info=info, on_plane=True)
 

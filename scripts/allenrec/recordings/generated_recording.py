@@ -106,7 +106,7 @@ class ComputedSamples:
 
 @dataclass(frozen=True)
 class GeneratedRecording:
-    """A recording with its ground truth that is computed whenever its parts are asked for.
+    """A recording with its ground truth, whose parts are computed on access.
 
     It has what the writers of formats need (see `formats.contract`), and what the file of the recording holds beside that.
 
@@ -220,8 +220,8 @@ class GeneratedRecording:
         return self.plan.n_phases
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Yield the traces block by block, (n, n_channels) float32 µV, and show progress. A block is lost when the next one is
-        asked for."""
+        """Yield the traces block by block, (n, n_channels) float32 µV, and show progress. A block is overwritten when the next
+        one is taken."""
         yield from tqdm(blocks(self.plan, self.threads), total=n_blocks(self.plan), unit="block")
 
     def spike_traces(self) -> Iterator[NDArray[np.float32]]:

@@ -1,7 +1,8 @@
 """The plan of a recording: its units, their spikes, gains and drift, the noise and the ADC.
 
-It holds everything random about a recording; the noise alone is drawn later, from its stream key. `traces.blocks` computes any
-piece of the traces from a plan. Each subject designs its own part; this module asks for the parts one after the other.
+The plan holds everything random about a recording except the noise, which is drawn later from its stream key. `traces.blocks`
+computes any piece of the traces from a plan. Each part of the plan is designed by the module of its subject; this module calls
+them one after the other.
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ WAVEFORM_LENGTH = 2.5e-3
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything about a recording but its traces.
+    """Everything about a recording except its traces.
 
     Lists have one element per unit.
 
@@ -48,21 +49,22 @@ class Plan:
     template_ids : numpy.ndarray
         (n_units,) rows of the library.
     templates : numpy.ndarray
-        (n_units, n_channels, n_t) µV, as they are in the library, without drift.
+        (n_units, n_channels, n_t) µV, the templates of the library, without drift.
     upsampled : UpsampledTemplates
-        The same at all phases of the grid.
+        The same templates at all phases between two samples.
     unfiltered_templates, filtered_templates : numpy.ndarray
-        (n_units, n_channels, n_t) µV, the same at a sample, before and after the filter.
+        (n_units, n_channels, n_t) µV, the same templates with the spike exactly at a sample, before and after the filter.
     ticks : list of numpy.ndarray
         (n_spikes,) int64, spike times in ticks.
     bursts : list of numpy.ndarray
-        (n_spikes,) the number of the burst in which a spike was drawn, or -1.
+        (n_spikes,) the number of the burst that each spike belongs to; -1 for single spikes.
     gains : list of numpy.ndarray or ChannelGains
-        (n_spikes, 1 or n_channels), of which slices can be taken.
+        (n_spikes, 1 or n_channels) gains of the spikes; read them by slices, because some are drawn only then.
     widening_factors : list of numpy.ndarray or None
-        (n_spikes,) by which spikes are wider than the template; None if they keep its shape.
+        (n_spikes,) factors by which spikes are wider than their template; None if all keep its shape.
     overlap_labels : list of numpy.ndarray
-        (n_spikes,) whether spikes of others coincide; see `allenrec.recordings.units.overlaps.overlap_labels`.
+        (n_spikes,) a label that says whether spikes of other units coincide; see
+        `allenrec.recordings.units.overlaps.overlap_labels`.
     overlap_pairs : pandas.DataFrame
         One row per pair of units that overlap in space: `unit_1`, `unit_2`, `sync_rate`.
     filter : Filter or None
@@ -113,7 +115,7 @@ class Plan:
 
     @property
     def peak(self) -> int:
-        """Sample of the spike in upsampled templates; 0 if there are no units."""
+        """The index of the sample at which the spike lies in upsampled templates; 0 if there are no units."""
         return self.upsampled.peak
 
 
@@ -126,7 +128,7 @@ def plan_recording(
     far_library: TemplateLibrary | None = None,
     threads: int = 1,
 ) -> Plan:
-    """Draw the units of a recording, their spikes and gains.
+    """Plan a recording: choose its units, and draw their spikes, gains and drift.
 
     Parameters
     ----------
@@ -137,7 +139,7 @@ def plan_recording(
     name : str
         Name of the recording. All its random numbers depend on the seed and on this name.
     far_library : TemplateLibrary, optional
-        Library of far neurons, if they come from another one than the units.
+        Library of the far neurons, if it is not the library of the units.
     threads : int
         Number of threads; the plan does not depend on it.
 
@@ -148,7 +150,7 @@ def plan_recording(
     Raises
     ------
     UserError
-        If the library cannot supply the units, with the limit that binds; or if imported spike trains do not fit.
+        If the library cannot supply the units (the message names the limiting setting), or if imported spike trains do not fit.
 
     Examples
     --------
@@ -174,7 +176,7 @@ def _plan_units(
     far_library: TemplateLibrary,
     threads: int,
 ) -> Plan:
-    """Return the plan of a recording whose units are chosen."""
+    """Return the plan of a recording whose units have been chosen."""
     signal, grid, n_channels = settings.recordings, tick_grid(library, settings), len(library.channel_positions)
     how = upsampling_for(library, grid, settings.templates.pad_len)
     templates, upsampled = read_and_upsample(library, template_ids, how, threads)
@@ -232,7 +234,7 @@ def recording_size(library: TemplateLibrary, settings: RecordingSettings, n_spik
     ----------
     library : TemplateLibrary
     settings : allenrec.settings.recordings.Recording
-        It says whether the traces of units and the waveforms of spikes are stored as well.
+        They say whether the traces of units and the waveforms of spikes are stored as well.
     n_spikes : int
         Number of spikes whose waveforms are stored.
     """

@@ -1,4 +1,4 @@
-"""The facts that the report shows, gathered from the files of a run. What is not there is named; it is never an error."""
+"""The facts that the report shows, gathered from the files of a run. Missing files are named; they are never an error."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -80,9 +80,9 @@ class CellFacts:
     libraries : dict of str to EapFacts
         The templates of the cell in each library that has any.
     failures : dict of str to Failure
-        If the model failed: what it does not have, such as "spikes", and why. Libraries were made without it.
+        If the model failed: the results that it does not have, such as "spikes", and why. Libraries were made without it.
     missing : list of str
-        What is not there although the model did not fail.
+        Results that are not there although the model did not fail.
     """
 
     model_id: str
@@ -93,7 +93,7 @@ class CellFacts:
 
     @property
     def left_out(self) -> list[str]:
-        """What the cell does not have because its model failed, and why."""
+        """The results that the cell does not have because its model failed, and why."""
         return [f"no {what}, because {failure}" for what, failure in self.failures.items()]
 
 

@@ -59,7 +59,7 @@ def pictures_in(folder: Path, kind: str, budget: Budget) -> list[Picture]:
 
 
 def pictures_of_cell(figures: Path, model: str, libraries: Sequence[str], budget: Budget) -> list[Picture]:
-    """Return the pictures of a cell: its own and, in the fourth place, its mean action potential on each probe."""
+    """Return the pictures of a cell: its own and, as the fourth, its mean action potential on each probe."""
     found = pictures_in(figures / "cells" / model, "cells", budget)
     for library in libraries:
         path = figures / "libraries" / library / "cells" / model / "mean_eap.png"

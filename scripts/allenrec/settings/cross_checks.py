@@ -21,7 +21,7 @@ TRAIN_FILES = (".csv", ".npz", ".nwb")
 
 
 def check_library(key: str, library: Library, libraries: Mapping[str, Library]) -> None:
-    """Refuse a library whose probe is not known or whose poses cannot be had."""
+    """Refuse a library whose probe is not known or whose poses are not available."""
     check_input_files(key, library)
     _check_probe(f"{key}.probe", library)
     _check_poses(key, library, libraries)
@@ -61,28 +61,28 @@ def _check_poses(key: str, library: Library, libraries: Mapping[str, Library]) -
 
 
 def check_recording(key: str, recording: Recording, settings: "Settings") -> None:
-    """Refuse a recording that its library, its cell types or its sampling rate cannot give."""
+    """Refuse a recording that is impossible with its library, its cell types or its sampling rate."""
     if recording.library not in settings.libraries:
         known = ", ".join(settings.libraries) or "none"
         raise UserError(f"config: {key}.library: {recording.library!r} is not in `libraries`, which has {known}")
-    quietest = settings.libraries[recording.library].min_amp
-    if recording.templates.max_amp <= quietest:
+    lowest_amp = settings.libraries[recording.library].min_amp
+    if recording.templates.max_amp <= lowest_amp:
         raise UserError(
             f"config: {key}.templates.max_amp: {recording.templates.max_amp:g} µV leaves nothing of {recording.library}, "
-            f"whose min_amp is {quietest:g} µV"
+            f"whose min_amp is {lowest_amp:g} µV"
         )
     _check_trains(f"{key}.spiketrains", recording)
     check_input_files(key, recording)
     _check_numbers(f"{key}.templates", recording)
     for n, kind in (("n_exc", "excitatory"), ("n_inh", "inhibitory")):
         if getattr(recording.spiketrains, n) and not getattr(recording.cell_types, kind):
-            raise UserError(f"config: {key}.cell_types.{kind}: empty, but spiketrains.{n} asks for such units")
+            raise UserError(f"config: {key}.cell_types.{kind}: empty, but spiketrains.{n} is above 0")
     signal = recording.recordings
     _check_far_neurons(key, recording, settings)
     n_units = recording.spiketrains.n_units
-    for name, asked in (("n_bursting", signal.n_bursting or 0), ("bursting_units", max(signal.bursting_units or [-1]) + 1)):
-        if asked > n_units:
-            raise UserError(f"config: {key}.recordings.{name}: {getattr(signal, name)} asks for more than the {n_units} units")
+    for name, needed in (("n_bursting", signal.n_bursting or 0), ("bursting_units", max(signal.bursting_units or [-1]) + 1)):
+        if needed > n_units:
+            raise UserError(f"config: {key}.recordings.{name}: {getattr(signal, name)} needs more than the {n_units} units")
     fs = signal.fs or 1000 / settings.intracellular.dt
     if fs * recording.spiketrains.duration < 1:
         raise UserError(f"config: {key}.spiketrains.duration: {recording.spiketrains.duration:g} s is less than a sample")
@@ -103,7 +103,7 @@ def _check_numbers(key: str, recording: Recording) -> None:
     """Check that the numbers of templates and pairs fit the number of units."""
     n, templates = recording.spiketrains.n_units, recording.templates
     if templates.template_ids is not None and len(templates.template_ids) != n:
-        raise UserError(f"config: {key}.template_ids: {len(templates.template_ids)} templates, but n_exc and n_inh ask for {n}")
+        raise UserError(f"config: {key}.template_ids: {len(templates.template_ids)} templates, but n_exc + n_inh is {n}")
     if (templates.n_overlap_pairs or 0) > n * (n - 1) // 2:
         raise UserError(
             f"config: {key}.n_overlap_pairs: {templates.n_overlap_pairs} is more than {n} units have, {n * (n - 1) // 2}"

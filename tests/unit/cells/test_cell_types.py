@@ -45,7 +45,7 @@ def test_a_type_that_no_cell_has_is_named(rows, folders):
     with pytest.raises(UserError) as caught:
         check_cell_types(cells, settings(inhibitory=["aspiny", "basket"]), folders)
     assert str(caught.value) == (
-        "config: recordings.demo.cell_types.inhibitory: ['aspiny', 'basket'] is the type of no cell; the cells have odd, spiny"
+        "config: recordings.demo.cell_types.inhibitory: no cell has a type of ['aspiny', 'basket']; the cells have odd, spiny"
     )
 
 

@@ -104,7 +104,7 @@ def test_counts_of_the_database(database):
         ({"line": "Pval"}, "cells.query.line: no cell with a model has 'Pval'; known are .*Pvalb-IRES-Cre"),
         ({"species": "Homo Sapiens"}, "cells.query.species: .* known are Mus musculus"),
         ({"dendrite_type": ["spiny", "smooth"]}, "cells.query.dendrite_type: no cell .* 'smooth'; known are aspiny, sparsely"),
-        ({"layer": "1", "line": "Rbp4"}, "cells.query: no cell with a model matches all of it"),
+        ({"layer": "1", "line": "Rbp4"}, "cells.query: no cell with a model matches all of its keys together"),
     ],
     ids=str,
 )
@@ -154,7 +154,7 @@ def test_query_tries_again_after_errors_that_pass_and_does_without_what_is_refus
     ("fault", "expected"),
     [
         ("refuse", "refuses a query: Data could not be parsed"),
-        (500, "the server answers 500 .*, 3 times over"),
+        (500, "the server answers 500 .*, in each of 3 attempts"),
         (403, "the server answers 403"),
         (404, "the server answers 404"),
         ("html", "something else than JSON"),
@@ -232,14 +232,14 @@ def test_table_that_answers_is_never_written_again(site, tmp_path):
     table, models = tmp_path / "cells.tsv", Models(allen=site)
     question = Query(line="Rorb", layer=None, kind="best", max=3)
     cells = Cells(table=str(table), query=question)
-    with pytest.raises(UserError, match="not there yet; `snakemake query` asks"):
+    with pytest.raises(UserError, match="does not exist yet; `snakemake query` asks"):
         load_cell_table(cells, models)
     assert load_cell_table(cells, models, query_pending=True) == []
     ask(table, question, site)
     rows = table.read_text().splitlines(keepends=True)
     table.write_text("".join(rows[:3]))  # a user takes one out
     assert len(load_cell_table(cells, models)) == 2
-    assert "is there already" in ask(table, question, site) and table.read_text() == "".join(rows[:3])
+    assert "exists already" in ask(table, question, site) and table.read_text() == "".join(rows[:3])
     other = Query(line="Rorb", layer="4", kind="best", max=3)
     with pytest.raises(UserError, match=r"answers another question than cells\.query"):
         load_cell_table(Cells(table=str(table), query=other), models)

@@ -135,6 +135,6 @@ def test_damaged_file_is_one_line_that_says_what_to_do(currents, tmp_path, damag
     path = tmp_path / "currents.h5"
     write_currents(path, currents)
     damage(path)
-    with pytest.raises(DamagedFile, match=r"is not a sound intracellular file .*; delete it and run again") as caught:
+    with pytest.raises(DamagedFile, match=r"is not a valid intracellular file .*; delete it and run again") as caught:
         read_currents(path)
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)

@@ -163,6 +163,6 @@ def test_damaged_file_is_named_and_not_used(damage, currents, tmp_path):
         with h5py.File(path, "a") as file:
             del file["candidates" if damage == "not ours" else "features/spread_um"]
     for use in (read_library, template_table, lambda p: concatenate_libraries([p], tmp_path / "joined.h5")):
-        with pytest.raises(UserError, match=r"a\.h5 is not a sound template file"):
+        with pytest.raises(UserError, match=r"a\.h5 is not a valid template file"):
             use(path)
     assert not (tmp_path / "joined.h5").exists()

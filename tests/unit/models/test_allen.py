@@ -92,9 +92,9 @@ def test_error_that_passes_is_followed_by_another_attempt(faults, server, fetch,
 
 LASTING = {
     "500": (500, 3, "the server answers 500"),
-    "reset": ("reset", 3, "3 times over"),
-    "short": ("short", 3, "3 times over"),
-    "stall": ("stall", 3, "3 times over"),
+    "reset": ("reset", 3, "in each of 3 attempts"),
+    "short": ("short", 3, "in each of 3 attempts"),
+    "stall": ("stall", 3, "in each of 3 attempts"),
     "403": (403, 1, "the server answers 403"),
     "html": ("html", 1, "the server sent text/html (24 bytes), not a zip archive"),
 }
@@ -120,7 +120,7 @@ def assert_refused(fetch, expected, folder, *, unavailable=False):
 
 def test_nobody_listening_is_one_message(server, fetch, tmp_path):
     server.close()
-    assert_refused(fetch, "3 times over", tmp_path, unavailable=True)
+    assert_refused(fetch, "in each of 3 attempts", tmp_path, unavailable=True)
 
 
 def link():

@@ -27,7 +27,7 @@ FACTS = {
 
 @pytest.fixture
 def folder(models_folder, tmp_path):
-    """A copy of a sound model, to be broken."""
+    """A copy of a valid model, to be broken."""
     return shutil.copytree(models_folder / f"neuronal_model_{MODEL}", tmp_path / f"neuronal_model_{MODEL}")
 
 

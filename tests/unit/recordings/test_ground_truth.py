@@ -116,7 +116,7 @@ def test_imported_spikes_are_those_of_the_recording(library, tmp_path):
     np.savez(tmp_path / "t.npz", a=np.array([1.0, 1.001, 2.0]))
     short = planned(library, trains={"file": str(tmp_path / "t.npz"), "n_exc": 1, "n_inh": 0})
     assert short.units["n_refractory_violations"].tolist() == [1]
-    with pytest.raises(UserError, match="1 units are given, n_exc and n_inh ask for 7"):
+    with pytest.raises(UserError, match=r"1 units, but n_exc \+ n_inh is 7"):
         planned(library, trains={"file": str(tmp_path / "t.npz")})
 
 

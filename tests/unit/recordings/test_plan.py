@@ -224,7 +224,7 @@ def test_far_neurons_of_another_library(library, tmp_path):
     assert len(own.noise.source.rates) == len(other.noise.source.rates) == 30
     np.testing.assert_allclose(other.noise.raw, own.noise.raw)  # at the level asked for, however quiet they are
     with pytest.raises(
-        UserError, match=r"far neurons were asked for, their library has 0 of cell_types.excitatory \['spiny'\]"
+        UserError, match=r"far neurons were requested, but their library has 0 of cell_types.excitatory \['spiny'\]"
     ):
         plan_recording(library, settings(recordings=FAR | {"far_neurons_max_amp": 10.0}), seed=0, name="test")
 
@@ -325,7 +325,7 @@ def test_recording_without_units_is_noise(library, tmp_path):
 
 
 def test_request_that_cannot_be_met_says_so(library):
-    with pytest.raises(UserError, match="99 excitatory units were asked for"):
+    with pytest.raises(UserError, match="99 excitatory units were requested"):
         plan_recording(library, settings(spiketrains={"n_exc": 99}), seed=0, name="test")
 
 
@@ -333,5 +333,5 @@ def test_damaged_file_is_named(written, tmp_path):
     broken = tmp_path / "broken.h5"
     broken.write_bytes(written[0].read_bytes()[:10000])
     for path in (broken, tmp_path / "missing.h5"):
-        with pytest.raises(UserError, match="is not a sound recording file"):
+        with pytest.raises(UserError, match="is not a valid recording file"):
             read_recording(path)

@@ -212,7 +212,7 @@ CONTRADICTIONS = [
     (TRAINS + "file", "missing.csv", r"no such file 'missing\.csv'"),
     (TRAINS + "file", "trains.txt", r"'trains\.txt' must end in \.csv, \.npz, \.nwb"),
     (TEMPLATES + "template_ids", [3, 3], r"3, 3\b.*twice"),
-    (TEMPLATES + "template_ids", [3, 4], r"2 templates.* n_exc and n_inh ask for 7"),
+    (TEMPLATES + "template_ids", [3, 4], r"2 templates.* n_exc \+ n_inh is 7"),
     (TEMPLATES + "n_overlap_pairs", 22, r"22 is more than 7 units have, 21"),
     (SIGNAL + "preferred_dir", [0, 0, 0], r"0\.0, 0\.0, 0\.0\b.*must not be zero"),
     (SIGNAL + "gain", 0.5, "0.5 is for integers; set dtype to int16"),

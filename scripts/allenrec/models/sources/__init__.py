@@ -18,7 +18,7 @@ from .register import SOURCES, Record
 if TYPE_CHECKING:
     from allenrec.settings.models import Models
 
-#: Our file beside those of the archive: the digests of what was checked
+#: The file of ours beside those of the archive, with the digests of the checked files
 VERIFIED = "verified.json"
 
 
@@ -45,7 +45,7 @@ def fetch_model(model_id: str, models_folder: str | Path, settings: "Models") ->
     Unavailable
         If a source cannot be reached.
     UserError
-        If no source has the model, or what a source has is not a sound model.
+        If no source has the model, or what a source has is not a valid model.
 
     Examples
     --------
@@ -87,11 +87,12 @@ def _verify(folder: Path, record: Record) -> Path:
 
 
 def _check_unchanged(folder: Path, files: dict[str, str], earlier: dict) -> None:
-    """Raise a `UserError` if the files of a source are not those that its record in the folder has the digests of."""
+    """Raise a `UserError` if files of a source do not have the digests in the record of the folder."""
     known = earlier.get("files", files)
     for name in sorted(files.keys() | known.keys()):
         if files.get(name) != known.get(name):
             raise UserError(
                 f"model {folder.name.removeprefix('neuronal_model_')}: {folder / name} was changed since it came from "
-                f"{earlier['source']}; delete the folder to fetch it again, or `allenrec` in its {METADATA} to make it your own"
+                f"{earlier['source']}; delete the folder to fetch it again, or delete "
+                f"`allenrec` in its {METADATA} to keep your change"
             )

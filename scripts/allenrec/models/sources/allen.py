@@ -34,7 +34,7 @@ def fetch(model_id: str, folder: Path, settings: "Models") -> dict[str, str]:
     Unavailable
         If the server cannot be reached or does not send the archive whole.
     UserError
-        If there is no such model, or what the server sent is not a sound archive.
+        If there is no such model, or what the server sent is not a valid archive.
     """
     from .allen_api import AllenApi, NotFound  # loads requests, which the Snakefile does not need
 

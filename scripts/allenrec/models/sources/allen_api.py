@@ -1,4 +1,4 @@
-"""The web API of the Allen site: downloads and queries (RMA); requests are tried again after errors that may pass."""
+"""The web API of the Allen site: downloads and queries (RMA); requests are repeated after temporary errors."""
 
 import zipfile
 from collections.abc import Callable, Iterable
@@ -31,10 +31,10 @@ IDS_AT_ONCE = 50
 #: Longest pause before a further attempt, s
 LONGEST_PAUSE = 60
 
-#: Characters of a query that are sent as they are; the site understands them so
+#: Characters of a query that are not percent-encoded, because the site reads them as they are
 UNQUOTED = ":,[]$'()."
 
-#: Errors of requests that may be gone at the next attempt
+#: Exceptions of `requests` that stand for temporary errors
 MAY_PASS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 
 
@@ -46,13 +46,13 @@ class Refused(UserError):
     """The server understands a query and refuses it: status 200 and `success: false`."""
 
 
-class _MayPass(Exception):
-    """An error of the server or the connection that may be gone at the next attempt."""
+class _TemporaryError(Exception):
+    """An error of the server or the connection that may not occur at the next attempt."""
 
 
 @dataclass(frozen=True)
 class AllenApi:
-    """The Allen site, at the address and with the patience of `models.allen` in the configuration.
+    """The Allen site, with the URL, time-out and retries of `models.allen` in the configuration.
 
     A request is repeated after a server error (5xx), a broken connection or a time-out, also where the connection breaks in
     the middle of an answer; `urllib3.util.Retry` would not repeat that. A proxy set in the environment (`https_proxy`,
@@ -86,7 +86,7 @@ class AllenApi:
         self._retry(address, lambda: _download_zip(address, target, self.settings.timeout))
 
     def query(self, text: str) -> list[Row]:
-        """Return all rows that answer a query, from as many pages as the server makes of them.
+        """Return all rows that answer a query, from all pages of the answer.
 
         Raises
         ------
@@ -123,7 +123,7 @@ class AllenApi:
 
     def _retry(self, address: str, request: Callable[[], Answer]) -> Answer:
         attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_MayPass),
+            retry=tenacity.retry_if_exception_type(_TemporaryError),
             stop=tenacity.stop_after_attempt(self.settings.retries + 1),
             wait=tenacity.wait_exponential(multiplier=self.settings.backoff, max=LONGEST_PAUSE),
             before_sleep=lambda state: print(f"{state.outcome and state.outcome.exception()}; trying again"),
@@ -132,7 +132,7 @@ class AllenApi:
             return attempts(request)
         except tenacity.RetryError as error:
             reason = error.last_attempt.exception()
-            raise Unavailable(f"{address}: {reason}, {self.settings.retries + 1} times over") from None
+            raise Unavailable(f"{address}: {reason}, in each of {self.settings.retries + 1} attempts") from None
 
     def cells(self) -> list[Row]:
         """Return the table of recorded cells, one row each, with the columns of `ApiCellTypesSpecimenDetail`."""
@@ -170,18 +170,18 @@ class AllenApi:
 
 
 def _get(address: str, timeout: float, *, stream: bool = False) -> requests.Response:
-    """Send a GET request; raise `_MayPass`, `NotFound` for 404, or `Unavailable` for any other error."""
+    """Send a GET request; raise `_TemporaryError`, `NotFound` for 404, or `Unavailable` for any other error."""
     try:
         response = requests.get(address, timeout=timeout, stream=stream)
     except MAY_PASS as error:
-        raise _MayPass(_innermost_reason(error)) from None
+        raise _TemporaryError(_innermost_reason(error)) from None
     except requests.RequestException as error:
         raise Unavailable(f"{address}: {_innermost_reason(error)}") from None
     if response.ok:
         return response
     message = f"the server answers {response.status_code} {response.reason}"
     if response.status_code >= 500:
-        raise _MayPass(message)
+        raise _TemporaryError(message)
     raise (NotFound if response.status_code == 404 else Unavailable)(f"{address}: {message}")
 
 
@@ -195,7 +195,7 @@ def _download_zip(address: str, path: Path, timeout: float) -> None:
                     if file.tell() > LARGEST_DOWNLOAD:
                         raise UserError(f"{address}: more than {LARGEST_DOWNLOAD >> 20} MB; that is not a model archive")
         except MAY_PASS as error:
-            raise _MayPass(_innermost_reason(error)) from None
+            raise _TemporaryError(_innermost_reason(error)) from None
         if not zipfile.is_zipfile(path):
             kind = response.headers.get("Content-Type", "something")
             raise Unavailable(f"{address}: the server sent {kind} ({path.stat().st_size} bytes), not a zip archive")

@@ -27,7 +27,7 @@ def fetch_archive(
     ----------
     model_id : str
     folder : pathlib.Path
-        It appears when it is complete and its model is sound.
+        It appears when it is complete and its model is valid.
     source, url, citation : str
         Name of the source, address of the archive, and how to cite it; for the record.
     download : callable
@@ -41,7 +41,7 @@ def fetch_archive(
     Raises
     ------
     UserError
-        If the archive does not hold a sound model.
+        If the archive does not hold a valid model.
     """
     with folder_built_beside(folder) as temporary:
         archive = temporary / "archive.zip"
@@ -56,7 +56,7 @@ def fetch_archive(
         _unpack(model_id, archive, temporary)
         archive.unlink()
         read_model(temporary, model_id)
-        # The record is there from the first moment: a run that is killed here must not leave a folder of unknown origin.
+        # The record is written first, because a run that is killed here must not leave a folder of unknown origin.
         write_json(temporary / METADATA, read_metadata(temporary) | {"allenrec": record})
     return record
 

@@ -61,7 +61,7 @@ def fetch(model_id: str, folder: Path, settings: "Models") -> dict[str, str] | N
         for member in map(PurePosixPath, wheel.namelist()):
             if member.parent == mechanisms and member.suffix == ".mod" and member.name != NOT_A_MECHANISM:
                 _extract(wheel, member, temporary / MODFILES / member.name)
-        # The record is there from the first moment: a run that is killed here must not leave a folder of unknown origin.
+        # The record is written first, because a run that is killed here must not leave a folder of unknown origin.
         write_json(temporary / METADATA, _metadata(model_id) | {"allenrec": RECORD})
     return RECORD
 

@@ -12,7 +12,7 @@ from ..metadata import METADATA
 if TYPE_CHECKING:
     from allenrec.settings.models import Models
 
-#: The record of a folder that the user filled: it has none of ours
+#: The record of a folder that the user filled, which does not have one of ours
 FROM_USER = {"source": "local"}
 
 

@@ -20,7 +20,7 @@ Record = dict[str, str]
 
 @dataclass(frozen=True)
 class Source:
-    """A place that models come from.
+    """A source of models.
 
     Attributes
     ----------

@@ -57,10 +57,10 @@ class Adc:
 
 
 def design_adc(settings: "RecordingSignal", templates: NDArray[np.floating]) -> Adc:
-    """Choose range and gain of the converter of a recording.
+    """Choose range and gain of the ADC of a recording.
 
-    If a range is given but no gain, the largest template and three standard deviations of the noise just fit in, as in MEArec.
-    In a recording without units, four standard deviations of the noise fit in.
+    If a range is given but no gain, the gain is such that the largest template and three standard deviations of the noise just
+    fit in, as in MEArec. In a recording without units, four standard deviations of the noise fit in.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A folder of SpikeInterface with plain samples, all channels of a sample after those of the sample before."""
+"""A folder of SpikeInterface with plain samples, sample by sample, with all channels of a sample side by side."""
 
 import warnings
 
@@ -21,10 +21,10 @@ def write_binary(path: AnyPath, recording: RecordingWithGroundTruth, *, compress
     Raises
     ------
     ValueError
-        If another compression is asked for.
+        If another compression is requested.
     """
     if compression != "none":
-        raise ValueError(f"{path}: a binary folder is not compressed, but {compression!r} was asked for")
+        raise ValueError(f"{path}: a binary folder is not compressed, but {compression!r} was requested")
     with folder_built_beside(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The extractor is not serializable")
         as_recording(recording).save(format="binary", folder=temporary, overwrite=True, **PIECES)

@@ -1,4 +1,4 @@
-"""What the writers of formats read of a recording, whether it lies in a file or is computed as it is asked for."""
+"""The parts of a recording that the writers of formats read, from a file or computed as they are sliced."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol

@@ -219,7 +219,7 @@ def _write_spike_traces(file: NewFile, recording: GeneratedRecording) -> None:
 
 
 def _write_unit_traces(file: NewFile, recording: GeneratedRecording) -> None:
-    """Write the contribution of each unit to all channels. Chunks in which it is silent are left out; readers find zeros
+    """Write the contribution of each unit to all channels. Chunks without any of its spikes are left out; readers find zeros
     there."""
     for unit in tqdm(range(len(recording.units)), desc="traces of units", unit="unit"):
         name = f"{layout.UNIT_TRACES}/{unit}"

@@ -24,7 +24,7 @@ from .contract import RecordingWithGroundTruth, Samples
 DATE = datetime(2000, 1, 1, tzinfo=UTC)
 #: Chunks of traces that are read and written at once
 BUFFERED_CHUNKS = 64
-#: Meanings of the columns of `units`; README.md explains the features of waveforms
+#: Descriptions of the columns of `units`; README.md explains the features of waveforms
 MEANING = {
     "cell_type": "type of the cell",
     "bintype": "E, excitatory, or I, inhibitory",
@@ -34,15 +34,15 @@ MEANING = {
     "x": "µm, position of the soma, in the frame of the electrodes",
     "y": "µm, position of the soma, in the frame of the electrodes",
     "z": "µm, position of the soma, in the frame of the electrodes",
-    "amplitude": "µV below zero of the template at its loudest electrode, before the filter",
-    "peak_channel": "that electrode, from 0",
-    "process": "how intervals between spikes were drawn, or given",
-    "rate": "Hz, as it was asked for",
-    "rate_found": "Hz, of the spikes that are there",
-    "n_refractory_violations": "intervals shorter than the refractory period",
-    "n_bursts": "bursts that were drawn as such",
+    "amplitude": "µV, depth of the template below zero at the electrode where it is largest, before the filter",
+    "peak_channel": "number of that electrode, from 0",
+    "process": "process that drew the spikes; 'given' if they were imported",
+    "rate": "Hz, requested firing rate",
+    "rate_found": "Hz, firing rate in the recording",
+    "n_refractory_violations": "number of intervals shorter than the refractory period",
+    "n_bursts": "number of bursts that the process drew",
     "snr": "largest deflection of the template over the standard deviation of the noise, before the filter",
-    "snr_filtered": "the same after the filter",
+    "snr_filtered": "the same ratio after the filter",
 }
 
 
@@ -182,7 +182,7 @@ def _add_units(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
     # In volts, with the samples first
     means = 1e-6 * np.moveaxis(recording.filtered_templates, 1, 2).astype(float)
     if len(units):
-        meaning = "µV below zero of each spike alone, before the filter, at the unit's loudest electrode"
+        meaning = "µV, depth of each spike alone below zero, before the filter, at the unit's peak channel"
         content.add_unit_column(name="spike_amplitudes", description=meaning, index=True)
     for row, times, mean, amplitudes in zip(rows, recording.spike_times, means, recording.amplitudes, strict=True):
         arrays = {"spike_amplitudes": amplitudes, "waveform_mean": mean, "obs_intervals": [[0.0, recording.duration]]}

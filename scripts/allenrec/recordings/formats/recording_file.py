@@ -124,7 +124,7 @@ class Recording:
 
     @property
     def bursts(self) -> list[NDArray[np.int64]]:
-        """For each unit, the number of the burst that each spike was drawn in, (n_spikes,), or -1."""
+        """For each unit, the number of the burst that each spike belongs to, (n_spikes,); -1 for single spikes."""
         return [dataset[()] for dataset in self._of_trains(layout.BURSTS)]
 
     @property
@@ -153,7 +153,7 @@ class Recording:
         return [self.file[layout.of_train(unit, name)] for unit in range(len(self.units))]
 
     def close(self) -> None:
-        """Close the file. Samples, traces and the properties that are read when asked for become unreadable."""
+        """Close the file. After that, samples, traces and properties that are read on access cannot be read."""
         self.file.close()
 
     def __enter__(self) -> "Recording":
@@ -193,7 +193,7 @@ def read_recording(path: AnyPath) -> Recording:
     except (OSError, KeyError) as error:
         if file is not None:
             file.close()
-        raise DamagedFile(f"{path} is not a sound recording file ({error}); delete it and run again") from None
+        raise DamagedFile(f"{path} is not a valid recording file ({error}); delete it and run again") from None
 
 
 def _read(file: h5py.File) -> Recording:

@@ -14,7 +14,7 @@ from allenrec.common.errors import UserError
 from ..tick_grid import TickGrid
 from .processes import Train
 
-#: Most units that an error message lists
+#: Maximum number of units that an error message lists
 UNITS_LISTED = 10
 
 
@@ -55,15 +55,15 @@ def _read_csv(path: str | PathLike[str]) -> dict[str, NDArray[np.float64]]:
     missing = [column for column in ("unit", "time_s") if column not in table]
     if missing:
         raise UserError(f"{path}: has no column {missing[0]!r}; its columns are {', '.join(map(str, table)) or 'none'}")
-    silent = table["time_s"].str.strip() == ""
+    no_time = table["time_s"].str.strip() == ""
     times = pd.to_numeric(table["time_s"], errors="coerce")
-    wrong = np.flatnonzero(times.isna() & ~silent)
+    wrong = np.flatnonzero(times.isna() & ~no_time)
     if len(wrong):
         value = table["time_s"].iloc[wrong[0]]
         raise UserError(f"{path}: row {wrong[0] + 2}: time_s: {value!r} must be a number")
     units = table["unit"].str.strip()
     alone = units.map(units.value_counts()) == 1
-    wrong = np.flatnonzero((silent & ~alone) | (units == ""))
+    wrong = np.flatnonzero((no_time & ~alone) | (units == ""))
     if len(wrong):
         raise UserError(f"{path}: row {wrong[0] + 2}: {'unit' if units.iloc[wrong[0]] == '' else 'time_s'} is empty")
     rows = {str(unit): indices for unit, indices in units.groupby(units).indices.items()}
@@ -123,8 +123,7 @@ def import_trains(
         raise UserError(f"spiketrains.file_units: {unknown[0]!r} is not in {path}, which has {_listed(trains)}")
     if len(wanted) != n_units:
         raise UserError(
-            f"{path}: {len(wanted)} units are given, n_exc and n_inh ask for {n_units}; change these, or name "
-            f"units in file_units"
+            f"{path}: {len(wanted)} units, but n_exc + n_inh is {n_units}; change these, or name units in file_units"
         )
     return [_import_train(f"{path}: unit {unit}", trains[unit], duration, grid) for unit in wanted]
 

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-#: Number of mean intervals that a train starts before the recording, which so meets it in its steady state
+#: Number of mean intervals by which a train starts before the recording, so that it has reached its steady state
 WARM_UP = 20
 #: Number of steps per period in which a modulated rate changes
 STEPS_PER_PERIOD = 200
-#: Least share of the time that is left to chance; no unit fires faster than that allows, whatever modulates its rate
+#: Minimum share of the mean interval between events that is random. It limits the rate of a unit, also where the rate is
+#: modulated.
 LEAST_FREE = 0.1
 
 
@@ -40,7 +41,7 @@ class Process:
     burst_interval : float
         Mean interval in a burst, s.
     burst_shape : float
-        Shape of the gamma distribution of what intervals in a burst have beyond the refractory period.
+        Shape of the gamma distribution of intervals in a burst, after the refractory period is subtracted.
     """
 
     ref_per: float
@@ -57,17 +58,17 @@ class Process:
 
     @property
     def mean_dead(self) -> float:
-        """Mean time of an event that does not depend on the rate, s."""
+        """Mean part of the time between events that does not depend on the rate, s."""
         return self.ref_per + (self.mean_spikes - 1) * self.burst_interval
 
     def free(self, rate: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the mean random time between events, s, at which the unit has a rate, Hz (any shape)."""
+        """Return the mean random time between events, s, that gives the unit a rate, Hz (arrays of any shape)."""
         return np.maximum(self.mean_spikes / rate - self.mean_dead, LEAST_FREE * self.mean_dead / (1 - LEAST_FREE))
 
     def draw(
         self, rng: np.random.Generator, n_events: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-        """Draw the intervals that lead to the spikes of some events.
+        """Draw the spikes of some events, as the intervals before them.
 
         Returns
         -------
@@ -75,7 +76,7 @@ class Process:
             (n_spikes,) the two parts of each interval: the time, s, that does not depend on the rate, and the random part with
             the mean 1.
         bursts : numpy.ndarray
-            (n_spikes,) the number of the event that the spike belongs to if this is a burst, or else -1.
+            (n_spikes,) the number of the event that the spike belongs to if the event is a burst; -1 for single spikes.
         """
         free = rng.standard_gamma(self.shape, n_events) / self.shape
         dead = np.full(n_events, self.ref_per)
@@ -102,9 +103,9 @@ class Train:
     ticks : numpy.ndarray
         (n_spikes,) int64, spike times, increasing.
     bursts : numpy.ndarray
-        (n_spikes,) int32, the number of the burst that each spike belongs to, from 0, or -1.
+        (n_spikes,) int32, the number of the burst that each spike belongs to, from 0; -1 for single spikes.
     rate : float
-        The rate that was asked for, Hz.
+        The requested rate, Hz.
     process : str
         Name of the process.
     """
@@ -131,9 +132,9 @@ def draw_train(
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Draw the spikes of one unit.
 
-    The mean of the random part of the intervals is what the dead time leaves of the mean interval, so that the rate is kept.
-    If the rate changes, the random part runs by the clock of the hazard that gives the present rate (time rescaling: Brown
-    et al. 2002, Neural Comput 14:325), while dead times and bursts stay as they are.
+    The random part of an interval has the mean of the interval minus the dead time, so that the train has the requested rate.
+    If the rate changes over time, the random part is rescaled by the hazard that gives the rate at each moment (time rescaling:
+    Brown et al. 2002, Neural Comput 14:325); dead times and intervals in bursts do not change.
 
     Parameters
     ----------
@@ -162,12 +163,12 @@ def draw_train(
     while ticks[-1] < n_ticks:
         dead, random, events = process.draw(rng, n_events)
         if factor is None:
-            # Rounded up, so that no interval falls below the refractory period.
+            # Intervals are rounded up, so that none falls below the refractory period.
             more = ticks[-1] + np.cumsum(np.ceil((dead + random * free[0]) * ticks_per_second).astype(np.int64))
         else:
             start = ticks[-1] / ticks_per_second
-            # Intervals are one tick longer than needed, so that rounding may take one away.
-            times = _walk(dead + 1 / ticks_per_second, random, 1 / free, duration / len(free), start)
+            # Each interval is drawn one tick longer, because rounding may shorten it by one tick.
+            times = _interval_ends(dead + 1 / ticks_per_second, random, 1 / free, duration / len(free), start)
             more = np.floor(times * ticks_per_second).astype(np.int64)
         ticks = np.concatenate((ticks, more))
         bursts = np.concatenate((bursts, np.where(events < 0, -1, events + bursts.max() + 1)))
@@ -176,13 +177,13 @@ def draw_train(
 
 
 @numba.njit(cache=True)
-def _walk(
+def _interval_ends(
     dead: NDArray[np.float64], free: NDArray[np.float64], hazard: NDArray[np.float64], step: float, start: float
 ) -> NDArray[np.float64]:
     """Return the times at which intervals end.
 
-    Each interval is a dead time and then lasts until the hazard adds up to `free`. The hazard has one value for each `step`
-    from 0 on; its first value holds before that, and its last value afterwards.
+    Each interval is a dead time, and then lasts until the integral of the hazard reaches `free`. The hazard has one value for
+    each `step` (s) from time 0; before that it has its first value, and after its end the last one.
     """
     times = np.empty(len(dead))
     time, k, last = start, 0, len(hazard) - 1

@@ -1,4 +1,4 @@
-"""Synchrony: spikes of units that overlap in space are moved until as many coincide as were asked for.
+"""Synchrony: spikes of units that overlap in space are moved until the requested share of them coincides.
 
 No spike is added or taken away, so that every unit keeps its rate.
 """
@@ -18,9 +18,9 @@ from ..types import UnitKey
 from ..units.overlaps import coincident
 from .processes import Train
 
-#: Farthest that a spike is moved away from another one, in windows of synchrony
+#: Maximum distance by which a spike is moved away from another one, in windows of synchrony
 FARTHEST = 5
-#: Maximum number of rounds in which spikes of a pair are moved; each round moves all that are wanting
+#: Maximum number of rounds in which spikes of a pair are moved; each round moves as many as are still needed
 ROUNDS = 100
 
 Ticks = NDArray[np.int64]
@@ -49,8 +49,9 @@ def synchronise(
     """Give all pairs of units that overlap in space a rate of synchrony, as far as it can be reached.
 
     In a pair, spikes of the unit with the larger number move; if both have the same number, spikes of the inhibitory unit
-    move. So another unit changes none of the units before it. Towards a spike of the other unit, the nearest single spike
-    moves. Away from one, spikes of bursts move as well, by little and not out of their order.
+    move. So an additional unit does not change the units before it. To make spikes coincide, the nearest single spike is moved
+    to a spike of the other unit. To make them coincide less, spikes of bursts move as well, but only a little and without a
+    change of their order.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def synchronise(
 
 
 def _synchronise_pair(rng: np.random.Generator, train: Train, partner: Ticks, settled: Sequence[Ticks], rules: _Rules) -> Train:
-    """Move spikes of a train until as many of the partner's coincide as should, or no more can be moved.
+    """Move spikes of a train until the required number coincides with the partner's, or no more can be moved.
 
     The number of spikes that coincide with those of `settled` units stays the same.
     """

@@ -19,7 +19,7 @@ from .low_rank import UpsampledTemplate, stacked, waveforms_of
 if TYPE_CHECKING:
     from ..plan import Plan
 
-#: Number of samples of a block, whatever is written at once; with few channels it is a multiple of this
+#: Number of samples of a block, however many are written at once; with few channels it is a multiple of this
 BLOCK = 2**15
 #: Approximate number of values of a block with few channels
 BLOCK_VALUES = 2**22
@@ -31,7 +31,7 @@ Compute = Callable[["Plan", int, int, Rows], NDArray[np.float32]]
 def block_length(plan: Plan) -> int:
     """Return the number of samples of the blocks in which traces are computed.
 
-    With few channels blocks are longer, so that the margins of filters weigh little.
+    With few channels blocks are longer, so that the margins of filters take a small share of the time.
     """
     return BLOCK * max(1, BLOCK_VALUES // (BLOCK * plan.n_channels))
 
@@ -42,10 +42,10 @@ def n_blocks(plan: Plan) -> int:
 
 
 def blocks(plan: Plan, threads: int = 1, compute: Compute | None = None) -> Iterator[NDArray[np.float32]]:
-    """Yield the traces of a recording in blocks of fixed length and place, in order.
+    """Yield the traces of a recording in blocks of fixed length, in order.
 
-    A block is lost when the next one is asked for. All threads go on while a block is written, because the writer waits for
-    the system now and then.
+    A block is overwritten when the next one is taken. All threads keep computing while a block is written, because the writer
+    sometimes waits for the system.
 
     Parameters
     ----------
@@ -73,15 +73,15 @@ def blocks(plan: Plan, threads: int = 1, compute: Compute | None = None) -> Iter
 def piece(plan: Plan, start: int, stop: int, rows: Rows = new_rows) -> NDArray[np.float32]:
     """Return the recording from sample `start` to `stop`.
 
-    The filter sees enough of what comes before and after, also beyond the ends of the recording, where there is noise and
-    the rest of spikes. So there are no seams between pieces, and no transients at the ends.
+    The filter gets enough samples before and after the piece, also beyond the ends of the recording, where noise and parts of
+    spikes continue. So there are no seams between pieces, and no transients at the ends.
 
     Parameters
     ----------
     plan : Plan
     start, stop : int
     rows : callable
-        Return memory for the traces, as `allenrec.common.buffers.new_rows` does.
+        A function that returns memory for the traces, as `allenrec.common.buffers.new_rows` does.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def unit_traces(plan: Plan, start: int, stop: int, rows: Rows = new_rows, *, uni
 
 
 def spike_traces(plan: Plan, start: int, stop: int, rows: Rows = new_rows) -> NDArray[np.float32]:
-    """Return the contribution of each unit to its peak channel, (stop - start, n_units) µV, from its `unit_traces`."""
+    """Return the contribution of each unit to its peak channel, (stop - start, n_units) µV; see `unit_traces`."""
     first, last = _seen_by_filter(plan, start, stop)
     traces = rows(last - first, len(plan.ticks))
     for unit, channel in enumerate(plan.units["peak_channel"]):

@@ -30,7 +30,7 @@ BLOCK = 2**13
 
 @dataclass(frozen=True)
 class FarNeurons:
-    """Neurons of which only the noise is wanted.
+    """Neurons that contribute only noise.
 
     Attributes
     ----------
@@ -39,11 +39,11 @@ class FarNeurons:
     rates : numpy.ndarray
         (n,) spikes per sample.
     templates : UpsampledTemplates
-        Templates of one phase: one for each neuron, or one for each step of its path that a neuron comes to.
+        Templates of one phase: one for each neuron or, with drift, one for each step of its path that a neuron reaches.
     at_rest : numpy.ndarray
-        (n,) which template each neuron has without drift.
+        (n,) the template of each neuron without drift.
     moved : callable or None
-        Return the templates of spikes from their samples and neurons, (n_spikes,) each; None without drift.
+        A function that returns the templates of spikes from their samples and neurons, (n_spikes,) each; None without drift.
     """
 
     stream_key: StreamKey
@@ -152,7 +152,7 @@ def _drift_with(units: UnitDrift, inputs: NoiseInputs, rows: NDArray[np.int64]) 
 
 
 class _Steps:
-    """The steps of their paths that far neurons come to, numbered one neuron after the other.
+    """The steps of their paths that far neurons reach, numbered one neuron after the other.
 
     A neuron that would leave its path stays at its end.
     """
@@ -217,8 +217,8 @@ def select_far_neurons(
         mine = order[np.isin(celltypes[order], types)][:count]
         if len(mine) < count:
             raise UserError(
-                f"{count} {kind} far neurons were asked for, their library has {len(mine)} of cell_types.{kind} {types} "
-                f"between {least:g} and {most:g} µV; lower its min_amp, raise its n, or ask for fewer with far_neurons_n"
+                f"{count} {kind} far neurons were requested, but their library has {len(mine)} of cell_types.{kind} {types} "
+                f"between {least:g} and {most:g} µV; lower its min_amp, raise its n, or reduce far_neurons_n"
             )
         chosen.append(mine)
     return np.concatenate(chosen)

@@ -43,7 +43,7 @@ class Filter:
     def apply(self, traces: NDArray[Any]) -> NDArray[Any]:
         """Filter traces (n, n_channels) along time, in place, and return them. Beyond their ends the signal is taken as zero.
 
-        Sums have double precision; float32 traces are rounded once on either way.
+        Sums have double precision; float32 traces are rounded once in each direction.
         """
         _filter(traces, self.sections, False)
         if self.both_ways:
@@ -92,10 +92,10 @@ def _filter(traces: NDArray[Any], sections: NDArray[np.float64], backward: bool)
     n, n_channels = traces.shape
     states = np.zeros((len(sections), 2, n_channels))
     values, later = np.empty(n_channels), np.empty(n_channels)
-    silence = np.zeros(n_channels, dtype=traces.dtype)
+    zeros = np.zeros(n_channels, dtype=traces.dtype)
     for i in range(0, n, 2):
         row = traces[n - 1 - i if backward else i]
-        next_row = silence if i + 1 == n else traces[n - 2 - i if backward else i + 1]
+        next_row = zeros if i + 1 == n else traces[n - 2 - i if backward else i + 1]
         for c in range(n_channels):
             values[c], later[c] = row[c], next_row[c]
         for k in range(len(sections)):

@@ -28,7 +28,7 @@ class BurstDecay:
     exp_decay : float
         Exponent of the decay.
     n_burst_spikes : int
-        Most spikes of a burst.
+        Maximum number of spikes of a burst.
     max_burst_duration : float
         Longest time from the first to the last spike of a burst, ms.
     """
@@ -68,7 +68,7 @@ def bursting_units(stream_key: StreamKey, keys: Sequence[UnitKey], settings: Bur
 class ChannelGains:
     """Gains of the spikes of a unit at each channel, (n_spikes, n_channels) float32.
 
-    They are drawn when rows of them are asked for: those of an hour would fill gigabytes.
+    They are drawn when they are sliced, because the gains of an hour would fill gigabytes.
     """
 
     def __init__(self, stream_key: StreamKey, decay: NDArray[np.float32], n_channels: int, settings: SpikeGains) -> None:
@@ -94,7 +94,7 @@ class ChannelGains:
         return gains
 
 
-#: Gains of the spikes of a unit, (n_spikes, 1 or n_channels), of which slices can be taken
+#: Gains of the spikes of a unit, (n_spikes, 1 or n_channels), to be read by slices
 Gains = NDArray[np.float32] | ChannelGains
 
 

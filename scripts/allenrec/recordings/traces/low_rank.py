@@ -1,9 +1,9 @@
-"""Low-rank templates: few temporal components, each with a spatial component, at all phases between two samples.
+"""Low-rank templates: a few temporal components, each with a spatial component, at all phases between two samples.
 
-A template on hundreds of contacts is the sum of a dozen components, to the rounding of float32. So a spike is a product of
-two small matrices: all phases of all units stay in the cache of the processor, where as waveforms they would fill gigabytes
-and would be fetched from memory for every spike. The slow end of a spike needs fewer components than its trough; therefore
-time is cut into windows, each with components of its own.
+About a dozen components describe a template on hundreds of contacts to the rounding of float32. So a spike is a product of two
+small matrices, and the templates of all units at all phases stay in the cache of the processor. As waveforms they would fill
+gigabytes, and each spike would have to be fetched from memory. The slow end of a spike needs fewer components than its trough;
+therefore time is cut into windows, each with its own components.
 """
 
 from collections import deque
@@ -21,13 +21,13 @@ from allenrec.common.random_streams import generator
 
 from .filters import Filter
 
-#: Part of a template that its components may leave out, as a share of its largest singular value
+#: Largest error of the components of a template, as a share of its largest singular value
 LEFT_OUT = 1e-6
 #: Number of random directions in which components are searched for; a template rarely has more components
 DIRECTIONS = 32
-#: Number of windows of equal length, each with components of its own
+#: Number of windows of equal length, each with its own components
 WINDOWS = 6
-#: Number of components that are added to the traces at once; templates with fewer have components of zeros
+#: Number of components that are added to the traces at once; the rank of a window is filled up to a multiple of it with zeros
 COMPONENTS_AT_ONCE = 4
 
 
@@ -58,7 +58,7 @@ class UpsampledTemplate:
 
 
 class UpsampledTemplates(NamedTuple):
-    """Several `UpsampledTemplate` in one array each, for compiled functions.
+    """The attributes of several `UpsampledTemplate`, joined in arrays for compiled functions.
 
     `temporal` (n, n_phases, n_t, rank) float32 µV; `spatial` (n, n_windows, rank, n_channels) float32; `ranks` (n, n_windows);
     `silent` (n,); and the sample `peak` that they share.
@@ -88,7 +88,7 @@ class UpsampledTemplates(NamedTuple):
         return self.temporal[template, self.temporal.shape[1] // 2], self.spatial[template]
 
     def waveforms(self, threads: int = 1, bandpass: Filter | None = None) -> NDArray[np.float32]:
-        """Return the waveforms of all templates with the spike exactly at `peak`, as a filter leaves them if there is one.
+        """Return the waveforms of all templates with the spike exactly at `peak`, filtered if there is a `bandpass`.
 
         Returns
         -------
@@ -106,7 +106,7 @@ class UpsampledTemplates(NamedTuple):
 
 
 def no_templates(n_channels: int, n_phases: int) -> UpsampledTemplates:
-    """Return the templates of no unit."""
+    """Return `UpsampledTemplates` without any template."""
     return UpsampledTemplates(
         np.zeros((0, n_phases, 0, 0), dtype=np.float32),
         np.zeros((0, WINDOWS, 0, n_channels), dtype=np.float32),
@@ -137,9 +137,9 @@ def waveforms_of(temporal: NDArray[Any], spatial: NDArray[Any]) -> NDArray[Any]:
 
 
 def filtered_waveforms(temporal: NDArray[Any], spatial: NDArray[Any], bandpass: Filter) -> NDArray[Any]:
-    """Return the waveforms (n_t, n_channels) of a template as a filter leaves them, in the same window.
+    """Return the filtered waveforms (n_t, n_channels) of a template, without the ringing beyond its ends.
 
-    Only the few temporal components (n_t, rank) are filtered, those of each window alone.
+    Because a filter is linear, it is enough to filter the few temporal components (n_t, rank), separately for each window.
     """
     n_windows, rank, n_channels = spatial.shape
     apart = np.zeros((len(temporal), n_windows, rank), dtype=temporal.dtype)
@@ -153,7 +153,7 @@ def _edges(n_t: int, n_windows: int) -> list[int]:
 
 
 def stacked(templates: Sequence[UpsampledTemplate]) -> UpsampledTemplates:
-    """Return at least one `UpsampledTemplate` as `UpsampledTemplates`."""
+    """Join one or more `UpsampledTemplate` into `UpsampledTemplates`."""
     ranks = np.array([template.ranks for template in templates])
     (n_phases, n_t, _), (n_windows, _, n_channels) = templates[0].temporal.shape, templates[0].spatial.shape
     temporal = np.zeros((len(templates), n_phases, n_t, ranks.max()), dtype=np.float32)
@@ -169,12 +169,11 @@ Components = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def low_rank(template: NDArray[Any]) -> Components:
-    """Write a template as few temporal components, each with a spatial component.
+    """Write a template as a few temporal components, each with a spatial component.
 
-    The components are singular vectors; their product leaves out at most `LEFT_OUT` times the largest singular value, all
-    values together (root of the sum of squares). They are searched for in the space of the template's products with a few
-    random directions (Halko, Martinsson and Tropp 2011, SIAM Rev 53:217) and, if that leaves out more, in the space of all
-    channels.
+    The components are singular vectors. The error of their product (its Frobenius norm) is at most `LEFT_OUT` times the largest
+    singular value. They are searched for in the space of the template's products with a few random directions (Halko,
+    Martinsson and Tropp 2011, SIAM Rev 53:217) and, if the error is larger there, in the space of all channels.
 
     Parameters
     ----------
@@ -201,7 +200,7 @@ def low_rank(template: NDArray[Any]) -> Components:
 
 
 def _singular_vectors(template: NDArray[np.float64], basis: NDArray[np.float64]) -> Components | None:
-    """Return the components within the space of a basis (n_channels, n), or None if it leaves out too much."""
+    """Return the components within the space of a basis (n_channels, n), or None if their error is too large."""
     temporal = template.T @ basis
     powers, vectors = np.linalg.eigh(temporal.T @ temporal)
     bound = LEFT_OUT**2 * powers[-1]
@@ -220,9 +219,9 @@ def _directions(n_t: int) -> NDArray[np.float64]:
 def in_windows(
     temporal: NDArray[np.float64], spatial: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-    """Give each window components of its own: the singular vectors of that part of the template, of all phases.
+    """Compute the components of each window: the singular vectors of that part of the template, for all phases together.
 
-    The windows together leave out no more than `LEFT_OUT` allows.
+    The error of all windows together stays within `LEFT_OUT`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Noise, for any piece of a recording: a sample's noise depends on its place alone, not on the pieces that are asked for.
+"""The noise of a recording. It can be drawn for any piece: the noise of a sample depends only on the index of the sample.
 
 `NOISE_MODES` is the register of noise modes.
 """
@@ -21,7 +21,8 @@ from .filters import Filter, design_colour
 from .noise_parts import NoiseInputs, NoiseParts, NoiseSource
 from .white_noise import white_noise
 
-#: Share of the variance that belongs to each contact alone, so that contacts at the same place have a covariance as well
+#: Share of the variance that is independent at each contact. It keeps the covariance of contacts at the same place positive
+#: definite.
 OWN = 1e-9
 #: Rows and columns of the mixing matrix that the compiled product takes at once
 ROWS, COLUMNS = 4, 128
@@ -34,7 +35,7 @@ class NoiseMode:
     Attributes
     ----------
     design : callable
-        Return the `NoiseParts` for `NoiseInputs`.
+        A function that returns the `NoiseParts` for `NoiseInputs`.
     library_key : str or None
         The key of the configuration that names the library of its cells; None if it needs no library.
     """
@@ -62,20 +63,20 @@ NOISE_MODES = {
 
 @dataclass(frozen=True)
 class Noise:
-    """The noise of a recording: white numbers, mixed over channels and coloured if asked for, and another source.
+    """The noise of a recording: white noise, which may be mixed across channels or coloured, and perhaps a further source.
 
     Attributes
     ----------
     stream_key : tuple
-        Random stream of the white numbers.
+        Random stream of the white noise.
     scale : numpy.ndarray
-        (n_channels,) float32 µV, by which the white numbers are multiplied.
+        (n_channels,) float32 µV, the factor of the white noise on each channel.
     mixing : numpy.ndarray or None
-        Upper triangular matrix by which they are multiplied as well.
+        Upper triangular matrix by which the white noise is multiplied as well, to correlate channels.
     colour : Filter or None
-        Causal filter of the white numbers.
+        Causal filter that colours the white noise.
     source : NoiseSource or None
-        What is added to them.
+        A further source that is added to the white noise, such as far neurons.
     raw, filtered : numpy.ndarray
         (n_channels,) µV, standard deviation before and after the filter of the recording.
     """
@@ -91,13 +92,14 @@ class Noise:
     def draw(self, start: int, stop: int, rows: Rows = new_rows) -> NDArray[np.float32]:
         """Return the noise of the samples from `start` to `stop`.
 
-        Coloured noise is the same for another piece up to `filters.RESIDUE`, all other noise to the bit.
+        A sample has the same noise in whatever piece it is drawn: to the last bit or, if the noise is coloured, within
+        `filters.RESIDUE`.
 
         Parameters
         ----------
         start, stop : int
         rows : callable
-            Return memory for the noise, as `allenrec.common.buffers.new_rows` does.
+            A function that returns memory for the noise, as `allenrec.common.buffers.new_rows` does.
 
         Returns
         -------
@@ -116,7 +118,7 @@ class Noise:
 
 
 def design_noise(inputs: NoiseInputs, bandpass: Filter | None) -> Noise | None:
-    """Return the noise that the user asks for, or None if there is none.
+    """Return the noise that the settings describe, or None if `noise_level` is 0.
 
     Parameters
     ----------
@@ -127,7 +129,7 @@ def design_noise(inputs: NoiseInputs, bandpass: Filter | None) -> Noise | None:
     Raises
     ------
     UserError
-        If the noise mode cannot have what it needs, such as far neurons of the right size.
+        If the noise mode lacks something that it needs, such as far neurons of the right size.
     """
     signal = inputs.settings.recordings
     if not signal.noise_level:
@@ -139,12 +141,12 @@ def design_noise(inputs: NoiseInputs, bandpass: Filter | None) -> Noise | None:
 def noise_at_level(
     stream_key: StreamKey, signal: NoiseSettings, fs: float, n_channels: int, bandpass: Filter | None, parts: NoiseParts
 ) -> Noise:
-    """Return the parts of a noise mode together, coloured if asked for and scaled to the level that the user asks for.
+    """Combine the parts of a noise mode, coloured if `noise_color` is set, and scaled to `noise_level`.
 
     Parameters
     ----------
     stream_key : tuple
-        Random stream of the white numbers.
+        Random stream of the white noise.
     signal : allenrec.settings.recordings.Noise
     fs : float
         Sampling rate, Hz.
@@ -176,8 +178,8 @@ def exponential_covariance(positions: NDArray[np.float64], half_distance: float)
     """Return the covariance of noise of unit variance at some positions: 1/2 at `half_distance`, 1/4 at twice that.
 
     The exponential kernel (Matérn of order 1/2; Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, 4.2.1) is
-    positive definite for any set of positions. MEArec's kernel, half_distance / (2 distance), is not where contacts lie close
-    together.
+    positive definite for any set of positions. MEArec's kernel, half_distance / (2 distance), is not positive definite if
+    contacts lie close together.
 
     Parameters
     ----------
@@ -195,7 +197,7 @@ def exponential_covariance(positions: NDArray[np.float64], half_distance: float)
 
 
 def mixing_matrix(covariance: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return the upper triangular float32 matrix M with M.T @ M = covariance, so that white rows times M have it."""
+    """Return the upper triangular float32 matrix M with M.T @ M = covariance, which white noise times M has."""
     own = OWN * np.eye(len(covariance))
     return np.linalg.cholesky((1 - OWN) * covariance + own).T.astype(np.float32)
 
@@ -203,7 +205,8 @@ def mixing_matrix(covariance: NDArray[np.float64]) -> NDArray[np.float32]:
 def _mix(noise: NDArray[np.float32], mixing: NDArray[np.float32]) -> None:
     """Multiply rows of noise by an upper triangular matrix, in place.
 
-    BLAS gives other bits with other numbers of threads; this product does not, and is as fast on one core.
+    The last bits of a BLAS product depend on the number of threads. Those of this product do not, and it is as fast on one
+    core.
     """
     n = len(mixing)
     padded = np.zeros((-(-n // ROWS) * ROWS, -(-n // COLUMNS) * COLUMNS), dtype=np.float32)

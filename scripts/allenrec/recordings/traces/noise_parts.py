@@ -1,4 +1,4 @@
-"""The parts of which the noise of a recording is made, and what a noise mode designs them from."""
+"""The parts of which the noise of a recording is made, and the inputs from which a noise mode designs them."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,10 +16,10 @@ from .unit_drift import UnitDrift
 
 
 class NoiseSource(Protocol):
-    """A source of noise beside white numbers, such as far neurons."""
+    """A source of noise beside white noise, such as far neurons."""
 
     def deviation(self, bandpass: Filter | None = None) -> NDArray[np.float64]:
-        """Return the standard deviation (n_channels,) µV, of what a filter leaves if there is one."""
+        """Return the standard deviation (n_channels,) µV, after a filter if there is one."""
 
     def scaled(self, factor: NDArray[np.float64]) -> "NoiseSource":
         """Return the same source multiplied by a factor per channel, (n_channels,)."""
@@ -30,16 +30,16 @@ class NoiseSource(Protocol):
 
 @dataclass(frozen=True)
 class NoiseParts:
-    """The parts of the noise at any level; `noise.noise_at_level` brings them to that of the user.
+    """The parts of the noise before they are scaled; `noise.noise_at_level` scales them to `noise_level`.
 
     Attributes
     ----------
     covariance : numpy.ndarray or None
-        (n_channels, n_channels), covariance of the white numbers, whose variance is 1; None: they are independent.
+        (n_channels, n_channels), covariance of the white noise, with variance 1; None if channels are independent.
     source : NoiseSource or None
-        What is added to the white numbers.
+        A further source that is added to the white noise.
     floor : float
-        Standard deviation of the white numbers over that of the source, if there is one.
+        Standard deviation of the white noise, divided by that of the source, if there is one.
     """
 
     covariance: NDArray[np.float64] | None = None
@@ -62,7 +62,7 @@ class NoiseInputs:
         Library that supplies cells for noise modes that need one.
     grid : TickGrid
     unit_drift : UnitDrift or None
-        Drift of the units, with which cells move.
+        Drift of the units, which moves the cells of the noise as well.
     threads : int
         Number of threads; the result does not depend on it.
     """

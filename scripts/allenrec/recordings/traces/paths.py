@@ -17,7 +17,7 @@ class Paths:
     Attributes
     ----------
     along : numpy.ndarray
-        (n_units, n_steps) µm, distance of each step of a template from its place without drift, increasing.
+        (n_units, n_steps) µm, distance of each step of a template from its position without drift, increasing.
     order : numpy.ndarray
         (n_units, n_steps) the step of the library that it is.
     """

@@ -37,7 +37,7 @@ class UnitDrift:
     displacements : list of numpy.ndarray
         (n_spikes,) float32 µm; one array per unit, the displacement at each of its spikes.
     at_step : callable
-        Return the upsampled template of a unit at a step of the library.
+        A function that returns the upsampled template of a unit at a step of the library.
     """
 
     drift: Drift

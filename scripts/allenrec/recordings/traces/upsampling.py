@@ -15,7 +15,7 @@ from ..tick_grid import TickGrid, split_shift
 from ..types import TemplateLibrary
 from .low_rank import UpsampledTemplate, UpsampledTemplates, in_windows, low_rank, no_templates, stacked
 
-#: Largest share of a template that the samples before it, in which the interpolation rings, may hold to be set to zero
+#: Samples before a template, in which the interpolation rings, are set to zero if they hold at most this share of the template
 SILENCE = 1e-5
 #: Number of templates that are interpolated at once; the matrices of all phases are larger than the cache
 TEMPLATES_AT_ONCE = 8
@@ -93,7 +93,7 @@ def interpolation_matrix(n: int, peak: int, ratio: float, shift: float, peak_out
         amplitudes[frequencies > ratio * n / 2] = 0.0
     at = peak + (np.arange(n_out) - peak_out - shift) / ratio
     basis = amplitudes * np.exp(2j * np.pi / n * at[:, np.newaxis] * frequencies)
-    # A waveform that is so described repeats with its period; outside of it there is silence.
+    # A trigonometric sum repeats with its period; outside of one period the waveform is zero.
     basis[(at < 0) | (at > n - 1)] = 0.0
     return (basis @ np.fft.rfft(np.eye(n), axis=0)).real
 
@@ -142,7 +142,7 @@ def read_and_upsample(
     Returns
     -------
     templates : numpy.ndarray
-        (n, n_channels, n_t) float32 µV, as they are in the library.
+        (n, n_channels, n_t) float32 µV, the templates of the library.
     upsampled : UpsampledTemplates
     """
     templates = np.empty((len(rows), *library.templates.shape[-2:]), dtype=np.float32)

@@ -1,9 +1,10 @@
-"""White noise: normal numbers; each sample depends on its place alone.
+"""White noise: normal random numbers. The noise of a sample depends only on the index of the sample.
 
 NumPy's normal numbers take 7.5 ns each, half of the time of a recording. The formula of Box and Muller (1958, Ann Math Stat
 29:610) needs no decisions, so that it compiles to vector instructions. Its random bits would take as long again from NumPy,
-which draws them one by one; here each channel has its own stream of the same generator. Together they take 1.1 ns. Functions
-are computed as polynomials, and no two operations are fused into one, so that every processor gives the same bits.
+which draws them one by one; here each channel has its own stream of the same generator. Random bits and formula together take
+1.1 ns per number. Functions are computed as polynomials, and no two operations are fused into one, so that every processor
+gives the same bits.
 """
 
 import numba
@@ -45,7 +46,7 @@ def white_noise(
     block : int
         Number of samples that are drawn together, even; another number gives other noise.
     rows : callable
-        Return memory for the noise, as `allenrec.common.buffers.new_rows` does.
+        A function that returns memory for the noise, as `allenrec.common.buffers.new_rows` does.
 
     Returns
     -------
@@ -80,7 +81,7 @@ def _draw(
     sqrt(2).
     """
     n, n_channels = first.shape
-    # The compiler knows of copies that nothing else shares their memory
+    # The compiler knows that no other array shares the memory of these copies
     a, b, c = states[0].copy(), states[1].copy(), states[2].copy()
     for i in range(n):
         counter = np.uint64(i + 1)

@@ -44,20 +44,21 @@ def unit_keys(groups: Sequence[UnitGroup]) -> list[UnitKey]:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The templates of a library, as far as selection needs them.
+    """The properties of a library's templates that the selection needs.
 
     Attributes
     ----------
     paths : numpy.ndarray
         (N, n_steps, 3) µm, positions of the somata; there is one step if the cells do not drift.
     positions : numpy.ndarray
-        (N, 3) µm, the same at the centre of the path.
+        (N, 3) µm, positions of the somata at the centre of their paths.
     amplitudes : numpy.ndarray
         (N,) µV.
     celltypes : numpy.ndarray
         (N,) text.
     templates : callable
-        Return the templates of given rows, (n, n_channels, n_t) µV. Only limits of similarity and overlaps need it.
+        A function that returns the templates of some rows, (n, n_channels, n_t) µV. Only the limits on similarity and overlaps
+        need it.
     """
 
     paths: NDArray[np.float64]
@@ -70,7 +71,7 @@ class Candidates:
         return len(self.positions)
 
 
-#: The name of a limit, and which templates keep it
+#: The name of a limit, and (N,) which templates satisfy it
 Criterion = tuple[str, NDArray[np.bool_]]
 
 
@@ -99,12 +100,12 @@ def select_templates(
     limits: UnitSelection,
     drift: DriftingUnits,
 ) -> NDArray[np.int64]:
-    """Choose templates at random that keep all limits.
+    """Choose random templates that satisfy all limits.
 
-    Templates are taken in a random order. A template is kept if it is far enough from all kept before it, and not too similar
-    to any of them. The first templates of each type become units, so that asking for one more unit changes none of the
-    others. Only if this yields too few units, templates are taken as well that are too near to one that was not needed. With
-    `n_overlap_pairs`, units are chosen one after the other: see `_with_overlaps`.
+    Templates are tried in a random order. A template is kept if it is far enough from all templates kept before it, and not too
+    similar to any of them. The first kept templates of each group become units, so that one unit more changes none of the
+    others. If a group has too few, templates are tried again that were refused only because of a kept template that did not
+    become a unit. With `n_overlap_pairs`, units are chosen one after the other: see `_with_overlaps`.
 
     Parameters
     ----------
@@ -124,7 +125,7 @@ def select_templates(
     Raises
     ------
     UserError
-        If a group cannot be filled; the message says how many units can be placed, and which limit binds.
+        If a group cannot be filled; the message says how many units can be selected, and which setting limits it.
     """
     candidates = replace(candidates, paths=_aligned(candidates.paths, drift.preferred_dir))
     order = rng.permutation(len(candidates))
@@ -140,8 +141,8 @@ def select_templates(
         if len(units) < group.number:
             stages = [(f"cell_types.{group.kind} {group.cell_types}", mine), *criteria]
             raise UserError(
-                f"{group.number} {group.kind} units were asked for, {len(units)} can be placed; "
-                + _what_binds(stages, group.number, len(candidates), limits)
+                f"{group.number} {group.kind} units were requested, but only {len(units)} can be selected; "
+                + _explain_shortage(stages, group.number, len(candidates), limits)
             )
     return np.array([row for units in chosen for row in units], dtype=np.int64)
 
@@ -181,14 +182,14 @@ def named_templates(rows: Sequence[int], celltypes: NDArray[np.object_], groups:
     for of_group, (kind, types, count) in zip(of_groups, groups, strict=True):
         if len(of_group) != count:
             raise UserError(
-                f"templates.template_ids: {len(of_group)} are {kind} {types}, but {count} such units were asked for; "
+                f"templates.template_ids: {len(of_group)} are {kind} {types}, but {count} such units were requested; "
                 f"n_exc and n_inh must be the numbers of templates"
             )
     return np.array(known, dtype=np.int64)
 
 
 def _criteria(candidates: Candidates, limits: UnitSelection, drift: DriftingUnits) -> list[Criterion]:
-    """Return the limits that each template keeps or breaks by itself."""
+    """Return the limits on single templates, each with the templates that satisfy it."""
     within = (candidates.amplitudes > limits.min_amp) & (candidates.amplitudes < limits.max_amp)
     inside = np.ones(len(candidates), dtype=bool)
     for lim, axis in zip((limits.xlim, limits.ylim, limits.zlim), candidates.positions.T, strict=True):
@@ -206,7 +207,7 @@ def _criteria(candidates: Candidates, limits: UnitSelection, drift: DriftingUnit
 
 
 def _aligned(paths: NDArray[np.float64], direction: Sequence[float]) -> NDArray[np.float64]:
-    """Return paths whose steps follow a direction, as units will: paths that go against it are reversed."""
+    """Return paths whose steps run along a direction, as those of units will: paths that run against it are reversed."""
     against = (paths[:, -1] - paths[:, 0]) @ np.asarray(direction, dtype=float) < 0
     return np.where(against[:, np.newaxis, np.newaxis], paths[:, ::-1], paths)
 
@@ -219,8 +220,8 @@ def _angles(paths: NDArray[np.float64], direction: Sequence[float]) -> NDArray[n
     return np.rad2deg(np.arccos(np.clip(cosines, -1, 1)))
 
 
-def _what_binds(stages: Sequence[Criterion], count: int, n_templates: int, limits: UnitSelection) -> str:
-    """Return which limit leaves too few templates, and how many templates each limit leaves."""
+def _explain_shortage(stages: Sequence[Criterion], count: int, n_templates: int, limits: UnitSelection) -> str:
+    """Return which limit leaves too few templates, and how many templates are left after each limit."""
     kept, left = np.ones(n_templates, dtype=bool), []
     for limit, keeps in stages:
         kept = kept & keeps
@@ -230,8 +231,9 @@ def _what_binds(stages: Sequence[Criterion], count: int, n_templates: int, limit
         between.append(f"templates.max_similarity, {limits.max_similarity:g}")
     if limits.n_overlap_pairs is not None:
         between.append(f"templates.n_overlap_pairs, {limits.n_overlap_pairs}")
-    binds = next((limit for limit, n in left if n < count), " or ".join(between))
-    return f"what binds is {binds} (of {n_templates} templates, {', '.join(f'{n} keep {limit}' for limit, n in left)})"
+    limiting = next((limit for limit, n in left if n < count), " or ".join(between))
+    counts = ", ".join(f"{n} after {limit}" for limit, n in left)
+    return f"the limiting setting is {limiting} (of {n_templates} templates, {counts} are left)"
 
 
 def _independent(
@@ -241,7 +243,7 @@ def _independent(
     counts: Sequence[int],
     limits: UnitSelection,
 ) -> list[list[int]]:
-    """Return rows for each group, from the rows that are allowed, which come in a random order."""
+    """Return rows for each group, without regard to overlaps; `order` holds the allowed rows in a random order."""
     kept = _apart(order, candidates, limits, [], of_type, counts)
     chosen = [[row for row in kept if mine[row]][:count] for mine, count in zip(of_type, counts, strict=True)]
     for group, (mine, count) in enumerate(zip(of_type, counts, strict=True)):
@@ -260,9 +262,9 @@ def _apart(
     of_type: Sequence[NDArray[np.bool_]],
     counts: Sequence[int],
 ) -> list[int]:
-    """Return rows, in their order, that are far enough from and unlike all `taken` and each other.
+    """Return rows of `order` that are far enough from, and not too similar to, all `taken` rows and each other.
 
-    The search ends when there are as many of each type as are needed.
+    The search ends when every group has enough rows.
     """
     neighbours, kept, missing = _Neighbours(candidates, limits), [], list(counts)
     for row in taken:
@@ -278,7 +280,7 @@ def _apart(
 
 
 class _Neighbours:
-    """The templates that were taken; it tells whether another template may stand beside them."""
+    """The templates that have been taken; `allow` tells whether another template can be added to them."""
 
     def __init__(self, candidates: Candidates, limits: UnitSelection) -> None:
         self.candidates, self.limits = candidates, limits
@@ -298,14 +300,14 @@ class _Neighbours:
         return not self.templates or self._is_unlike(self.candidates.templates([row])[0])
 
     def _is_unlike(self, template: NDArray[np.float32]) -> bool:
-        """Return whether no template is too similar; templates are compared only if their bounds leave it open."""
+        """Return whether no taken template is too similar. Only templates whose upper bound exceeds the limit are compared."""
         most = self.limits.max_similarity
         near = np.flatnonzero(similarity_bounds(np.linalg.norm(template, axis=1), np.array(self.norms)) > most)
         return not len(near) or largest_similarity(template, np.stack([self.templates[k] for k in near])) <= most
 
 
 def _far(paths: NDArray[np.float64], path: NDArray[np.float64], min_dist: float) -> NDArray[np.bool_]:
-    """Return which of the paths (n, n_steps, 3) keep the distance from one path (n_steps, 3) at every step."""
+    """Return which of the paths (n, n_steps, 3) are at least `min_dist` away from one path (n_steps, 3) at every step."""
     return np.linalg.norm(paths - path, axis=2).min(axis=1) >= min_dist
 
 
@@ -319,9 +321,9 @@ def _with_overlaps(
 ) -> list[list[int]]:
     """Return rows for each group, of which `n_overlap_pairs` pairs overlap in space.
 
-    Units are taken one after the other from a random order. While pairs are missing, the next unit is one that brings some
-    pairs and not too many; if there is none, it is one that could be the first of a pair. Afterwards, only units are taken
-    that bring no pair. If an order ends short, other orders are tried.
+    Units are taken one after the other from a random order. While pairs are missing, the next unit is one that adds pairs, but
+    not more than are missing; if there is none, it is one that could be the first of a pair. Afterwards, only units that add no
+    pair are taken. If an order yields too few units or pairs, other orders are tried.
     """
     batches = [rows[k : k + TEMPLATES_AT_ONCE] for k in range(0, len(rows), TEMPLATES_AT_ONCE)]
     troughs = [-candidates.templates(batch).min(axis=2) for batch in batches]
@@ -342,9 +344,9 @@ def _with_overlaps(
             best = chosen
     if most_pairs >= 0:
         raise UserError(
-            f"templates.n_overlap_pairs: {limits.n_overlap_pairs} pairs were asked for, {most_pairs} were found among "
-            f"{sum(counts)} units; ask for "
-            f"fewer, or lower overlap_threshold, {limits.overlap_threshold:g}, or min_dist, {limits.min_dist:g} µm"
+            f"templates.n_overlap_pairs: {limits.n_overlap_pairs} pairs were requested, but only {most_pairs} were "
+            f"found among {sum(counts)} units; request fewer, or lower overlap_threshold, {limits.overlap_threshold:g}, or "
+            f"min_dist, {limits.min_dist:g} µm"
         )
     return best
 
@@ -358,19 +360,19 @@ def _grow(
     candidates: Candidates,
     limits: UnitSelection,
 ) -> tuple[list[int], int]:
-    """Take units from an order; return their indices in `rows`, and how many pairs of them overlap."""
+    """Take units one by one in an order; return their indices in `rows`, and how many pairs of them overlap."""
     neighbours, is_open, missing = _Neighbours(candidates, limits), np.ones(len(rows), dtype=bool), np.array(counts)
-    brings, pairs = np.zeros(len(rows), dtype=int), 0
+    added_pairs, pairs = np.zeros(len(rows), dtype=int), 0
     taken: list[int] = []
     while missing.sum():
         is_open &= kinds[missing > 0].any(axis=0)
         room = (limits.n_overlap_pairs or 0) - pairs
-        adders = is_open & (brings > 0) & (brings <= room)
-        seeds = is_open & (brings == 0)
-        if room and not adders.any():
-            hopeful = seeds & (overlaps[:, is_open].sum(axis=1) > 0)
-            seeds = hopeful if hopeful.any() else seeds
-        usable = order[(adders if adders.any() else seeds)[order]]
+        with_pairs = is_open & (added_pairs > 0) & (added_pairs <= room)
+        without_pairs = is_open & (added_pairs == 0)
+        if room and not with_pairs.any():
+            with_partner = without_pairs & (overlaps[:, is_open].sum(axis=1) > 0)
+            without_pairs = with_partner if with_partner.any() else without_pairs
+        usable = order[(with_pairs if with_pairs.any() else without_pairs)[order]]
         if not len(usable):
             break
         k = int(usable[0])
@@ -379,8 +381,8 @@ def _grow(
             continue
         neighbours.add(int(rows[k]))
         is_open &= _far(candidates.paths[rows], candidates.paths[rows[k]], limits.min_dist)
-        pairs += int(brings[k])
-        brings += overlaps[k]
+        pairs += int(added_pairs[k])
+        added_pairs += overlaps[k]
         missing -= kinds[:, k]
         taken.append(k)
     return taken, pairs

@@ -1,4 +1,4 @@
-"""The table of the units of a recording: what was asked of each, and what it is."""
+"""The table of the units of a recording: their requested and their actual properties."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def unit_table(
     Returns
     -------
     pandas.DataFrame
-        One row per unit: its cell type, its place (µm), the amplitude of its template (µV), its spike train, the features of
+        One row per unit: its cell type, its position (µm), the amplitude of its template (µV), its spike train, the features of
         its template's waveform, and the metadata of its model.
     """
     locations = library.positions[template_ids]
@@ -70,7 +70,7 @@ def unit_table(
 
 
 def _train_table(trains: Sequence[Train], settings: SpikeTrains, grid: TickGrid) -> pd.DataFrame:
-    """Return what was asked of each train and what it is, one row per unit."""
+    """Return the requested and the actual properties of each spike train, one row per unit."""
     dead = settings.ref_per / 1000 * grid.ticks_per_second
     n_spikes = np.array([len(train.ticks) for train in trains], dtype=np.int64)
     return pd.DataFrame(

@@ -35,7 +35,7 @@ __all__ = [
     "UnitSelection",
 ]
 
-#: Points a sample that templates need where they are stretched
+#: Minimum number of grid points per sample (`upsample`) for templates of which spikes are widened
 LEAST_UPSAMPLE = 8
 
 

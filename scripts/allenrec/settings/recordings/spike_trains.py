@@ -128,7 +128,7 @@ class SpikeTrains(ImportedTrains, RateOverTime, IntervalProcess, UnitRates):
 
     def _check_rates(self) -> None:
         complete = not isinstance(self.rates, list) or len(self.rates) == self.n_units
-        self.require(complete, "rates", f"must have a value for each of the {self.n_units} units that n_exc and n_inh ask for")
+        self.require(complete, "rates", f"must have a value for each of the {self.n_units} units, n_exc + n_inh")
         slowest = min((mean for mean, _ in self._listed_rates()), default=self.min_rate)
         self.require(slowest >= self.min_rate, "rates", f"must be min_rate, {self.min_rate:g} Hz, or more")
 

@@ -87,7 +87,7 @@ def test_units_that_do_not_fit_are_named(tmp_path):
     write_npz(tmp_path / "t.npz")
     with pytest.raises(UserError, match=r"file_units: '8' is not in .*t\.npz, which has 7, 10, 12"):
         import_trains(tmp_path / "t.npz", ["8"], 1, 10.0, GRID)
-    with pytest.raises(UserError, match=r"3 units are given, n_exc and n_inh ask for 4; .* file_units"):
+    with pytest.raises(UserError, match=r"3 units, but n_exc \+ n_inh is 4; .* file_units"):
         import_trains(tmp_path / "t.npz", None, 4, 10.0, GRID)
 
 

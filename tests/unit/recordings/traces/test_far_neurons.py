@@ -63,6 +63,6 @@ def test_far_neurons_are_chosen_by_type_and_amplitude():
     rows = select_far_neurons(np.random.default_rng(0), amplitudes, types, groups, limits)
     assert list(types[rows]) == ["spiny"] * 4 + ["aspiny"] * 2
     assert amplitudes[rows].min() > 3 and amplitudes[rows].max() < 13 and len(set(rows)) == 6
-    with pytest.raises(UserError, match=r"9 excitatory far neurons were asked for, their library has 5 of .* 3 and 13 µV"):
+    with pytest.raises(UserError, match=r"9 excitatory far neurons were requested, but their library has 5 of .* 3 and 13 µV"):
         groups = [UnitGroup("excitatory", ["spiny"], 9)]
         select_far_neurons(np.random.default_rng(0), amplitudes, types, groups, limits)

@@ -103,7 +103,7 @@ def test_paths_lie_along_the_direction_that_was_asked_for():
     angles = np.rad2deg(np.arctan2(np.hypot(way[rows, 0], way[rows, 1]), np.abs(way[rows, 2])))
     assert len(rows) == 7 and angles.max() <= 20 and len(set(way[rows, 2] > 0)) == 2
     assert np.array_equal(select(4, 3, angle_tol=20.0), select(4, 3))  # what does not drift has no direction
-    with pytest.raises(UserError, match=r"what binds is recordings.preferred_dir and angle_tol, 0.1 deg"):
+    with pytest.raises(UserError, match=r"the limiting setting is recordings.preferred_dir and angle_tol, 0.1 deg"):
         select(4, 3, paths=paths, angle_tol=0.1)
 
 
@@ -117,17 +117,17 @@ IMPOSSIBLE = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "binds"), IMPOSSIBLE, ids=[binds for _, binds in IMPOSSIBLE])
-def test_impossible_requests_say_how_many_fit_and_what_binds(changes, binds):
+@pytest.mark.parametrize(("changes", "limiting"), IMPOSSIBLE, ids=[limiting for _, limiting in IMPOSSIBLE])
+def test_impossible_requests_say_how_many_fit_and_what_limits_them(changes, limiting):
     with pytest.raises(UserError) as caught:
         select(12, 0, **changes)
     message = str(caught.value)
-    assert "\n" not in message and "12 excitatory units were asked for" in message
-    assert f"what binds is {binds}" in message
-    placed = int(message.split("asked for, ")[1].split()[0])
-    assert 0 <= placed < 12
-    if placed and "n_overlap_pairs" not in changes:
-        assert len(select(placed, 0, **changes)) == placed  # so many can indeed be placed
+    assert "\n" not in message and "12 excitatory units were requested" in message
+    assert f"the limiting setting is {limiting}" in message
+    found = int(message.split("but only ")[1].split()[0])
+    assert 0 <= found < 12
+    if found and "n_overlap_pairs" not in changes:
+        assert len(select(found, 0, **changes)) == found  # so many can indeed be selected
 
 
 @pytest.mark.parametrize("n_overlap_pairs", [None, 0])
@@ -157,7 +157,7 @@ def test_so_many_pairs_overlap_as_were_asked_for(n):
 
 
 def test_too_many_pairs_are_refused_with_what_was_found():
-    with pytest.raises(UserError, match=r"46 pairs were asked for, \d+ were found among 10 units"):
+    with pytest.raises(UserError, match=r"46 pairs were requested, but only \d+ were found among 10 units"):
         select(6, 4, n_overlap_pairs=46, overlap_threshold=0.5, min_dist=1.0)
 
 
@@ -195,7 +195,7 @@ def test_named_templates_are_matched_to_types():
     [
         ([3, 0, 4], r"4 is not in the library, whose last template is 3"),
         ([3, 0, 2], r"2 is 'sparsely spiny', which is not excitatory \['spiny'\] or inhibitory \['aspiny'\]"),
-        ([3, 0], r"1 are excitatory \['spiny'\], but 2 such units were asked for"),
+        ([3, 0], r"1 are excitatory \['spiny'\], but 2 such units were requested"),
     ],
 )
 def test_named_templates_that_do_not_fit_are_named(rows, message):
