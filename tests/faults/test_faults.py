@@ -20,6 +20,8 @@ from faults.disks import filled, read_only, small_disk
 from support import ROOT
 from workflow.snake import assert_equal_datasets, clean_environment, jobs_of_dry_run, snakemake
 
+from allenrec.settings.recordings.formats import EXPORTED_FORMATS, FORMATS
+
 MODELS = ("473863510", "473863035", "472912177")
 LIBRARY = "results/libraries/neuronexus"
 
@@ -107,10 +109,8 @@ WRITING = {
     "view_recording": ("results/figures/recordings/demo/viewer.html", 8192),
     "write_report": ("results/report.html", 8192),
     "list_probes": ("results/probes.csv", 0),
-    "export_binary": ("results/recordings/demo/binary", 8192),
-    "export_zarr": ("results/recordings/demo/recording.zarr", 8192),
-    "export_nwb": ("results/recordings/demo/recording.nwb", 8192),
 }
+WRITING |= {f"export_{entry.name}": (f"results/recordings/demo/{entry.path}", 8192) for entry in EXPORTED_FORMATS}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_full_disk_is_named_and_leaves_nothing_half_written(rule, damaged, finis
     target, free = WRITING[rule]
     disk, made = damaged / target.split("/")[0], damaged / target
     if rule.startswith("export_"):
-        change_config(damaged, lambda config: config["recordings"]["demo"].update(format=["mearec", "binary", "zarr", "nwb"]))
+        change_config(damaged, lambda config: config["recordings"]["demo"].update(format=list(FORMATS)))
     with small_disk(disk):
         remove_products(damaged, rule, target)
         with filled(disk, free):

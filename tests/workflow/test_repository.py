@@ -13,6 +13,7 @@ from support import ROOT
 
 from allenrec.common.code_digest import code_files
 from allenrec.figures.drawings import DRAWINGS
+from allenrec.settings.recordings.formats import EXPORTED_FORMATS
 
 sys.path.insert(0, str(ROOT / "docs"))
 import configuration
@@ -90,9 +91,12 @@ def test_the_digest_of_a_rule_is_that_of_its_script(path):
 def rules_with_resources():
     """Each rule that has a benchmark, with the megabytes and minutes that it asks for; they are inherited by `use rule`.
 
-    The rules that draw figures are made in a loop over their register.
+    The rules that draw figures, and those that export formats, are made in loops over their registers.
     """
     asked = {drawing.rule: f"{drawing.mem_mb}, {drawing.minutes}" for drawing in DRAWINGS.values()}
+    exporting = (ROOT / "rules" / "recordings.smk").read_text(encoding="utf-8").split("for entry in EXPORTED_FORMATS:")[1]
+    memory, minutes = re.search(r"mem_mb=mem_mb\((\d+)\)", exporting), re.search(r"runtime=runtime\((\d+)", exporting)
+    asked |= {f"export_{entry.name}": f"{memory[1]}, {minutes[1]}" for entry in EXPORTED_FORMATS}
     for path in sorted((ROOT / "rules").glob("*.smk")):
         for rule in re.split(r"^(?=(?:use )?rule )", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
             used, name = re.match(r"(?:use rule (\w+) as )?(?:rule )?(\w+)", rule).groups()

@@ -17,6 +17,7 @@ from allenrec.settings import Settings, load_settings
 from allenrec.settings.base import Block
 from allenrec.settings.libraries import Library
 from allenrec.settings.recordings import Recording
+from allenrec.settings.recordings.formats import FORMATS
 
 BASE = {"libraries": {"lib": {"probe": "Neuronexus-32"}}, "recordings": {"rec": {"library": "lib"}}}
 LIB, TRAINS, TYPES = "libraries/lib/", "recordings/rec/spiketrains/", "recordings/rec/cell_types/"
@@ -163,7 +164,7 @@ BAD_VALUES = [
     (TEMPLATES + "template_ids", 3, "a list"),
     (SIGNAL + "sync_rate", 0.6, "less than or equal to 0.5"),
     (SIGNAL + "angle_tol", 190, "less than or equal to 180"),
-    (SIGNAL + "noise_mode", "pink", "'uncorrelated'"),
+    (SIGNAL + "noise_mode", "loud", "'uncorrelated'"),
     (SIGNAL + "noise_level_at", "both", "'raw' or 'filtered'"),
     (SIGNAL + "noise_half_distance", 0, "greater than 0"),
     (SIGNAL + "far_neurons_n", 0, "greater than 0"),
@@ -307,9 +308,15 @@ def test_required_keys(path, key):
     assert message(changed((path, {}))) == f"config: {path.replace('/', '.')}.{key}: missing"
 
 
+FORMAT_NAMES = " or ".join(", ".join(map(repr, FORMATS)).rsplit(", ", 1))
 BAD_ELEMENTS = [
     ("models/sources", ["bmtk", "alen"], "models.sources.1: 'alen'", "'bmtk'"),
-    ("recordings/rec/format", ["hdf5"], "recordings.rec.format.0: 'hdf5'", "'mearec', 'binary', 'zarr' or 'nwb'"),
+    (
+        "recordings/rec/format",
+        ["hdf5"],
+        "recordings.rec.format.0: 'hdf5'",
+        FORMAT_NAMES,
+    ),
     ("models/allen", {"url": "brain-map.org"}, "models.allen.url: 'brain-map.org'", "http"),
     ("intracellular/target_spikes", [3.0, 50], "intracellular.target_spikes.0: 3.0", "an integer"),
     ("intracellular/cut_out", [2, -5], "intracellular.cut_out.1: -5", "greater than 0"),

@@ -1,16 +1,18 @@
 """The functions that write the formats of `allenrec.settings.recordings.formats`, imported when they are used."""
 
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Protocol
 
 from allenrec.common.files import AnyPath
 from allenrec.settings.recordings.formats import FORMATS as FORMATS
+
+from .contract import RecordingWithGroundTruth
 
 
 class Writer(Protocol):
     """The signature of the function `write_<name>` of every format."""
 
-    def __call__(self, path: AnyPath, recording: Any, *, compression: str = "none") -> None: ...
+    def __call__(self, path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "none") -> None: ...
 
 
 def load_writer(name: str) -> Writer:

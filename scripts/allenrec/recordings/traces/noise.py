@@ -156,7 +156,7 @@ def noise_at_level(
     parts : NoiseParts
     """
     ones = np.ones(n_channels)
-    colour = design_colour(fs, signal) if signal.noise_color else None
+    colour = parts.colour or (design_colour(fs, signal) if signal.noise_color else None)
     gain = bandpass.noise_gain(colour.power() if colour else 1.0) if bandpass else 1.0
     white, raw, filtered, mixing, source = ones, ones, ones * gain, None, parts.source
     if source:

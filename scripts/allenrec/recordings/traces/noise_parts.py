@@ -38,12 +38,15 @@ class NoiseParts:
         (n_channels, n_channels), covariance of the white noise, with variance 1; None if channels are independent.
     source : NoiseSource or None
         A further source that is added to the white noise.
+    colour : Filter or None
+        A causal filter with unit gain of variance that colours the white noise; None if `noise_color` decides.
     floor : float
         Standard deviation of the white noise, divided by that of the source, if there is one.
     """
 
     covariance: NDArray[np.float64] | None = None
     source: NoiseSource | None = None
+    colour: Filter | None = None
     floor: float = 1.0
 
 

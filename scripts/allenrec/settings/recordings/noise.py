@@ -23,7 +23,7 @@ class Noise(Block):
         "distance it is 1/4.",
     )
     noise_color: bool = Field(
-        False, description="Whether the first two kinds of noise are coloured: a resonance plus a white floor."
+        False, description="Whether `uncorrelated` and `distance-correlated` noise is coloured: a resonance plus a white floor."
     )
     color_peak: PositiveFloat = Field(300.0, description="Hz. Frequency of the resonance.")
     color_q: PositiveFloat = Field(2.0, description="Quality factor of the resonance: its frequency divided by its bandwidth.")

@@ -41,6 +41,11 @@ KINDS = {
 }
 
 
+def test_every_mode_is_among_the_kinds():
+    """All statements about noise below are tested for each mode."""
+    assert {RecordingSignal(**kind).noise_mode for kind in KINDS.values()} == set(NOISE_MODES)
+
+
 def all_kinds(test):
     return pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)(test)
 
