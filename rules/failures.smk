@@ -62,8 +62,7 @@ def exit_code_for_failed_models():
 
     Snakemake has no hook for a run with nothing to do, so this runs when Python ends, where only `os._exit` sets the exit code.
     """
-    named = [failure_of(path) for path in sys.argv[1:] if path.endswith((".json", ".h5"))]
-    lines = [f"error: {failure}" for failure in named if failure]
+    lines = [f"error: {failure}" for failure in map(failure_of, NAMED_FILES) if failure]
     outcomes = (failure_of(rules.compile_mechanisms.output[0].format(model=model)) for model in cells)
     failures = list(takewhile(bool, outcomes))
     if failures and len(failures) == len(cells) and not lines:
@@ -75,6 +74,10 @@ def exit_code_for_failed_models():
         os._exit(1)
 
 
+#: Files that were asked for and may hold the failure of a model
+NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
 # Not of a dry run, and not of the jobs of a cluster, which are runs of Snakemake as well
 if not {"-n", "--dry-run", "--dryrun", "--target-jobs"} & set(sys.argv):
+    if NAMED_FILES:
+        import h5py  # not later: it crashes if it is imported while Python ends
     atexit.register(exit_code_for_failed_models)

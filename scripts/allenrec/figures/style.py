@@ -2,6 +2,7 @@
 
 from functools import wraps
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib.style
 import numpy as np
@@ -177,3 +178,10 @@ def waveform_scale_bar(axes, width, gain, duration, room):
 def draw_contacts(axes, contacts, size=9, **marker):
     """Draw contacts (n, 2) µm as small grey squares."""
     return axes.scatter(*contacts.T, s=size, marker="s", color=PALE, edgecolors=GREY, linewidths=0.4, **marker)
+
+
+def failure_card(failure):
+    """Return a small figure that says why there is nothing to draw of a model."""
+    figure = new_figure(5.0, 1.6, str(failure)[:60])
+    figure.text(0.02, 0.5, fill(str(failure), 76), va="center")
+    return figure
