@@ -76,8 +76,7 @@ def exit_code_for_failed_models():
 
 #: Files that were asked for and may hold the failure of a model
 NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
-# Not of a dry run, and not of the jobs of a cluster, which are runs of Snakemake as well
-if not {"-n", "--dry-run", "--dryrun", "--target-jobs"} & set(sys.argv):
+if IS_MAIN_RUN and not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
     if NAMED_FILES:
         import h5py  # not later: it crashes if it is imported while Python ends
     atexit.register(exit_code_for_failed_models)

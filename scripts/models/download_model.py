@@ -7,16 +7,17 @@ from pathlib import Path
 from allenrec.common.job_log import job_log
 from allenrec.common.outcomes import recorded_outcome
 
-with job_log(snakemake) as terminal, recorded_outcome(snakemake, "download_model", terminal):
+with job_log(snakemake) as terminal:
     from tqdm import tqdm
 
     from allenrec.models.sources import fetch_model
 
     models_folder = Path(snakemake.output[0]).parents[1]
-    sources, allen = snakemake.params.settings.sources, snakemake.params.settings.allen
-    options = {"allen": allen.model_dump(exclude={"parallel"})}
-    folder = fetch_model(snakemake.wildcards.model, models_folder, sources, options)
-    print(f"{folder}: complete and sound")
+    with recorded_outcome(snakemake, "download_model", terminal):
+        sources, allen = snakemake.params.settings.sources, snakemake.params.settings.allen
+        options = {"allen": allen.model_dump(exclude={"parallel"})}
+        folder = fetch_model(snakemake.wildcards.model, models_folder, sources, options)
+        print(f"{folder}: complete and sound")
 
     # The progress of all downloads of this run; each is a job of its own.
     began, wanted = map(float, os.environ["ALLENREC_DOWNLOADS"].split())
