@@ -57,7 +57,7 @@ def report_what_is_there():
         print(f"{REPORT_SO_FAR} shows what there is, and names what is missing.")
 
 
-def exit_code_for_failed_models():
+def exit_with_failures_of_models():
     """End with exit code 1 if a file that was asked for holds the failure of a model, or if every model failed.
 
     Snakemake has no hook for a run with nothing to do, so this runs when Python ends, where only `os._exit` sets the exit code.
@@ -79,4 +79,4 @@ NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".jso
 if IS_MAIN_RUN and not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
     if NAMED_FILES:
         import h5py  # not later: it crashes if it is imported while Python ends
-    atexit.register(exit_code_for_failed_models)
+    atexit.register(exit_with_failures_of_models)
