@@ -21,6 +21,9 @@ from allenrec.settings import load_settings
 from allenrec.settings.input_files import input_files
 from allenrec.settings.job_params import job_params, row_params
 
+#: Whether this is the run of the user: jobs on a cluster are runs of Snakemake as well
+IS_MAIN_RUN = "--target-jobs" not in sys.argv
+
 
 @contextmanager
 def mistakes_in_one_line():

@@ -58,13 +58,12 @@ def report_what_is_there():
         print(f"{REPORT_SO_FAR} shows what there is, and names what is missing.")
 
 
-def exit_code_for_failed_models():
+def exit_with_failures_of_models():
     """End with exit code 1 if a requested file holds the failure of a model, or if every model failed.
 
     Snakemake has no hook for a run with nothing to do, so this runs when Python ends, where only `os._exit` sets the exit code.
     """
-    named = [failure_of(path) for path in sys.argv[1:] if path.endswith((".json", ".h5"))]
-    lines = [f"error: {failure}" for failure in named if failure]
+    lines = [f"error: {failure}" for failure in map(failure_of, NAMED_FILES) if failure]
     outcomes = (failure_of(rules.compile_mechanisms.output[0].format(model=model)) for model in cells)
     failures = list(takewhile(bool, outcomes))
     if failures and len(failures) == len(cells) and not lines:
@@ -76,6 +75,10 @@ def exit_code_for_failed_models():
         os._exit(1)
 
 
-# This does not apply to a dry run, nor to jobs on a cluster, which are runs of Snakemake themselves
-if not {"-n", "--dry-run", "--dryrun", "--target-jobs"} & set(sys.argv):
-    atexit.register(exit_code_for_failed_models)
+# This does not apply to a dry run, nor to jobs on a cluster, which are runs of Snakemake themselves.
+#: Requested files that may hold the failure of a model
+NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
+if IS_MAIN_RUN and not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
+    if NAMED_FILES:
+        import h5py  # It crashes if it is first imported while Python ends.
+    atexit.register(exit_with_failures_of_models)

@@ -70,8 +70,9 @@ rule compile_mechanisms:
 
 model_folder = lambda model: Path(rules.download_model.output[0].format(model=model)).parent
 
-with mistakes_in_one_line():
-    check_cell_types(cells, settings, model_folder)
+if IS_MAIN_RUN:
+    with mistakes_in_one_line():
+        check_cell_types(cells, settings, model_folder)
 
 # Each download job shows the progress of all downloads. It needs the time at which the run began and the number of models to
 # fetch.

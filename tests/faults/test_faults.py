@@ -233,10 +233,14 @@ def test_damaged_file_is_named_and_never_used(path, damage, damaged, finished):
     result = snakemake(damaged, "--cores", "2")
     assert result.returncode == 1
     assert path in first_error(result) and "delete it and run again" in first_error(result)
-    assert "Traceback" not in result.stderr
+    assert "Traceback" not in result.stderr and "failed in" not in result.stderr
+    # Meanwhile there is a report of what is there.
+    whole, so_far = (damaged / "results" / name for name in ("report.html", "report_so_far.html"))
+    assert so_far.exists() and not whole.exists() and "report_so_far.html shows what there is" in result.stdout
     (damaged / path).unlink()
     result = snakemake(damaged, "--cores", "2")
     assert result.returncode == 0, result.stderr
+    assert whole.exists() and not so_far.exists()
     assert_equal_datasets(damaged, finished)
 
 

@@ -1,8 +1,11 @@
 """A person's mistakes through the real `snakemake`: one line, exit code 1, and no job started."""
 
+import subprocess
+import sys
+
 import pytest
 import yaml
-from workflow.snake import copy_workflow, snakemake
+from workflow.snake import clean_environment, copy_workflow, snakemake
 
 PROFILE_LINE = "Using workflow specific profile profiles/default for setting default command line arguments."
 HEADER = "model_id\tspecimen_id\tcell_type\n"
@@ -89,6 +92,15 @@ def test_bad_cell_table(folder, table, expected):
 def test_cell_table_that_is_no_file(folder):
     configure(folder, ("cells", "config/cells.tsv/mine.tsv"))
     assert "config/cells.tsv/mine.tsv" in refused(folder)
+
+
+def test_a_snakemake_that_is_too_new_is_one_line(folder):
+    code = "import snakemake; snakemake.__version__ = '10.0.1'; from snakemake.cli import main; main()"
+    result = subprocess.run(
+        [sys.executable, "-c", code, "-n"], cwd=folder, env=clean_environment(), capture_output=True, text=True
+    )
+    expected = "error: Snakemake 10.0.1: this workflow needs a version below 10, as requirements.lock has"
+    assert result.returncode == 1 and result.stderr.splitlines()[-1] == expected
 
 
 def test_default_configuration_passes(folder):

@@ -9,7 +9,7 @@ import pytest
 from support import run_python
 
 from allenrec.common.errors import DamagedFile, Unavailable, UserError
-from allenrec.common.outcomes import Failure, failure_of, recorded_outcome, write_failure
+from allenrec.common.outcomes import Failure, failure_of, recorded_outcome, without_failures, write_failure
 
 FAILURE = Failure("4711", "simulate_spikes", "NEURON stops: “Ih” says no")
 
@@ -91,6 +91,24 @@ def test_a_job_that_ends_well_leaves_what_it_wrote(tmp_path):
     with recorded_outcome(job(tmp_path, "model.json", output="out.json"), "download_model", io.StringIO()):
         (tmp_path / "out.json").write_text('{"sound": true}')
     assert (tmp_path / "out.json").read_text() == '{"sound": true}'
+
+
+def test_files_with_results_are_told_from_failures_in_their_order(tmp_path):
+    paths = [str(tmp_path / name) for name in ("b.json", "a.json", "c.json")]
+    for path in paths[::2]:
+        (tmp_path / path).write_text("{}")
+    write_failure(paths[1], FAILURE)
+    assert without_failures(paths) == ([paths[0], paths[2]], [FAILURE])
+    assert without_failures([]) == ([], [])
+
+
+def test_no_model_left_is_one_line_with_all_reasons(tmp_path):
+    other = Failure("12", "download_model", "not there")
+    write_failure(tmp_path / "a.json", FAILURE)
+    write_failure(tmp_path / "b.json", other)
+    with pytest.raises(UserError) as caught:
+        without_failures([str(tmp_path / "a.json"), str(tmp_path / "b.json")])
+    assert str(caught.value) == f"no model is left: {FAILURE}; {other}"
 
 
 def test_importing_the_module_loads_no_numpy():
