@@ -69,7 +69,7 @@ def test_models_come_from_the_allen_site_once_and_a_missing_one_is_alone(server,
     assert len(downloads) == 4  # one model at the second attempt, one at the first, one not at all
     metadata = json.loads((folder / "allen_models" / "neuronal_model_473863510" / "model_metadata.json").read_text())
     assert metadata["allenrec"]["source"] == "allen" and metadata["allenrec"]["url"].startswith(server.url)
-    table.write_text("model_id\tspecimen_id\tcell_type\n473863510\t\t\n473863035\t\t\n")
+    table.write_text("model_id\tspecimen_id\tcell_type\n473863510\t\t\n473863035\t\taspiny\n")
     assert snakemake(folder, "models", *ARGUMENTS).returncode == 0
     assert len([path for path in server.requests if "download" in path]) == 4
 
