@@ -101,4 +101,5 @@ lock:
 	  requirements-evaluation.in -o requirements-evaluation.lock
 
 clean:
-	rm -rf results .snakemake
+	find results -mindepth 1 -not -path results/README.md -delete
+	rm -rf .snakemake
