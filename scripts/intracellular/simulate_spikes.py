@@ -12,8 +12,11 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spike
     from allenrec.models.archive import MODFILES
     from allenrec.models.mechanisms import compile_mechanisms
     from allenrec.models.metadata import cell_facts, read_metadata
+    from allenrec.models.sources import require_verified
 
     folder = Path(snakemake.input.model[0]).parent
+    # From here on its files are code that runs.
+    require_verified(folder)
     settings, row = snakemake.params.settings, CellRow.from_columns(snakemake.params.cell)
     described = describe_cell(row, cell_facts(read_metadata(folder)), settings.cell_type_column)
     currents = simulate_model(

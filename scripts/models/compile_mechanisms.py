@@ -8,8 +8,11 @@ from allenrec.common.outcomes import recorded_outcome
 with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compile_mechanisms", terminal):
     from allenrec.common.files import write_json
     from allenrec.models.mechanisms import check_mod_files, compile_mechanisms
+    from allenrec.models.sources import require_verified
 
-    modfiles = Path(snakemake.input.model[0]).parent / "modfiles"
+    folder = Path(snakemake.input.model[0]).parent
+    require_verified(folder)
+    modfiles = folder / "modfiles"
     settings = snakemake.params.settings
     notes = check_mod_files(modfiles, known=settings.known, allow_unknown=settings.allow_unknown)
     for note in notes:

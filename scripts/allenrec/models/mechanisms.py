@@ -70,17 +70,25 @@ class Mechanism:
     global_parameters: frozenset[str]
 
 
+#: The names that mod files may have: a makefile of NEURON passes them to a shell, so they are code
+MOD_FILE_NAME = re.compile(r"[A-Za-z0-9_]+\.mod", re.ASCII)
+
+
 def mod_files(folder: str | Path) -> list[Path]:
     """Return the paths of the mod files of a folder, sorted by name.
 
     Raises
     ------
     UserError
-        If the folder is missing or holds no mod file; nrnivmodl itself would report success.
+        If the folder is missing or holds no mod file (nrnivmodl itself would report success), or if the name of one has other
+        characters than letters, digits and `_`.
     """
     files = sorted(Path(folder).glob("*.mod"))
     if not files:
         raise UserError(f"{folder}: no mod file (*.mod) there; an Allen model comes with 16 of them")
+    for path in files:
+        if not MOD_FILE_NAME.fullmatch(path.name):
+            raise UserError(f"{folder}: the name of the mod file {path.name!r} must have letters, digits and _ only")
     return files
 
 

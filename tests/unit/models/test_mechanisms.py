@@ -324,3 +324,17 @@ def test_compiler_that_built_python_need_not_be_there(one_file, tmp_path, monkey
     monkeypatch.setenv("CXX", "my-compiler")
     with pytest.raises(UserError, match="my-compiler"):
         compile_mechanisms(one_file, tmp_path / "other root")
+
+
+@pytest.mark.parametrize("name", ["`id`.mod", "$(id).mod", "a b.mod", "a;b.mod", "é.mod", "a\n.mod", "-x.mod", ".mod"])
+def test_names_of_mod_files_are_code_and_refused(name, one_file, tmp_path):
+    """NEURON's makefile passes names to a shell. The text of the file is a known one."""
+    (text,) = one_file.glob("*.mod")
+    folder = tmp_path / "modfiles"
+    folder.mkdir()
+    (folder / name).write_bytes(text.read_bytes())
+    for use in (check_mod_files, mechanisms_digest, lambda path: compile_mechanisms(path, tmp_path / "compiled")):
+        with pytest.raises(UserError, match=r"letters, digits and _ only|no mod file") as caught:
+            use(folder)
+        assert "\n" not in str(caught.value)
+    assert not (tmp_path / "compiled").exists()

@@ -14,10 +14,10 @@ import pytest
 from made_data import archive_metadata, mouse_cells
 from support import WHEEL_MODELS
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import DamagedFile, UserError
 from allenrec.models import read_metadata
-from allenrec.models.sources import bmtk, fetch_model
-from allenrec.models.sources.register import SOURCES, rule_inputs, rule_params
+from allenrec.models.sources import bmtk, fetch_model, require_verified
+from allenrec.models.sources.register import SOURCES, rule_inputs, source_keys
 from allenrec.settings.models import Allen, Models
 
 MODEL = "473863510"
@@ -119,17 +119,11 @@ def test_register_has_the_sources_of_the_configuration():
     assert all(name == source.name for name, source in SOURCES.items())
 
 
-def test_rule_declares_the_settings_that_the_listed_sources_read():
-    """`Models.model_validate` makes a block of them again; how many downloads run at once is not among them."""
-    models = Models(sources=["local", "allen"], axon="keep", allen=Allen(url="https://a.b", parallel=7))
-    params = rule_params(models)
-    assert params == {
-        "sources": ["local", "allen"],
-        "allen": {"url": "https://a.b", "timeout": 30.0, "retries": 4, "backoff": 1.0},
-    }
-    again = Models.model_validate(params)
-    assert again.sources == models.sources and again.allen == Allen(url="https://a.b")
-    assert rule_params(Models(sources=["bmtk"])) == {"sources": ["bmtk"]}
+def test_rule_declares_the_keys_that_the_listed_sources_read():
+    """The number of parallel downloads is not among them, nor keys of sources that are not listed."""
+    keys = source_keys(Models(sources=["local", "allen"], axon="keep", allen=Allen(url="https://a.b", parallel=7)))
+    assert keys == ["sources", "allen.url", "allen.timeout", "allen.retries", "allen.backoff"]
+    assert source_keys(Models(sources=["bmtk"])) == ["sources"]
 
 
 def test_list_of_the_wheel_is_the_one_of_the_facts():
@@ -406,3 +400,17 @@ def test_broken_folder_of_the_user_is_named_and_left_alone(user_folder, no_pip, 
     assert str(user_folder / file) in text
     assert snapshot(user_folder) == before
     assert [path.name for path in user_folder.parent.iterdir()] == [user_folder.name]
+
+
+@pytest.mark.parametrize(
+    "name", ["modfiles/Ih.mod", "fit_parameters.json", "reconstruction.swc", "modfiles/New.mod", "verified.json"]
+)
+def test_files_that_were_changed_after_the_check_are_named(name, models_folder, tmp_path):
+    folder = tmp_path / "neuronal_model_473863510"
+    shutil.copytree(models_folder / folder.name, folder)
+    require_verified(folder)
+    with open(folder / name, "a", encoding="utf-8") as file:
+        file.write(": changed\n")
+    with pytest.raises(DamagedFile, match="forcerun download_model") as caught:
+        require_verified(folder)
+    assert str(folder / name) in str(caught.value) and "\n" not in str(caught.value)
