@@ -1,8 +1,10 @@
 # Checks before a run, and messages and reports at its end. No rules here.
 
 import atexit
+import functools
 from itertools import takewhile
 
+from allenrec.cells.cell_types import check_cell_types
 from allenrec.common.outcomes import failure_of
 from allenrec.common.processes import describe_exception
 
@@ -13,6 +15,15 @@ REPORT = Path(rules.write_report.output[0])
 REPORT_SO_FAR = REPORT.with_name("report_so_far.html")
 #: Not empty if the report is part of this run: Snakemake calls the input functions of planned jobs only
 report_is_wanted = []
+
+
+@functools.cache
+def with_known_cell_types(recording):
+    """Return no files; end the run with one line if a recording has units of cell types that no cell has."""
+    if IS_MAIN_RUN:
+        with mistakes_in_one_line():
+            check_cell_types([recording], cells, settings, model_folder)
+    return []
 
 
 def check_writable():

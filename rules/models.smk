@@ -3,7 +3,6 @@
 
 import time
 
-from allenrec.cells.cell_types import check_cell_types
 from allenrec.models.sources.register import rule_inputs, source_keys
 
 
@@ -69,10 +68,6 @@ rule compile_mechanisms:
 
 
 model_folder = lambda model: Path(rules.download_model.output[0].format(model=model)).parent
-
-if IS_MAIN_RUN:
-    with mistakes_in_one_line():
-        check_cell_types(cells, settings, model_folder)
 
 # Each download job shows the progress of all downloads. It needs the time at which the run began and the number of models to
 # fetch.

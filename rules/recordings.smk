@@ -33,6 +33,8 @@ rule generate_recording:
             for library in filter(None, [settings.recordings[wildcards.recording].recordings.own_far_neurons_library])
         ],
         files=lambda wildcards: named_files(settings.recordings[wildcards.recording]),
+        # It names no file. Snakemake calls it for planned recordings only, before anything runs.
+        checked=lambda wildcards: with_known_cell_types(wildcards.recording),
     output:
         ensure("<results>/recordings/{recording}/recording.h5", non_empty=True),
     log:

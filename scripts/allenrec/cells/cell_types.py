@@ -1,6 +1,6 @@
 """A check, before anything runs, that the cell types of recordings are those of some cells."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from allenrec.common.errors import UserError
@@ -10,13 +10,20 @@ from allenrec.settings import Settings
 from .table import CellRow, describe_cell
 
 
-def check_cell_types(cells: Mapping[str, Mapping[str, str]], settings: Settings, model_folder: Callable[[str], Path]) -> None:
+def check_cell_types(
+    recordings: Collection[str],
+    cells: Mapping[str, Mapping[str, str]],
+    settings: Settings,
+    model_folder: Callable[[str], Path],
+) -> None:
     """Refuse a recording with units of cell types that no cell has.
 
     The type of a cell may be known only from the metadata of its model. If a model is not there yet, nothing is refused.
 
     Parameters
     ----------
+    recordings : collection of str
+        The names of the recordings.
     cells : mapping
         Rows of the cell table by the ids of their models.
     settings : Settings
@@ -30,7 +37,8 @@ def check_cell_types(cells: Mapping[str, Mapping[str, str]], settings: Settings,
     """
     wanted = {
         f"recordings.{name}.cell_types.{kind}": set(getattr(recording.cell_types, kind))
-        for name, recording in settings.recordings.items()
+        for name in recordings
+        for recording in [settings.recordings[name]]
         for kind, number in (("excitatory", recording.spiketrains.n_exc), ("inhibitory", recording.spiketrains.n_inh))
         if number
     }

@@ -9,6 +9,10 @@ from allenrec.common.errors import UserError
 from allenrec.settings import load_settings
 
 
+def check(cells, settings, folders):
+    check_cell_types(list(settings.recordings), cells, settings, folders)
+
+
 def row(model, cell_type=""):
     return {"model_id": model, "specimen_id": "", "cell_type": cell_type}
 
@@ -34,35 +38,35 @@ def folders(tmp_path):
 
 
 def test_types_of_the_table_and_of_the_metadata_pass(folders):
-    check_cell_types({"1": row("1"), "2": row("2")}, settings(), folders)
-    check_cell_types({"1": row("1"), "8": row("8", "aspiny")}, settings(), folders)
-    check_cell_types({"1": row("1")}, settings(n_inh=0), folders)
+    check({"1": row("1"), "2": row("2")}, settings(), folders)
+    check({"1": row("1"), "8": row("8", "aspiny")}, settings(), folders)
+    check({"1": row("1")}, settings(n_inh=0), folders)
 
 
 @pytest.mark.parametrize("rows", [("spiny", "odd"), ("", "odd")])
 def test_a_type_that_no_cell_has_is_named(rows, folders):
     cells = {"1": row("1", rows[0]), "8": row("8", rows[1])}
     with pytest.raises(UserError) as caught:
-        check_cell_types(cells, settings(inhibitory=["aspiny", "basket"]), folders)
+        check(cells, settings(inhibitory=["aspiny", "basket"]), folders)
     assert str(caught.value) == (
         "config: recordings.demo.cell_types.inhibitory: no cell has a type of ['aspiny', 'basket']; the cells have odd, spiny"
     )
 
 
 def test_nothing_is_refused_while_a_type_is_unknown(folders):
-    check_cell_types({"1": row("1"), "9": row("9")}, settings(), folders)
-    check_cell_types({}, settings(), folders)
+    check({"1": row("1"), "9": row("9")}, settings(), folders)
+    check({}, settings(), folders)
 
 
 def test_types_of_another_column(folders):
     cells = {"8": row("8", "odd") | {"layer": "L5"}, "9": row("9") | {"layer": "L4"}}
-    check_cell_types(cells, settings(["L5"], ["L4"], cell_type_column="layer"), folders)
+    check(cells, settings(["L5"], ["L4"], cell_type_column="layer"), folders)
     with pytest.raises(UserError, match="the cells have L4, L5"):
-        check_cell_types(cells, settings(cell_type_column="layer"), folders)
+        check(cells, settings(cell_type_column="layer"), folders)
 
 
 def test_metadata_are_read_only_as_far_as_needed():
     read = []
     cells = {str(k): row(str(k), "spiny" if k < 5 else "aspiny") for k in range(1000)}
-    check_cell_types(cells, settings(), lambda model: read.append(model))
+    check(cells, settings(), lambda model: read.append(model))
     assert len(read) == 6
