@@ -54,6 +54,7 @@ rule all:
 
 onstart:
     check_writable()
+    check_planned_recordings()
 
 
 onsuccess:

@@ -21,9 +21,6 @@ from allenrec.settings import load_settings
 from allenrec.settings.input_files import input_files
 from allenrec.settings.job_params import job_params, row_params
 
-#: Whether this is the run of the user: jobs on a cluster are runs of Snakemake as well
-IS_MAIN_RUN = "--target-jobs" not in sys.argv
-
 
 @contextmanager
 def mistakes_in_one_line():
@@ -58,6 +55,9 @@ wildcard_constraints:
     sorter="|".join(settings.evaluation.sorters),
 
 
+#: What belongs to this run; see `note_as_planned`
+planned = set()
+
 #: The `params` of a rule that uses parts of the settings; see `job_params`
 as_params = partial(job_params, settings)
 
@@ -75,6 +75,12 @@ def named_files(block):
 def own_file(path):
     """Return the path of a file of this workflow, as an input of a rule."""
     return local(os.path.relpath(SCRIPTS.parent / path))
+
+
+def note_as_planned(*job):
+    """Note that a job belongs to this run, and return no files: Snakemake calls the input functions of such jobs only."""
+    planned.add(job)
+    return []
 
 
 def mem_mb(base):

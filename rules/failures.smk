@@ -3,6 +3,7 @@
 import atexit
 from itertools import takewhile
 
+from allenrec.cells.cell_types import check_cell_types
 from allenrec.common.outcomes import failure_of
 
 #: The folders of results and of models
@@ -10,8 +11,6 @@ RESULTS, MODELS = Path(rules.save_config.output[0]).parent, model_folder("0").pa
 #: The report, and that of a run in which jobs failed
 REPORT = Path(rules.write_report.output[0])
 REPORT_SO_FAR = REPORT.with_name("report_so_far.html")
-#: Not empty if the report is part of this run: Snakemake calls the input functions of planned jobs only
-report_is_wanted = []
 
 
 def check_writable():
@@ -21,6 +20,13 @@ def check_writable():
         existing = next(part for part in (path, *path.parents) if part.exists())
         if not os.access(existing, os.W_OK | os.X_OK):
             sys.exit(f"error: {existing}: no permission to write there, or a file system that is read-only")
+
+
+def check_planned_recordings():
+    """Say in one line that a recording of this run has units of a type that no cell has, before anything runs."""
+    recordings = {name: recording for name, recording in settings.recordings.items() if ("recording", name) in planned}
+    with mistakes_in_one_line():
+        check_cell_types(recordings, cells, settings.cell_type_column, model_folder)
 
 
 def say_where_the_report_is():
@@ -43,7 +49,7 @@ def report_contents():
 
 def report_what_is_there():
     """After a failed job, write the report of the rest, if a report was to be written. It names what is missing."""
-    if not report_is_wanted:
+    if ("report",) not in planned:
         return
     try:
         from allenrec.report.page import write_report
@@ -76,7 +82,8 @@ def exit_with_failures_of_models():
 
 #: Files that were asked for and may hold the failure of a model
 NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
-if IS_MAIN_RUN and not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
+# Neither in a dry run nor in jobs on a cluster, which are runs of Snakemake with --target-jobs
+if not {"-n", "--dry-run", "--dryrun", "--target-jobs"} & set(sys.argv):
     if NAMED_FILES:
         import h5py  # not later: it crashes if it is imported while Python ends
     atexit.register(exit_with_failures_of_models)

@@ -2,7 +2,6 @@
 
 import time
 
-from allenrec.cells.cell_types import check_cell_types
 from allenrec.models.sources import files_of_a_person
 
 
@@ -68,10 +67,6 @@ rule compile_mechanisms:
 
 
 model_folder = lambda model: Path(rules.download_model.output[0].format(model=model)).parent
-
-if IS_MAIN_RUN:
-    with mistakes_in_one_line():
-        check_cell_types(cells, settings, model_folder)
 
 # Download jobs draw the progress of all of them: when this run began, and how many models it has to fetch.
 unfetched = [model for model in cells if not (model_folder(model) / "verified.json").exists()]

@@ -26,6 +26,7 @@ rule generate_recording:
             for library in filter(None, [settings.recordings[wildcards.recording].recordings.own_far_neurons_library])
         ],
         files=lambda wildcards: named_files(settings.recordings[wildcards.recording]),
+        planned=lambda wildcards: note_as_planned("recording", wildcards.recording),
     output:
         ensure("<results>/recordings/{recording}/recording.h5", non_empty=True),
     log:

@@ -15,8 +15,7 @@ rule write_report:
         "<results>/cells.csv",
         config="<results>/config.yaml",
         citations=own_file("CITATION.cff"),
-        # It names no file, but notes that the report is part of this run, for `onerror`.
-        noted=lambda wildcards: report_is_wanted.append(True) or [],
+        planned=lambda wildcards: note_as_planned("report"),
     output:
         ensure("<results>/report.html", non_empty=True),
     log:

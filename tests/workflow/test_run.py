@@ -126,7 +126,8 @@ def test_changed_library_code_runs_what_uses_it(finished, tmp_path):
 def test_dry_run_says_which_key_had_which_value(finished, tmp_path):
     change = {"libraries": {"neuronexus": {"min_amp": 31.0}}, "recordings": {"demo": {"recordings": {"noise_level": 5.0}}}}
     (tmp_path / "change.yaml").write_text(yaml.safe_dump(change))
-    result = snakemake(finished, "-n", "--configfile", tmp_path / "change.yaml", "recordings", "results/config.yaml")
+    result = snakemake(finished, "-n", "recordings", "results/config.yaml", "--configfile", tmp_path / "change.yaml")
+    assert result.returncode == 0, result.stderr
     reasons = re.findall(r"[Rr]eason: Params have changed since last execution: (.*)", result.stdout)
     words = ("Union of exclusive params before and now across all output: before: ", " now: ")
     changes = {

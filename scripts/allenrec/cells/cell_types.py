@@ -5,21 +5,29 @@ from pathlib import Path
 
 from allenrec.common.errors import UserError
 from allenrec.models.archive import read_metadata
-from allenrec.settings import Settings
+from allenrec.settings.recordings import Recording
 
 from .table import cell_facts, describe_cell
 
 
-def check_cell_types(cells: Mapping[str, Mapping[str, str]], settings: Settings, model_folder: Callable[[str], Path]) -> None:
+def check_cell_types(
+    recordings: Mapping[str, Recording],
+    cells: Mapping[str, Mapping[str, str]],
+    column: str,
+    model_folder: Callable[[str], Path],
+) -> None:
     """Refuse a recording with units of cell types that no cell has.
 
     The type of a cell may be known only from the metadata of its model. If a model is not there yet, nothing is refused.
 
     Parameters
     ----------
+    recordings : mapping
+        The settings of recordings by their names.
     cells : mapping
         Rows of the cell table by the ids of their models.
-    settings : Settings
+    column : str
+        The column, of the cell table or of the metadata, that names the cell types.
     model_folder : callable
         Returns the folder of a model.
 
@@ -30,7 +38,7 @@ def check_cell_types(cells: Mapping[str, Mapping[str, str]], settings: Settings,
     """
     wanted = {
         f"recordings.{name}.cell_types.{kind}": set(getattr(recording.cell_types, kind))
-        for name, recording in settings.recordings.items()
+        for name, recording in recordings.items()
         for kind, number in (("excitatory", recording.spiketrains.n_exc), ("inhibitory", recording.spiketrains.n_inh))
         if number
     }
@@ -39,7 +47,7 @@ def check_cell_types(cells: Mapping[str, Mapping[str, str]], settings: Settings,
         wanted = {key: types for key, types in wanted.items() if not types & known}
         if not wanted:
             return  # without having read the metadata of thousands of models
-        cell_type = _cell_type(row, settings.cell_type_column, model_folder(model))
+        cell_type = _cell_type(row, column, model_folder(model))
         if cell_type is None:
             return
         known.add(cell_type)
