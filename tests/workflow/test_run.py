@@ -11,6 +11,7 @@ import time
 import h5py
 import numpy as np
 import pandas as pd
+import pytest
 import spikeinterface
 import yaml
 from support import ROOT
