@@ -148,7 +148,11 @@ def test_a_run_in_which_every_job_failed_has_a_report_that_says_so(tmp_path):
     """What is not there is named, with the reason that the log of the failed job gives; nothing raises."""
     results = tmp_path / "results"
     write_log(results, "models/4711/download_model.log", "looking\nerror: model 4711: <no> such model\n")
-    write_log(results, "models/13/simulate_spikes.log", "Traceback\n  some line\nnumpy.exceptions.AxisError: axis 3 is wrong\n")
+    write_log(
+        results,
+        "models/13/simulate_spikes.log",
+        "Traceback (most recent call last):\n  a line\nnumpy.exceptions.AxisError: axis 3 is wrong\n",
+    )
     write_log(results, "concatenate_library/probe.log", "error: no cell gave a template\n")
     page = write_run(results, ["4711", "12", "13"])
     assert "Cell 4711: no spikes (model 4711: <no> such model)" in page.text
