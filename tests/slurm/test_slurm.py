@@ -87,7 +87,7 @@ def test_cancelled_job_is_tried_again_with_more(start, two_cells, reference, las
 def test_job_over_its_memory_or_time_is_tried_again_with_more(start, two_cells, reference, last_job):
     """The recording gets too little memory; the table of cells takes longer than the minute that it is given at first."""
     folder = two_cells("limits")
-    script = folder / "scripts" / "tabulate_cells.py"
+    script = folder / "scripts" / "cells" / "tabulate_cells.py"
     script.write_text(script.read_text() + "    import time\n\n    time.sleep(75)\n")
     # What is drawn side by side adds up: the job asks for 300 MB.
     too_little = [
