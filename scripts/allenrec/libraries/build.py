@@ -86,14 +86,7 @@ def build_cell_library(
     """
     probe = load_probe(settings.probe, settings.ncontacts)
     task = _Task(currents, cell, settings, probe, name, seed, digests or {}, threads)
-    if given is None:
-        n = templates_of_type(settings.n, cell, name)
-        sampled = task.draw(n, (lambda accepted: None) if settings.drifting else progress)
-        outcome = _outcome(task, sampled, n)
-    else:
-        sampled = task.take(*given)
-        n = len(sampled.poses)
-        outcome = f"{n} templates at the poses that were given"
+    sampled, n, outcome = task.sample(given, progress)
     templates, paths, centre = sampled.templates, None, 0
     if settings.drifting:
         paths, centre = task.paths(sampled)
@@ -194,6 +187,17 @@ class _Task:
             peak_sample=self.currents.info.settings.window_samples[0],
             threads=self.threads,
         )
+
+    def sample(self, given: GivenPoses | None, progress: Progress) -> tuple[Sampled, int, str]:
+        """Return the sampled poses, drawn or given, the number of templates that were requested, and a line for the log."""
+        if given is not None:
+            sampled = self.take(*given)
+            n = len(sampled.poses)
+            return sampled, n, f"{n} templates at the poses that were given"
+        n = templates_of_type(self.settings.n, self.cell, self.name)
+        # Of drifting templates, each is counted when it is computed along its path.
+        sampled = self.draw(n, (lambda accepted: None) if self.settings.drifting else progress)
+        return sampled, n, _outcome(self, sampled, n)
 
     def draw(self, n: int, progress: Progress) -> Sampled:
         """Draw poses until `n` templates are accepted; a cell without spikes has none."""
