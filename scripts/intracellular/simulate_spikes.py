@@ -12,7 +12,7 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spike
     from allenrec.models.archive import MODFILES
     from allenrec.models.mechanisms import compile_mechanisms
     from allenrec.models.metadata import cell_facts, read_metadata
-    from allenrec.models.sources import require_verified
+    from allenrec.models.verified import require_verified
 
     folder = Path(snakemake.input.model[0]).parent
     # From here on its files are code that runs.

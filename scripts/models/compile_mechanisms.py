@@ -8,7 +8,7 @@ from allenrec.common.outcomes import recorded_outcome
 with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compile_mechanisms", terminal):
     from allenrec.common.files import write_json
     from allenrec.models.mechanisms import check_mod_files, compile_mechanisms
-    from allenrec.models.sources import require_verified
+    from allenrec.models.verified import require_verified
 
     folder = Path(snakemake.input.model[0]).parent
     require_verified(folder)

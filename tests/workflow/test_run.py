@@ -238,3 +238,18 @@ def test_one_bad_model_does_not_take_the_others_down(workflow):
     assert set(library["model_id"]) == {"473863510", "473863035", "472912177"}
     assert "4711,download_model," in (folder / "results" / "left_out.csv").read_text()
     assert (bad / "fit_parameters.json").exists()
+
+
+def test_a_model_that_was_changed_after_its_check_is_not_run(finished, tmp_path):
+    """Mod files are code. What runs is what was checked, also when only the simulation has to run again."""
+    folder = tmp_path / "copy"
+    shutil.copytree(finished, folder, symlinks=True)
+    changed = folder / "allen_models" / "neuronal_model_473863510" / "modfiles" / "Ih.mod"
+    with open(changed, "a") as file:
+        file.write('VERBATIM\nsystem("touch pwned");\nENDVERBATIM\n')
+    currents = folder / "results" / "intracellular" / "473863510.h5"
+    currents.unlink()
+    result = snakemake(folder, "--cores", "1", "results/intracellular/473863510.h5")
+    assert result.returncode == 1 and not currents.exists() and "Traceback" not in result.stderr
+    assert f"error: {changed.relative_to(folder)} was changed after it was checked; check the model again" in result.stderr
+    assert not list(folder.rglob("pwned"))

@@ -16,8 +16,9 @@ from support import WHEEL_MODELS
 
 from allenrec.common.errors import DamagedFile, UserError
 from allenrec.models import read_metadata
-from allenrec.models.sources import bmtk, fetch_model, require_verified
+from allenrec.models.sources import bmtk, fetch_model
 from allenrec.models.sources.register import SOURCES, rule_inputs, source_keys
+from allenrec.models.verified import require_verified
 from allenrec.settings.models import Allen, Models
 
 MODEL = "473863510"

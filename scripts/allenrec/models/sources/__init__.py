@@ -5,21 +5,19 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from allenrec.common.errors import DamagedFile, UserError
+from allenrec.common.errors import UserError
 from allenrec.common.files import sha256, write_json
 
 from ..archive import model_files, read_model
 from ..metadata import METADATA, read_metadata
 from ..recorded_sweeps import read_recorded_steps
+from ..verified import VERIFIED
 from .bmtk import CELLS
 from .local import FROM_USER, find_record
 from .register import SOURCES, Record
 
 if TYPE_CHECKING:
     from allenrec.settings.models import Models
-
-#: The file of ours beside those of the archive, with the digests of the checked files
-VERIFIED = "verified.json"
 
 
 def fetch_model(model_id: str, models_folder: str | Path, settings: "Models") -> Path:
@@ -84,27 +82,6 @@ def _verify(folder: Path, record: Record) -> Path:
     content = json.dumps(metadata, sort_keys=True).encode()
     write_json(folder / VERIFIED, files | {METADATA: hashlib.sha256(content).hexdigest()})
     return folder
-
-
-def require_verified(folder: str | Path) -> None:
-    """Check, before files of a model are compiled or simulated, that they are still those that `fetch_model` has checked.
-
-    Raises
-    ------
-    DamagedFile
-        If a file was changed, added or removed since then, or if the record of the check cannot be read.
-    """
-    folder = Path(folder)
-    again = "check the model again with `snakemake --forcerun download_model`"
-    try:
-        verified = json.loads((folder / VERIFIED).read_text(encoding="utf-8"))
-        checked = {name: digest for name, digest in verified.items() if name != METADATA}
-    except (OSError, ValueError, AttributeError):
-        raise DamagedFile(f"{folder / VERIFIED} is not a valid record of a check; {again}") from None
-    files = {str(path.relative_to(folder)): sha256(path) for path in model_files(folder)}
-    for name in sorted(files.keys() | checked.keys()):
-        if files.get(name) != checked.get(name):
-            raise DamagedFile(f"{folder / name} was changed after it was checked; {again}")
 
 
 def _check_unchanged(folder: Path, files: dict[str, str], earlier: dict) -> None:
