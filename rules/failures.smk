@@ -86,9 +86,9 @@ def exit_with_failures_of_models():
         os._exit(1)
 
 
-# This does not apply to a dry run, nor to jobs on a cluster, which are runs of Snakemake themselves.
 #: Requested files that may hold the failure of a model
 NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
+# This does not apply to a dry run, nor to jobs on a cluster, which are runs of Snakemake themselves.
 if IS_MAIN_RUN and not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
     if NAMED_FILES:
         import h5py  # It crashes if it is first imported while Python ends.

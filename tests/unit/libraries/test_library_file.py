@@ -19,7 +19,8 @@ from allenrec.libraries.waveform_features import FEATURES, waveform_features
 from allenrec.settings.libraries import Library
 
 
-def test_mearec_loads_the_library_and_makes_a_recording_of_it(library_path):
+def test_mearec_loads_the_library_and_makes_a_recording_of_it(library_path, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))  # MEArec keeps its parameters there
     loaded = MEArec.load_templates(library_path, return_h5_objects=False)
     ours = read_library(library_path)
     assert np.array_equal(loaded.templates, ours.templates)
