@@ -87,7 +87,7 @@ class SorterRun:
 
 @dataclass(frozen=True)
 class SortedUnits:
-    """How many units a sorter found, and how many of them are false, redundant, or merge units of the ground truth."""
+    """The number of units that a sorter found, and how many of them are false, redundant, or merge units of the ground truth."""
 
     n_sorted: int
     n_false_units: int
@@ -97,7 +97,7 @@ class SortedUnits:
 
 @dataclass(frozen=True)
 class SummaryRow:
-    """How well a sorter did on a recording: one row of the summary.
+    """The result of a sorter on a recording: one row of the summary.
 
     `accuracy` is the mean over all `n_units` units, `accuracy_expected` that over the `n_expected` units whose signal-to-noise
     ratio in the filtered traces is above `SNR_EXPECTED`. `n_well_detected` counts the units with an accuracy of `WELL_DETECTED`

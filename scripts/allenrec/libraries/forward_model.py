@@ -45,7 +45,7 @@ class Medium:
 
     @property
     def isotropic(self) -> bool:
-        """Whether the conductivity is the same along all axes."""
+        """True if the conductivity is the same along all axes."""
         return bool(np.ptp(self.sigma) == 0)
 
 

@@ -104,7 +104,7 @@ class Library(TemplateRows, LibraryInfo):
 
     @property
     def drifting(self) -> bool:
-        """Whether there are steps along a path."""
+        """True if there are steps along a path."""
         return len(self.templates.shape) == 4
 
     @property

@@ -20,7 +20,7 @@ SPECIES: dict[Any, str] = {1: "Homo Sapiens", 2: "Mus musculus"}
 
 @dataclass(frozen=True)
 class CellFacts:
-    """What is known about the cell of a model, each as text; "" where nothing is known.
+    """The facts about the cell of a model, each as text; "" where nothing is known.
 
     `area` and `layer` are those of the cortex, `line` the transgenic driver lines, separated by ";". `explained_variance` is
     the share of the recorded voltage's variance that the model explains. `flags` names what is wrong with the model; it is

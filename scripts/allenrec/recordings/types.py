@@ -84,7 +84,7 @@ class TemplateLibrary(Protocol):
 
     @property
     def drifting(self) -> bool:
-        """Whether the templates have steps along a path."""
+        """True if the templates have steps along a path."""
 
     @property
     def centre(self) -> int:

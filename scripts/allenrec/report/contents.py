@@ -138,7 +138,7 @@ class RecordingFacts:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """Where a model is from: the source, the wheel or the web address, the digest of the archive, and the paper to cite."""
+    """The origin of a model: the source, the wheel or the web address, the digest of the archive, and the paper to cite."""
 
     model_id: str
     origin: str

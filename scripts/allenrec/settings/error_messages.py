@@ -87,7 +87,7 @@ def _path(error: ErrorDetails, whole: type[Block]) -> tuple[int | str, ...]:
 
 
 def _inner(block: BlockType, part: int | str) -> BlockType:
-    """What stands in a block at a key. For a number, an element of a list of blocks: the block itself."""
+    """Return what stands in a block at a key. For a number, an element of a list of blocks: the block itself."""
     if get_origin(block) is dict:
         return get_args(block)[1]
     if isinstance(part, int):
@@ -97,7 +97,7 @@ def _inner(block: BlockType, part: int | str) -> BlockType:
 
 
 def _lacks_element(error: ErrorDetails) -> bool:
-    """Whether the error is a list that is too short."""
+    """Return whether the error is a list that is too short."""
     return error["type"] == "missing" and isinstance(error["loc"][-1], int)
 
 
@@ -112,7 +112,7 @@ TYPES = {"model_type": "a block of keys", "dict_type": "a block of keys", "tuple
 
 
 def _allowed_value(error: ErrorDetails) -> str:
-    """What would have been right, in words."""
+    """Return in words what would have been right."""
     kind = error["type"]
     if kind == "string_pattern_mismatch":
         return next(words for part, words in PATTERNS.items() if part in error["ctx"]["pattern"])

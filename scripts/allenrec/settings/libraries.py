@@ -99,7 +99,7 @@ class PoseSampling(Block):
 
 
 class Acceptance(Block):
-    """How a pose gives a template, which templates are accepted, and when a cell is given up."""
+    """The way from a pose to a template, which templates are accepted, and when a cell is given up."""
 
     min_amp: Nonnegative = Field(30.0, description="µV. Least negative peak, over all contacts, of an accepted template.")
     bins: Bins | None = Field(

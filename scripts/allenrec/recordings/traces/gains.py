@@ -21,7 +21,7 @@ SPIKES_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class BurstDecay:
-    """How the spikes of a bursting unit become smaller along a burst.
+    """The decay of the spikes of a bursting unit along a burst.
 
     Attributes
     ----------

@@ -23,7 +23,7 @@ TEMPLATES_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Upsampling:
-    """How templates are brought to the grid of a recording.
+    """The settings by which templates are brought to the grid of a recording.
 
     Attributes
     ----------
