@@ -87,7 +87,7 @@ class SorterRun:
 
 @dataclass(frozen=True)
 class SortedUnits:
-    """The number of units that a sorter found, and how many of them are false, redundant, or merge units of the ground truth."""
+    """The number of units that a sorter found, and how many of them are false, redundant, or merge true units."""
 
     n_sorted: int
     n_false_units: int
