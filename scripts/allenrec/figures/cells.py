@@ -83,7 +83,7 @@ def morphology(currents: Currents) -> Figure:
     return figure
 
 
-def _ticks(extent: NDArray[np.floating], coordinate: int) -> MultipleLocator:
+def _ticks(extent: NDArray[Any], coordinate: int) -> MultipleLocator:
     """Return ticks at the same distance for x and y, and closer ones for z, the short side of a slice."""
     return MultipleLocator(round_length(extent[2] / 2.5 if coordinate == 2 else extent.max() / 3))
 

@@ -97,7 +97,8 @@ def amplitudes(library: Library, min_amp: float) -> Figure:
 
 def _log_bins(values: NDArray[np.floating], lowest: float) -> NDArray[np.float64]:
     """Return edges at equal ratios from `lowest` to beyond the largest value."""
-    ratio = max(values.max() / lowest, 1.5) ** (1 / 24)
+    largest: Any = values.max()
+    ratio = max(largest / lowest, 1.5) ** (1 / 24)
     return lowest * ratio ** np.arange(26)
 
 

@@ -106,7 +106,9 @@ def _draw_shanks(axes: Axes, layout: probeinterface.Probe) -> None:
     for shank in layout.get_shanks():
         corners = np.concatenate([contacts[k] for k in shank.get_indices()])
         low, (width, height) = corners.min(axis=0), np.ptp(corners, axis=0)
-        axes.add_patch(FancyBboxPatch(low, width, height, boxstyle=f"round,pad={MARGIN}", fc=PALE, ec="none", zorder=0))
+        axes.add_patch(
+            FancyBboxPatch((low[0], low[1]), width, height, boxstyle=f"round,pad={MARGIN}", fc=PALE, ec="none", zorder=0)
+        )
 
 
 def _fade(axes: Axes, top: float, zoom: float) -> None:

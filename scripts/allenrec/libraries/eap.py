@@ -196,7 +196,7 @@ def accepted_templates(
 
 
 @numba.njit(cache=True, nogil=True)
-def is_accepted(template: NDArray[np.float32], min_amp: float | np.float32, check_eap_shape: bool) -> bool:
+def is_accepted(template: NDArray[np.float32], min_amp: float | np.float32, check_eap_shape: bool) -> bool | np.bool_:
     """Return whether a template reaches `min_amp` (µV) and, with `check_eap_shape`, is more negative than positive.
 
     This is the rule of MEArec's `check_espike`.
