@@ -7,18 +7,18 @@ from allenrec.common import code_digest as module
 from allenrec.common.code_digest import code_digest, code_files
 
 FILES = {
-    "stage/run.py": "import numpy\nfrom allenrec.common.log import log\n\nwith log():\n    from allenrec.work import door\n",
+    "stage/run.py": "import numpy\nfrom allenrec.common.log import log\n\nwith log():\n    from allenrec.rooms import door\n",
     "stage/by_name.py": "from importlib import import_module\n\nimport_module('allenrec.formats.' + name)\n",
     "allenrec/__init__.py": "",
     "allenrec/common/__init__.py": "",
     "allenrec/common/log.py": "from .errors import Mistake\n",
     "allenrec/common/errors.py": "class Mistake(Exception): ...\n",
     "allenrec/common/unused.py": "",
-    "allenrec/work/__init__.py": "import lazy_loader\n\n__getattr__ = lazy_loader.attach_stub(__name__, __file__)[0]\n",
-    "allenrec/work/__init__.pyi": "from .inner import door as door\nfrom .other import another as another\n",
-    "allenrec/work/inner.py": "from ..pages import page\nfrom .. import alone\n",
-    "allenrec/work/inner.rst": "A text that belongs to the module",
-    "allenrec/work/other.py": "",
+    "allenrec/rooms/__init__.py": "import lazy_loader\n\n__getattr__ = lazy_loader.attach_stub(__name__, __file__)[0]\n",
+    "allenrec/rooms/__init__.pyi": "from .inner import door as door\nfrom .other import another as another\n",
+    "allenrec/rooms/inner.py": "from ..pages import page\nfrom .. import alone\n",
+    "allenrec/rooms/inner.rst": "A text that belongs to the module",
+    "allenrec/rooms/other.py": "",
     "allenrec/alone.py": "",
     "allenrec/pages/__init__.py": "",
     "allenrec/pages/deep/page.rst": "A page",
@@ -27,7 +27,7 @@ FILES = {
 }
 USED = {
     *("stage/run.py", "allenrec/__init__.py", "allenrec/common/__init__.py", "allenrec/common/log.py"),
-    *("allenrec/common/errors.py", "allenrec/work/__init__.py", "allenrec/work/inner.py", "allenrec/work/inner.rst"),
+    *("allenrec/common/errors.py", "allenrec/rooms/__init__.py", "allenrec/rooms/inner.py", "allenrec/rooms/inner.rst"),
     *("allenrec/alone.py", "allenrec/pages/__init__.py", "allenrec/pages/deep/page.rst"),
 }
 
@@ -68,7 +68,7 @@ def test_modules_that_are_imported_by_name_count_where_they_are_named(scripts):
 
 def test_digest_does_not_depend_on_the_place_or_on_compiled_files(scripts, tmp_path):
     before = digest(scripts, "stage/run.py")
-    cache = scripts / "allenrec" / "work" / "__pycache__"
+    cache = scripts / "allenrec" / "rooms" / "__pycache__"
     cache.mkdir()
     for name in ("inner.cpython-311.pyc", "inner.f.py311.1.nbc", "inner.f.py311.nbi"):
         (cache / name).write_bytes(b"\0\xff")
