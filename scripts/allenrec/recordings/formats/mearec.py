@@ -121,6 +121,7 @@ def _write_drift(file: h5py.File, unit_drift: UnitDrift) -> None:
     displacements = file.create_dataset(layout.DRIFT_DISPLACEMENTS, shape, np.float32, chunks=chunks, **COMPRESSION["gzip"])
     for unit in range(shape[1]):
         displacements[:, unit] = unit_drift.drift.of_unit(unit)
+    displacements.flush()
     paths, zero = unit_drift.paths, np.zeros(1)
     for number, movement in enumerate(unit_drift.drift.movements):
         if movement.time_courses.shape[1] == 1:
@@ -189,6 +190,7 @@ def _write_traces(
         deque(islice(units, units_per_block), maxlen=0)
         file.raise_error()
     deque(units, maxlen=0)
+    traces.flush()
     return clipped
 
 
@@ -203,6 +205,8 @@ def _write_rows(dataset: h5py.Dataset, start: int, rows: NDArray[Any]) -> None:
 def _create(
     file: h5py.File, name: str, n_samples: int, n_columns: int, dtype: np.dtype[Any] | type, compression: dict[str, Any]
 ) -> h5py.Dataset:
+    """Create a dataset that is written in blocks of rows. Flush it after the last one: otherwise HDF5 places its last chunk in the
+    file when Python frees the dataset, and equal recordings would differ in the order of their bytes."""
     chunks = (chunk_rows(n_samples, n_columns), max(n_columns, 1))
     return file.create_dataset(name, (n_samples, n_columns), dtype, chunks=chunks, **compression)
 
@@ -216,6 +220,7 @@ def _write_spike_traces(file: NewFile, recording: GeneratedRecording) -> None:
         dataset[start : start + len(block)] = block
         start += len(block)
         file.raise_error()
+    dataset.flush()
 
 
 def _write_unit_traces(file: NewFile, recording: GeneratedRecording) -> None:
@@ -232,6 +237,7 @@ def _write_unit_traces(file: NewFile, recording: GeneratedRecording) -> None:
                     dataset[start + first : start + first + len(part)] = part
             start += len(block)
             file.raise_error()
+        dataset.flush()
 
 
 def _write_waveforms(file: NewFile, recording: GeneratedRecording) -> None:
