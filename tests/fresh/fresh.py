@@ -109,7 +109,8 @@ def run(system, user, targets, python, log):
     """Run targets of make in a system; return whether they ended well."""
     cache = FRESH / "pip"
     cache.mkdir(exist_ok=True)
-    shutil.chown(cache, os.stat(f"{system}{CLONE}").st_uid)
+    # Also what root left in it
+    subprocess.run(["chown", "-R", str(os.stat(f"{system}{CLONE}").st_uid), cache], check=True)
     make = ["make", "--no-print-directory", "-C", CLONE, *targets]
     command = ["sh", "-c", ENTER, "sh", system, cache, python, user, *variables(python), *make]
     return runs([*NAMESPACE, *command], log)
