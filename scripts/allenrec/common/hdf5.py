@@ -7,16 +7,20 @@ import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import h5py
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from .files import AnyPath, written_beside
 
+if TYPE_CHECKING:  # most jobs read no table
+    import pandas as pd
+
 TEXT = h5py.string_dtype()
+#: A table to write: values by the names of columns
+Columns: TypeAlias = "pd.DataFrame | Mapping[str, Sequence[Any] | NDArray[Any]]"
 #: Bytes of a file being written that may stay in the system's cache
 MAX_CACHED = 2**26
 #: Arguments of `create_dataset` for each compression
@@ -102,19 +106,21 @@ class _ErrorKeepingFile(io.RawIOBase):
             return size or 0
 
 
-def write_frame(parent: h5py.Group, name: str, frame: pd.DataFrame) -> None:
-    """Write a DataFrame as a group with one dataset per column, in the order of the columns."""
+def write_frame(parent: h5py.Group, name: str, frame: Columns) -> None:
+    """Write a table as a group with one dataset per column, in the order of the columns."""
     group = parent.create_group(name, track_order=True)
-    for column in frame:
-        values = frame[column]
-        if pd.api.types.is_numeric_dtype(values):
-            group[column] = values.to_numpy()
+    for column, values in frame.items():
+        array = np.asarray(values)
+        if array.dtype.kind in "biuf":
+            group[column] = array
         else:
-            group.create_dataset(column, data=values.astype(str).to_numpy(dtype=object), dtype=TEXT)
+            group.create_dataset(column, data=np.array([str(value) for value in array], dtype=object), dtype=TEXT)
 
 
-def read_frame(group: h5py.Group) -> pd.DataFrame:
+def read_frame(group: h5py.Group) -> "pd.DataFrame":
     """Read back what `write_frame` wrote."""
+    import pandas as pd
+
     return pd.DataFrame({name: read_values(item) for name, item in group.items()})
 
 

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.linalg import eigh
-from scipy.signal import spectrogram
 
 from allenrec.recordings.formats.recording_file import Recording
 
@@ -141,7 +140,7 @@ def principal_components(snippets: Snippets, n: int = 3) -> tuple[NDArray[np.flo
     found = min(n, len(covariance))
     if not covariance.any():
         return scores, share
-    values, vectors = eigh(covariance, subset_by_index=[len(covariance) - found, len(covariance) - 1])
+    values, vectors = scipy.linalg.eigh(covariance, subset_by_index=[len(covariance) - found, len(covariance) - 1])
     values, vectors = np.clip(values[::-1], 0, None), vectors[:, ::-1]
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), range(found)])
     scores[:, :found] = vectors * np.sqrt(values) if few else flat @ vectors
@@ -166,7 +165,7 @@ def measure_noise(recording: Recording, seconds: int = SECONDS) -> NoiseMeasure:
         window = np.asarray(recording.traces[start : start + length], dtype=np.float64)
         deviation.append(1.4826 * np.median(np.abs(window), axis=0))
         settings = {"nperseg": piece, "noverlap": 0, "detrend": False, "axis": 0}
-        frequency, _, density = spectrogram(window, rate, window="hann", **settings)
+        frequency, _, density = scipy.signal.spectrogram(window, rate, window="hann", **settings)
         free = ~_spikes_in_pieces(recording, start, piece, density.shape[2], deviation[-1])
         total += np.where(free, density, 0.0).sum(axis=2)
         count += free.sum(axis=1)

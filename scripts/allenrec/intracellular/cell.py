@@ -15,13 +15,14 @@ from typing import Any
 # NEURON reads this when it is imported. Without it, every job warns about a missing display.
 os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
 
-import LFPy
 import neuron
 import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.models.archive import STUB_MECHANISMS, Model, read_model
+
+from .lfpy_cell import Cell
 
 AXON_TREATMENTS = ("auto", "stub", "truncated", "keep")
 #: Length of each of the two sections that replace an axon, µm
@@ -34,7 +35,7 @@ SEGMENT_LENGTH = 40.0
 TRUNCATION_DISTANCE = 60.0
 
 
-class AllenCell(LFPy.Cell):
+class AllenCell(Cell):
     """An `LFPy.Cell` with its `model`, and the treatment of the `axon` with which it was built."""
 
     model: Model

@@ -7,7 +7,6 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
@@ -298,7 +297,8 @@ class _Task:
             "cell_models_folder": "allen_models",
             "templates_folder": "results/libraries",
         }
-        return LibraryInfo.on_probe(self.probe, pd.DataFrame([dict(self.cell) | counts]), params, self.provenance)
+        cells = {column: [value] for column, value in (dict(self.cell) | counts).items()}
+        return LibraryInfo.on_probe(self.probe, cells, params, self.provenance)
 
 
 def _outcome(task: _Task, sampled: Sampled, n: int) -> str:

@@ -63,7 +63,7 @@ def concatenate_libraries(paths: Sequence[AnyPath], path: AnyPath, *, exclude_fl
 
 def _joined(infos: Sequence[LibraryInfo]) -> LibraryInfo:
     """Return the info of the first file with the cells and the digests of all."""
-    cells = pd.concat([info.cells for info in infos], ignore_index=True).fillna("")
+    cells = pd.concat([pd.DataFrame(info.cells) for info in infos], ignore_index=True).fillna("")
     digests = {info.cells["model_id"][0]: info.provenance["digests"] for info in infos}
     return replace(infos[0], cells=cells, provenance=infos[0].provenance | {"digests": digests})
 
@@ -75,7 +75,8 @@ def _flags(info: LibraryInfo) -> str:
 
 def _outcome(info: LibraryInfo, exclude_flagged: bool) -> str:
     """Return the line of one cell for the log."""
-    cell, wanted, flags = info.cells.iloc[0], int(info.params["n"]), _flags(info)
-    shortfall = f", {wanted - cell.n_templates} fewer than requested" if cell.n_templates < wanted else ""
+    cell = {column: values[0] for column, values in info.cells.items()}
+    wanted, found, flags = int(info.params["n"]), cell["n_templates"], _flags(info)
+    shortfall = f", {wanted - found} fewer than requested" if found < wanted else ""
     flagged = f"; flagged: {flags}{', so left out (models.exclude_flagged)' if exclude_flagged else ''}" if flags else ""
-    return f"model {cell.model_id} ({cell.cell_type}): {cell.n_templates} templates{shortfall}{flagged}"
+    return f"model {cell['model_id']} ({cell['cell_type']}): {found} templates{shortfall}{flagged}"

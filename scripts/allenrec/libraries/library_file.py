@@ -8,11 +8,10 @@ import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-import pandas as pd
 import probeinterface
 from numpy.typing import NDArray
 
@@ -20,6 +19,7 @@ from allenrec.common.errors import DamagedFile
 from allenrec.common.files import AnyPath
 from allenrec.common.hdf5 import (
     TEXT,
+    Columns,
     check_shapes,
     hdf5_written_beside,
     read_dict,
@@ -30,8 +30,12 @@ from allenrec.common.hdf5 import (
 )
 from allenrec.probes import Probe, layout_from_text, layout_to_text
 
-from .poses import Poses
-from .waveform_features import FEATURES, waveform_features
+from .waveform_features import FEATURES, feature_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from .poses import Poses
 
 #: The size of the templates that are held while they are written or joined, bytes
 BYTES_AT_ONCE = 8 * 2**20
@@ -57,12 +61,12 @@ class TemplateRows:
 class LibraryInfo:
     """The properties of a library as a whole.
 
-    `cells`, a DataFrame with a row per model and all its metadata (`model_id` and `cell_type` are needed); `channel_positions`
+    `cells`, a table with a row per model and all its metadata (`model_id` and `cell_type` are needed); `channel_positions`
     (n_contacts, 3) µm; `probe`, the exact contacts in their plane; `params`, how the templates were made, in MEArec's names
     (`dt` and `cut_out`, ms, are needed); `electrodes`, the probe in MEArec's words; `provenance`, text and dicts.
     """
 
-    cells: pd.DataFrame
+    cells: Columns
     channel_positions: NDArray[np.float64]
     probe: probeinterface.Probe
     params: dict[str, Any]
@@ -70,7 +74,7 @@ class LibraryInfo:
     provenance: dict[str, Any]
 
     @classmethod
-    def on_probe(cls, probe: Probe, cells: pd.DataFrame, params: dict[str, Any], provenance: dict[str, Any]) -> "LibraryInfo":
+    def on_probe(cls, probe: Probe, cells: Columns, params: dict[str, Any], provenance: dict[str, Any]) -> "LibraryInfo":
         """Return the `LibraryInfo` of a library on a probe."""
         return cls(cells, probe.positions, probe.layout, params, probe.info, provenance)
 
@@ -80,11 +84,13 @@ class Library(TemplateRows, LibraryInfo):
     """A template library: `TemplateRows`, `LibraryInfo`, the templates and their features.
 
     `templates` (N, n_contacts, n_t) float32 µV, or (N, n_steps, n_contacts, n_t) if the cells drift: an array, or a dataset
-    that is read as it is sliced; `features`, a DataFrame with a row per template (see `waveform_features`).
+    that is read as it is sliced; `features`, a DataFrame with a row per template (see `waveform_features`). `cells` is a
+    DataFrame as well.
     """
 
+    cells: "pd.DataFrame"
     templates: NDArray[np.float32]
-    features: pd.DataFrame
+    features: "pd.DataFrame"
 
     @property
     def dt(self) -> float:
@@ -176,12 +182,12 @@ def write_library(
     positions, dt = info.channel_positions, info.params["dt"]
     drift = {"drifting": True, "drift_centre": centre, "drift_steps": steps[0]} if steps else {"drifting": False}
     # Without any template, the columns of the features are written all the same
-    features = [waveform_features(np.zeros((0, len(positions), n_samples), np.float32), positions, dt)]
+    features = [feature_columns(np.zeros((0, len(positions), n_samples), np.float32), positions, dt)]
     with hdf5_written_beside(path) as file:
         dataset = create_rows(file, "templates", (n, *steps, len(positions), n_samples), np.dtype(np.float32))
         for first, block in _in_blocks(templates):
             dataset[first : first + len(block)] = block
-            features.append(waveform_features(block[:, centre] if steps else block, positions, dt))
+            features.append(feature_columns(block[:, centre] if steps else block, positions, dt))
         columns = {name: getattr(rows, name) for name in PER_TEMPLATE[1:]}
         columns |= {f"features/{name}": np.concatenate([table[name] for table in features]) for name in FEATURES}
         for name, values in columns.items():
@@ -305,7 +311,7 @@ def read_in_blocks(path: AnyPath) -> Iterator[tuple[str, int, NDArray[Any]]]:
                 yield name, start, file[name][start : start + at_once]
 
 
-def poses_of(path: AnyPath) -> tuple[Poses, NDArray[np.float64]]:
+def poses_of(path: AnyPath) -> tuple["Poses", NDArray[np.float64]]:
     """Return the `Poses` of a library, or of the file of one cell, and the displacements (n, n_steps, 3) µm of its paths.
 
     Raises
@@ -313,6 +319,8 @@ def poses_of(path: AnyPath) -> tuple[Poses, NDArray[np.float64]]:
     UserError
         If the file is missing, cut short or of another kind.
     """
+    from .poses import Poses  # it has compiled functions, which readers of libraries need not load
+
     with open_library(path) as library:
         poses = Poses(positions=library.positions, rotations=library.rotations, spikes=library.spike_indices)
         return poses, library.displacements

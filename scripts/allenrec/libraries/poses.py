@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-import pandas as pd
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from allenrec.common.errors import UserError
 from allenrec.common.random_streams import StreamKey, generator
@@ -85,6 +84,8 @@ def read_poses(path: str | PathLike[str], model_id: str) -> Poses:
     UserError
         If the table is missing or holds a wrong value; the message names the line and the column.
     """
+    import pandas as pd  # few libraries have such a table
+
     try:
         table = pd.read_csv(path, dtype={"model_id": str})
     except FileNotFoundError:
@@ -194,12 +195,13 @@ def draw_rotations(
         The largest angle between the tilted axis and z, rad; the axis is uniform over all such directions.
     """
     if rot == "3drot" or (rot == "physrot" and upright is None):
-        angles: NDArray[np.float64] = Rotation.from_quat(rng.standard_normal((n, 4))).as_euler(AXES)
+        angles: NDArray[np.float64] = scipy.spatial.transform.Rotation.from_quat(rng.standard_normal((n, 4))).as_euler(AXES)
         return angles
     angles = np.zeros((n, 3))
     if rot == "physrot":
         spin, direction = rng.uniform(-np.pi, np.pi, (2, n))
         polar = np.arccos(rng.uniform(np.cos(tilt), 1.0, n))
+        Rotation = scipy.spatial.transform.Rotation
         aligned, _ = Rotation.align_vectors([0.0, 0.0, 1.0], upright)
         turned = Rotation.from_euler("zyz", np.stack([spin, polar, direction], axis=1))
         angles = (turned * aligned).as_euler(AXES, suppress_warnings=True)
@@ -306,7 +308,7 @@ def place(points: NDArray[np.float64], rotations: NDArray[np.float64], positions
 
 def rotation_matrices(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the matrices (..., 3, 3) of rotations (..., 3) rad, with which `place` turns points."""
-    matrices: NDArray[np.float64] = Rotation.from_euler(AXES, rotations).as_matrix()
+    matrices: NDArray[np.float64] = scipy.spatial.transform.Rotation.from_euler(AXES, rotations).as_matrix()
     return matrices
 
 

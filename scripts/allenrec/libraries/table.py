@@ -6,7 +6,6 @@ import pandas as pd
 from allenrec.common.files import AnyPath
 
 from .library_file import open_library
-from .sampling import distances
 
 #: The columns of `cells` that are numbers of a cell, not of its templates
 COUNTS = ("n_templates", "n_candidates", "acceptance_rate")
@@ -41,7 +40,7 @@ def template_table(path: AnyPath) -> pd.DataFrame:
                 "spike_index": library.spike_indices,
                 "candidates": library.candidates,
                 # One by one, because all pairs of somata and contacts need much memory
-                "distance_um": [distances(row[np.newaxis], library.channel_positions)[0] for row in positions],
+                "distance_um": [np.linalg.norm(row - library.channel_positions, axis=1).min() for row in positions],
             }
         ).join(library.features)
     known = [column for column in cells if column not in own and column not in COUNTS]

@@ -1,9 +1,14 @@
 """Waveform features: the shape of a template in a few numbers, in time at its peak contact and in space along the probe."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
+import scipy  # loads its parts when they are used; who only reads features needs none
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from scipy.interpolate import CubicSpline
 
 #: The columns of `waveform_features`, in order
 FEATURES = (
@@ -31,7 +36,7 @@ MIN_HEIGHTS, MIN_R2 = 3, 0.5
 RESOLVED = 1e-3
 
 
-def waveform_features(templates: NDArray[np.float32], channel_positions: NDArray[np.float64], dt: float) -> pd.DataFrame:
+def waveform_features(templates: NDArray[np.float32], channel_positions: NDArray[np.float64], dt: float) -> "pd.DataFrame":
     """Describe each template by its amplitude, the shape of its waveform and its extent along the probe.
 
     The definitions are usual ones, so that templates can be compared with sorted units: for the shape, those of
@@ -80,10 +85,21 @@ def waveform_features(templates: NDArray[np.float32], channel_positions: NDArray
     pandas.DataFrame
         One row per template, with the columns `FEATURES`: float64, `peak_contact` int64.
     """
+    import pandas as pd  # who writes a library does without it
+
+    return pd.DataFrame(feature_columns(templates, channel_positions, dt))
+
+
+def feature_columns(
+    templates: NDArray[np.float32], channel_positions: NDArray[np.float64], dt: float
+) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
+    """Return the columns of `waveform_features`."""
     # Contacts side by side have one height, whatever the rounding of their positions
     heights = np.round(channel_positions[:, 2], 3)
     rows = [_features(np.asarray(template, dtype=float), heights, dt) for template in templates]
-    return pd.DataFrame(rows, columns=list(FEATURES), dtype=float).astype({"peak_contact": np.int64})
+    columns = np.array(rows, dtype=float).reshape(len(rows), len(FEATURES)).T
+    named = dict(zip(FEATURES, columns, strict=True))
+    return named | {"peak_contact": named["peak_contact"].astype(np.int64)}
 
 
 def _features(template: NDArray[np.float64], heights: NDArray[np.float64], dt: float) -> tuple[float, ...]:
@@ -97,7 +113,7 @@ def _features(template: NDArray[np.float64], heights: NDArray[np.float64], dt: f
     return depths[peak_contact], peak_contact, *_shape(curve, trough), *_extent(template, depths, heights, dt)
 
 
-def _shape(curve: CubicSpline, trough: float) -> tuple[float, ...]:
+def _shape(curve: "CubicSpline", trough: float) -> tuple[float, ...]:
     """Return the time from trough to peak, the half width, the ratio and the two slopes of a waveform."""
     depth, end = -curve(trough), curve.x[-1]
     extrema = _extrema(curve)
@@ -117,22 +133,22 @@ def _shape(curve: CubicSpline, trough: float) -> tuple[float, ...]:
     )
 
 
-def _curve(waveform: NDArray[np.float64], dt: float) -> CubicSpline:
+def _curve(waveform: NDArray[np.float64], dt: float) -> "CubicSpline":
     """Return a waveform as a cubic spline.
 
     A spline needs no samples beyond the window. Fourier resampling or a filter rings at the window's end, where a template is
     not zero.
     """
-    return CubicSpline(np.arange(len(waveform)) * dt, waveform)
+    return scipy.interpolate.CubicSpline(np.arange(len(waveform)) * dt, waveform)
 
 
-def _extrema(curve: CubicSpline) -> NDArray[np.float64]:
+def _extrema(curve: "CubicSpline") -> NDArray[np.float64]:
     """Return the times at which a curve is level."""
     times: NDArray[np.float64] = curve.derivative().roots(discontinuity=False, extrapolate=False)
     return times[np.isfinite(times)]  # a NaN marks an interval where it is level all along
 
 
-def _crossings(curve: CubicSpline, level: float) -> NDArray[np.float64]:
+def _crossings(curve: "CubicSpline", level: float) -> NDArray[np.float64]:
     """Return the times at which a curve has a value."""
     times: NDArray[np.float64] = curve.solve(level, discontinuity=False, extrapolate=False)
     return times[np.isfinite(times)]
@@ -143,7 +159,7 @@ def _first(times: NDArray[np.float64]) -> float:
     return times[0] if len(times) else np.nan
 
 
-def _trough(curve: CubicSpline) -> float:
+def _trough(curve: "CubicSpline") -> float:
     """Return the time of the lowest point, NaN if it is not below zero or the window cuts it off."""
     samples = curve(curve.x)
     lowest = int(samples.argmin())
@@ -153,7 +169,7 @@ def _trough(curve: CubicSpline) -> float:
     return float(extrema[curve(extrema).argmin()])
 
 
-def _slope(curve: CubicSpline, start: float, stop: float) -> float:
+def _slope(curve: "CubicSpline", start: float, stop: float) -> float:
     """Return the slope of the regression line of a curve between two times, NaN if they are not in its range."""
     if not start < stop <= curve.x[-1]:
         return np.nan

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from allenrec.common.errors import UserError
 from allenrec.common.files import sha256
 
@@ -140,6 +138,8 @@ def model_files(folder: str | Path) -> list[Path]:
 
 def _check_morphology(model_id: str, path: Path) -> set[str]:
     """Check an SWC file (columns: id, type, x, y, z, radius in µm, parent id); return the section types that it has."""
+    import numpy as np  # many jobs only list the files of a model
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # np.loadtxt warns about an empty file, which is an error below

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numba
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 #: Number of mean intervals by which a train starts before the recording, so that it has reached its steady state
 WARM_UP = 20
@@ -250,5 +250,5 @@ def rate_factor(
 
 def _ornstein_uhlenbeck(steps: NDArray[np.float64], memory: float) -> NDArray[np.float64]:
     """Return the walk (n,) of unit variance that keeps the share `memory` of its value at each step; it begins at steps[0]."""
-    later, _ = lfilter([np.sqrt(1 - memory**2)], [1, -memory], steps[1:], zi=memory * steps[:1])
+    later, _ = scipy.signal.lfilter([np.sqrt(1 - memory**2)], [1, -memory], steps[1:], zi=memory * steps[:1])
     return np.concatenate((steps[:1], later))

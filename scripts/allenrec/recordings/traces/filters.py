@@ -6,8 +6,8 @@ from typing import Any
 
 import numba
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy import signal
 
 from allenrec.settings.recordings import Filter as FilterSettings
 from allenrec.settings.recordings import Noise as NoiseSettings
@@ -72,7 +72,7 @@ class Filter:
 
     def power(self) -> NDArray[np.float64]:
         """Return the factor of a signal's power, at `FREQUENCIES` from 0 to half the sampling rate."""
-        _, response = signal.sosfreqz(self.sections, worN=FREQUENCIES)
+        _, response = scipy.signal.sosfreqz(self.sections, worN=FREQUENCIES)
         return np.abs(response) ** (4 if self.both_ways else 2)
 
     def noise_gain(self, spectrum: ArrayLike = 1.0) -> float:
@@ -122,7 +122,7 @@ def design_filter(fs: float, settings: FilterSettings) -> Filter:
     settings : allenrec.settings.recordings.Filter
     """
     kind = "bandpass" if isinstance(settings.filter_cutoff, tuple) else "highpass"
-    sections = signal.butter(settings.filter_order, settings.filter_cutoff, btype=kind, fs=fs, output="sos")
+    sections = scipy.signal.butter(settings.filter_order, settings.filter_cutoff, btype=kind, fs=fs, output="sos")
     return Filter(sections, settings.filter_mode == "filtfilt")
 
 
@@ -140,7 +140,7 @@ def design_colour(fs: float, settings: NoiseSettings) -> Filter:
     settings : allenrec.settings.recordings.Noise
         `color_peak` and `color_q` describe the resonator, `color_noise_floor` the floor.
     """
-    b, a = signal.iirpeak(settings.color_peak, settings.color_q, fs=fs)
+    b, a = scipy.signal.iirpeak(settings.color_peak, settings.color_q, fs=fs)
     resonance = Filter(np.concatenate((b, a))[np.newaxis], True)
     # On the unit circle |B|^2 and |A|^2 are quadratic in u = |1 - z|^2. |B|^4 + white |A|^4 is |B|^2 + i sqrt(white) |A|^2
     # times its conjugate, so all zeros come from quadratic equations, where roots of the whole polynomial are ill-conditioned.

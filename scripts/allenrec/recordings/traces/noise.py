@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial.distance import cdist
 
 from allenrec.common.buffers import new_rows
 from allenrec.common.random_streams import StreamKey
@@ -193,7 +193,7 @@ def exponential_covariance(positions: NDArray[np.float64], half_distance: float)
     numpy.ndarray
         (n, n).
     """
-    return 0.5 ** (cdist(positions, positions) / half_distance)
+    return 0.5 ** (scipy.spatial.distance.cdist(positions, positions) / half_distance)
 
 
 def mixing_matrix(covariance: NDArray[np.float64]) -> NDArray[np.float32]:
