@@ -20,9 +20,12 @@ from allenrec.common.errors import UserError
 from allenrec.settings import load_settings
 from allenrec.settings.input_files import input_files
 from allenrec.settings.job_params import job_params, row_params
+from allenrec.settings.sizes import check_sizes, memory_of_machine
 
 #: Whether this is the run of the user: jobs on a cluster are runs of Snakemake as well
 IS_MAIN_RUN = "--target-jobs" not in sys.argv
+#: Whether jobs may run on other machines, as the profile of a cluster says
+OTHER_MACHINES = any(argument.startswith(("-e", "--exec", "--prof", "--workflow-prof")) for argument in sys.argv[1:])
 
 
 @contextmanager
@@ -32,6 +35,16 @@ def mistakes_in_one_line():
         yield
     except UserError as error:
         sys.exit(f"error: {error}")
+
+
+def n_contacts(probe):
+    """Return the number of contacts of a probe; 1 where it is not known yet."""
+    from allenrec.probes import load_probe  # takes too long for every start
+
+    try:
+        return len(load_probe(probe, 1).positions)
+    except UserError:
+        return 1
 
 
 with mistakes_in_one_line():
@@ -48,6 +61,14 @@ with mistakes_in_one_line():
     cells = {row.model_id: row.columns() for row in rows if row.model_id not in settings.models.leave_out}
     if rows and not cells:
         raise UserError("config: models.leave_out: no model of the cell table is left")
+    if IS_MAIN_RUN:
+        check_sizes(
+            settings,
+            len(cells),
+            n_contacts,
+            Path(settings.pathvars.results),
+            memory=None if OTHER_MACHINES else memory_of_machine(),
+        )
 
 
 wildcard_constraints:

@@ -53,6 +53,7 @@ class Settings(Block):
     seed: int = Field(
         0,
         ge=0,
+        lt=2**128,
         description="Seed of all random numbers. Each number depends only on it and on the names of cell, unit and recording.",
     )
 
