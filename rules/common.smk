@@ -3,12 +3,8 @@
 import os
 import re
 import sys
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-
-SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
-sys.path.insert(0, str(SCRIPTS))
 
 # This lets jobs find nrnivmodl and pip of this environment also if it is not activated, and on remote machines.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
@@ -28,15 +24,6 @@ IS_MAIN_RUN = "--target-jobs" not in sys.argv
 OTHER_MACHINES = any(argument.startswith(("-e", "--exec", "--prof", "--workflow-prof")) for argument in sys.argv[1:])
 
 
-@contextmanager
-def mistakes_in_one_line():
-    """End the run with one line if the user made a mistake."""
-    try:
-        yield
-    except UserError as error:
-        sys.exit(f"error: {error}")
-
-
 def n_contacts(probe):
     """Return the number of contacts of a probe; 1 where it is not known yet."""
     from allenrec.probes import load_probe  # takes too long for every start
@@ -50,7 +37,7 @@ def n_contacts(probe):
 with mistakes_in_one_line():
     if " " in sys.executable:  # Snakemake does not quote it
         raise UserError(f"{sys.executable}: Snakemake needs a path without spaces; move the environment to one")
-    settings = load_settings(config)
+    settings = load_settings(config, workflow.config_settings.config)
     rows = load_cell_table(
         settings.cells,
         settings.models,

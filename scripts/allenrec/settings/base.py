@@ -5,6 +5,8 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from allenrec.common.errors import shown
+
 # The bounds of numbers lie far beyond what experiments need, and within what the code can compute. Keys of one quantity share
 # them.
 
@@ -67,7 +69,7 @@ class Block(BaseModel):
         if not condition:
             value = getattr(self, key)
             value = list(value) if isinstance(value, tuple) else value
-            raise ValueError(f"{key}: {value!r} {message}")
+            raise ValueError(f"{key}: {shown(value)} {message}")
 
     def require_ordered(self, *keys: str) -> None:
         """Require that each of these pairs, if there is one, has its lower value first."""

@@ -4,6 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
+from allenrec.common.errors import shown
+
 from ..base import Amplitude, Block, Length, Pair, PositiveAmplitude, WindowPair
 
 
@@ -14,7 +16,7 @@ class CellTypes(Block):
     @model_validator(mode="after")
     def _check(self) -> Self:
         both = set(self.excitatory) & set(self.inhibitory)
-        self.require(not both, "excitatory", f"must not share {min(both, default='')!r} with the inhibitory types")
+        self.require(not both, "excitatory", f"must not share {shown(min(both, default=''))} with the inhibitory types")
         return self
 
 
