@@ -3,12 +3,8 @@
 import os
 import re
 import sys
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-
-SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
-sys.path.insert(0, str(SCRIPTS))
 
 # This lets jobs find nrnivmodl and pip of this environment also if it is not activated, and on remote machines.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
@@ -20,24 +16,28 @@ from allenrec.common.errors import UserError
 from allenrec.settings import load_settings
 from allenrec.settings.input_files import input_files
 from allenrec.settings.job_params import job_params, row_params
+from allenrec.settings.sizes import check_sizes, memory_of_machine
 
 #: Whether this is the run of the user: jobs on a cluster are runs of Snakemake as well
 IS_MAIN_RUN = "--target-jobs" not in sys.argv
+#: Whether jobs may run on other machines, as the profile of a cluster says
+OTHER_MACHINES = any(argument.startswith(("-e", "--exec", "--prof", "--workflow-prof")) for argument in sys.argv[1:])
 
 
-@contextmanager
-def mistakes_in_one_line():
-    """End the run with one line if the user made a mistake."""
+def n_contacts(probe):
+    """Return the number of contacts of a probe; 1 where it is not known yet."""
+    from allenrec.probes import load_probe  # takes too long for every start
+
     try:
-        yield
-    except UserError as error:
-        sys.exit(f"error: {error}")
+        return len(load_probe(probe, 1).positions)
+    except UserError:
+        return 1
 
 
 with mistakes_in_one_line():
     if " " in sys.executable:  # Snakemake does not quote it
         raise UserError(f"{sys.executable}: Snakemake needs a path without spaces; move the environment to one")
-    settings = load_settings(config)
+    settings = load_settings(config, workflow.config_settings.config)
     rows = load_cell_table(
         settings.cells,
         settings.models,
@@ -48,6 +48,14 @@ with mistakes_in_one_line():
     cells = {row.model_id: row.columns() for row in rows if row.model_id not in settings.models.leave_out}
     if rows and not cells:
         raise UserError("config: models.leave_out: no model of the cell table is left")
+    if IS_MAIN_RUN:
+        check_sizes(
+            settings,
+            len(cells),
+            n_contacts,
+            Path(settings.pathvars.results),
+            memory=None if OTHER_MACHINES else memory_of_machine(),
+        )
 
 
 wildcard_constraints:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 from allenrec.common.files import write_json
 from allenrec.models.metadata import KIND_OF_TEMPLATE, explained_variance, format_variance
 from allenrec.models.recorded_sweeps import format_steps, recorded_steps
@@ -172,7 +172,7 @@ def find_cells(api: "AllenApi", question: "Query") -> list[CellRow]:
     try:
         rows = _rows(api, matching(api.cells(), question), question.kind)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{api.url}: the tables of the site have changed their form: {error!r}") from None
+        raise UserError(f"{api.url}: the tables of the site have changed their form: {shown(error)}") from None
     lowest = question.min_explained_variance
     if lowest is not None:
         rows = [row for row in rows if row["explained_variance"] and float(row["explained_variance"]) >= lowest]
@@ -225,7 +225,9 @@ def matching(cells: Sequence["Row"], question: "Query") -> list["Row"]:
         for value in values:
             if not any(_matches(key, value, cell.get(column)) for cell in cells):
                 known = sorted({str(cell[column]) for cell in cells if cell.get(column)})
-                raise UserError(f"config: cells.query.{key}: no cell with a model has {value!r}; known are {', '.join(known)}")
+                raise UserError(
+                    f"config: cells.query.{key}: no cell with a model has {shown(value)}; known are {', '.join(known)}"
+                )
         found = [cell for cell in found if any(_matches(key, value, cell.get(column)) for value in values)]
     if not found:
         raise UserError("config: cells.query: no cell with a model matches all of its keys together")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 from allenrec.common.files import written_beside
 from allenrec.models.metadata import FACTS, KIND_OF_TEMPLATE, CellFacts
 
@@ -95,7 +95,7 @@ def read_cells(path: str | Path) -> list[CellRow]:
         if not row.model_id and not row.specimen_id:
             raise UserError(f"{path}, line {line}: neither a model_id nor a specimen_id")
         if not row.model_id and row.kind not in ("", *KINDS):
-            raise UserError(f"{path}, line {line}: kind {row.kind!r} is not one of {', '.join(KINDS)}")
+            raise UserError(f"{path}, line {line}: kind {shown(row.kind)} is not one of {', '.join(KINDS)}")
         first = first_lines.setdefault(str(row), line)
         if first != line:
             raise UserError(f"{path}, line {line}: {row} is in line {first} already")
@@ -165,7 +165,7 @@ def read_table(path: str | Path) -> tuple[list[tuple[int, dict[str, str]]], list
         raise UserError(f"{path} is not a tab-separated table: {error}") from None
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated:
-        raise UserError(f"{path}: column {repeated[0]!r} is there twice")
+        raise UserError(f"{path}: column {shown(repeated[0])} is there twice")
     if "" in columns:
         raise UserError(f"{path}: column {columns.index('') + 1} of the header has no name")
     return rows, columns
@@ -177,7 +177,7 @@ def _check_values(path: str | Path, line: int, values: Mapping[str, str], column
         raise UserError(f"{path}, line {line}: not {len(columns)} tab-separated values, as the header has")
     for column in ("model_id", "specimen_id"):
         if not re.fullmatch(r"[0-9]*", values.get(column, "")):
-            raise UserError(f"{path}, line {line}: {column} {values[column]!r} is not an id of digits")
+            raise UserError(f"{path}, line {line}: {column} {shown(values[column])} is not an id of digits")
 
 
 def check_cell_type_column(rows: Sequence[CellRow], column: str) -> None:
@@ -191,7 +191,7 @@ def check_cell_type_column(rows: Sequence[CellRow], column: str) -> None:
     known = dict.fromkeys((*COLUMNS, *(rows[0].others if rows else ()), *FACTS))
     if rows and column not in known:
         raise UserError(
-            f"config: cell_type_column: {column!r} is not a column of the cell table or the metadata: {', '.join(known)}"
+            f"config: cell_type_column: {shown(column)} is not a column of the cell table or the metadata: {', '.join(known)}"
         )
 
 

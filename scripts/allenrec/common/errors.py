@@ -1,4 +1,23 @@
-"""The exceptions that are shown to users."""
+"""The exceptions that are shown to users, and how values look in their messages."""
+
+from typing import Any
+
+#: Number of characters of a value that a message repeats at most
+MOST_CHARACTERS = 200
+
+
+def shortened(text: object) -> str:
+    """Return a text on one line, with its first characters only if it is too long."""
+    line = " ".join(str(text).splitlines())
+    return line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 3]}..."
+
+
+def shown(value: Any) -> str:
+    """Return a value as Python writes it, shortened."""
+    try:
+        return shortened(repr(value))
+    except (ValueError, RecursionError):  # Python writes no number of more than 4300 digits
+        return f"a value of the type {type(value).__name__} that is too long to show"
 
 
 class UserError(Exception):

@@ -99,16 +99,17 @@ def require_space(path: AnyPath, n_bytes: int, *, at_most: bool = False) -> None
         If less space is free.
     """
     existing = next(folder for folder in Path(path).absolute().parents if folder.exists())
-    needed, free = _readable_size(n_bytes), shutil.disk_usage(existing).free
-    print(f"{path}: {'at most' if at_most else 'about'} {needed}; {_readable_size(free)} are free")
+    needed, free = readable_size(n_bytes), shutil.disk_usage(existing).free
+    print(f"{path}: {'at most' if at_most else 'about'} {needed}; {readable_size(free)} are free")
     if n_bytes > free and not at_most:
         raise UserError(
-            f"{path} takes {needed}, but only {_readable_size(free)} are free in {existing}; make room, or choose "
+            f"{path} takes {needed}, but only {readable_size(free)} are free in {existing}; make room, or choose "
             "a shorter recording, int16 or fewer formats"
         )
 
 
-def _readable_size(n_bytes: int) -> str:
+def readable_size(n_bytes: float) -> str:
+    """Return a size with its unit, such as "1.5 GB"."""
     power = min((len(str(int(n_bytes))) - 1) // 3, 4)
     return f"{n_bytes / 1000**power:.1f} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 from allenrec.common.files import AnyPath
 from allenrec.common.parallel import map_in_order
 from allenrec.common.random_streams import StreamKey
@@ -108,7 +108,7 @@ def templates_of_type(n: int | Mapping[str, int], cell: Mapping[str, Any], name:
     if isinstance(n, int):
         return n
     if cell["cell_type"] not in n:
-        raise UserError(f"libraries.{name}.n: no number for cell type {cell['cell_type']!r} (model {cell['model_id']})")
+        raise UserError(f"libraries.{name}.n: no number for cell type {shown(cell['cell_type'])} (model {cell['model_id']})")
     return n[cell["cell_type"]]
 
 
@@ -326,4 +326,4 @@ def _known_angle(cell: Mapping[str, Any]) -> float | None:
     try:
         return float(value) if value else None
     except ValueError:
-        raise UserError(f"model {cell['model_id']}: rotation_angle_zaxis {value!r} is not a number (rad)") from None
+        raise UserError(f"model {cell['model_id']}: rotation_angle_zaxis {shown(value)} is not a number (rad)") from None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 from allenrec.common.files import sha256
 
 from .mechanisms import Mechanism, declared_mechanisms, mechanisms_digest, mod_files
@@ -228,7 +228,7 @@ class _FitReader:
     def entries(self, block: dict[str, Any], key: str, where: str) -> list[Any]:
         entries = block.get(key, [])
         if not isinstance(entries, list):
-            raise self.error(f"{where} is {entries!r}, not a list")
+            raise self.error(f"{where} is {shown(entries)}, not a list")
         return entries
 
     def block(self, name: str) -> dict[str, Any]:
@@ -246,7 +246,7 @@ class _FitReader:
         except KeyError:
             raise self.error(f"has no `{key}` in {where}") from None
         except (TypeError, ValueError):
-            raise self.error(f"{where}: `{key}` is {block[key]!r}, not a number") from None
+            raise self.error(f"{where}: `{key}` is {shown(block[key])}, not a number") from None
         if not math.isfinite(value):
             raise self.error(f"{where}: `{key}` is {value}, not a finite number")
         return value
@@ -254,7 +254,7 @@ class _FitReader:
     def section(self, entry: Any, where: str, others: frozenset[str] = frozenset()) -> str:
         section = entry.get("section") if isinstance(entry, dict) else None
         if not isinstance(section, str) or section not in SECTIONS | others:
-            raise self.error(f"{where}: section {section!r} is not one of {', '.join(sorted(SECTIONS))}")
+            raise self.error(f"{where}: section {shown(section)} is not one of {', '.join(sorted(SECTIONS))}")
         return section
 
     def parameter(self, index: int, entry: Any, mechanisms: Mapping[str, Mechanism]) -> Parameter:
@@ -262,7 +262,7 @@ class _FitReader:
         section = self.section(entry, where, others=frozenset({"glob"}))
         name, mechanism = entry.get("name"), entry.get("mechanism")
         if not isinstance(name, str) or not isinstance(mechanism or "", str):
-            raise self.error(f"{where}: name {name!r} and mechanism {mechanism!r} must be text")
+            raise self.error(f"{where}: name {shown(name)} and mechanism {shown(mechanism)} must be text")
         value = self.number(entry, "value", where)
         known: Collection[str]
         if section == "glob":
@@ -271,10 +271,10 @@ class _FitReader:
         elif not mechanism:
             known, mechanism = SECTION_PARAMETERS, ""
         elif mechanism not in mechanisms:
-            raise self.error(f"{where}: no mod file in {MODFILES}/ defines the mechanism {mechanism!r}")
+            raise self.error(f"{where}: no mod file in {MODFILES}/ defines the mechanism {shown(mechanism)}")
         else:
             known = {f"{parameter}_{mechanism}" for parameter in mechanisms[mechanism].range_parameters}
         if name not in known:
             allowed = ", ".join(sorted(known)) or "nothing"
-            raise self.error(f"{where}: {name!r} cannot be set in {mechanism or section}; what can be: {allowed}")
+            raise self.error(f"{where}: {shown(name)} cannot be set in {mechanism or section}; what can be: {allowed}")
         return Parameter(section, name, mechanism, value)

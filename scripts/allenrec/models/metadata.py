@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 
 METADATA = "model_metadata.json"
 
@@ -98,7 +98,9 @@ def cell_facts(metadata: dict[str, Any]) -> CellFacts:
     try:
         return _facts(metadata)
     except (AttributeError, KeyError, TypeError) as error:
-        raise UserError(f"model {metadata.get('id')}: its metadata have another shape than an archive's: {error!r}") from None
+        raise UserError(
+            f"model {metadata.get('id')}: its metadata have another shape than an archive's: {shown(error)}"
+        ) from None
 
 
 def _facts(metadata: dict[str, Any]) -> CellFacts:

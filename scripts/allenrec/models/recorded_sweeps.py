@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 
 #: The file of a model folder that says how the real cell responded in the experiment; not every archive has it
 SWEEPS = "ephys_sweeps.json"
@@ -77,7 +77,7 @@ def read_recorded_steps(folder: str | Path) -> list[RecordedStep]:
     try:
         return recorded_steps(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"{path} is not a list of sweeps as in the Allen archives: {error!r}") from None
+        raise UserError(f"{path} is not a list of sweeps as in the Allen archives: {shown(error)}") from None
 
 
 def format_steps(steps: Iterable[RecordedStep]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import probeinterface
 from numpy.typing import ArrayLike, NDArray
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 
 GOLDEN_RATIO = (1 + 5**0.5) / 2
 #: The axes of the planes that MEAutility and its readers know
@@ -181,7 +181,7 @@ def contact_points(shape: str, size: ArrayLike, n: int) -> NDArray[np.float64]:
     elif shape in ("square", "rect"):
         points = (2 * np.stack([(k + 0.5) / n, (k / GOLDEN_RATIO) % 1], axis=1) - 1) * half
     else:
-        raise ValueError(f"contacts of shape {shape!r}; known are circle, square and rect")
+        raise ValueError(f"contacts of shape {shown(shape)}; known are circle, square and rect")
     return points - points.mean(axis=0)
 
 

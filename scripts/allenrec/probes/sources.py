@@ -15,7 +15,7 @@ import yaml
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from allenrec.common.errors import Unavailable, UserError
+from allenrec.common.errors import Unavailable, UserError, shown
 from allenrec.common.probe_names import PROBE_FORMS, probe_names, source_of
 
 from .probe import MALFORMED, PLANES, Probe, one_line, probe_from_layout
@@ -127,7 +127,7 @@ def _from_meautility(name: str, info: Mapping[str, Any], ncontacts: int) -> Prob
     """Make a probe of MEAutility's description."""
     plane = info.get("plane", "yz")
     if plane not in PLANES:
-        raise UserError(f"{name}: plane {plane!r} must be one of {', '.join(PLANES)}")
+        raise UserError(f"{name}: plane {shown(plane)} must be one of {', '.join(PLANES)}")
     try:
         mea = MEAutility.return_mea(info=info)
         positions = np.asarray(mea.positions, dtype=float)
@@ -145,7 +145,7 @@ def _from_meautility(name: str, info: Mapping[str, Any], ncontacts: int) -> Prob
 def _shape_params(shape: str, size: Any) -> dict[str, float]:
     """Return the size of MEAutility's contacts in probeinterface's words; MEAutility has half the lengths."""
     if shape not in ("circle", "square", "rect"):
-        raise ValueError(f"contacts of shape {shape!r}; known are circle, square and rect")
+        raise ValueError(f"contacts of shape {shown(shape)}; known are circle, square and rect")
     if shape == "rect":
         return {"width": 2.0 * size[0], "height": 2.0 * size[1]}
     return {"radius": float(size)} if shape == "circle" else {"width": 2.0 * size}
@@ -156,7 +156,7 @@ def _from_probeinterface(name: str, probe: probeinterface.Probe, ncontacts: int)
     if probe.contact_sides is not None and len(set(probe.contact_sides)) > 1:
         raise UserError(f"{name}: contacts on two sides; put those of one side into a file of their own")
     if probe.si_units not in UNITS:
-        raise UserError(f"{name}: si_units {probe.si_units!r} must be one of {', '.join(UNITS)}")
+        raise UserError(f"{name}: si_units {shown(probe.si_units)} must be one of {', '.join(UNITS)}")
     scale = UNITS[probe.si_units]
     try:
         outlines = scale * np.concatenate(probe.get_contact_vertices())

@@ -13,13 +13,14 @@ from allenrec.common.errors import UserError
 
 from .base import Block
 from .cross_checks import check_evaluation, check_library, check_recording
-from .error_messages import explain
+from .error_messages import explain, path_of
 from .evaluation import Evaluation
 from .libraries import Library
 from .models import Cells, Intracellular, Models
+from .plain_values import check_plain_values, with_numbers
 from .recordings import Recording
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
 
 
 class Pathvars(Block):
@@ -53,17 +54,20 @@ class Settings(Block):
     seed: int = Field(
         0,
         ge=0,
+        lt=2**128,
         description="Seed of all random numbers. Each number depends only on it and on the names of cell, unit and recording.",
     )
 
 
-def load_settings(config: Mapping[str, Any]) -> Settings:
+def load_settings(config: Mapping[str, Any], command_line: Mapping[str, Any] | None = None) -> Settings:
     """Validate a configuration and fill in its defaults.
 
     Parameters
     ----------
     config : dict
         As Snakemake merges it from files and command line.
+    command_line : dict, optional
+        The part of it that was given with `--config`, where numbers may be text.
 
     Returns
     -------
@@ -74,13 +78,23 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
     UserError
         One line that names the key, the value and what is allowed.
     """
-    try:
-        settings = Settings.model_validate(dict(config))
-    except ValidationError as error:
-        raise UserError(f"config: {explain(error.errors(), Settings)}") from None
+    check_plain_values(config)
+    settings = _validated(dict(config), command_line or {})
     for name, library in settings.libraries.items():
         check_library(f"libraries.{name}", library, settings.libraries)
     for name, recording in settings.recordings.items():
         check_recording(f"recordings.{name}", recording, settings)
     check_evaluation(settings.evaluation)
     return settings
+
+
+def _validated(config: dict[str, Any], command_line: Mapping[str, Any]) -> Settings:
+    """Return the settings; text that reads as a number counts as one where text is not allowed."""
+    try:
+        return Settings.model_validate(config)
+    except ValidationError as error:
+        errors = error.errors()
+    corrected = with_numbers(config, [path_of(error, Settings) for error in errors], command_line)
+    if corrected != config:
+        return _validated(corrected, command_line)
+    raise UserError(f"config: {explain(errors, Settings)}")

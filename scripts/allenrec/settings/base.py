@@ -3,13 +3,38 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-Nonnegative = Annotated[float, Field(ge=0)]
+from allenrec.common.errors import shown
+
+# The bounds of numbers lie far beyond what experiments need, and within what the code can compute. Keys of one quantity share
+# them.
+
+#: µm
+Length = Annotated[float, Field(ge=0, le=1e5)]
+PositiveLength = Annotated[float, Field(ge=0.01, le=1e5)]
+Coordinate = Annotated[float, Field(ge=-1e5, le=1e5)]
+#: µV
+Amplitude = Annotated[float, Field(ge=0, le=1e6)]
+PositiveAmplitude = Annotated[float, Field(gt=0, le=1e6)]
+#: Hz
+Rate = Annotated[float, Field(ge=1e-4, le=1000)]
+RateDeviation = Annotated[float, Field(ge=0, le=1000)]
+#: s, within a recording
+Time = Annotated[float, Field(ge=0, le=1e6)]
+#: ms, of parts of a template
+Window = Annotated[float, Field(gt=0, le=1000)]
+#: A ratio of two values
+Ratio = Annotated[float, Field(ge=0, le=1000)]
+#: A shape of a gamma distribution, or a parameter of a beta distribution
+Shape = Annotated[float, Field(ge=0.1, le=1000)]
+#: A number of units, cells or templates
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+PositiveCount = Annotated[int, Field(gt=0, le=1_000_000)]
 #: YAML has lists where these are tuples. The elements are strictly typed.
-Pair = Annotated[tuple[float, float], Field(strict=False)]
-CountPair = Annotated[tuple[int, int], Field(strict=False)]
-PositivePair = Annotated[tuple[PositiveFloat, PositiveFloat], Field(strict=False)]
+Pair = Annotated[tuple[Coordinate, Coordinate], Field(strict=False)]
+CountPair = Annotated[tuple[Count, Count], Field(strict=False)]
+WindowPair = Annotated[tuple[Window, Window], Field(strict=False)]
 #: A name that YAML may read as a number, such as the layer 5
 Text = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 
@@ -44,7 +69,7 @@ class Block(BaseModel):
         if not condition:
             value = getattr(self, key)
             value = list(value) if isinstance(value, tuple) else value
-            raise ValueError(f"{key}: {value!r} {message}")
+            raise ValueError(f"{key}: {shown(value)} {message}")
 
     def require_ordered(self, *keys: str) -> None:
         """Require that each of these pairs, if there is one, has its lower value first."""

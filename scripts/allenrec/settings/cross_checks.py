@@ -1,11 +1,12 @@
 """Checks between blocks of the configuration, and between the configuration and files."""
 
 import difflib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 from allenrec.common.probe_names import PROBE_FILES, probe_names, source_of
 
 from .evaluation import SORTERS, Evaluation
@@ -32,13 +33,13 @@ def _check_probe(key: str, library: Library) -> None:
     probe = library.probe
     if library.probe_file:
         return
-    if Path(probe).is_file() or Path(probe).suffix or probe.count("/") > 1:
-        raise UserError(f"config: {key}: {probe!r} must end in {', '.join(PROBE_FILES)} if it is a file")
+    if os.path.isfile(probe) or Path(probe).suffix or probe.count("/") > 1:
+        raise UserError(f"config: {key}: {shown(probe)} must end in {', '.join(PROBE_FILES)} if it is a file")
     elif source_of(probe) is None:
         known = probe_names()
         close = difflib.get_close_matches(probe, known, 1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise UserError(f"config: {key}: {probe!r} is not a probe; {hint}known are {', '.join(known)}")
+        hint = f"did you mean {shown(close[0])}? " if close else ""
+        raise UserError(f"config: {key}: {shown(probe)} is not a probe; {hint}known are {', '.join(known)}")
 
 
 def _check_poses(key: str, library: Library, libraries: Mapping[str, Library]) -> None:
@@ -47,14 +48,16 @@ def _check_poses(key: str, library: Library, libraries: Mapping[str, Library]) -
     chain, origin = [key.removeprefix("libraries.")], library
     while origin.poses_from is not None:
         if origin.poses_from not in libraries:
-            raise UserError(f"config: {key}.poses_from: {origin.poses_from!r} is not in `libraries`: {', '.join(libraries)}")
+            raise UserError(
+                f"config: {key}.poses_from: {shown(origin.poses_from)} is not in `libraries`: {', '.join(libraries)}"
+            )
         if origin.poses_from in chain:
             raise UserError(f"config: {key}.poses_from: goes round in a circle, {' from '.join((*chain, origin.poses_from))}")
         chain.append(origin.poses_from)
         origin = libraries[origin.poses_from]
     if origin.spike != library.spike:
         raise UserError(
-            f"config: {key}.spike: {library.spike!r}, but {chain[-1]}, where its poses are from, has {origin.spike!r}"
+            f"config: {key}.spike: {shown(library.spike)}, but {chain[-1]}, where its poses are from, has {shown(origin.spike)}"
         )
     if library.drifting and library.drift_grid is None and not origin.drifting:
         raise UserError(f"config: {key}.drift_grid: missing; {chain[-1]}, where its poses are from, does not drift")
@@ -64,7 +67,7 @@ def check_recording(key: str, recording: Recording, settings: "Settings") -> Non
     """Refuse a recording that is impossible with its library, its cell types or its sampling rate."""
     if recording.library not in settings.libraries:
         known = ", ".join(settings.libraries) or "none"
-        raise UserError(f"config: {key}.library: {recording.library!r} is not in `libraries`, which has {known}")
+        raise UserError(f"config: {key}.library: {shown(recording.library)} is not in `libraries`, which has {known}")
     lowest_amp = settings.libraries[recording.library].min_amp
     if recording.templates.max_amp <= lowest_amp:
         raise UserError(
@@ -118,10 +121,10 @@ def _check_trains(key: str, recording: Recording) -> None:
         named = getattr(trains, name)
         unknown = [cell_type for cell_type in named if cell_type not in known] if isinstance(named, dict) else []
         if unknown:
-            raise UserError(f"config: {key}.{name}: {unknown[0]!r} is not in cell_types, which have {', '.join(known)}")
+            raise UserError(f"config: {key}.{name}: {shown(unknown[0])} is not in cell_types, which have {', '.join(known)}")
     if trains.file is not None:
         if Path(trains.file).suffix.lower() not in TRAIN_FILES:
-            raise UserError(f"config: {key}.file: {trains.file!r} must end in {', '.join(TRAIN_FILES)}")
+            raise UserError(f"config: {key}.file: {shown(trains.file)} must end in {', '.join(TRAIN_FILES)}")
         if recording.recordings.sync_rate is not None:
             raise UserError(
                 f"config: {key}.file: gives the spikes, so recordings.sync_rate cannot be met; leave one of them out"
@@ -133,13 +136,13 @@ def _check_far_neurons(key: str, recording: Recording, settings: "Settings") -> 
     name = signal.far_neurons_library or recording.library
     if name not in settings.libraries:
         known = ", ".join(settings.libraries)
-        raise UserError(f"config: {key}.recordings.far_neurons_library: {name!r} is not in `libraries`, which has {known}")
+        raise UserError(f"config: {key}.recordings.far_neurons_library: {shown(name)} is not in `libraries`, which has {known}")
     if signal.noise_mode != "far-neurons":
         return
     library, own = settings.libraries[name], settings.libraries[recording.library]
     if library.probe != own.probe:
         raise UserError(
-            f"config: {key}.recordings.far_neurons_library: {name!r} is on {library.probe}, the units are on {own.probe}"
+            f"config: {key}.recordings.far_neurons_library: {shown(name)} is on {library.probe}, the units are on {own.probe}"
         )
     if signal.far_neurons_max_amp <= library.min_amp:
         raise UserError(
@@ -159,14 +162,15 @@ def check_evaluation(evaluation: Evaluation) -> None:
     for sorter in sorters:
         if sorter not in SORTERS:
             close = difflib.get_close_matches(sorter, SORTERS, 1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
+            hint = f"did you mean {shown(close[0])}? " if close else ""
             raise UserError(
-                f"config: evaluation.sorters: {sorter!r} is not one of SpikeInterface's; {hint}known are {', '.join(SORTERS)}"
+                f"config: evaluation.sorters: {shown(sorter)} is not one of SpikeInterface's; "
+                f"{hint}known are {', '.join(SORTERS)}"
             )
         if sorters.count(sorter) > 1:
-            raise UserError(f"config: evaluation.sorters: {sorter!r} is named twice")
+            raise UserError(f"config: evaluation.sorters: {shown(sorter)} is named twice")
     for sorter in evaluation.parameters:
         if sorter not in sorters:
             raise UserError(
-                f"config: evaluation.parameters: {sorter!r} is not in evaluation.sorters, which has {', '.join(sorters)}"
+                f"config: evaluation.parameters: {shown(sorter)} is not in evaluation.sorters, which has {', '.join(sorters)}"
             )

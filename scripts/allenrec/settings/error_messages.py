@@ -6,7 +6,10 @@ from typing import Any, get_args, get_origin
 
 from pydantic_core import ErrorDetails
 
+from allenrec.common.errors import shown
+
 from .base import Block, block_in
+from .plain_values import dotted
 from .recordings.drift import Drift
 
 #: Keys of MEArec's parameter files that are not keys of the same block here, and what to do instead
@@ -41,13 +44,13 @@ def explain(errors: Sequence[ErrorDetails], whole: type[Block]) -> str:
         The class of the validated block.
     """
     # A key with alternatives (a number, or a list) has an error for each. One inside a list says most.
-    located = [(_path(error, whole), error) for error in errors]
+    located = [(path_of(error, whole), error) for error in errors]
     shortest = located[0][0]
     located = [(path, error) for path, error in located if path[: len(shortest)] == shortest]
     longest = max((path for path, _ in located), key=len)
     errors = [error for path, error in located if len(path) == len(longest)]
     first = errors[0]
-    key, kind, value = _key(longest), first["type"], first["input"]
+    key, kind, value = dotted(longest), first["type"], first["input"]
     if kind in ("extra_forbidden", "invalid_key"):
         return _explain_unknown_key(key, first, whole)
     if kind == "missing" and not _lacks_element(first):
@@ -55,7 +58,7 @@ def explain(errors: Sequence[ErrorDetails], whole: type[Block]) -> str:
     if kind == "value_error":
         return ".".join(filter(None, (key, str(first["ctx"]["error"]))))
     allowed = dict.fromkeys(map(_allowed_value, errors))
-    return f"{key}: {value!r} must be {' or '.join(allowed)}"
+    return f"{key}: {shown(value)} must be {' or '.join(allowed)}"
 
 
 def _explain_unknown_key(key: str, error: ErrorDetails, whole: type[Block]) -> str:
@@ -63,17 +66,12 @@ def _explain_unknown_key(key: str, error: ErrorDetails, whole: type[Block]) -> s
     if name in MEAREC_KEYS:
         return f"{key}: MEArec's key, but not one here: {MEAREC_KEYS[name]}"
     close = difflib.get_close_matches(name, allowed, 1)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    hint = f"did you mean {shown(close[0])}? " if close else ""
     return f"{key}: unknown key; {hint}known are {', '.join(allowed)}"
 
 
-def _key(path: Sequence[int | str]) -> str:
-    """The dotted key at a path, on one line."""
-    return ".".join(str(part) if str(part).isprintable() else repr(part) for part in path)
-
-
-def _path(error: ErrorDetails, whole: type[Block]) -> tuple[int | str, ...]:
-    """The location of an error without the names that pydantic gives to alternatives."""
+def path_of(error: ErrorDetails, whole: type[Block]) -> tuple[int | str, ...]:
+    """Return the location of an error without the names that pydantic gives to alternatives."""
     location = error["loc"][:-1] if _lacks_element(error) else error["loc"]
     block: BlockType = whole
     path: list[int | str] = []
@@ -120,6 +118,10 @@ def _allowed_value(error: ErrorDetails) -> str:
         return f"a list of {int(error['loc'][-1]) + 1}"
     if kind in TYPES:
         return TYPES[kind]
+    if kind == "string_too_long":
+        return f"at most {error['ctx']['max_length']} characters long"
+    if kind == "string_type" and "[key]" in error["loc"]:
+        return "a name; put it in quotes"
     if kind == "too_short":
         return f"at least {error['ctx']['min_length']} long"
     if kind == "too_long":

@@ -27,6 +27,7 @@ class Evaluation(Block):
     )
     n_jobs: PositiveInt = Field(
         1,
+        le=1024,
         description="Processes of a sorter. Each one compiles its own code, so more than one pays off for long or "
         "large recordings only.",
     )

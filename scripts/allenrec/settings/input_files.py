@@ -1,12 +1,13 @@
 """The keys of a configuration that name files and libraries. They are found by their marks, so that none is forgotten."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic.fields import FieldInfo
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 from allenrec.common.files import sha256
 
 from .base import Block, NamesFile, NamesLibrary
@@ -40,8 +41,8 @@ def check_input_files(key: str, block: Block) -> None:
     """Raise a `UserError` unless every file that a block at a key of the configuration names is there."""
     for name, mark, value in _marked_values(block, NamesFile):
         path = Path(value)
-        if value.lower().endswith(mark.endings) and not (path.is_file() or (mark.or_folder and path.is_dir())):
-            raise UserError(f"config: {key}.{name}: no such file {value!r}")
+        if value.lower().endswith(mark.endings) and not (os.path.isfile(path) or (mark.or_folder and os.path.isdir(path))):
+            raise UserError(f"config: {key}.{name}: no such file {shown(value)}")
 
 
 def _files_at(path: Path) -> list[Path]:

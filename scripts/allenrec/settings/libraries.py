@@ -7,18 +7,25 @@ import math
 from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from allenrec.common.probe_names import PROBE_FILES, PROBE_FORMS
 
-from .base import Block, InputFile, LibraryName, NamesFile, Nonnegative, Pair, PositivePair
+from .base import Amplitude, Block, Coordinate, Count, InputFile, Length, LibraryName, NamesFile, Pair, PositiveCount, Shape
+
+#: S/m
+Conductivity = Annotated[float, Field(ge=1e-4, le=1e4)]
+#: Most steps of a path or of a grid
+MOST_STEPS = 1001
 
 
 class Bins(Block):
     of: Literal["amplitude", "distance"] = Field(
         description="What is binned: the amplitude, µV, or the distance from the soma to the nearest contact, µm."
     )
-    edges: Annotated[list[Nonnegative], Field(min_length=3)] = Field(description="µV or µm. Edges of the bins, increasing.")
+    edges: Annotated[list[Amplitude], Field(min_length=3, max_length=1000)] = Field(
+        description="µV or µm. Edges of the bins, increasing."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> "Bins":
@@ -30,7 +37,7 @@ class DriftGrid(Block):
     x: Pair | None = Field(None, description="µm. Lowest and highest displacement along x.")
     y: Pair | None = Field(None, description="µm. Along y.")
     z: Pair | None = Field(None, description="µm. Along z, the axis of the probe. One of the three is given.")
-    step: PositiveFloat = Field(2.0, description="µm. Between displacements, which are whole multiples of it.")
+    step: float = Field(2.0, ge=0.01, le=1e5, description="µm. Between displacements, which are whole multiples of it.")
 
     @property
     def axis(self) -> str:
@@ -50,6 +57,7 @@ class DriftGrid(Block):
             raise ValueError(f"x, y, z: one of them must be given, not {' and '.join(axes) or 'none'}")
         low, high = self.limits
         self.require(low <= 0 <= high and high - low >= self.step, axes[0], "must hold 0 and be a step long or longer")
+        self.require((high - low) / self.step <= MOST_STEPS, "step", f"makes more than {MOST_STEPS} displacements")
         return self
 
 
@@ -57,7 +65,7 @@ class Content(Block):
     """The probe, and the number of templates on it."""
 
     probe: Annotated[str, NamesFile(endings=PROBE_FILES)] = Field(description=f"Either {PROBE_FORMS}.")
-    n: PositiveInt | Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(min_length=1)] = Field(
+    n: PositiveCount | Annotated[dict[str, Count], Field(min_length=1)] = Field(
         50, description="templates. For each cell model; or for each model of a cell type, such as `{spiny: 100, aspiny: 50}`."
     )
 
@@ -81,16 +89,18 @@ class PoseSampling(Block):
     xlim: Pair | None = Field((10.0, 80.0), description="µm. Soma positions, x: distance from the plane of the probe.")
     ylim: Pair | None = Field(None, description="µm. Soma positions, y; `null`: contacts and `overhang`.")
     zlim: Pair | None = Field(None, description="µm. Soma positions, z (along the shank); `null` as for y.")
-    overhang: Nonnegative = Field(30.0, description="µm. How far positions reach beyond the contacts where a limit is null.")
-    offset: float = Field(0.0, description="µm. Added to x of all soma positions: away from the plane of the probe.")
-    min_distance: Nonnegative = Field(0.0, description="µm. Least distance from the soma to the centre of any contact.")
+    overhang: Length = Field(30.0, description="µm. How far positions reach beyond the contacts where a limit is null.")
+    offset: Coordinate = Field(0.0, description="µm. Added to x of all soma positions: away from the plane of the probe.")
+    min_distance: Length = Field(0.0, description="µm. Least distance from the soma to the centre of any contact.")
     max_behind: Annotated[float, Field(ge=0, le=1)] = Field(
         1.0,
         description="Largest share of a cell's membrane behind the plane of the contacts. What is behind acts as if it were "
         "mirrored at the plane: its distances to the contacts are the same.",
     )
     x_distr: Literal["uniform", "beta"] = Field("uniform", description="Distribution of x within `xlim`.")
-    beta_distr_params: PositivePair = Field((1.5, 5.0), description="Parameters of the beta distribution of x.")
+    beta_distr_params: Annotated[tuple[Shape, Shape], Field(strict=False)] = Field(
+        (1.5, 5.0), description="Parameters of the beta distribution of x."
+    )
 
     @model_validator(mode="after")
     def _check_limits(self) -> "PoseSampling":
@@ -101,7 +111,7 @@ class PoseSampling(Block):
 class Acceptance(Block):
     """The way from a pose to a template, which templates are accepted, and when a cell is given up."""
 
-    min_amp: Nonnegative = Field(30.0, description="µV. Least negative peak, over all contacts, of an accepted template.")
+    min_amp: Amplitude = Field(30.0, description="µV. Least negative peak, over all contacts, of an accepted template.")
     bins: Bins | None = Field(
         None, description="Fill `n` evenly over bins, for libraries whose templates do not all lie just above `min_amp`."
     )
@@ -110,7 +120,7 @@ class Acceptance(Block):
     )
     check_eap_shape: bool = Field(True, description="Reject a pose whose positive peak exceeds the negative one.")
     ncontacts: PositiveInt = Field(10, le=1000, description="points. On each contact; the potential is averaged over them.")
-    max_iterations: PositiveInt = Field(1000, description="poses. A cell is given up after `n` times so many candidates.")
+    max_iterations: PositiveCount = Field(1000, description="poses. A cell is given up after `n` times so many candidates.")
     on_shortfall: Literal["take", "fail"] = Field(
         "take", description="When a cell gives fewer than `n` templates: take what there is, or fail."
     )
@@ -126,7 +136,7 @@ class Acceptance(Block):
 class ForwardModel(Block):
     """The tissue, and the sources of current in it."""
 
-    sigma: PositiveFloat | Annotated[tuple[PositiveFloat, PositiveFloat, PositiveFloat], Field(strict=False)] = Field(
+    sigma: Conductivity | Annotated[tuple[Conductivity, Conductivity, Conductivity], Field(strict=False)] = Field(
         0.3, description="S/m. Conductivity of the tissue; three values for x, y, z."
     )
     source: Literal["line", "point", "root_as_point"] = Field(
@@ -155,9 +165,11 @@ class DriftPaths(Block):
     """The paths along which cells drift."""
 
     drifting: bool = Field(False, description="Compute each template at several steps along a path, for drifting recordings.")
-    drift_steps: PositiveInt = Field(31, ge=3, description="steps. Along a path, ends included; odd, the pose is the middle.")
-    min_drift: Nonnegative = Field(30.0, description="µm. Shortest path.")
-    max_drift: PositiveFloat = Field(100.0, description="µm. Longest path.")
+    drift_steps: PositiveInt = Field(
+        31, ge=3, le=MOST_STEPS, description="steps. Along a path, ends included; odd, the pose is the middle."
+    )
+    min_drift: Length = Field(30.0, description="µm. Shortest path.")
+    max_drift: Annotated[float, Field(gt=0, le=1e5)] = Field(100.0, description="µm. Longest path.")
     drift_xlim: Pair = Field((-10.0, 10.0), description="µm. From the first to the last step of a path, x.")
     drift_ylim: Pair = Field((-10.0, 10.0), description="µm. As `drift_xlim`, y.")
     drift_zlim: Pair = Field((30.0, 80.0), description="µm. As `drift_xlim`, z.")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
 
-from .base import Block, CountPair, InputFile, Nonnegative, PositivePair, Text
+from .base import Block, CountPair, InputFile, PositiveCount, Text, WindowPair
 
 OneOrMore = Text | Annotated[list[Text], Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -26,7 +26,7 @@ class Query(Block):
     min_explained_variance: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="Smallest share of the recorded voltage's variance that the model explains."
     )
-    max: PositiveInt | None = Field(None, description="Maximum number of cells; those with the best explained variance stay.")
+    max: PositiveCount | None = Field(None, description="Maximum number of cells; those with the best explained variance stay.")
 
 
 class Cells(Block):
@@ -51,9 +51,13 @@ class Allen(Block):
     url: str = Field(
         "https://api.brain-map.org", pattern=r"^https?://[^/ ]+", description="Address of the web API of the Allen site."
     )
-    timeout: PositiveFloat = Field(30.0, description="s. Longest silence of the server.")
-    retries: int = Field(4, ge=0, description="Further attempts after a server error, a broken connection or a time-out.")
-    backoff: Nonnegative = Field(1.0, description="s. Pause before the first further attempt; it doubles with each attempt.")
+    timeout: PositiveFloat = Field(30.0, ge=0.001, le=86400, description="s. Longest silence of the server.")
+    retries: int = Field(
+        4, ge=0, le=1000, description="Further attempts after a server error, a broken connection or a time-out."
+    )
+    backoff: float = Field(
+        1.0, ge=0, le=3600, description="s. Pause before the first further attempt; it doubles with each attempt."
+    )
     parallel: int = Field(2, ge=1, le=60, description="Number of downloads at once.")
 
 
@@ -83,6 +87,7 @@ class Models(Block):
     recorded_steps: int = Field(
         3,
         ge=0,
+        le=1000,
         description="steps. Number of recorded step currents at which the spikes of a model are compared with those of its "
         "cell, if the archive has the recorded sweeps.",
     )
@@ -93,19 +98,23 @@ class Models(Block):
     )
 
 
+#: Most time steps of a simulation
+MOST_STEPS = 100_000_000
+
+
 class Intracellular(Block):
     """The simulation of a model with a step current, and the windows around its spikes that are kept."""
 
-    sim_time: PositiveFloat = Field(1.0, description="s. Length of a run up to the end of the current step.")
-    dt: PositiveFloat = Field(2.0**-5, le=0.1, description="ms. Time step of the simulation and of the templates.")
-    delay: PositiveFloat = Field(10.0, description="ms. Onset of the current step.")
+    sim_time: PositiveFloat = Field(1.0, le=1000, description="s. Length of a run up to the end of the current step.")
+    dt: float = Field(2.0**-5, ge=1e-3, le=0.1, description="ms. Time step of the simulation and of the templates.")
+    delay: PositiveFloat = Field(10.0, le=1e6, description="ms. Onset of the current step.")
     target_spikes: CountPair = Field(
         (3, 50), description="spikes. A step is accepted if it gives more than the first and at most the second number."
     )
-    cut_out: PositivePair = Field((2.0, 5.0), description="ms. Window that is kept, before and after a spike's peak.")
-    threshold: float = Field(-20.0, description="mV. Somatic potential that a spike crosses upwards.")
-    start_amplitude: PositiveFloat = Field(0.2, description="nA. First step that the search tries.")
-    max_runs: PositiveInt = Field(20, description="runs. The search gives up after this number.")
+    cut_out: WindowPair = Field((2.0, 5.0), description="ms. Window that is kept, before and after a spike's peak.")
+    threshold: float = Field(-20.0, ge=-200, le=200, description="mV. Somatic potential that a spike crosses upwards.")
+    start_amplitude: float = Field(0.2, ge=1e-4, le=1000, description="nA. First step that the search tries.")
+    max_runs: PositiveInt = Field(20, le=1000, description="runs. The search gives up after this number.")
 
     @property
     def step_duration(self) -> float:
@@ -123,6 +132,8 @@ class Intracellular(Block):
         self.require_ordered("target_spikes")
         self.require(self.target_spikes[0] >= 1, "target_spikes", "must begin with 1 or more: spike 1 is dropped")
         self.require(min(self.cut_out) >= self.dt, "cut_out", f"must be dt, {self.dt:g} ms, or longer on either side")
+        steps = 1000 * self.sim_time / self.dt
+        self.require(steps <= MOST_STEPS, "sim_time", f"must be {MOST_STEPS:,} steps of dt, {self.dt:g} ms, or fewer")
         needed = self.delay + sum(self.cut_out)
         self.require(1000 * self.sim_time > needed, "sim_time", f"must exceed delay + cut_out, {needed / 1000:g} s")
         return self

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 
 from ..tick_grid import TickGrid
 from .processes import Train
@@ -54,13 +54,13 @@ def _read_csv(path: str | PathLike[str]) -> dict[str, NDArray[np.float64]]:
     table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
     missing = [column for column in ("unit", "time_s") if column not in table]
     if missing:
-        raise UserError(f"{path}: has no column {missing[0]!r}; its columns are {', '.join(map(str, table)) or 'none'}")
+        raise UserError(f"{path}: has no column {shown(missing[0])}; its columns are {', '.join(map(str, table)) or 'none'}")
     no_time = table["time_s"].str.strip() == ""
     times = pd.to_numeric(table["time_s"], errors="coerce")
     wrong = np.flatnonzero(times.isna() & ~no_time)
     if len(wrong):
         value = table["time_s"].iloc[wrong[0]]
-        raise UserError(f"{path}: row {wrong[0] + 2}: time_s: {value!r} must be a number")
+        raise UserError(f"{path}: row {wrong[0] + 2}: time_s: {shown(value)} must be a number")
     units = table["unit"].str.strip()
     alone = units.map(units.value_counts()) == 1
     wrong = np.flatnonzero((no_time & ~alone) | (units == ""))
@@ -120,7 +120,7 @@ def import_trains(
     wanted = list(trains) if file_units is None else file_units
     unknown = [unit for unit in wanted if unit not in trains]
     if unknown:
-        raise UserError(f"spiketrains.file_units: {unknown[0]!r} is not in {path}, which has {_listed(trains)}")
+        raise UserError(f"spiketrains.file_units: {shown(unknown[0])} is not in {path}, which has {_listed(trains)}")
     if len(wanted) != n_units:
         raise UserError(
             f"{path}: {len(wanted)} units, but n_exc + n_inh is {n_units}; change these, or name units in file_units"

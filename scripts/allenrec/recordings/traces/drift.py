@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 from allenrec.common.random_streams import StreamKey, generator
 from allenrec.settings.recordings import Drift as MovementSettings
 from allenrec.settings.recordings import DriftingUnits
@@ -318,12 +318,12 @@ def _read_motion_table(path: str | PathLike[str]) -> Motion:
         raise UserError(f"{path} cannot be read as a table ({error})") from None
     missing = [column for column in COLUMNS if column not in table]
     if missing:
-        raise UserError(f"{path} has no column {missing[0]!r}; a drift file has {', '.join(COLUMNS)}")
+        raise UserError(f"{path} has no column {shown(missing[0])}; a drift file has {', '.join(COLUMNS)}")
     for column in COLUMNS:
         numbers = pd.to_numeric(table[column], errors="coerce")
         if not np.isfinite(numbers).all():
             row = int(np.flatnonzero(~np.isfinite(numbers))[0])
-            raise UserError(f"{path}, line {row + 2}: {column} {table[column].iloc[row]!r} is not a number")
+            raise UserError(f"{path}, line {row + 2}: {column} {shown(table[column].iloc[row])} is not a number")
     if table.duplicated(COLUMNS[:2]).any():
         row = int(np.flatnonzero(table.duplicated(COLUMNS[:2]))[0])
         raise UserError(f"{path}, line {row + 2}: this time and depth stand there twice")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 from allenrec.common.random_streams import StreamKey, generator
 from allenrec.settings.recordings import CellTypes, DriftingUnits, UnitSelection
 
@@ -178,7 +178,7 @@ def named_templates(rows: Sequence[int], celltypes: NDArray[np.object_], groups:
     stray = [row for row in rows if row not in known]
     if stray:
         kinds = " or ".join(f"{group.kind} {group.cell_types}" for group in groups)
-        raise UserError(f"templates.template_ids: {stray[0]} is {str(celltypes[stray[0]])!r}, which is not {kinds}")
+        raise UserError(f"templates.template_ids: {stray[0]} is {shown(str(celltypes[stray[0]]))}, which is not {kinds}")
     for of_group, (kind, types, count) in zip(of_groups, groups, strict=True):
         if len(of_group) != count:
             raise UserError(

@@ -1,10 +1,13 @@
 """Drift of the units of a recording."""
 
+import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, PositiveFloat, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from ..base import Block, NamesFile, Nonnegative
+from ..base import Block, Coordinate, Count, Length, NamesFile, PositiveLength, Time
+
+Share = Annotated[float, Field(ge=-10, le=10)]
 
 
 class Drift(Block):
@@ -16,12 +19,14 @@ class Drift(Block):
     drift_mode_probe: Literal["rigid", "non-rigid"] = Field(
         "rigid", description="Whether all units move by the same distance, or by a distance that depends on their depth."
     )
-    t_start_drift: Nonnegative = Field(0.0, description="s. Time at which the movement starts.")
-    t_end_drift: PositiveFloat | None = Field(
+    t_start_drift: Time = Field(0.0, description="s. Time at which the movement starts.")
+    t_end_drift: Annotated[float, Field(gt=0, le=1e6)] | None = Field(
         None, description="s. Time at which the movement ends. `null`: the end of the recording."
     )
-    slow_drift_velocity: PositiveFloat = Field(5.0, description="µm/min. Speed of a slow drift (the mean speed of a sine).")
-    slow_drift_amplitude: PositiveFloat | None = Field(
+    slow_drift_velocity: float = Field(
+        5.0, ge=1e-3, le=1e6, description="µm/min. Speed of a slow drift (the mean speed of a sine)."
+    )
+    slow_drift_amplitude: PositiveLength | None = Field(
         None,
         description="µm. Distance from the lowest to the highest point of a slow drift. `null`: as far as the "
         "templates of all units reach.",
@@ -29,15 +34,15 @@ class Drift(Block):
     slow_drift_waveform: Literal["triangular", "triangluar", "sine"] = Field(
         "triangular", description="Waveform of a slow drift. MEArec's spelling `triangluar` is understood."
     )
-    fast_drift_period: PositiveFloat = Field(10.0, description="s. Time between jumps.")
-    fast_drift_min_jump: Nonnegative = Field(5.0, description="µm. Shortest jump.")
-    fast_drift_max_jump: PositiveFloat = Field(
+    fast_drift_period: float = Field(10.0, ge=0.01, le=1e6, description="s. Time between jumps.")
+    fast_drift_min_jump: Length = Field(5.0, description="µm. Shortest jump.")
+    fast_drift_max_jump: PositiveLength = Field(
         20.0, description="µm. Longest jump. A jump ends earlier where a template's path ends."
     )
-    random_walk_deviation: PositiveFloat = Field(
+    random_walk_deviation: PositiveLength = Field(
         1.0, description="µm. Standard deviation of the movement of a random walk in one second."
     )
-    random_walk_limit: PositiveFloat | None = Field(
+    random_walk_limit: PositiveLength | None = Field(
         None,
         description="µm. A random walk is reflected at plus and minus this distance. `null`: at the ends of the "
         "templates' paths.",
@@ -57,10 +62,10 @@ class Drift(Block):
     non_rigid_linear_min_factor: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="For `linear`: share of the drift that the unit at the other end follows."
     )
-    non_rigid_step_depth_boundary: float | None = Field(
+    non_rigid_step_depth_boundary: Coordinate | None = Field(
         None, description="µm. For `step`: depth of the boundary. `null`: the mean depth of the units."
     )
-    non_rigid_step_factors: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
+    non_rigid_step_factors: Annotated[tuple[Share, Share], Field(strict=False)] | None = Field(
         None, description="For `step`: shares of the drift that units above and below the boundary follow. `null`: [1, 0]."
     )
 
@@ -98,11 +103,9 @@ class DriftingUnits(Block):
         "stand beside `drifting`, as MEArec's do.",
         validate_default=True,
     )
-    drift_fs: PositiveFloat = Field(100.0, description="Hz. Sampling rate of the stored displacements.")
-    n_drifting: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="units. Number of units that drift, chosen at random. `null`: all."
-    )
-    preferred_dir: Annotated[tuple[float, float, float], Field(strict=False)] = Field(
+    drift_fs: float = Field(100.0, ge=0.1, le=10_000, description="Hz. Sampling rate of the stored displacements.")
+    n_drifting: Count | None = Field(None, description="units. Number of units that drift, chosen at random. `null`: all.")
+    preferred_dir: Annotated[tuple[Coordinate, Coordinate, Coordinate], Field(strict=False)] = Field(
         (0.0, 0.0, 1.0), description="Direction (x, y, z) of positive displacements. Each unit moves along its own path."
     )
     angle_tol: Annotated[float, Field(ge=0, le=180)] | None = Field(
@@ -123,5 +126,5 @@ class DriftingUnits(Block):
 
     @model_validator(mode="after")
     def _check_direction(self) -> Self:
-        self.require(any(self.preferred_dir), "preferred_dir", "must not be zero")
+        self.require(math.hypot(*self.preferred_dir) > 1e-6, "preferred_dir", "must not be zero")
         return self

@@ -2,14 +2,16 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, model_validator
 
-from ..base import Block, PositivePair
+from ..base import Block
+
+CutOff = Annotated[float, Field(ge=1, le=1e6)]
 
 
 class Filter(Block):
     filter: bool = Field(True, description="Whether the recording is filtered.")
-    filter_cutoff: PositiveFloat | PositivePair = Field(
+    filter_cutoff: CutOff | Annotated[tuple[CutOff, CutOff], Field(strict=False)] = Field(
         (300.0, 6000.0), description="Hz. One value: high-pass; two: band-pass."
     )
     filter_order: Annotated[int, Field(ge=1, le=10)] = Field(3, description="Order of the Butterworth filter.")

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from ..base import Block, LibraryName, Nonnegative
+from ..base import Amplitude, Block, LibraryName, PositiveAmplitude, PositiveCount, Ratio
 
 
 class Noise(Block):
@@ -13,21 +13,25 @@ class Noise(Block):
         description="Kind of noise: independent at each contact, correlated between near contacts, or the sum of "
         "many distant neurons.",
     )
-    noise_level: Nonnegative = Field(10.0, description="µV. Standard deviation of the noise at each contact.")
+    noise_level: Amplitude = Field(10.0, description="µV. Standard deviation of the noise at each contact.")
     noise_level_at: Literal["raw", "filtered"] = Field(
         "raw", description="Whether `noise_level` holds before or after the filter."
     )
-    noise_half_distance: PositiveFloat = Field(
+    noise_half_distance: float = Field(
         30.0,
+        ge=0.01,
+        le=1e5,
         description="µm. Distance at which the correlation of distance-correlated noise is 1/2. At twice this "
         "distance it is 1/4.",
     )
     noise_color: bool = Field(
         False, description="Whether `uncorrelated` and `distance-correlated` noise is coloured: a resonance plus a white floor."
     )
-    color_peak: PositiveFloat = Field(300.0, description="Hz. Frequency of the resonance.")
-    color_q: PositiveFloat = Field(2.0, description="Quality factor of the resonance: its frequency divided by its bandwidth.")
-    color_noise_floor: Nonnegative = Field(
+    color_peak: float = Field(300.0, ge=1, le=1e6, description="Hz. Frequency of the resonance.")
+    color_q: float = Field(
+        2.0, ge=0.1, le=100, description="Quality factor of the resonance: its frequency divided by its bandwidth."
+    )
+    color_noise_floor: Ratio = Field(
         1.0, description="Standard deviation of the white floor, divided by that of the resonance."
     )
 
@@ -46,15 +50,15 @@ class FarNeurons(Block):
         description="Library (a key of `libraries`, on the same probe) that supplies far neurons. `null`: the "
         "library of the units.",
     )
-    far_neurons_n: PositiveInt = Field(300, description="Number of far neurons.")
-    far_neurons_min_amp: Nonnegative = Field(0.0, description="µV. Smallest amplitude of a far neuron's template.")
-    far_neurons_max_amp: PositiveFloat = Field(
+    far_neurons_n: PositiveCount = Field(300, description="Number of far neurons.")
+    far_neurons_min_amp: Amplitude = Field(0.0, description="µV. Smallest amplitude of a far neuron's template.")
+    far_neurons_max_amp: PositiveAmplitude = Field(
         10.0, description="µV. Largest amplitude of a far neuron's template, before the sum is scaled to `noise_level`."
     )
     far_neurons_exc_inh_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
         0.8, description="Share of excitatory cells among far neurons. They fire at the rates of `spiketrains`."
     )
-    far_neurons_noise_floor: Nonnegative = Field(
+    far_neurons_noise_floor: Ratio = Field(
         0.5,
         description="Standard deviation of the white noise that is added to far neurons, divided by that of their "
         "sum, before the filter.",

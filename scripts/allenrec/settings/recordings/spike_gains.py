@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from ..base import Block, Nonnegative
+from ..base import Block, Count, PositiveCount
 
 
 class SpikeGains(Block):
@@ -13,8 +13,13 @@ class SpikeGains(Block):
         description="Random gain of spikes: none, one for each spike (`template`), or one for each spike and "
         "channel (`electrode`).",
     )
-    mrand: PositiveFloat = Field(1.0, description="Mean of the gain.")
-    sdrand: Nonnegative = Field(0.05, description="Standard deviation of the gain.")
+    mrand: float = Field(1.0, ge=0.01, le=100, description="Mean of the gain.")
+    sdrand: float = Field(0.05, ge=0, le=100, description="Standard deviation of the gain.")
+
+
+Exponent = Annotated[float, Field(ge=0, le=10)]
+#: ms
+BurstDuration = Annotated[float, Field(gt=0, le=1e6)]
 
 
 class Bursting(Block):
@@ -23,28 +28,26 @@ class Bursting(Block):
         description="Whether spikes of bursting units become smaller along a burst. The shorter the intervals, the "
         "smaller they become.",
     )
-    bursting_units: list[Annotated[int, Field(ge=0)]] | None = Field(
+    bursting_units: list[Count] | None = Field(
         None,
         description="Numbers of the bursting units, from 0, excitatory units first. `null`: all units, or "
         "`n_bursting` of them.",
     )
-    n_bursting: Annotated[int, Field(ge=0)] | None = Field(
-        None, description="units. Number of bursting units, chosen at random. `null`: all."
-    )
-    exp_decay: Nonnegative | list[Nonnegative] = Field(
+    n_bursting: Count | None = Field(None, description="units. Number of bursting units, chosen at random. `null`: all.")
+    exp_decay: Exponent | list[Exponent] = Field(
         0.2,
         description="Exponent of the decay in a burst. This key and the next two may be lists with one value for "
         "each bursting unit.",
     )
-    n_burst_spikes: PositiveInt | list[PositiveInt] = Field(
+    n_burst_spikes: PositiveCount | list[PositiveCount] = Field(
         10, description="spikes. Largest number of spikes of a burst. The next spike begins another burst."
     )
-    max_burst_duration: PositiveFloat | list[PositiveFloat] = Field(
+    max_burst_duration: BurstDuration | list[BurstDuration] = Field(
         100.0, description="ms. Longest time from the first to the last spike of a burst."
     )
     shape_mod: bool = Field(False, description="Whether spikes that become smaller along a burst also become wider.")
-    shape_widening: Nonnegative = Field(
-        1.0, description="A spike with the gain g is 1 + shape_widening (1 - g) times as wide as its template."
+    shape_widening: float = Field(
+        1.0, ge=0, le=10, description="A spike with the gain g is 1 + shape_widening (1 - g) times as wide as its template."
     )
 
     @model_validator(mode="after")

@@ -2,26 +2,29 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, model_validator
 
-from ..base import Block, CountPair, InputFile, Nonnegative, Text
+from ..base import Block, Count, InputFile, Rate, RateDeviation, Shape, Text, Time
 
 #: Mean and standard deviation, Hz
-RateSpread = Annotated[tuple[PositiveFloat, Nonnegative], Field(strict=False)]
+RateSpread = Annotated[tuple[Rate, RateDeviation], Field(strict=False)]
 Process = Literal["poisson", "gamma", "burst"]
 
 
+BurstSize = Annotated[int, Field(ge=0, le=1000)]
+
+
 class UnitRates(Block):
-    duration: PositiveFloat = Field(30.0, description="s. Length of the recording.")
-    n_exc: int = Field(5, ge=0, description="units. Number of excitatory units.")
-    n_inh: int = Field(2, ge=0, description="units. Number of inhibitory units.")
-    f_exc: PositiveFloat = Field(5.0, description="Hz. Mean rate of excitatory units.")
-    f_inh: PositiveFloat = Field(15.0, description="Hz. Mean rate of inhibitory units.")
-    st_exc: Nonnegative = Field(1.0, description="Hz. Standard deviation of the rate over excitatory units.")
-    st_inh: Nonnegative = Field(3.0, description="Hz. Standard deviation of the rate over inhibitory units.")
-    min_rate: PositiveFloat = Field(0.5, description="Hz. Lowest rate of any unit.")
-    ref_per: Nonnegative = Field(2.0, description="ms. Refractory period. It does not lower the rate.")
-    rates: list[PositiveFloat] | dict[str, PositiveFloat | RateSpread] | None = Field(
+    duration: float = Field(30.0, gt=0, le=1e6, description="s. Length of the recording.")
+    n_exc: Count = Field(5, description="units. Number of excitatory units.")
+    n_inh: Count = Field(2, description="units. Number of inhibitory units.")
+    f_exc: Rate = Field(5.0, description="Hz. Mean rate of excitatory units.")
+    f_inh: Rate = Field(15.0, description="Hz. Mean rate of inhibitory units.")
+    st_exc: RateDeviation = Field(1.0, description="Hz. Standard deviation of the rate over excitatory units.")
+    st_inh: RateDeviation = Field(3.0, description="Hz. Standard deviation of the rate over inhibitory units.")
+    min_rate: Rate = Field(0.5, description="Hz. Lowest rate of any unit.")
+    ref_per: float = Field(2.0, ge=0, le=1000, description="ms. Refractory period. It does not lower the rate.")
+    rates: list[Rate] | dict[str, Rate | RateSpread] | None = Field(
         None,
         description="Hz. One rate for each unit, excitatory units first; or rates of cell types, such as `{spiny: 5, "
         "aspiny: [15, 3]}`, where the second value is the standard deviation over units. Cell types that are not named "
@@ -40,15 +43,15 @@ class IntervalProcess(Block):
         description="Process that draws the intervals between spikes; or one for each cell type, such as `{spiny: "
         "burst, aspiny: gamma}`. Cell types that are not named use `poisson`.",
     )
-    gamma_shape: PositiveFloat = Field(2.0, description="Shape of the interval distribution of the gamma process.")
+    gamma_shape: Shape = Field(2.0, description="Shape of the interval distribution of the gamma process.")
     burst_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.3, description="Share of events of the burst process that are bursts. The others are single spikes."
     )
-    burst_spikes: CountPair = Field(
+    burst_spikes: Annotated[tuple[BurstSize, BurstSize], Field(strict=False)] = Field(
         (2, 5), description="spikes. Fewest and most spikes of a burst. All numbers between them are equally likely."
     )
-    burst_interval: PositiveFloat = Field(5.0, description="ms. Mean interval between the spikes of a burst.")
-    burst_shape: PositiveFloat = Field(
+    burst_interval: float = Field(5.0, ge=0.1, le=1000, description="ms. Mean interval between the spikes of a burst.")
+    burst_shape: Shape = Field(
         4.0, description="Shape of the gamma distribution of these intervals, after the refractory period is subtracted."
     )
 
@@ -59,16 +62,14 @@ class RateOverTime(Block):
         description="Slow change of the rates: none; a sine; or a random walk of the logarithm, which is drawn back to "
         "its mean. The mean rate over the recording stays the same.",
     )
-    rate_modulation_depth: PositiveFloat = Field(
-        0.5, description="Amplitude of the sine as a share of the mean, or standard deviation of the logarithm."
+    rate_modulation_depth: float = Field(
+        0.5, gt=0, le=3, description="Amplitude of the sine as a share of the mean, or standard deviation of the logarithm."
     )
-    rate_modulation_period: Annotated[float, Field(ge=1)] = Field(
-        60.0, description="s. Period of the sine, or time constant of the random walk."
+    rate_modulation_period: float = Field(
+        60.0, ge=1, le=1e6, description="s. Period of the sine, or time constant of the random walk."
     )
     rate_modulation_shared: bool = Field(False, description="Whether the rates of all units change together.")
-    t_start: Nonnegative = Field(
-        0.0, description="s. Time of the first possible spike. Times count from the start of the recording."
-    )
+    t_start: Time = Field(0.0, description="s. Time of the first possible spike. Times count from the start of the recording.")
 
 
 class ImportedTrains(Block):
@@ -174,4 +175,4 @@ class Synchrony(Block):
         "that have a spike of the other within `sync_jitt`, divided by all spikes of both. Spikes are moved to reach "
         "it; none is added or removed. `null`: synchrony is left to chance.",
     )
-    sync_jitt: PositiveFloat = Field(1.0, description="ms. Largest distance in time of two synchronous spikes.")
+    sync_jitt: float = Field(1.0, ge=0.01, le=1000, description="ms. Largest distance in time of two synchronous spikes.")

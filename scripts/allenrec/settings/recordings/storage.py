@@ -2,20 +2,22 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from ..base import Block
 
 
 class Sampling(Block):
-    fs: PositiveFloat | None = Field(None, description="Hz. Sampling rate. `null`: that of the library.")
+    fs: Annotated[float, Field(ge=1000, le=1e6)] | None = Field(
+        None, description="Hz. Sampling rate. `null`: that of the library."
+    )
 
 
 class Storage(Block):
     dtype: Literal["float32", "int16", "int32"] = Field(
         "float32", description="Type of the stored samples: µV as float32, or counts of an ADC as integers."
     )
-    gain: PositiveFloat | None = Field(
+    gain: Annotated[float, Field(ge=1e-6, le=1e6)] | None = Field(
         None,
         description="µV. Value of one count. `null`: chosen so that the signal fits into the range of "
         "`adc_bit_depth`, or 1 without that key.",
@@ -25,7 +27,7 @@ class Storage(Block):
         description="bits. Resolution of the ADC: its range is `lsb` times 2 to this power, centred at 0. Samples "
         "beyond it are clipped and counted. `null`: the range of `dtype`.",
     )
-    lsb: PositiveInt | None = Field(
+    lsb: Annotated[int, Field(gt=0, le=2**31)] | None = Field(
         None,
         description="counts. Least significant bit: samples are rounded to multiples of it (ties to the even "
         "multiple). `null`: 1.",
@@ -40,8 +42,8 @@ class Storage(Block):
         description="Whether the file also stores a snippet of the recording around each spike, from 0.5 ms before to "
         "2 ms after it.",
     )
-    chunk_duration: PositiveFloat = Field(
-        10.0, description="s. Longest piece that is written at once. No sample depends on it."
+    chunk_duration: float = Field(
+        10.0, ge=0.01, le=1e6, description="s. Longest piece that is written at once. No sample depends on it."
     )
 
     @model_validator(mode="after")

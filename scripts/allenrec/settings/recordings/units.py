@@ -2,9 +2,11 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
-from ..base import Block, Nonnegative, Pair, PositivePair
+from allenrec.common.errors import shown
+
+from ..base import Amplitude, Block, Length, Pair, PositiveAmplitude, WindowPair
 
 
 class CellTypes(Block):
@@ -14,14 +16,14 @@ class CellTypes(Block):
     @model_validator(mode="after")
     def _check(self) -> Self:
         both = set(self.excitatory) & set(self.inhibitory)
-        self.require(not both, "excitatory", f"must not share {min(both, default='')!r} with the inhibitory types")
+        self.require(not both, "excitatory", f"must not share {shown(min(both, default=''))} with the inhibitory types")
         return self
 
 
 class UnitSelection(Block):
-    min_dist: Nonnegative = Field(25.0, description="µm. Least distance between the somata of two units.")
-    min_amp: Nonnegative = Field(30.0, description="µV. Smallest amplitude of a unit's template.")
-    max_amp: PositiveFloat = Field(300.0, description="µV. Largest amplitude of a unit's template.")
+    min_dist: Length = Field(25.0, description="µm. Least distance between the somata of two units.")
+    min_amp: Amplitude = Field(30.0, description="µV. Smallest amplitude of a unit's template.")
+    max_amp: PositiveAmplitude = Field(300.0, description="µV. Largest amplitude of a unit's template.")
     xlim: Pair | None = Field(None, description="µm. Range of the soma positions of units, x. `null`: no limit.")
     ylim: Pair | None = Field(None, description="µm. The same for y.")
     zlim: Pair | None = Field(None, description="µm. The same for z.")
@@ -30,7 +32,7 @@ class UnitSelection(Block):
         description="Largest cosine similarity between the templates of two units, over all contacts together, at the "
         "shift in time at which it is largest.",
     )
-    n_overlap_pairs: Annotated[int, Field(ge=0)] | None = Field(
+    n_overlap_pairs: Annotated[int, Field(ge=0, le=10**12)] | None = Field(
         None, description="Number of pairs of units that overlap in space. `null`: left to chance."
     )
     overlap_threshold: Annotated[float, Field(gt=0, le=1)] = Field(
@@ -38,7 +40,7 @@ class UnitSelection(Block):
         description="Two units overlap in space if the trough of either, at the peak contact of the other, has more "
         "than this share of its largest depth.",
     )
-    template_ids: list[Annotated[int, Field(ge=0)]] | None = Field(
+    template_ids: list[Annotated[int, Field(ge=0, lt=2**63)]] | None = Field(
         None,
         description="Rows of the library, from 0, to use as units, regardless of the limits. They must have as many "
         "excitatory and inhibitory cells as `n_exc` and `n_inh` say.",
@@ -46,7 +48,7 @@ class UnitSelection(Block):
     upsample: PositiveInt = Field(
         16, le=256, description="points. Grid points for each sample. Spike times lie exactly on this grid."
     )
-    pad_len: PositivePair = Field(
+    pad_len: WindowPair = Field(
         (3.0, 3.0), description="ms. Length of the zeros before a template, and of the fade to zero at its end."
     )
 

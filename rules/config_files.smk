@@ -1,0 +1,29 @@
+# The configuration files are checked before Snakemake reads the default one. No rules here.
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from allenrec.common.errors import UserError
+from allenrec.settings.config_files import check_config_file
+
+
+@contextmanager
+def mistakes_in_one_line():
+    """End the run with one line if the user made a mistake."""
+    try:
+        yield
+    except UserError as error:
+        sys.exit(f"error: {error}")
+
+
+# A workflow that uses this one as a module may give the configuration itself.
+DEFAULT_CONFIG = [] if workflow.modifier.skip_configfile else [Path("config/config.yaml")]
+
+with mistakes_in_one_line():
+    for file in (*DEFAULT_CONFIG, *workflow.config_settings.configfiles):
+        if file.exists():
+            check_config_file(file)

@@ -1,0 +1,135 @@
+"""Sizes of results and of the memory of jobs, estimated from the configuration alone, before anything runs."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from allenrec.common.errors import UserError
+from allenrec.common.files import readable_size
+
+from .libraries import Library
+from .recordings import Recording
+
+if TYPE_CHECKING:
+    from . import Settings
+
+#: Share of their size that templates keep at least when they are compressed
+COMPRESSED = 0.5
+#: Segments of a small cell
+SEGMENTS = 100
+#: More contacts than most probes have
+MANY_CONTACTS = 1024
+#: Bytes of a spike in memory: its tick, burst, gain, label and their copies
+SPIKE = 40
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a part of the configuration needs at least, bytes: its `key`, and the `cure` if that is too much."""
+
+    key: str
+    disk: float
+    memory: float
+    cure: str
+
+
+def estimates(settings: "Settings", n_cells: int, n_contacts: Callable[[str], int]) -> Iterator[Estimate]:
+    """Yield what the simulation, each library and each recording need.
+
+    Parameters
+    ----------
+    settings : allenrec.settings.Settings
+    n_cells : int
+        Number of models.
+    n_contacts : callable
+        A function that returns the number of contacts of a probe.
+    """
+    window = sum(settings.intracellular.window_samples)
+    currents = 4.0 * settings.intracellular.target_spikes[0] * SEGMENTS * window
+    steps = 1000 * settings.intracellular.sim_time / settings.intracellular.dt
+    yield Estimate("intracellular", n_cells * currents * COMPRESSED, currents + 8 * steps, "shorten sim_time or cut_out")
+    for name, library in settings.libraries.items():
+        yield _library(f"libraries.{name}", library, n_cells, n_contacts(library.probe), window)
+    for name, recording in settings.recordings.items():
+        own = settings.libraries[recording.library]
+        yield _recording(f"recordings.{name}", recording, n_contacts(own.probe), settings)
+
+
+def _library(key: str, library: Library, n_cells: int, n_contacts: int, window: int) -> Estimate:
+    # Of the numbers of cell types, it is not known yet how many cells have each.
+    each = library.n if isinstance(library.n, int) else min(library.n.values())
+    steps = 1
+    if library.drift_grid is not None:
+        steps = int((library.drift_grid.limits[1] - library.drift_grid.limits[0]) / library.drift_grid.step)
+    elif library.drifting:
+        steps = library.drift_steps
+    template = 4.0 * steps * n_contacts * window
+    if library.poses is not None or library.poses_from is not None:
+        each = 0
+    points = 4.0 * n_contacts * library.ncontacts * window
+    return Estimate(key, n_cells * each * template * COMPRESSED, template + points, "lower n or the number of drift steps")
+
+
+def _recording(key: str, recording: Recording, n_contacts: int, settings: "Settings") -> Estimate:
+    signal, trains = recording.recordings, recording.spiketrains
+    fs = signal.fs or 1000 / settings.intracellular.dt
+    second = fs * n_contacts * 4.0
+    width = 0.5 if signal.dtype == "int16" else 1.0
+    uncompressed = [
+        name for name in recording.format if {"zarr": recording.zarr_compression}.get(name, recording.compression) == "none"
+    ]
+    traces = trains.duration * second * width * len(uncompressed)
+    rate = trains.n_exc * trains.f_exc + trains.n_inh * trains.f_inh
+    spikes = SPIKE * trains.duration * rate if trains.file is None and trains.rates is None else 0.0
+    length = (sum(settings.intracellular.cut_out) + sum(recording.templates.pad_len)) / 1000
+    templates = trains.n_units * length * second
+    drift = 8.0 * signal.drift_fs * trains.duration if signal.drifting else 0.0
+    memory = min(trains.duration, signal.chunk_duration) * second + templates + spikes + drift
+    return Estimate(key, traces, memory, "shorten duration or chunk_duration, or take fewer units")
+
+
+def check_sizes(
+    settings: "Settings", n_cells: int, n_contacts: Callable[[str], int], folder: Path, *, memory: float | None
+) -> None:
+    """Refuse a configuration whose results do not fit the disk, or whose jobs do not fit the memory.
+
+    Parameters
+    ----------
+    settings, n_cells, n_contacts
+        As for `estimates`. Probes are asked for their contacts only if it matters.
+    folder : pathlib.Path
+        The folder of the results.
+    memory : float, optional
+        Bytes of memory where the jobs run; None if that is not known, as on a cluster.
+
+    Raises
+    ------
+    UserError
+        The message names the key, the size and the limit.
+    """
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    disk = shutil.disk_usage(existing).total
+
+    def problem(n_contacts: Callable[[str], int]) -> str | None:
+        for estimate in estimates(settings, n_cells, n_contacts):
+            for size, room, what, where in (
+                (estimate.disk, disk, "", f"the disk of {existing}"),
+                (estimate.memory, memory, " of memory", "this machine"),
+            ):
+                if room is not None and size > room:
+                    return (
+                        f"config: {estimate.key}: takes about {readable_size(size)}{what}, but {where} has "
+                        f"{readable_size(room)} in all; {estimate.cure}"
+                    )
+        return None
+
+    if problem(lambda probe: MANY_CONTACTS) and (found := problem(n_contacts)):
+        raise UserError(found)
+
+
+def memory_of_machine() -> float:
+    """Return the memory of this machine, bytes."""
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
