@@ -29,7 +29,9 @@ rule simulate_spikes:
         runtime=runtime(15),
     params:
         **as_params(
+            unused=["isolate"],
             intracellular="intracellular",
+            isolate="models.isolate",
             axon="models.axon",
             recorded_steps="models.recorded_steps",
             cell_type_column="cell_type_column",

@@ -59,7 +59,12 @@ rule compile_mechanisms:
         mem_mb=mem_mb(1000),
         runtime=runtime(15),
     params:
-        **as_params(known="models.known_mechanisms", allow_unknown="models.allow_unknown_mechanisms"),
+        **as_params(
+            unused=["isolate"],
+            known="models.known_mechanisms",
+            allow_unknown="models.allow_unknown_mechanisms",
+            isolate="models.isolate",
+        ),
         code_digest=code_digest("models/compile_mechanisms.py"),
     message:
         "Compiling the mechanisms of model {wildcards.model}, if they are new"

@@ -6,27 +6,34 @@ from allenrec.common.job_log import job_log
 from allenrec.common.outcomes import recorded_outcome
 
 with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spikes", terminal):
-    from allenrec.cells.table import CellRow, describe_cell
-    from allenrec.intracellular.intracellular_file import write_currents
-    from allenrec.intracellular.simulation import simulate_model
-    from allenrec.models.archive import MODFILES
-    from allenrec.models.mechanisms import compile_mechanisms
-    from allenrec.models.metadata import cell_facts, read_metadata
-    from allenrec.models.verified import require_verified
+    from allenrec.common.isolation import isolate
+    from allenrec.models.verified import approved_set, read_verified, verified_copy
 
-    folder = Path(snakemake.input.model[0]).parent
-    # From here on its files are code that runs.
-    require_verified(folder)
-    settings, row = snakemake.params.settings, CellRow.from_columns(snakemake.params.cell)
-    described = describe_cell(row, cell_facts(read_metadata(folder)), settings.cell_type_column)
-    currents = simulate_model(
-        folder,
-        # The mechanisms are compiled already, unless the user has emptied the folder since.
-        compile_mechanisms(folder / MODFILES, Path(snakemake.input.mechanisms[0]).parent),
-        settings.intracellular,
-        specimen_id=described["specimen_id"],
-        cell_type=described["cell_type"],
-        axon=settings.axon,
-        recorded_steps=settings.recorded_steps,
-    )
-    write_currents(snakemake.output[0], currents)
+    folder, place = Path(snakemake.input.model[0]).parent, Path(snakemake.output[0]).parent
+    settings = snakemake.params.settings
+    # From here on the files of the model are code that runs. They are read once, and these bytes are used.
+    contents = read_verified(folder)
+    compiled = approved_set(folder, contents, snakemake.input.mechanisms[0], isolated=settings.isolate)
+    with verified_copy(folder, contents, place) as copy:
+        # Before the modules are loaded that may start threads
+        missing = isolate([place]) if settings.isolate else "anything (models.isolate)"
+        if missing:
+            print(f"note: NEURON is not kept from {missing}")
+        from allenrec.cells.table import CellRow, describe_cell
+        from allenrec.intracellular.intracellular_file import write_currents
+        from allenrec.intracellular.simulation import simulate_model
+        from allenrec.models.metadata import cell_facts, read_metadata
+
+        row = CellRow.from_columns(snakemake.params.cell)
+        described = describe_cell(row, cell_facts(read_metadata(copy)), settings.cell_type_column)
+        currents = simulate_model(
+            copy,
+            compiled.folder,
+            settings.intracellular,
+            library=compiled.library,
+            specimen_id=described["specimen_id"],
+            cell_type=described["cell_type"],
+            axon=settings.axon,
+            recorded_steps=settings.recorded_steps,
+        )
+        write_currents(snakemake.output[0], currents)

@@ -7,15 +7,15 @@ from allenrec.common.outcomes import recorded_outcome
 
 with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compile_mechanisms", terminal):
     from allenrec.common.files import write_json
-    from allenrec.models.mechanisms import check_mod_files, compile_mechanisms
-    from allenrec.models.verified import require_verified
+    from allenrec.models.mechanisms import check_mod_files, compile_set
+    from allenrec.models.verified import read_verified, verified_mod_files
 
     folder = Path(snakemake.input.model[0]).parent
-    require_verified(folder)
-    modfiles = folder / "modfiles"
+    # The files are read once: what is checked here is what is compiled.
+    modfiles = verified_mod_files(folder, read_verified(folder))
     settings = snakemake.params.settings
     notes = check_mod_files(modfiles, known=settings.known, allow_unknown=settings.allow_unknown)
     for note in notes:
         print(f"note: {note}")
-    compiled = compile_mechanisms(modfiles, Path(snakemake.output[0]).parent)
-    write_json(snakemake.output[0], {"digest": compiled.name, "notes": notes})
+    compiled = compile_set(modfiles, Path(snakemake.output[0]).parent, isolated=settings.isolate)
+    write_json(snakemake.output[0], {"digest": compiled.folder.name, "library": compiled.library, "notes": notes})

@@ -5,22 +5,31 @@ This module and `simulation` are the only ones that need NEURON. The recipes are
 by 10 to 20 mV, and it fires up to 2.6 times as many spikes.
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import Any
 
 # NEURON reads this when it is imported. Without it, every job warns about a missing display.
 os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
 
-import neuron
+# When it is imported, NEURON loads any compiled mechanisms in the working directory, and those that this variable names.
+with chdir("/"):
+    found_elsewhere = os.environ.pop("NRN_NMODL_PATH", None)
+    import neuron
+
+    if found_elsewhere is not None:
+        os.environ["NRN_NMODL_PATH"] = found_elsewhere
+
 import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.models.archive import STUB_MECHANISMS, Model, read_model
+from allenrec.models.mechanisms import read_compiled_library
 
 from .lfpy_cell import Cell
 
@@ -55,7 +64,13 @@ def neuron_errors_for_users() -> Iterator[None]:
 
 @neuron_errors_for_users()
 def load_cell(
-    model_folder: str | Path, mechanisms: str | Path, *, dt: float = 2**-5, tstop: float = 1000.0, axon: str = "auto"
+    model_folder: str | Path,
+    mechanisms: str | Path,
+    *,
+    dt: float = 2**-5,
+    tstop: float = 1000.0,
+    axon: str = "auto",
+    library: str | None = None,
 ) -> AllenCell:
     """Build the cell that the Allen Institute fitted.
 
@@ -73,6 +88,8 @@ def load_cell(
         What replaces the reconstructed axon. "auto" takes what the model was fitted with: a stub of two sections, 30 µm
         long and 1 µm thick, at soma(0.5), for perisomatic and newer all-active models; two sections with the diameters
         of the reconstructed axon at soma(1) for older all-active ones.
+    library : str, optional
+        The SHA-256 that the compiled library must have. By default it is that of the library when it was compiled.
 
     Returns
     -------
@@ -92,20 +109,21 @@ def load_cell(
     """
     model = read_model(model_folder)
     treatment = axon_treatment(model, axon)
-    _load_mechanisms(Path(mechanisms).resolve())
-    cell = AllenCell(
-        morphology=str(model.morphology),
-        v_init=model.v_init,
-        celsius=model.temperature,
-        passive=False,
-        nsegs_method=None,
-        custom_fun=[_build],
-        custom_fun_args=[{"model": model, "axon": treatment}],
-        dt=dt,
-        tstart=0.0,
-        tstop=tstop,
-        pt3d=False,
-    )
+    _load_mechanisms(Path(mechanisms).resolve(), library)
+    with chdir("/"):  # NEURON takes a file `import3d.hoc` of the working directory for its own
+        cell = AllenCell(
+            morphology=str(model.morphology),
+            v_init=model.v_init,
+            celsius=model.temperature,
+            passive=False,
+            nsegs_method=None,
+            custom_fun=[_build],
+            custom_fun_args=[{"model": model, "axon": treatment}],
+            dt=dt,
+            tstart=0.0,
+            tstop=tstop,
+            pt3d=False,
+        )
     cell.model = model
     cell.axon = treatment
     return cell
@@ -120,13 +138,26 @@ def axon_treatment(model: Model, axon: str = "auto") -> str:
     return "stub" if model.kind == "perisomatic" or model.mechanisms & STUB_MECHANISMS else "truncated"
 
 
-def _load_mechanisms(folder: Path) -> None:
-    try:
-        loaded = neuron.load_mechanisms(str(folder), warn_if_already_loaded=False)
-    except RuntimeError as error:
-        raise UserError(f"{folder}: this process has loaded another set of mechanisms already ({error})") from None
+#: The SHA-256 of the library that this process has loaded
+_loaded: set[str] = set()
+
+
+def _load_mechanisms(folder: Path, approved: str | None) -> None:
+    """Load a compiled library, from a copy in memory: what is loaded are the bytes that were checked."""
+    content = read_compiled_library(folder, approved)
+    digest = hashlib.sha256(content).hexdigest()
+    if digest in _loaded:
+        return
+    with os.fdopen(os.memfd_create(folder.name), "wb") as file:
+        file.write(content)
+        file.flush()
+        try:
+            loaded = neuron.h.nrn_load_dll(f"/proc/self/fd/{file.fileno()}")
+        except RuntimeError as error:
+            raise UserError(f"{folder}: this process has loaded another set of mechanisms already ({error})") from None
     if not loaded:
-        raise UserError(f"{folder}: no compiled mechanisms for this kind of machine; compile them here")
+        raise UserError(f"{folder}: NEURON cannot load the compiled mechanisms; delete the folder and run again")
+    _loaded.add(digest)
 
 
 def _build(cell: AllenCell, model: Model, axon: str) -> None:

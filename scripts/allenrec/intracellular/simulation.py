@@ -45,6 +45,7 @@ def simulate_model(
     cell_type: str = "",
     axon: str = "auto",
     recorded_steps: int = 0,
+    library: str | None = None,
 ) -> Currents:
     """Simulate the spikes of a model, and compare it with its recorded cell.
 
@@ -63,6 +64,8 @@ def simulate_model(
         See `load_cell`.
     recorded_steps : int
         Number of recorded step currents at which the model is compared with its cell, if the folder has recorded sweeps.
+    library : str, optional
+        See `load_cell`.
 
     Returns
     -------
@@ -74,7 +77,7 @@ def simulate_model(
     UserError
         As in `load_cell` and `simulate_spikes`.
     """
-    cell = load_cell(model_folder, mechanisms, dt=settings.dt, axon=axon)
+    cell = load_cell(model_folder, mechanisms, dt=settings.dt, axon=axon, library=library)
     spikes = simulate_spikes(cell, settings, progress=_print_response)
     steps = steps_to_compare(read_recorded_steps(model_folder), recorded_steps)
     model_spikes, at_rest = compare_with_recorded(cell, steps, threshold=settings.threshold)

@@ -8,16 +8,18 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from allenrec.common.errors import Unavailable, UserError
-from allenrec.common.files import folder_built_beside, sha256
+from allenrec.common.errors import DamagedFile, Unavailable, UserError
+from allenrec.common.files import folder_built_beside
+from allenrec.common.isolation import isolate, missing_isolation
 from allenrec.common.processes import last_words
 
 #: The file of a compiled set that records how it was built
@@ -87,30 +89,71 @@ def mod_files(folder: str | Path) -> list[Path]:
     if not files:
         raise UserError(f"{folder}: no mod file (*.mod) there; an Allen model comes with 16 of them")
     for path in files:
-        if not MOD_FILE_NAME.fullmatch(path.name):
-            raise UserError(f"{folder}: the name of the mod file {path.name!r} must have letters, digits and _ only")
+        check_mod_file_name(path.name, f"{folder}")
+        if not path.is_file():
+            raise UserError(f"{path} must be a file")
     return files
 
 
-def _normalised(path: Path) -> bytes:
-    """Return the content of a mod file with LF as line ends: old archives hold some of the same files with CRLF."""
-    return path.read_bytes().replace(b"\r\n", b"\n")
+def check_mod_file_name(name: str, place: str) -> None:
+    """Raise a `UserError`, which names the place, if a mod file must not have a name."""
+    if not MOD_FILE_NAME.fullmatch(name):
+        raise UserError(f"{place}: the name of the mod file {name[:100]!r} must have letters, digits and _ only")
+
+
+@dataclass(frozen=True)
+class ModFile:
+    """A mod file that has been read, once: the bytes that are checked are those that are compiled."""
+
+    path: Path
+    content: bytes
+
+    @cached_property
+    def text(self) -> bytes:
+        """The content with LF as line ends: old archives hold some of the same files with CRLF."""
+        return self.content.replace(b"\r\n", b"\n")
+
+    @cached_property
+    def known_form(self) -> bytes:
+        """The text without blanks before line ends and without empty lines around it."""
+        return b"\n".join(line.rstrip() for line in self.text.split(b"\n")).strip(b"\n")
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 by which the file is known. Kinds of line ends, blanks before them, and empty lines around the text do
+        not count."""
+        return hashlib.sha256(self.known_form).hexdigest()
+
+    @property
+    def as_compiled(self) -> tuple[str, bytes]:
+        """The name and the text that are compiled: those of the Allen Institute if the file is one of its own."""
+        known = KNOWN_MOD_FILES.get(self.digest)
+        return (self.path.name, self.text) if known is None else (f"{known}.mod", self.known_form + b"\n")
+
+
+#: Mod files that have been read, or the folder where they are
+ModFiles = str | Path | Sequence[ModFile]
+
+
+def read_mod_files(modfiles: ModFiles) -> Sequence[ModFile]:
+    """Read the mod files of a folder, sorted by name; files that have been read are returned as they are."""
+    if isinstance(modfiles, str | Path):
+        return [ModFile(path, path.read_bytes()) for path in mod_files(modfiles)]
+    return modfiles
 
 
 def mod_file_digest(path: Path) -> str:
-    """Return the SHA-256 of a mod file's text. Kinds of line ends, blanks before them, and empty lines around the text do
-    not count."""
-    lines = _normalised(path).split(b"\n")
-    return hashlib.sha256(b"\n".join(line.rstrip() for line in lines).strip(b"\n")).hexdigest()
+    """Return the SHA-256 of a mod file's text; see `ModFile.digest`."""
+    return ModFile(path, path.read_bytes()).digest
 
 
-def check_mod_files(folder: str | Path, *, known: Collection[str] = (), allow_unknown: bool = False) -> list[str]:
-    """Check that the mod files of a folder are known, because they will be compiled and run.
+def check_mod_files(modfiles: ModFiles, *, known: Collection[str] = (), allow_unknown: bool = False) -> list[str]:
+    """Check that mod files are known, because they will be compiled and run.
 
     Parameters
     ----------
-    folder : path
-        Folder with `*.mod` files.
+    modfiles : path or sequence of ModFile
+        Folder with `*.mod` files, or the files if they have been read.
     known : collection of str
         SHA-256 digests of further files that are trusted, beside those of the Allen Institute; either of the file as it is or
         of its text (see `mod_file_digest`).
@@ -128,14 +171,13 @@ def check_mod_files(folder: str | Path, *, known: Collection[str] = (), allow_un
         If a file is not known. The message names the file and says whether it contains C code.
     """
     notes = []
-    for path in mod_files(folder):
-        digest = mod_file_digest(path)
+    for file in read_mod_files(modfiles):
         # The word counts in comments too, where it does no harm: code that skips comments could be deceived.
-        verbatim = " with a VERBATIM block of C code" if re.search(rb"\bVERBATIM\b", path.read_bytes()) else ""
-        if digest in KNOWN_MOD_FILES and not verbatim:
+        verbatim = " with a VERBATIM block of C code" if re.search(rb"\bVERBATIM\b", file.content) else ""
+        if file.digest in KNOWN_MOD_FILES and not verbatim:
             continue
-        note = f"{path} is not one of the Allen Institute's mod files{verbatim} (SHA-256 {digest})"
-        if not (allow_unknown or digest in known or sha256(path) in known):
+        note = f"{file.path} is not one of the Allen Institute's mod files{verbatim} (SHA-256 {file.digest})"
+        if not (allow_unknown or {file.digest, hashlib.sha256(file.content).hexdigest()} & set(known)):
             raise UserError(
                 f"{note}. It would be compiled and run: read it, then add the digest to models.known_mechanisms, or set "
                 f"models.allow_unknown_mechanisms"
@@ -144,22 +186,21 @@ def check_mod_files(folder: str | Path, *, known: Collection[str] = (), allow_un
     return notes
 
 
-def mechanisms_digest(folder: str | Path) -> str:
-    """Return the SHA-256 over the sorted names and (line-end normalised) contents of a folder's mod files."""
+def mechanisms_digest(modfiles: ModFiles) -> str:
+    """Return the SHA-256 over the sorted names and (line-end normalised) contents of mod files."""
     digest = hashlib.sha256()
-    for path in mod_files(folder):
-        content = _normalised(path)
-        digest.update(f"{path.name}\0{len(content)}\0".encode())
-        digest.update(content)
+    for file in read_mod_files(modfiles):
+        digest.update(f"{file.path.name}\0{len(file.text)}\0".encode())
+        digest.update(file.text)
     return digest.hexdigest()
 
 
-def declared_mechanisms(folder: str | Path) -> dict[str, Mechanism]:
-    """Return the mechanisms that the mod files of a folder define, by name (SUFFIX)."""
+def declared_mechanisms(modfiles: ModFiles) -> dict[str, Mechanism]:
+    """Return the mechanisms that mod files define, by name (SUFFIX)."""
     mechanisms = {}
-    for path in mod_files(folder):
+    for file in read_mod_files(modfiles):
         # Comments run from ':' to the end of the line, or between COMMENT and ENDCOMMENT.
-        text = _normalised(path).decode("utf-8", errors="replace")
+        text = file.text.decode("utf-8", errors="replace")
         text = re.sub(r"COMMENT.*?ENDCOMMENT|:[^\n]*", "", text, flags=re.DOTALL)
         block = re.search(r"\bNEURON\s*\{(.*?)\}", text, flags=re.DOTALL)
         suffix = re.search(r"\bSUFFIX\s+(\w+)", block[1]) if block else None
@@ -179,16 +220,27 @@ def _names(block: str, keyword: str) -> frozenset[str]:
     return frozenset(name for names in lists for name in re.split(r"\s*,\s*", names))
 
 
-def compile_mechanisms(modfiles: str | Path, root: str | Path) -> Path:
-    """Compile the mod files of a folder, once for each distinct content.
+@dataclass(frozen=True)
+class CompiledSet:
+    """A compiled set of mod files: its folder, and the SHA-256 of the library that NEURON loads from there."""
+
+    folder: Path
+    library: str
+
+
+def compile_mechanisms(modfiles: ModFiles, root: str | Path) -> Path:
+    """Compile mod files, once for each distinct content.
+
+    The caller decides that they may be compiled; see `check_mod_files`. The jobs of the workflow use `compile_set`, which can
+    isolate the compiler.
 
     Several processes may need the same set at once: one compiles, the others wait for it. The library is built in a temporary
     folder and then renamed.
 
     Parameters
     ----------
-    modfiles : path
-        Folder with `*.mod` files.
+    modfiles : path or sequence of ModFile
+        Folder with `*.mod` files, or the files if they have been read.
     root : path
         Folder of all compiled sets.
 
@@ -208,36 +260,115 @@ def compile_mechanisms(modfiles: str | Path, root: str | Path) -> Path:
     --------
     >>> compile_mechanisms("allen_models/neuronal_model_473863510/modfiles", "mechanisms")  # doctest: +SKIP
     """
+    return compile_set(modfiles, root).folder
+
+
+def compile_set(modfiles: ModFiles, root: str | Path, *, approved: str | None = None, isolated: bool = False) -> CompiledSet:
+    """Compile mod files as `compile_mechanisms` does.
+
+    Parameters
+    ----------
+    modfiles, root
+        See `compile_mechanisms`.
+    approved : str, optional
+        SHA-256 of a library. If the set is there with another library, it is compiled again.
+    isolated : bool
+        Whether the compiler gets no network and may write in its own folder only, as far as the system offers it.
+    """
+    files = read_mod_files(modfiles)
     root = Path(root).resolve()
-    folder = root / mechanisms_digest(modfiles)
+    folder = root / mechanisms_digest(files)
     # The library is linked to the NEURON that it was built with, by its path.
     build = {"neuron": version("neuron"), "environment": sys.prefix, "machine": platform.machine()}
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / ".lock"):
-        if not _library(folder).is_file() or _build_record(folder) != build | {"sha256": sha256(_library(folder))}:
+        content = library_file(folder).read_bytes() if library_file(folder).is_file() else b""
+        library = hashlib.sha256(content).hexdigest()
+        if _build_record(folder) != build | {"sha256": library} or approved not in (None, library):
             with folder_built_beside(folder) as temporary:
-                for path in mod_files(modfiles):
-                    (temporary / path.name).write_bytes(_normalised(path))
-                _run_nrnivmodl(temporary, modfiles)
-                _strip(temporary)
-                record = build | {"sha256": sha256(_library(temporary))}
-                (temporary / BUILD_RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")
-    return folder
+                content = _compiled(files, root / ".compiling", modfiles, isolated)
+                library = hashlib.sha256(content).hexdigest()
+                _write_set(temporary, files, content, build | {"sha256": library})
+    return CompiledSet(folder, library)
 
 
-def _library(folder: str | Path) -> Path:
+def library_file(folder: str | Path) -> Path:
     """Return the path of the library that NEURON loads from a folder of compiled mechanisms."""
     return Path(folder) / platform.machine() / "libnrnmech.so"
 
 
+def read_compiled_library(folder: str | Path, approved: str | None = None) -> bytes:
+    """Return the content of the library in a folder of compiled mechanisms. These bytes may be loaded.
+
+    Parameters
+    ----------
+    folder : path
+        As `compile_mechanisms` returns it.
+    approved : str, optional
+        The SHA-256 that the library must have. By default it is that of the library when it was compiled.
+
+    Raises
+    ------
+    UserError
+        If there is no library for this kind of machine.
+    DamagedFile
+        If the library is another one.
+    """
+    path = library_file(folder)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{folder}: no compiled mechanisms for this kind of machine; compile them here") from None
+    record = _build_record(Path(folder))
+    approved = approved or (record.get("sha256") if isinstance(record, dict) else None)
+    if approved and hashlib.sha256(content).hexdigest() != approved:
+        raise DamagedFile(f"{path} is not the library that was compiled (SHA-256 {approved}); delete {folder} and run again")
+    return content
+
+
 def _build_record(folder: Path) -> Any:
     try:
-        return json.loads((Path(folder) / BUILD_RECORD).read_text(encoding="utf-8"))
+        return json.loads((folder / BUILD_RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
 
 
-def _run_nrnivmodl(folder: Path, origin: str | Path) -> None:
+def _texts_to_compile(files: Sequence[ModFile]) -> dict[str, bytes]:
+    """Return the texts to compile by their names."""
+    texts: dict[str, bytes] = {}
+    for file in files:
+        name, text = file.as_compiled
+        if texts.setdefault(name, text) != text:
+            raise UserError(f"{file.path}: another mod file of the model is {name} as well, with another text; remove one")
+    return texts
+
+
+def _compiled(files: Sequence[ModFile], folder: Path, origin: ModFiles, isolated: bool) -> bytes:
+    """Return the library that nrnivmodl makes of mod files.
+
+    The folder is the same every time, because its path is in the library: what is compiled again is the same to the byte.
+    """
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed run left
+    (folder / "tmp").mkdir(parents=True)
+    try:
+        for name, text in _texts_to_compile(files).items():
+            (folder / name).write_bytes(text)
+        _run_nrnivmodl(folder, origin if isinstance(origin, str | Path) else files[0].path.parent, isolated)
+        return library_file(folder).read_bytes()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_set(folder: Path, files: Sequence[ModFile], library: bytes, record: dict[str, str]) -> None:
+    """Write a compiled set: the texts of its mod files, the library and the record of the build."""
+    for name, text in _texts_to_compile(files).items():
+        (folder / name).write_bytes(text)
+    library_file(folder).parent.mkdir()
+    library_file(folder).write_bytes(library)
+    (folder / BUILD_RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")
+
+
+def _run_nrnivmodl(folder: Path, origin: str | Path, isolated: bool) -> None:
     # It sits beside the running interpreter, which need not be on the PATH.
     beside = Path(sys.executable).parent / "nrnivmodl"
     nrnivmodl = str(beside) if beside.exists() else shutil.which("nrnivmodl")
@@ -246,15 +377,16 @@ def _run_nrnivmodl(folder: Path, origin: str | Path) -> None:
     for tool in TOOLS:
         if not (shutil.which(tool) or (tool == "g++" and "CXX" in os.environ)):
             raise Unavailable(f"{tool} not found: compiling mod files needs it (Debian: apt install {tool})")
+    if isolated and missing_isolation():
+        print(f"note: the compiler is not kept from {missing_isolation()}")
     result = subprocess.run(
-        [nrnivmodl, "."], cwd=folder, env=NRNIVMODL_DEFAULTS | os.environ, capture_output=True, text=True, errors="replace"
+        [nrnivmodl, "."],
+        cwd=folder,
+        env=NRNIVMODL_DEFAULTS | os.environ | {"TMPDIR": str(folder / "tmp")},
+        preexec_fn=partial(isolate, [folder]) if isolated else None,
+        capture_output=True,
+        text=True,
+        errors="replace",
     )
-    if result.returncode != 0 or not _library(folder).is_file():
+    if result.returncode != 0 or not library_file(folder).is_file():
         raise UserError(f"{origin}: nrnivmodl failed: {last_words(result)}")
-
-
-def _strip(folder: Path) -> None:
-    """Delete all of a build except for the library that NEURON loads; the other files contain the temporary folder's path."""
-    for path in _library(folder).parent.iterdir():
-        if path != _library(folder):
-            path.unlink()

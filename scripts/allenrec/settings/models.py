@@ -84,6 +84,11 @@ class Models(Block):
         [], description="Digests of your own mod files, which are compiled and run beside those of the Allen Institute."
     )
     allow_unknown_mechanisms: bool = Field(False, description="Compile and run any mod file that a model brings.")
+    isolate: bool = Field(
+        True,
+        description="Let the compiler and NEURON reach no network and write only where their results go, as far as the system "
+        "offers it; the log says what it does not.",
+    )
     recorded_steps: int = Field(
         3,
         ge=0,
