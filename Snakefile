@@ -12,6 +12,9 @@ if Version(__version__) >= Version("10"):
     sys.exit(f"error: Snakemake {__version__}: this workflow needs a version below 10, as requirements.lock has")
 
 
+include: "rules/code_in_config.smk"
+
+
 configfile: "config/config.yaml"
 
 

@@ -3,12 +3,8 @@
 import os
 import re
 import sys
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-
-SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
-sys.path.insert(0, str(SCRIPTS))
 
 # This lets jobs find nrnivmodl and pip of this environment also if it is not activated, and on remote machines.
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
@@ -23,15 +19,6 @@ from allenrec.settings.job_params import job_params, row_params
 
 #: Whether this is the run of the user: jobs on a cluster are runs of Snakemake as well
 IS_MAIN_RUN = "--target-jobs" not in sys.argv
-
-
-@contextmanager
-def mistakes_in_one_line():
-    """End the run with one line if the user made a mistake."""
-    try:
-        yield
-    except UserError as error:
-        sys.exit(f"error: {error}")
 
 
 with mistakes_in_one_line():

@@ -20,7 +20,7 @@ os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
 with chdir("/"):
     found_elsewhere = os.environ.pop("NRN_NMODL_PATH", None)
     import LFPy
-    import neuron
+    import neuron as neuron  # `simulation` takes it from here
 
     if found_elsewhere is not None:
         os.environ["NRN_NMODL_PATH"] = found_elsewhere
