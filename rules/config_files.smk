@@ -1,4 +1,5 @@
-# The configuration files are checked before Snakemake reads the default one. No rules here.
+# The configuration files are checked before `configfile:` reads the default one. Those of `--configfile` are read before any line
+# of the workflow, so they can be refused only afterwards. No rules here.
 
 import sys
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from allenrec.common.errors import UserError
+from allenrec.settings.code_in_files import refuse_code
 from allenrec.settings.config_files import check_config_file
 
 
@@ -26,4 +28,5 @@ DEFAULT_CONFIG = [] if workflow.modifier.skip_configfile else [Path("config/conf
 with mistakes_in_one_line():
     for file in (*DEFAULT_CONFIG, *workflow.config_settings.configfiles):
         if file.exists():
+            refuse_code(file, was_read=file not in DEFAULT_CONFIG)
             check_config_file(file)

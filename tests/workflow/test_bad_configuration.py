@@ -129,3 +129,48 @@ def test_unusual_configuration_passes(folder):
         "concatenate_library": "2",
         "generate_recording": "2",
     }
+
+
+#: A key that is Python, which leaves a file when it runs
+CODE_KEY = "\"?if open('ran', 'w').close() is not None\""
+
+#: Ways to write what makes Snakemake run it
+WAYS = {
+    "plain": "__use_yte__: true\n",
+    "quoted": '"__use\\x5fyte__": yes\n',
+    "alias": "seed: &name 1\nrecordings: {}\n? !!str __use_yte__\n: *name\n",
+    "merged": "<<: {__use_yte__: 1}\n",
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_python_in_the_configuration_is_refused_before_it_runs(way, folder):
+    path = folder / "config" / "config.yaml"
+    rest = path.read_text()
+    rest = rest if way != "alias" else "libraries: {}\n"
+    path.write_text(f"{WAYS[way]}{rest}\n{CODE_KEY}: {{seed: 1}}\n")
+    expected = (
+        "config/config.yaml: with `__use_yte__` the file has Python in it, and Snakemake would run it; take it out, or set"
+    )
+    assert refused(folder, "-n").startswith(expected)
+    assert not (folder / "ran").exists()
+
+
+def test_python_in_another_configuration_file_is_refused(folder):
+    """Snakemake has run it by then; the message says so."""
+    (folder / "other.yaml").write_text(f"__use_yte__: true\n{CODE_KEY}: {{seed: 1}}\n")
+    assert "Snakemake has run it already" in refused(folder, "-n", "--configfile", "other.yaml")
+
+
+def test_python_in_the_configuration_runs_if_the_environment_permits_it(folder):
+    """The same code as above: so it would have run."""
+    path = folder / "config" / "config.yaml"
+    path.write_text(f"__use_yte__: true\n{path.read_text()}\n{CODE_KEY}: {{seed: 1}}\n")
+    result = snakemake(folder, "-n", environment={"ALLENREC_ALLOW_YTE": "1"})
+    assert (folder / "ran").exists() and result.returncode == 0, result.stderr
+
+
+def test_word_elsewhere_in_the_configuration_is_no_code(folder):
+    """YTE looks at the top level only; the schema refuses the key."""
+    configure(folder, ("libraries/neuronexus/__use_yte__", True))
+    assert "libraries.neuronexus.__use_yte__: unknown key" in refused(folder, "-n")

@@ -19,7 +19,7 @@ os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
 # When it is imported, NEURON loads any compiled mechanisms in the working directory, and those that this variable names.
 with chdir("/"):
     found_elsewhere = os.environ.pop("NRN_NMODL_PATH", None)
-    import neuron
+    import neuron as neuron  # `simulation` takes it from here
 
     if found_elsewhere is not None:
         os.environ["NRN_NMODL_PATH"] = found_elsewhere

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import neuron
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +18,7 @@ from allenrec.models.metadata import cell_facts, read_metadata
 from allenrec.models.recorded_sweeps import RecordedStep, flags, read_recorded_steps, steps_to_compare
 from allenrec.settings.models import Intracellular
 
-from .cell import AllenCell, load_cell, neuron_errors_for_users
+from .cell import AllenCell, load_cell, neuron, neuron_errors_for_users
 from .intracellular_file import Currents, CurrentsInfo, SimulatedSpikes
 from .search import Response, format_search, search_amplitude, spike_peaks
 

@@ -150,7 +150,7 @@ def test_library_is_the_same_to_the_byte_when_it_is_compiled_again(models_folder
 MECHANISMS = """
 import json, os
 os.environ["NRN_NMODL_PATH"] = os.environ["FOUND"]
-from allenrec.intracellular import cell
+from allenrec.intracellular import simulation, cell
 from neuron import h
 def names():
     kinds, name = h.MechanismType(0), h.ref("")
