@@ -1,6 +1,7 @@
 """Isolation: what an isolated process cannot do, tried in processes of their own, as root and as an ordinary user."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
