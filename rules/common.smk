@@ -10,7 +10,7 @@ from pathlib import Path
 os.environ.update(PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]))
 
 from allenrec.cells.query import load_cell_table
-from allenrec.cells.table import check_cell_type_column
+from allenrec.cells.table import check_cell_type_column, check_left_out
 from allenrec.common import code_digest as code
 from allenrec.common.errors import UserError
 from allenrec.settings import load_settings
@@ -45,6 +45,7 @@ with mistakes_in_one_line():
         query_pending=any(re.fullmatch(r"(\w+_)?query", argument) for argument in sys.argv[1:]),
     )
     check_cell_type_column(rows, settings.cell_type_column)
+    check_left_out(rows, settings.models.leave_out)
     cells = {row.model_id: row.columns() for row in rows if row.model_id not in settings.models.leave_out}
     if rows and not cells:
         raise UserError("config: models.leave_out: no model of the cell table is left")
@@ -58,10 +59,14 @@ with mistakes_in_one_line():
         )
 
 
+#: It stands where there is no recording; none can have it, because names begin with a letter or a digit
+NO_NAME = "-"
+
+
 wildcard_constraints:
     model="[0-9]+",
     library="|".join(settings.libraries),
-    recording="|".join(settings.recordings) or "none",
+    recording="|".join(settings.recordings) or NO_NAME,
     sorter="|".join(settings.evaluation.sorters),
 
 

@@ -40,7 +40,7 @@ rule evaluate_sorter:
         program=own_file("scripts/evaluation/run_sorter.py"),
     output:
         # A rule needs an output even if there are no recordings; then this one is never requested.
-        expand("<results>/evaluation/{recording}/{{sorter}}.csv", recording=settings.recordings or ["none"]),
+        expand("<results>/evaluation/{recording}/{{sorter}}.csv", recording=settings.recordings or [NO_NAME]),
     log:
         "<logs>/evaluate_sorter/{sorter}.log",
     benchmark:

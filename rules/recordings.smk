@@ -42,7 +42,7 @@ rule generate_recording:
     benchmark:
         "<benchmarks>/generate_recording/{recording}.tsv"
     wildcard_constraints:
-        recording="|".join(KEPT) or "none",
+        recording="|".join(KEPT) or NO_NAME,
     group:
         "recording"
     conda:
@@ -66,7 +66,7 @@ use rule generate_recording as generate_passing_recording with:
     output:
         temp(ensure("<results>/recordings/{recording}/recording.h5", non_empty=True)),
     wildcard_constraints:
-        recording="|".join(PASSING) or "none",
+        recording="|".join(PASSING) or NO_NAME,
 
 
 for entry in EXPORTED_FORMATS:

@@ -5,6 +5,7 @@ The answer is a cell table that the user reviews and keeps, so that the same con
 
 import datetime
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,7 +73,7 @@ def load_cell_table(cells: "Cells", models: "Models", *, query_pending: bool = F
     """
     table = Path(cells.table)
     if cells.query is not None:
-        if not table.exists():
+        if not os.path.exists(table):  # also where its name is too long
             if query_pending:
                 return []
             raise UserError(f"{table} does not exist yet; `snakemake query` asks the Allen site (cells.query) and writes it")

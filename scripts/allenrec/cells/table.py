@@ -14,6 +14,8 @@ from allenrec.models.metadata import FACTS, KIND_OF_TEMPLATE, CellFacts
 #: Columns that every row has, whether or not the table has them; a row names its model or its specimen
 COLUMNS = ("model_id", "specimen_id", "cell_type")
 KINDS = ("perisomatic", "all active", "best")
+#: Control characters but the tab, which stands in quotes, and halves of characters
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,16 @@ def read_cells(path: str | Path) -> list[CellRow]:
             raise UserError(f"{path}, line {line}: neither a model_id nor a specimen_id")
         if not row.model_id and row.kind not in ("", *KINDS):
             raise UserError(f"{path}, line {line}: kind {shown(row.kind)} is not one of {', '.join(KINDS)}")
-        first = first_lines.setdefault(str(row), line)
+        first = first_lines.setdefault(_without_zeros(row), line)
         if first != line:
             raise UserError(f"{path}, line {line}: {row} is in line {first} already")
         rows.append(row)
     return rows
+
+
+def _without_zeros(row: CellRow) -> str:
+    """Return how a row names its model, with ids as the numbers that they are: 012 is 12."""
+    return str(replace(row, model_id=row.model_id.lstrip("0"), specimen_id=row.specimen_id.lstrip("0")))
 
 
 def write_cells(path: str | Path, rows: Sequence[Mapping[str, str]]) -> None:
@@ -138,9 +145,10 @@ def with_models(rows: Iterable[CellRow], found: Iterable[ChosenModel], kind: str
     row_of_model: dict[str, CellRow] = {}
     for row in rows:
         model = row.model_id or models.get((row.specimen_id, row.kind or kind), "")
-        if model and model in row_of_model:
-            raise UserError(f"cell table: {row} and {row_of_model[model]} are the same model, {model}")
-        row_of_model[model] = row
+        number = model.lstrip("0")
+        if number and number in row_of_model:
+            raise UserError(f"cell table: {row} and {row_of_model[number]} are the same model, {number}")
+        row_of_model[number] = row
         completed.append(replace(row, model_id=model))
     return completed
 
@@ -168,7 +176,26 @@ def read_table(path: str | Path) -> tuple[list[tuple[int, dict[str, str]]], list
         raise UserError(f"{path}: column {shown(repeated[0])} is there twice")
     if "" in columns:
         raise UserError(f"{path}: column {columns.index('') + 1} of the header has no name")
+    for column in columns:
+        _check_column(path, column)
     return rows, columns
+
+
+#: Most characters of the name of a column, and of a value
+MOST_CHARACTERS_OF_COLUMN, MOST_CHARACTERS_OF_VALUE = 100, 1000
+
+
+def _check_column(path: str | Path, column: str) -> None:
+    """Raise a `UserError` if a column cannot be a dataset in the files of libraries, where `/` would make a group of it."""
+    problem = ""
+    if "/" in column or column.strip() in (".", ".."):
+        problem = "a column's name must not have / in it, nor be a dot"
+    elif len(column) > MOST_CHARACTERS_OF_COLUMN:
+        problem = f"a column's name has at most {MOST_CHARACTERS_OF_COLUMN} characters"
+    elif CONTROL.search(column):
+        problem = "a column's name must not have control characters"
+    if problem:
+        raise UserError(f"{path}: column {shown(column)}: {problem}")
 
 
 def _check_values(path: str | Path, line: int, values: Mapping[str, str], columns: Sequence[str]) -> None:
@@ -176,8 +203,14 @@ def _check_values(path: str | Path, line: int, values: Mapping[str, str], column
     if "" in values or None in values.values():
         raise UserError(f"{path}, line {line}: not {len(columns)} tab-separated values, as the header has")
     for column in ("model_id", "specimen_id"):
-        if not re.fullmatch(r"[0-9]*", values.get(column, "")):
+        if not re.fullmatch(r"[0-9]{0,20}", values.get(column, "")):
             raise UserError(f"{path}, line {line}: {column} {shown(values[column])} is not an id of digits")
+    for column, value in values.items():
+        if len(value) > MOST_CHARACTERS_OF_VALUE or CONTROL.search(value):
+            raise UserError(
+                f"{path}, line {line}: {column} {shown(value)} must have {MOST_CHARACTERS_OF_VALUE} characters at most, and no "
+                f"control characters"
+            )
 
 
 def check_cell_type_column(rows: Sequence[CellRow], column: str) -> None:
@@ -193,6 +226,20 @@ def check_cell_type_column(rows: Sequence[CellRow], column: str) -> None:
         raise UserError(
             f"config: cell_type_column: {shown(column)} is not a column of the cell table or the metadata: {', '.join(known)}"
         )
+
+
+def check_left_out(rows: Sequence[CellRow], left_out: Iterable[str]) -> None:
+    """Check that models which the configuration leaves out are in the cell table.
+
+    Raises
+    ------
+    UserError
+        If one is not; it would be used under its right id.
+    """
+    known = {row.model_id for row in rows}
+    for model in left_out:
+        if rows and model not in known:
+            raise UserError(f"config: models.leave_out: {shown(model)} is not a model_id of the cell table")
 
 
 def describe_cell(row: CellRow, facts: CellFacts, cell_type_column: str = "cell_type") -> dict[str, str]:

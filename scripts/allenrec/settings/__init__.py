@@ -5,9 +5,9 @@ where the meaning is the same.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from allenrec.common.errors import UserError
 
@@ -23,11 +23,21 @@ from .recordings import Recording
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
 
 
+FolderPath = Annotated[str, Field(min_length=1)]
+
+
 class Pathvars(Block):
     """Folders of results and models. Snakemake puts them in place of `<results>` and `<models>`; no job depends on them."""
 
-    results: str = Field("results", description="Folder of all results.")
-    models: str = Field("allen_models", description="Folder of the models. Several configurations may share it.")
+    results: FolderPath = Field("results", description="Folder of all results.")
+    models: FolderPath = Field("allen_models", description="Folder of the models. Several configurations may share it.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for key in ("results", "models"):
+            parts = getattr(self, key).split("/")
+            self.require(all(len(part.encode()) <= 200 for part in parts), key, "must have names of 200 bytes at most")
+        return self
 
 
 class Settings(Block):

@@ -120,6 +120,8 @@ def _allowed_value(error: ErrorDetails) -> str:
         return TYPES[kind]
     if kind == "string_too_long":
         return f"at most {error['ctx']['max_length']} characters long"
+    if kind == "string_too_short":
+        return "text that is not empty"
     if kind == "string_type" and "[key]" in error["loc"]:
         return "a name; put it in quotes"
     if kind == "too_short":

@@ -110,7 +110,7 @@ def check_sizes(
     UserError
         The message names the key, the size and the limit.
     """
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.exists(path))
     disk = shutil.disk_usage(existing).total
 
     def problem(n_contacts: Callable[[str], int]) -> str | None:

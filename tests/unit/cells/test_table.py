@@ -8,6 +8,7 @@ from allenrec.cells.table import (
     CellRow,
     ChosenModel,
     check_cell_type_column,
+    check_left_out,
     describe_cell,
     read_cells,
     with_models,
@@ -88,6 +89,16 @@ BAD_TABLES = {
     "specimen_id a name": (HEADER + "1\tRorb\tspiny\n", "line 2: specimen_id 'Rorb' is not an id of digits"),
     "quote left open": (HEADER + '1\t2\t"spiny\n', "not a tab-separated table"),
     "not text": ((HEADER + "1\t2\tspiny\n").encode("utf-16"), "not a tab-separated table"),
+    "model_id twice, once with zeros": (HEADER + "0012\t\t\n12\t\t\n", "line 3: model_id 12 is in line 2 already"),
+    "specimen_id twice, once with zeros": (HEADER + "\t7\t\n\t007\t\n", "line 3: specimen_id 007 is in line 2 already"),
+    "model_id of 4000 digits": (HEADER + "1" * 4000 + "\t\t\n", r"line 2: model_id '1{196}\.\.\. "),
+    "column that is a path in HDF5": ("model_id\tlayer/area\n1\tx\n", "column 'layer/area': a column's name must not have /"),
+    "column that is a dot": ("model_id\t.\n1\tx\n", r"column '\.': "),
+    "column of 5000 characters": (f"model_id\t{'x' * 5000}\n1\tx\n", "column 'x+.*at most 100 characters"),
+    "column with NUL": ("model_id\ta\0b\n1\tx\n", "column|not a tab-separated table"),
+    "value with NUL": (HEADER + "1\t\ta\0b\n", "line 2: cell_type|not a tab-separated table"),
+    "value with a line end": (HEADER + '1\t\t"a\nb"\n', "line 3: cell_type 'a.nb' must have"),
+    "value of 5000 characters": (HEADER + "1\t\t" + "x" * 5000 + "\n", "line 2: cell_type 'x+"),
     "Latin-1": ((HEADER + "1\t2\tpyramidenförmig\n").encode("latin-1"), "not a tab-separated table"),
 }
 
@@ -115,6 +126,14 @@ def test_path_that_is_no_file_is_named(table, path):
     with pytest.raises(UserError, match=r"no such cell table|not a tab-separated table") as caught:
         read_cells(folder / path)
     assert str(folder / path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_models_that_are_left_out_must_be_there():
+    rows = [CellRow("12"), CellRow("13")]
+    check_left_out(rows, ["13"])
+    check_left_out([], ["13"])  # while `snakemake query` asks for the table
+    with pytest.raises(UserError, match=r"^config: models\.leave_out: '14' is not a model_id of the cell table$"):
+        check_left_out(rows, ["13", "14"])
 
 
 def row(**values):

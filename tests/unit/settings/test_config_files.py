@@ -130,6 +130,13 @@ FORMS = {
     "long text": ({"libraries": {"lib": {"probe": "x" * 5000}}}, "libraries.lib.probe: 'xxx"),
     "NUL": ({"cells": "cells\0.tsv"}, r"cells: 'cells\x00.tsv' must not have control characters"),
     "NUL in a path": ({"pathvars": {"results": "a\0"}}, "pathvars.results: "),
+    "no folder": ({"pathvars": {"results": ""}}, "pathvars.results: '' must be text that is not empty"),
+    "folder of 300 characters": ({"pathvars": {"models": "x" * 300}}, "pathvars.models: 'xxx"),
+    "probe that cannot be a file": ({"libraries": {"lib": {"probe": "x" * 999}}}, "libraries.lib.probe: 'xxx"),
+    "file that cannot be one": (
+        {"libraries": {"lib": {"probe": "x" * 900 + ".json"}}},
+        "libraries.lib.probe: no such file 'xxx",
+    ),
     "half a character": ({"cells": "\ud800"}, r"cells: '\ud800' must not"),
     "long key": ({"x" * 5000: 1}, "xxx"),
     "long name": ({"libraries": {"x" * 300: {"probe": "tetrode"}}}, "libraries.xxx"),
