@@ -205,8 +205,11 @@ def _write_rows(dataset: h5py.Dataset, start: int, rows: NDArray[Any]) -> None:
 def _create(
     file: h5py.File, name: str, n_samples: int, n_columns: int, dtype: np.dtype[Any] | type, compression: dict[str, Any]
 ) -> h5py.Dataset:
-    """Create a dataset that is written in blocks of rows. Flush it after the last one: otherwise HDF5 places its last chunk in the
-    file when Python frees the dataset, and equal recordings would differ in the order of their bytes."""
+    """Create a dataset that is written in blocks of rows. Flush it after the last one.
+
+    Otherwise HDF5 places its last chunk in the file when Python frees the dataset, and equal recordings would differ in the
+    order of their bytes.
+    """
     chunks = (chunk_rows(n_samples, n_columns), max(n_columns, 1))
     return file.create_dataset(name, (n_samples, n_columns), dtype, chunks=chunks, **compression)
 
