@@ -48,11 +48,9 @@ def concatenate_libraries(
     if not found:
         raise UserError(f"{path}: every model is flagged; set models.exclude_flagged to false to use them nevertheless")
     parts, shapes, infos = zip(*found, strict=True)
-    for part, shape, info in zip(parts, shapes, infos, strict=True):
+    for part, shape in zip(parts, shapes, strict=True):
         if shape[1:] != shapes[0][1:]:
             raise DamagedFile(f"{part} has templates of another shape than {parts[0]}; delete it and run again")
-        if info.provenance.get("config") != infos[0].provenance.get("config"):
-            raise DamagedFile(f"{part} has templates of another configuration than {parts[0]}; delete it and run again")
     total = sum(shape[0] for shape in shapes)
     if not total:
         raise UserError(f"{path}: no cell gave a template; widen the limits or lower min_amp in `libraries`")
