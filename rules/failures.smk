@@ -91,5 +91,5 @@ NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".jso
 # This does not apply to a dry run, nor to jobs on a cluster, which are runs of Snakemake themselves.
 if IS_MAIN_RUN and not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
     if NAMED_FILES:
-        import h5py  # It crashes if it is first imported while Python ends.
+        import allenrec.common.hdf5  # h5py crashes if it is first imported while Python ends.
     atexit.register(exit_with_failures_of_models)

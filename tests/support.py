@@ -8,6 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from allenrec.common.checksums import WrittenChecksums
+
 ROOT = Path(__file__).parents[1]
 
 #: The complete models of the bmtk wheel
@@ -21,6 +23,12 @@ def run_python(code, *arguments):
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout.splitlines()[-1]) if result.stdout.strip() else None
+
+
+def add_checksums(path):
+    """Give a file that a test changed, as with h5py, checksums of what it holds now."""
+    with open(path, "r+b") as file:
+        WrittenChecksums().append_to(file)
 
 
 def session_folder(tmp_path_factory):

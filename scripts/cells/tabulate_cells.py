@@ -3,9 +3,12 @@
 from allenrec.common.job_log import job_log
 
 with job_log(snakemake):
+    from pathlib import Path
+
     import pandas as pd
 
     from allenrec.cells.table import CellRow, describe_cell
+    from allenrec.common.errors import require_own
     from allenrec.common.files import write_table
     from allenrec.common.outcomes import without_failures
     from allenrec.intracellular.intracellular_file import read_currents, summary
@@ -17,6 +20,7 @@ with job_log(snakemake):
     described = []
     for path in paths:
         currents = read_currents(path)
+        require_own(path, "intracellular", currents.info.model_id, Path(path).stem)
         row = CellRow.from_columns(rows[path])
         cell = describe_cell(row, currents.info.facts, snakemake.params.settings.cell_type_column)
         described.append(cell | summary(currents))

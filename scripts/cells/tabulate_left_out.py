@@ -6,10 +6,10 @@ with job_log(snakemake):
     import csv
 
     from allenrec.common.files import written_beside
-    from allenrec.common.outcomes import failure_of
+    from allenrec.common.outcomes import read_failure
 
     # A failure that was passed on is met several times.
-    failures = dict.fromkeys(filter(None, map(failure_of, snakemake.input)))
+    failures = dict.fromkeys(filter(None, map(read_failure, snakemake.input)))
     print(f"{len(failures)} failures")
     with written_beside(snakemake.output[0]) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ("model_id", "stage", "reason"), lineterminator="\n")

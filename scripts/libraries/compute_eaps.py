@@ -8,6 +8,7 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compute_eaps",
     from tqdm import tqdm
 
     from allenrec.cells.table import CellRow, describe_cell
+    from allenrec.common.errors import require_own
     from allenrec.common.files import sha256
     from allenrec.intracellular.intracellular_file import read_currents
     from allenrec.libraries.build import build_cell_library, templates_of_type
@@ -19,6 +20,7 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compute_eaps",
     settings = chosen.library
     digests = file_digests(settings)
     currents = read_currents(snakemake.input.currents[0])
+    require_own(snakemake.input.currents[0], "intracellular", currents.info.model_id, snakemake.wildcards.model)
     row = CellRow.from_columns(snakemake.params.cell)
     cell = describe_cell(row, currents.info.facts, chosen.cell_type_column)
     given = None

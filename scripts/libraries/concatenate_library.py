@@ -3,6 +3,8 @@
 from allenrec.common.job_log import job_log
 
 with job_log(snakemake):
+    from pathlib import Path
+
     from allenrec.common.files import write_table
     from allenrec.common.outcomes import without_failures
     from allenrec.libraries.concatenate import concatenate_libraries
@@ -10,7 +12,8 @@ with job_log(snakemake):
 
     paths, failures = without_failures(snakemake.input.cells)
     settings = snakemake.params.settings
-    outcome = concatenate_libraries(paths, snakemake.output.library, exclude_flagged=settings.exclude_flagged)
+    models = [Path(path).stem for path in paths]
+    outcome = concatenate_libraries(paths, snakemake.output.library, exclude_flagged=settings.exclude_flagged, models=models)
     print(outcome)
     for failure in failures:
         print(f"{failure}; left out")

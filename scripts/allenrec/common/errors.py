@@ -20,6 +20,9 @@ def shown(value: Any) -> str:
         return f"a value of the type {type(value).__name__} that is too long to show"
 
 
+import os
+
+
 class UserError(Exception):
     """A mistake in a configuration, a table, a file or a model that the user can correct.
 
@@ -39,3 +42,14 @@ class DamagedFile(UserError):
 
     A job that ends with this error has failed; no outcome is recorded for its model.
     """
+
+
+def not_valid(path: str | os.PathLike[str], kind: str, reason: object) -> DamagedFile:
+    """Return the error that says in one line that a file of a kind, as in "recording", cannot be used, and why."""
+    return DamagedFile(f"{path} is not a valid {kind} file ({' '.join(str(reason).split())}); delete it and run again")
+
+
+def require_own(path: str | os.PathLike[str], kind: str, found: str, expected: str) -> None:
+    """Raise `DamagedFile` if a file has the content of another one: that of a model or recording `found`."""
+    if found != expected:
+        raise not_valid(path, kind, f"it is that of {found}, not of {expected}")

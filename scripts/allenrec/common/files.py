@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UserError
+from .errors import UserError, not_valid
 
 if TYPE_CHECKING:  # the start of a workflow needs no pandas
     import pandas as pd
@@ -65,21 +65,52 @@ def folder_built_beside(folder: AnyPath) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def write_text(path: AnyPath, text: str) -> None:
-    """Write `text` as a complete file or not at all."""
+def write_text(path: AnyPath, text: str, *, checked: bool = False) -> None:
+    """Write `text` as a complete file or not at all. With `checked`, its SHA-256 is kept beside it, for `read_checked`."""
+    content = text.encode()
+    if checked:
+        write_text(_digest_beside(path), f"{hashlib.sha256(content).hexdigest()}  {Path(path).name}\n")
     with written_beside(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
 
 
-def write_json(path: AnyPath, content: Any) -> None:
-    """Write `content` as indented JSON, as a complete file or not at all."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
+def read_checked(path: AnyPath, kind: str) -> str:
+    """Return the text of a file that `write_text` or one of the functions below wrote with `checked`.
+
+    Parameters
+    ----------
+    path : path
+    kind : str
+        What the file should be, as in "table", for messages.
+
+    Raises
+    ------
+    DamagedFile
+        If the text is not what was written. A file without a digest beside it must be text at least.
+    """
+    content, beside = Path(path).read_bytes(), _digest_beside(path)
+    if beside.exists() and beside.read_bytes().split()[:1] != [hashlib.sha256(content).hexdigest().encode()]:
+        raise not_valid(path, kind, "it is not what was written")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise not_valid(path, kind, error) from None
 
 
-def write_table(path: AnyPath, table: "pd.DataFrame") -> None:
-    """Write a table as CSV with six significant digits and without its index, as a complete file or not at all."""
-    with written_beside(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
+def _digest_beside(path: AnyPath) -> Path:
+    """Return the hidden file with the digest of a file, as `sha256sum --check` reads it."""
+    return Path(path).with_name(f".{Path(path).name}.sha256")
+
+
+def write_json(path: AnyPath, content: Any, *, checked: bool = False) -> None:
+    """Write `content` as indented JSON, as a complete file or not at all; see `write_text`."""
+    write_text(path, json.dumps(content, indent=2) + "\n", checked=checked)
+
+
+def write_table(path: AnyPath, table: "pd.DataFrame", *, checked: bool = False) -> None:
+    """Write a table as CSV with six significant digits and without its index, as a complete file or not at all; see
+    `write_text`."""
+    write_text(path, table.to_csv(index=False, float_format="%.6g"), checked=checked)
 
 
 def require_space(path: AnyPath, n_bytes: int, *, at_most: bool = False) -> None:

@@ -3,6 +3,7 @@
 Dictionaries have the layout of MEArec's `save_dict_to_hdf5`. Tables have one dataset per column.
 """
 
+import atexit
 import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from .checksums import CheckedFile, WrittenChecksums
+from .errors import DamagedFile
 from .files import AnyPath, written_beside
 
 if TYPE_CHECKING:  # most jobs read no table
@@ -33,7 +36,9 @@ COMPRESSION: dict[str, dict[str, Any]] = {
 
 @contextmanager
 def hdf5_written_beside(path: AnyPath) -> Iterator["NewFile"]:
-    """Yield an open `NewFile` that appears under its name when the block ends well; see `allenrec.common.files.written_beside`.
+    """Yield an open `NewFile` that appears under its name, with its checksums, when the block ends well.
+
+    See `allenrec.common.files.written_beside` and `allenrec.common.checksums`.
 
     Raises
     ------
@@ -47,6 +52,55 @@ def hdf5_written_beside(path: AnyPath) -> Iterator["NewFile"]:
                 yield file
         finally:
             target.raise_error()
+        target.checksums.append_to(raw)
+
+
+class CheckedHdf5(h5py.File):
+    """An HDF5 file that `hdf5_written_beside` wrote, open for reading: what is read is what was written, or else an error.
+
+    Parameters
+    ----------
+    path : path
+    kind : str
+        What the file should be, as in "recording", for messages.
+
+    Raises
+    ------
+    DamagedFile
+        If the file is missing or damaged; also later, whenever something is read.
+    """
+
+    def __init__(self, path: AnyPath, kind: str) -> None:
+        self.source = CheckedFile(path, kind)
+        with self.checked():
+            super().__init__(self.source, "r")
+
+    @contextmanager
+    def checked(self) -> Iterator[None]:
+        """Turn every error of a block that reads the file into one line that names it.
+
+        HDF5 does not pass on all errors that it meets: it may find no dataset where a table of contents cannot be read.
+        """
+        try:
+            yield
+        except DamagedFile:
+            raise
+        except Exception as error:
+            raise self.source.error or self.source.damaged(error) from None
+        if self.source.error is not None:
+            raise self.source.error
+
+    def close(self) -> None:
+        super().close()
+        self.source.close()
+
+
+@atexit.register
+def _close_files() -> None:
+    """Close the files that are still open. HDF5 would do it when Python's objects, from which it reads, are gone already."""
+    for thing in h5py.h5f.get_obj_ids(types=h5py.h5f.OBJ_ALL & ~h5py.h5f.OBJ_DATATYPE):
+        if thing.valid and h5py.File(h5py.h5i.get_file_id(thing)).driver == "fileobj":
+            h5py.File(h5py.h5i.get_file_id(thing)).close()
 
 
 class NewFile(h5py.File):
@@ -71,10 +125,12 @@ class _ErrorKeepingFile(io.RawIOBase):
         self.raw = raw
         self.error: OSError | None = None
         self.cached = 0
+        self.checksums = WrittenChecksums()
 
     def write(self, data: Any) -> int:
         try:
             view = memoryview(data).cast("B")
+            self.checksums.add(self.raw.tell(), view)
             while len(view):
                 view = view[self.raw.write(view) :]
         except OSError as error:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from .errors import DamagedFile, Unavailable, UserError
+from .errors import DamagedFile, Unavailable, UserError, not_valid
 from .files import write_json
 
 #: Key of a JSON file, or attribute of an HDF5 file, that holds a failure
@@ -48,17 +48,32 @@ def failure_of(path: str | Path) -> Failure | None:
     A damaged file is no failure of a model. The job that reads it as a result reports what is wrong with it.
     """
     try:
-        if Path(path).suffix == ".json":
+        return read_failure(path)
+    except DamagedFile:
+        return None
+
+
+def read_failure(path: str | Path) -> Failure | None:
+    """Return the failure that a file holds, or None if it holds something else or is missing.
+
+    Raises
+    ------
+    DamagedFile
+        If the file is damaged.
+    """
+    if not Path(path).exists():
+        return None
+    if Path(path).suffix == ".json":
+        try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             found = content.get(KEY) if isinstance(content, dict) else None
-        else:
-            import h5py
+            return None if found is None else Failure(**found)
+        except (OSError, ValueError, TypeError) as error:
+            raise not_valid(path, "JSON", error) from None
+    from .hdf5 import CheckedHdf5  # loads NumPy, see above
 
-            with h5py.File(path, "r") as file:
-                found = json.loads(file.attrs[KEY]) if KEY in file.attrs else None
-        return None if found is None else Failure(**found)
-    except (OSError, ValueError, TypeError):
-        return None
+    with CheckedHdf5(path, "result") as file, file.checked():
+        return Failure(**json.loads(file.attrs[KEY])) if KEY in file.attrs else None
 
 
 def without_failures(paths: Iterable[str]) -> tuple[list[str], list[Failure]]:
@@ -69,7 +84,7 @@ def without_failures(paths: Iterable[str]) -> tuple[list[str], list[Failure]]:
     UserError
         If no model is left. It names the reasons.
     """
-    outcomes = {path: failure_of(path) for path in paths}
+    outcomes = {path: read_failure(path) for path in paths}
     failures = [failure for failure in outcomes.values() if failure is not None]
     if outcomes and len(failures) == len(outcomes):
         raise UserError(f"no model is left: {'; '.join(map(str, failures))}")
@@ -93,7 +108,7 @@ def recorded_outcome(snakemake: Any, stage: str, terminal: TextIO) -> Iterator[N
     terminal : text stream
         Where one line says that the model failed; see `allenrec.common.job_log.job_log`.
     """
-    failure = next(filter(None, map(failure_of, _outcomes_among(snakemake.input))), None)
+    failure = next(filter(None, map(read_failure, _outcomes_among(snakemake.input))), None)
     if failure is not None:
         print(f"passed on: {failure}")
         write_failure(snakemake.output[0], failure)

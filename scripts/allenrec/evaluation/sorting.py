@@ -129,4 +129,4 @@ def main(job: SortingJob) -> None:
     """Do a job: all its recordings in one process, because a sorter takes longer to compile than to sort a short recording."""
     for path, table in tqdm(job.recordings, unit="recording"):
         folder = Path(table).with_name(f".{job.sorter}.part")
-        write_table(table, evaluate(path, job.sorter, job.parameters, folder, job.n_jobs))
+        write_table(table, evaluate(path, job.sorter, job.parameters, folder, job.n_jobs), checked=True)

@@ -4,6 +4,7 @@ Nothing here needs SpikeInterface. The module `sorting` does; it runs in the env
 """
 
 import importlib.util
+import io
 import json
 import math
 import os
@@ -18,8 +19,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from allenrec.common.errors import UserError
-from allenrec.common.files import AnyPath, write_table
+from allenrec.common.errors import UserError, not_valid
+from allenrec.common.files import AnyPath, read_checked, write_table
 from allenrec.common.processes import describe_exit
 from allenrec.recordings.units.similarity import nearest_similarities
 
@@ -183,7 +184,7 @@ def run_sorters(
         if waiting:  # the process ended at the first of them
             path, table = waiting.pop(0)
             run = SorterRun(Path(path).parent.name, sorter)
-            write_table(table, failed_table(run, f"its process ended with {describe_exit(code)}"))
+            write_table(table, failed_table(run, f"its process ended with {describe_exit(code)}"), checked=True)
 
 
 def failed_table(run: SorterRun, message: str) -> pd.DataFrame:
@@ -228,9 +229,21 @@ def unit_table(recording: TrueUnits, performance: pd.DataFrame, run: SorterRun, 
 
 
 def read_table(path: AnyPath) -> pd.DataFrame:
-    """Read a table of units. Names and messages are text."""
+    """Read a table of units. Names and messages are text.
+
+    Raises
+    ------
+    DamagedFile
+        If the table is damaged; the message says what to delete.
+    """
     numbers = {column: [""] for column in COLUMNS if column not in TEXT_COLUMNS}
-    return pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=numbers)
+    text = io.StringIO(read_checked(path, "evaluation"))
+    try:
+        return pd.read_csv(text, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=numbers)[
+            list(COLUMNS)
+        ]
+    except (ValueError, KeyError) as error:
+        raise not_valid(path, "evaluation", error) from None
 
 
 def summary(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:

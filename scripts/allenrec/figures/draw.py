@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from allenrec.common.outcomes import Failure, failure_of
+from allenrec.common.outcomes import Failure, read_failure
 
 from .drawings import DRAWINGS, Drawing, load_function
 from .register import Figure
@@ -30,7 +30,7 @@ def draw(rule: str, inputs: Sequence[str | Path], outputs: Sequence[str | Path])
         A PNG for each figure of the rule, in the order of the register; the captions lie beside them.
     """
     drawing = DRAWINGS[rule]
-    failure = failure_of(inputs[0]) if "model" in drawing.wildcards else None
+    failure = read_failure(inputs[0]) if "model" in drawing.wildcards else None
     if failure is not None:
         for figure, path in zip(drawing.figures, outputs, strict=True):
             save(failure_card(figure, failure), path, f"This figure was not drawn, because {failure}")

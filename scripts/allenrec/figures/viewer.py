@@ -107,7 +107,7 @@ def write_viewer(viewer: LayoutDOM, page: str | Path, item: str | Path) -> None:
     """Write a viewer as a page of its own, and as the JSON from which another page can show it."""
     # json_item must come first, because file_html takes the layout over.
     content = json.dumps(json_item(viewer), separators=(",", ":"))
-    write_text(item, content)
+    write_text(item, content, checked=True)
     write_text(page, file_html(viewer, INLINE, title="Viewer of traces"))
 
 

@@ -11,8 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from allenrec.common.errors import DamagedFile
-from allenrec.common.hdf5 import check_shapes, hdf5_written_beside
+from allenrec.common.hdf5 import CheckedHdf5, check_shapes, hdf5_written_beside, read_values
 from allenrec.models.metadata import CellFacts
 from allenrec.models.recorded_sweeps import DOES_NOT_FIRE
 from allenrec.settings.models import Intracellular
@@ -188,18 +187,10 @@ def read_currents(path: str | Path) -> Currents:
     >>> currents.imem.shape, currents.info.settings.dt  # doctest: +SKIP
     ((28, 141, 224), 0.03125)
     """
-    try:
-        with h5py.File(path, "r") as file:
-            check_shapes(file, SHAPES)
-            datasets = {field: _values(file[name]) for name, field in DATASETS.items()}
-            return Currents(amplitude=float(file.attrs["amplitude"]), info=_info(file.attrs), **datasets)
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise DamagedFile(f"{path} is not a valid intracellular file ({reason}); delete it and run again") from None
-
-
-def _values(dataset: h5py.Dataset) -> NDArray:
-    return dataset.asstr()[()] if h5py.check_string_dtype(dataset.dtype) else dataset[()]
+    with CheckedHdf5(path, "intracellular") as file, file.checked():
+        check_shapes(file, SHAPES)
+        datasets = {field: read_values(file[name]) for name, field in DATASETS.items()}
+        return Currents(amplitude=float(file.attrs["amplitude"]), info=_info(file.attrs), **datasets)
 
 
 def _info(attributes: Mapping[str, Any]) -> CurrentsInfo:

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from allenrec.common.errors import DamagedFile, UserError
+from allenrec.common.errors import DamagedFile, UserError, require_own
 from allenrec.common.files import AnyPath
 from allenrec.common.hdf5 import hdf5_written_beside
 
 from .library_file import LibraryInfo, create_rows, read_in_blocks, read_info, write_info
 
 
-def concatenate_libraries(paths: Sequence[AnyPath], path: AnyPath, *, exclude_flagged: bool = False) -> str:
+def concatenate_libraries(
+    paths: Sequence[AnyPath], path: AnyPath, *, exclude_flagged: bool = False, models: Sequence[str] | None = None
+) -> str:
     """Join the files of single cells, in their order, into one library.
 
     One file is open at a time and its templates are copied in blocks, so the memory needed does not grow with the library.
@@ -25,6 +27,8 @@ def concatenate_libraries(paths: Sequence[AnyPath], path: AnyPath, *, exclude_fl
         The file to write.
     exclude_flagged : bool
         Whether models that are flagged (see `allenrec.models.recorded_sweeps.flags`) are left out.
+    models : list of str, optional
+        The model that each file must be of.
 
     Returns
     -------
@@ -37,6 +41,8 @@ def concatenate_libraries(paths: Sequence[AnyPath], path: AnyPath, *, exclude_fl
         If there is no template at all, or a file is damaged or belongs to another probe or setting.
     """
     found = [(part, *read_info(part)) for part in map(Path, paths)]
+    for (part, _, info), model in zip(found, models or (), strict=models is not None):
+        require_own(part, "template", info.cells["model_id"][0], model)
     outcome = [_outcome(info, exclude_flagged) for _, _, info in found]
     found = [row for row in found if not (exclude_flagged and _flags(row[2]))]
     if not found:

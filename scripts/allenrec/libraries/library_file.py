@@ -15,10 +15,10 @@ import numpy as np
 import probeinterface
 from numpy.typing import NDArray
 
-from allenrec.common.errors import DamagedFile
 from allenrec.common.files import AnyPath
 from allenrec.common.hdf5 import (
     TEXT,
+    CheckedHdf5,
     Columns,
     check_shapes,
     hdf5_written_beside,
@@ -245,19 +245,15 @@ def _parsed(value: Any) -> Any:
 
 
 @contextmanager
-def _reading(path: AnyPath) -> Iterator[h5py.File]:
-    """Open a template file; an error, now or while it is read, becomes one line that names the file."""
-    try:
-        with h5py.File(path, "r") as file:
+def _reading(path: AnyPath) -> Iterator[CheckedHdf5]:
+    """Open a template file whose datasets have shapes that fit together."""
+    with CheckedHdf5(path, "template") as file:
+        with file.checked():
             missing = [name for name in (*ROWS, "info/params", "cells", "channel_positions", "probe") if name not in file]
             if missing:
                 raise OSError(f"no {missing[0]}")
             check_shapes(file, DRIFTING_SHAPES if len(getattr(file["templates"], "shape", ())) == 4 else SHAPES)
-            yield file
-    except (OSError, KeyError) as error:
-        if getattr(error, "filename", None) not in (None, str(path)):
-            raise  # It is about another file, such as one that is being written meanwhile.
-        raise DamagedFile(f"{path} is not a valid template file ({error}); delete it and run again") from None
+        yield file
 
 
 def read_library(path: AnyPath) -> Library:
@@ -291,14 +287,15 @@ def read_library(path: AnyPath) -> Library:
 def open_library(path: AnyPath) -> Iterator[Library]:
     """Open a library as `read_library` does; its templates stay in the file and are read as they are sliced."""
     with _reading(path) as file:
-        rows: dict[str, Any] = {name: read_values(file[name]) for name in PER_TEMPLATE[1:]}
-        features, info = read_frame(file["features"])[list(FEATURES)], vars(_read_info(file))
+        with file.checked():
+            rows: dict[str, Any] = {name: read_values(file[name]) for name in PER_TEMPLATE[1:]}
+            features, info = read_frame(file["features"])[list(FEATURES)], vars(_read_info(file))
         yield Library(templates=file["templates"], features=features, **rows, **info)
 
 
 def read_info(path: AnyPath) -> tuple[tuple[int, ...], LibraryInfo]:
     """Return the shape of the templates of a file, and the `LibraryInfo`."""
-    with _reading(path) as file:
+    with _reading(path) as file, file.checked():
         return file["templates"].shape, _read_info(file)
 
 

@@ -1,5 +1,6 @@
 """The facts that the report shows, gathered from the files of a run. Missing files are named; they are never an error."""
 
+import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from allenrec.common.errors import UserError
+from allenrec.common.files import read_checked
 from allenrec.common.outcomes import Failure, failure_of
 from allenrec.common.processes import reason_in_log
 from allenrec.intracellular.intracellular_file import read_currents, summary
@@ -271,13 +273,14 @@ def recording_facts(results: str | Path, name: str) -> RecordingFacts:
     results = Path(results)
     folder = results / "figures" / "recordings" / name
     try:
-        facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-        units = pd.read_csv(folder / "units.csv", keep_default_na=False, na_values=["", "nan", "NaN"])
+        facts = json.loads(read_checked(folder / "facts.json", "JSON"))
+        units = io.StringIO(read_checked(folder / "units.csv", "table"))
     except OSError:
         logs = (results / "logs" / rule / f"{name}.log" for rule in ("generate_recording", "view_recording"))
         return RecordingFacts(name, missing=f"not made{reason_in_logs(logs)}")
     shown = ("duration_s", "sampling_frequency_Hz", "n_channels", "n_units", "n_spikes")
-    return RecordingFacts(name, units=units, **{fact: facts[fact] for fact in shown})
+    table = pd.read_csv(units, keep_default_na=False, na_values=["", "nan", "NaN"])
+    return RecordingFacts(name, units=table, **{fact: facts[fact] for fact in shown})
 
 
 def model_sources(models_folder: str | Path, models: Iterable[str]) -> list[ModelSource]:

@@ -12,7 +12,7 @@ import yaml
 from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from allenrec.common.files import write_text
+from allenrec.common.files import read_checked, write_text
 from allenrec.figures.register import pictures
 from allenrec.figures.style import colours
 
@@ -183,7 +183,7 @@ def _recordings(results: Path, names: Sequence[str], budget: Budget) -> list[Sec
         folder = results / "figures" / "recordings" / name
         item, page, viewer = folder / "viewer.json", folder / "viewer.html", ""
         if item.exists() and item.stat().st_size <= room:
-            viewer = item.read_text(encoding="utf-8").replace("</", "<\\/")
+            viewer = read_checked(item, "viewer").replace("</", "<\\/")
             room -= len(viewer)
         link = budget.link(page) if page.exists() else ""
         pictures = pictures_in(folder, "recordings", budget)

@@ -3,12 +3,14 @@
 import hashlib
 import itertools
 import json
+import subprocess
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from allenrec.common.files import folder_built_beside, sha256, write_json, write_table, written_beside
+from allenrec.common.errors import DamagedFile
+from allenrec.common.files import folder_built_beside, read_checked, sha256, write_json, write_table, written_beside
 from allenrec.common.random_streams import generator
 
 
@@ -151,3 +153,22 @@ def test_global_generator_is_neither_used_nor_touched():
     assert before[0] == after[0] and np.array_equal(before[1], after[1]) and before[2:] == after[2:]
     np.random.seed(2)  # noqa: NPY002
     assert generator(0, "a").random() == first
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-3], lambda b: b.replace(b"1", b"2"), lambda b: b"\xff" * 9, lambda b: b""])
+def test_checked_text_is_what_was_written_or_one_line(damage, tmp_path):
+    path = tmp_path / "table.csv"
+    write_table(path, pd.DataFrame({"a": [1, 2]}), checked=True)
+    assert read_checked(path, "table") == "a\n1\n2\n"
+    subprocess.run(["sha256sum", "--check", "--quiet", ".table.csv.sha256"], cwd=tmp_path, check=True)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(DamagedFile, match=r"table\.csv is not a valid table file .*; delete it and run again"):
+        read_checked(path, "table")
+
+
+def test_text_without_a_digest_is_read_if_it_is_text(tmp_path):
+    (tmp_path / "a.csv").write_text("µ")
+    assert read_checked(tmp_path / "a.csv", "table") == "µ"
+    (tmp_path / "a.csv").write_bytes(b"\xff")
+    with pytest.raises(DamagedFile, match="can't decode byte 0xff"):
+        read_checked(tmp_path / "a.csv", "table")

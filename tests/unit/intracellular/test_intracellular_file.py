@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 import h5py
 import numpy as np
 import pytest
+from support import add_checksums
 
 from allenrec.common.errors import DamagedFile
 from allenrec.intracellular.intracellular_file import (
@@ -114,6 +115,7 @@ def change(function):
     def damage(path):
         with h5py.File(path, "r+") as file:
             function(file)
+        add_checksums(path)
 
     return damage
 

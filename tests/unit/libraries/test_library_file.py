@@ -8,6 +8,7 @@ import MEAutility
 import numpy as np
 import pandas as pd
 import pytest
+from support import add_checksums
 
 from allenrec.common.errors import UserError
 from allenrec.common.files import write_table
@@ -109,6 +110,7 @@ def grown(source, path, n, n_contacts):
                 file.create_dataset(name, (n, n_contacts, 224), "float32", chunks=(1, n_contacts, 224), compression="gzip")
             else:
                 file.create_dataset(name, data=rows, dtype=old[name].dtype)
+    add_checksums(path)
     return path
 
 
@@ -163,6 +165,7 @@ def test_damaged_file_is_named_and_not_used(damage, currents, tmp_path):
     else:
         with h5py.File(path, "a") as file:
             del file["candidates" if damage == "not ours" else "features/spread_um"]
+        add_checksums(path)
     for use in (read_library, template_table, lambda p: concatenate_libraries([p], tmp_path / "joined.h5")):
         with pytest.raises(UserError, match=r"a\.h5 is not a valid template file"):
             use(path)

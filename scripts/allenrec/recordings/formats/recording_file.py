@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from allenrec.common.errors import DamagedFile
 from allenrec.common.files import AnyPath
-from allenrec.common.hdf5 import check_shapes, read_dict, read_frame, read_values
+from allenrec.common.hdf5 import CheckedHdf5, check_shapes, read_dict, read_frame, read_values
 from allenrec.probes import layout_from_text
 
 from . import layout
@@ -37,7 +37,7 @@ class Recording:
 
     Attributes
     ----------
-    file : h5py.File
+    file : allenrec.common.hdf5.CheckedHdf5
     samples : h5py.Dataset
         (n_samples, n_channels), as they are stored: float32 µV, or counts of `gain_to_uV` µV.
     gain_to_uV : float
@@ -66,7 +66,7 @@ class Recording:
         Configuration, digests and versions.
     """
 
-    file: h5py.File
+    file: CheckedHdf5
     samples: h5py.Dataset
     gain_to_uV: float
     clipped_samples: NDArray[np.int64]
@@ -185,18 +185,17 @@ def read_recording(path: AnyPath) -> Recording:
     >>> with read_recording("results/recordings/demo/recording.h5") as recording:
     ...     second = recording.traces[: round(recording.sampling_frequency)]
     """
-    file = None
+    file = CheckedHdf5(path, "recording")
     try:
-        file = h5py.File(path, "r")
-        check_shapes(file, SHAPES)
-        return _read(file)
-    except (OSError, KeyError) as error:
-        if file is not None:
-            file.close()
-        raise DamagedFile(f"{path} is not a valid recording file ({error}); delete it and run again") from None
+        with file.checked():
+            check_shapes(file, SHAPES)
+            return _read(file)
+    except DamagedFile:
+        file.close()
+        raise
 
 
-def _read(file: h5py.File) -> Recording:
+def _read(file: CheckedHdf5) -> Recording:
     trains = [file[layout.SPIKE_TRAINS][str(unit)] for unit in range(len(file[layout.SPIKE_TRAINS]))]
     samples = file[layout.TRACES]
     return Recording(

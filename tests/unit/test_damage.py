@@ -1,0 +1,248 @@
+"""Files that were damaged: whoever reads one gets what was written, or one line that names the file."""
+
+import re
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from support import run_python
+
+from allenrec.common.checksums import BLOCK
+from allenrec.common.errors import DamagedFile
+from allenrec.common.hdf5 import CheckedHdf5, hdf5_written_beside
+from allenrec.common.outcomes import Failure, read_failure, write_failure
+from allenrec.intracellular.intracellular_file import Currents, CurrentsInfo, read_currents, write_currents
+from allenrec.libraries.from_arrays import library_from_arrays, template_rows
+from allenrec.libraries.library_file import open_library, read_in_blocks, read_library
+from allenrec.models.metadata import CellFacts
+from allenrec.probes import load_probe
+from allenrec.recordings.formats.mearec import write_mearec
+from allenrec.recordings.formats.recording_file import read_recording
+from allenrec.recordings.generated_recording import GeneratedRecording, provenance
+from allenrec.recordings.plan import plan_recording
+from allenrec.settings.models import Intracellular
+from allenrec.settings.recordings import Recording
+
+
+def write_intracellular(path):
+    rng, n_segments, n_spikes, n_samples = np.random.default_rng(0), 30, 4, 80
+    info = CurrentsInfo(
+        model_id="4711",
+        specimen_id="7",
+        cell_type="spiny",
+        facts=CellFacts(specimen_id="7", layer="2/3"),
+        model_kind="perisomatic",
+        axon="stub",
+        celsius=34.0,
+        v_init=-80.0,
+        settings=Intracellular(delay=2.0, dt=0.05, cut_out=(1.0, 3.0)),
+        versions={"neuron": "9.0.2"},
+        digests={"mechanisms": "0" * 64},
+    )
+    arrays = {
+        "start": rng.normal(size=(n_segments, 3)),
+        "end": rng.normal(size=(n_segments, 3)),
+        "diameter": rng.uniform(1, 2, n_segments),
+        "section": np.array(["soma"] + ["dend"] * (n_segments - 1), dtype=object),
+        "imem": rng.normal(size=(n_spikes, n_segments, n_samples)).astype(np.float32),
+        "spike_vmem": rng.normal(size=(n_spikes, n_samples)).astype(np.float32),
+        "spike_times": np.arange(1.0, n_spikes + 1),
+        "vmem": rng.normal(size=500).astype(np.float32),
+        "time": np.arange(500, dtype=np.float32),
+        "search_amplitude": np.array([0.1, 0.2]),
+        "search_n_spikes": np.array([0, 4]),
+        "recorded_amplitude": np.array([0.15]),
+        "recorded_cell_spikes": np.array([4.5]),
+        "recorded_model_spikes": np.array([5]),
+    }
+    write_currents(path, Currents(info=info, amplitude=0.2, **arrays))
+
+
+def write_templates(path):
+    rng = np.random.default_rng(0)
+    templates = rng.normal(size=(8, 4, 96)).astype(np.float32)
+    templates[:, :, 32] = -100 * np.arange(1.0, 5.0)
+    locations = 20 * np.arange(24.0).reshape(8, 3)
+    rows = template_rows(locations, ["spiny"] * 4 + ["aspiny"] * 4)
+    library_from_arrays(path, templates, rows, load_probe("tetrode", 1), dt=2**-5, cut_out=(1, 2))
+
+
+def write_recording(path, **signal):
+    write_templates(path.with_name("library.h5"))
+    settings = Recording.model_validate(
+        {
+            "library": "small",
+            "spiketrains": {"duration": 1.0, "n_exc": 2, "n_inh": 1},
+            "templates": {"min_dist": 0.0, "min_amp": 0.0, "max_amp": 1000.0},
+            "recordings": signal,
+        }
+    )
+    library = read_library(path.with_name("library.h5"))
+    plan = plan_recording(library, settings, seed=0, name="small")
+    origin = provenance(settings.model_dump(mode="json"), seed=0, name="small", digests={})
+    write_mearec(path, GeneratedRecording(plan, library, settings, origin))
+
+
+def write_integers(path):
+    write_recording(path, dtype="int16", adc_bit_depth=10, extract_waveforms=True, spike_traces="all")
+
+
+def write_failed(path):
+    write_failure(path, Failure("4711", "simulate_spikes", "does not fire" * 500))
+
+
+def content_of_templates(path):
+    blocks = [values for _, _, values in read_in_blocks(path)]
+    with open_library(path) as library:
+        return [vars(read_library(path)), library.templates[5], blocks]
+
+
+def content_of_recording(path):
+    with read_recording(path) as recording:
+        content = {name: value for name, value in vars(recording).items() if name not in ("file", "samples")}
+        content |= {name: getattr(recording, name) for name in ("overlap_labels", "bursts", "amplitudes", "plane", "drift")}
+        lazy = [recording.samples, *(recording.waveforms or []), *(recording.unit_traces or [])]
+        lazy += [] if recording.spike_traces is None else [recording.spike_traces]
+        return [content, recording.filter_settings, [dataset[()] for dataset in lazy]]
+
+
+#: The kinds of files, each with the functions that write one and read all of it
+KINDS = {
+    "intracellular": (write_intracellular, read_currents),
+    "template": (write_templates, content_of_templates),
+    "recording": (write_recording, content_of_recording),
+    "recording as integers": (write_integers, content_of_recording),
+    "failure": (write_failed, read_failure),
+}
+
+
+def comparable(content):
+    """Return all that was read as lists and bytes, which can be compared."""
+    if isinstance(content, np.ndarray) and content.dtype != object:
+        return [content.dtype.str, content.shape, content.tobytes()]
+    if isinstance(content, pd.DataFrame):
+        return comparable(content.to_dict("list"))
+    if isinstance(content, dict):
+        return [[name, comparable(value)] for name, value in content.items()]
+    if isinstance(content, list | tuple | np.ndarray):
+        return [comparable(value) for value in content]
+    return comparable(vars(content)) if hasattr(content, "__dict__") else repr(content)
+
+
+def flip(data, rng):
+    data[rng.integers(len(data))] ^= 1 << rng.integers(8)
+
+
+def zero(data, rng):
+    start = 4096 * rng.integers(-(-len(data) // 4096))
+    data[start : start + 4096] = bytes(len(data[start : start + 4096]))
+
+
+def truncate(data, rng):
+    del data[rng.integers(len(data)) :]
+
+
+def exchange(data, rng):
+    """Let two sectors change places."""
+    first, second = 512 * rng.choice(len(data) // 512, 2, replace=False)
+    data[first : first + 512], data[second : second + 512] = data[second : second + 512], data[first : first + 512]
+
+
+def overwrite(data, rng):
+    start = rng.integers(len(data))
+    data[start : start + 4096] = rng.bytes(len(data[start : start + 4096]))
+
+
+def other_file(data, rng):
+    data[:] = [b"", b"model_id,cell_type\n4711,spiny\n", rng.bytes(9000), b"\x89HDF\r\n\x1a\n" + bytes(5000)][rng.integers(4)]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """A sound file of each kind: what it holds, its bytes, and what is read."""
+    found = {}
+    for kind, (write, read) in KINDS.items():
+        path = tmp_path_factory.mktemp("sound") / "a.h5"
+        write(path)
+        found[kind] = path.read_bytes(), comparable(read(path))
+    return found
+
+
+@pytest.mark.parametrize("damage", [flip, zero, truncate, exchange, overwrite, other_file])
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_damaged_file_is_one_line_or_reads_as_it_was_written(kind, damage, sound, tmp_path):
+    path, (whole, expected), rng = tmp_path / "a.h5", sound[kind], np.random.default_rng(len(damage.__name__))
+    refused = 0
+    for _ in range(15):
+        data = bytearray(whole)
+        damage(data, rng)
+        path.write_bytes(data)
+        try:
+            assert comparable(KINDS[kind][1](path)) == expected
+        except DamagedFile as error:
+            refused += 1
+            assert re.fullmatch(
+                rf"{re.escape(str(path))} is not a valid \w+ file \([^\n]+\); delete it and run again", str(error)
+            )
+    assert refused >= 12, "nearly all bytes of a file mean something"
+
+
+def test_file_of_another_kind_or_without_checksums_is_refused(sound, tmp_path):
+    for kind, (_, read) in KINDS.items():
+        path = tmp_path / "a.h5"
+        for other in {"intracellular", "template", "recording"} - {kind.split()[0]}:
+            path.write_bytes(sound[other][0])
+            if kind == "failure":
+                assert read(path) is None
+            else:
+                with pytest.raises(DamagedFile, match="delete it and run again"):
+                    read(path)
+        with h5py.File(path, "w") as file:
+            file["imem"] = np.zeros(3)
+        with pytest.raises(DamagedFile, match="does not end with its checksums"):
+            read(path)
+
+
+@pytest.mark.parametrize("shape", [(0, 4), (1, 4), (1000, 509), (9000, 37)])
+@pytest.mark.parametrize("order", ["forward", "backward", "twice"])
+def test_blocks_may_be_written_in_any_order(shape, order, tmp_path):
+    """The checksums that are taken on the way are those of the finished file: each block is read back and checked."""
+    values = np.random.default_rng(0).normal(size=shape)
+    starts = list(range(0, len(values), 61))
+    with hdf5_written_beside(tmp_path / "a.h5") as file:
+        dataset = file.create_dataset("x", shape, float)
+        for start in {"forward": starts, "backward": starts[::-1], "twice": starts + starts[1::3]}[order]:
+            dataset[start : start + 61] = values[start : start + 61]
+            file.flush()
+    with CheckedHdf5(tmp_path / "a.h5", "test") as file:
+        assert np.array_equal(file["x"][()], values)
+    assert values.nbytes < 1000 or (tmp_path / "a.h5").stat().st_size > 4 * BLOCK
+
+
+def test_long_recording_is_checked_where_it_is_read(tmp_path):
+    """Damage that lies far from what is read costs nothing and harms nobody."""
+    values = np.random.default_rng(0).normal(size=(50_000, 8))
+    with hdf5_written_beside(tmp_path / "a.h5") as file:
+        file["x"] = values
+    data = bytearray((tmp_path / "a.h5").read_bytes())
+    data[len(data) // 2] ^= 1
+    (tmp_path / "a.h5").write_bytes(data)
+    with CheckedHdf5(tmp_path / "a.h5", "test") as file:
+        assert np.array_equal(file["x"][:1000], values[:1000]) and np.array_equal(file["x"][-1000:], values[-1000:])
+        with pytest.raises(DamagedFile, match=r"a\.h5 is not a valid test file \(bytes \d+ to \d+ are not what was written\)"):
+            file["x"][()]
+
+
+LEFT_OPEN = """
+from allenrec.recordings.formats.recording_file import read_recording
+traces = read_recording(sys.argv[1]).traces
+traces[:10]
+print(len(traces))
+"""
+
+
+def test_recording_that_is_never_closed_does_no_harm(tmp_path):
+    """HDF5 reads from an object of Python, which must not be gone before HDF5 ends."""
+    write_recording(tmp_path / "a.h5")
+    assert run_python(LEFT_OPEN, tmp_path / "a.h5") == 32_000
