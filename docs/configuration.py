@@ -58,6 +58,8 @@ def default_text(field):
 
 def allowed_text(schema):
     """What a JSON schema allows, in words."""
+    if not schema:
+        return "any value"
     if "anyOf" in schema:
         return " or ".join(allowed_text(part) for part in schema["anyOf"])
     if "enum" in schema or "const" in schema:

@@ -32,6 +32,10 @@ rule generate_recording:
             f"<results>/libraries/{library}/templates.h5"
             for library in filter(None, [settings.recordings[wildcards.recording].recordings.own_far_neurons_library])
         ],
+        choosing_library=lambda wildcards: [
+            f"<results>/libraries/{library}/templates.h5"
+            for library in filter(None, [settings.recordings[wildcards.recording].choosing_library])
+        ],
         files=lambda wildcards: named_files(settings.recordings[wildcards.recording]),
         # It names no file. Snakemake calls it for planned recordings only, before anything runs.
         checked=lambda wildcards: with_known_cell_types(wildcards.recording),

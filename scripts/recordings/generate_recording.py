@@ -19,16 +19,27 @@ with job_log(snakemake):
     name, seed, output = snakemake.wildcards.recording, snakemake.params.settings.seed, snakemake.output[0]
     settings = snakemake.params.settings.recording
     digests = {"library": sha256(snakemake.input.library)} | file_digests(settings)
-    if snakemake.input.far_library:
-        digests["recordings.far_neurons_library"] = sha256(*snakemake.input.far_library)
+    others = {
+        "recordings.far_neurons_library": snakemake.input.far_library,
+        "stream.library": snakemake.input.choosing_library,
+    }
+    digests |= {key: sha256(*paths) for key, paths in others.items() if paths}
     # The settings of other formats are no part of the provenance.
     config = settings.model_dump(mode="json", exclude=EXPORT_KEYS)
     origin = provenance(config, seed=seed, name=name, digests=digests)
-    far = open_library(*snakemake.input.far_library) if snakemake.input.far_library else nullcontext()
-    with open_library(snakemake.input.library) as library, far as far_library:
+    far, choosing = (open_library(*paths) if paths else nullcontext() for paths in others.values())
+    with open_library(snakemake.input.library) as library, far as far_library, choosing as choosing_library:
         compressed = settings.compression != "none" or settings.recordings.spike_traces != "none"
         require_space(output, recording_size(library, settings), at_most=compressed)
-        plan = plan_recording(library, settings, seed=seed, name=name, far_library=far_library, threads=snakemake.threads)
+        plan = plan_recording(
+            library,
+            settings,
+            seed=seed,
+            name=name,
+            far_library=far_library,
+            choosing_library=choosing_library,
+            threads=snakemake.threads,
+        )
         if settings.recordings.extract_waveforms:
             require_space(output, recording_size(library, settings, sum(plan.units["n_spikes"])), at_most=compressed)
         print(f"{len(plan.units)} units, {sum(plan.units['n_spikes'])} spikes")

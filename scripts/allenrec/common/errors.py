@@ -1,5 +1,6 @@
 """The exceptions that are shown to users, and how values look in their messages."""
 
+import os
 from typing import Any
 
 #: Number of characters of a value that a message repeats at most
@@ -18,9 +19,6 @@ def shown(value: Any) -> str:
         return shortened(repr(value))
     except (ValueError, RecursionError):  # Python writes no number of more than 4300 digits
         return f"a value of the type {type(value).__name__} that is too long to show"
-
-
-import os
 
 
 class UserError(Exception):

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from allenrec.common.random_streams import StreamKey
+from allenrec.common.errors import UserError
 from allenrec.settings.recordings import Recording as RecordingSettings
 
 from .formats.adc import Adc, design_adc
 from .spikes.draw import draw_spikes
+from .streams import Streams, streams_of
 from .tick_grid import TickGrid
 from .traces.filters import Filter, design_filter
 from .traces.gains import Gains, bursting_units, spike_gains
@@ -126,6 +127,7 @@ def plan_recording(
     seed: int,
     name: str,
     far_library: TemplateLibrary | None = None,
+    choosing_library: TemplateLibrary | None = None,
     threads: int = 1,
 ) -> Plan:
     """Plan a recording: choose its units, and draw their spikes, gains and drift.
@@ -137,9 +139,11 @@ def plan_recording(
     settings : allenrec.settings.recordings.Recording
     seed : int
     name : str
-        Name of the recording. All its random numbers depend on the seed and on this name.
+        Name of the recording. All its random numbers depend on the seed and on this name, unless `settings` say otherwise.
     far_library : TemplateLibrary, optional
         Library of the far neurons, if it is not the library of the units.
+    choosing_library : TemplateLibrary, optional
+        Library in which the units are chosen, if it is another one with the same poses.
     threads : int
         Number of threads; the plan does not depend on it.
 
@@ -161,14 +165,29 @@ def plan_recording(
     ...     plan = plan_recording(library, Recording(library="neuronexus"), seed=0, name="mine")
     ...     first = next(blocks(plan))
     """
-    stream_key: StreamKey = (seed, "recording", name)
+    streams = streams_of(settings, seed=seed, name=name)
     groups = unit_groups(settings.cell_types, settings.spiketrains.n_exc, settings.spiketrains.n_inh)
-    template_ids = choose_units(stream_key, library, groups, settings.templates, settings.recordings)
-    return _plan_units(stream_key, library, template_ids, unit_keys(groups), settings, far_library or library, threads)
+    if choosing_library is not None:
+        _require_same_poses(library, choosing_library, settings, name)
+    template_ids = choose_units(streams.units, choosing_library or library, groups, settings.templates, settings.recordings)
+    return _plan_units(streams, name, library, template_ids, unit_keys(groups), settings, far_library or library, threads)
+
+
+def _require_same_poses(library: TemplateLibrary, other: TemplateLibrary, settings: RecordingSettings, name: str) -> None:
+    """Raise a `UserError` unless both libraries have templates of the same cells at the same positions and rotations."""
+    same = np.array_equal(library.model_ids, other.model_ids) and all(
+        np.allclose(getattr(library, key), getattr(other, key), atol=1e-3) for key in ("positions", "rotations")
+    )
+    if not same:
+        raise UserError(
+            f"recordings.{name}: units are chosen in {settings.choosing_library}, but {settings.library} does not have the "
+            f"same poses; use a library with `poses_from`, or set stream.library to null"
+        )
 
 
 def _plan_units(
-    stream_key: StreamKey,
+    streams: Streams,
+    name: str,
     library: TemplateLibrary,
     template_ids: NDArray[np.int64],
     keys: list[UnitKey],
@@ -186,13 +205,13 @@ def _plan_units(
 
     overlaps = spatial_overlaps(-templates.min(axis=2), settings.templates.overlap_threshold)
     cell_types = library.celltypes[template_ids]
-    trains = draw_spikes(stream_key, keys, cell_types, overlaps, settings.spiketrains, signal, grid)
+    trains = draw_spikes(streams.spikes, keys, cell_types, overlaps, settings.spiketrains, signal, grid)
     ticks = [train.ticks for train in trains]
-    bursts = bursting_units(stream_key, keys, signal)
-    gains, widening_factors = spike_gains(stream_key, keys, ticks, bursts, grid, n_channels, signal, signal)
-    unit_drift = design_unit_drift(stream_key, library, template_ids, ticks, settings, grid, how)
+    bursts = bursting_units(streams.gains, keys, signal)
+    gains, widening_factors = spike_gains(streams.gains, keys, ticks, bursts, grid, n_channels, signal, signal)
+    unit_drift = design_unit_drift(streams.drift, name, library, template_ids, ticks, settings, grid, how)
     noise = design_noise(
-        NoiseInputs(stream_key, settings, library.channel_positions, far_library, grid, unit_drift, threads), bandpass
+        NoiseInputs(streams.noise, settings, library.channel_positions, far_library, grid, unit_drift, threads), bandpass
     )
     units = unit_table(library, template_ids, keys, trains, settings.spiketrains, grid).assign(
         snr=signal_to_noise(unfiltered, noise.raw if noise else None),

@@ -12,17 +12,20 @@ from pydantic import Field, ValidationError, model_validator
 from allenrec.common.errors import UserError
 
 from .base import Block
-from .cross_checks import check_evaluation, check_library, check_recording
+from .cross_checks import check_evaluation, check_library, check_recording, check_study
 from .error_messages import explain, path_of
 from .evaluation import Evaluation
 from .libraries import Library
 from .models import Cells, Intracellular, Models
 from .plain_values import check_plain_values, with_numbers
 from .recordings import Recording
+from .studies import expand_recordings
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
-
-
+#: Recordings of a study have names such as study-noise_level=5-03
+RecordingName = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*(-[A-Za-z0-9_.]+=[A-Za-z0-9_.+=-]*)?$", max_length=200)
+]
 FolderPath = Annotated[str, Field(min_length=1)]
 
 
@@ -59,7 +62,7 @@ class Settings(Block):
     libraries: dict[Name, Library] = Field(
         min_length=1, description="Template libraries by name. Each has one probe and its sampling."
     )
-    recordings: dict[Name, Recording] = Field({}, description="Recordings by name.")
+    recordings: dict[RecordingName, Recording] = Field({}, description="Recordings by name.")
     evaluation: Evaluation = Field(Evaluation(), description="Spike sorters that `snakemake evaluate` runs.")
     seed: int = Field(
         0,
@@ -89,11 +92,14 @@ def load_settings(config: Mapping[str, Any], command_line: Mapping[str, Any] | N
         One line that names the key, the value and what is allowed.
     """
     check_plain_values(config)
-    settings = _validated(dict(config), command_line or {})
+    plain, studies = expand_recordings(config)
+    settings = _validated(plain, command_line or {})
     for name, library in settings.libraries.items():
         check_library(f"libraries.{name}", library, settings.libraries)
     for name, recording in settings.recordings.items():
         check_recording(f"recordings.{name}", recording, settings)
+    for study in studies.values():
+        check_study(study, settings.recordings)
     check_evaluation(settings.evaluation)
     return settings
 

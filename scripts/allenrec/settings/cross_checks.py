@@ -13,6 +13,8 @@ from .evaluation import SORTERS, Evaluation
 from .input_files import check_input_files
 from .libraries import Library
 from .recordings import Recording
+from .recordings.streams import Part
+from .studies import Study
 
 if TYPE_CHECKING:
     from . import Settings
@@ -68,10 +70,14 @@ def check_recording(key: str, recording: Recording, settings: "Settings") -> Non
     if recording.library not in settings.libraries:
         known = ", ".join(settings.libraries) or "none"
         raise UserError(f"config: {key}.library: {shown(recording.library)} is not in `libraries`, which has {known}")
-    lowest_amp = settings.libraries[recording.library].min_amp
+    choosing = recording.choosing_library or recording.library
+    if choosing not in settings.libraries:
+        known = ", ".join(settings.libraries)
+        raise UserError(f"config: {key}.stream.library: {shown(choosing)} is not in `libraries`, which has {known}")
+    lowest_amp = settings.libraries[choosing].min_amp
     if recording.templates.max_amp <= lowest_amp:
         raise UserError(
-            f"config: {key}.templates.max_amp: {recording.templates.max_amp:g} µV leaves nothing of {recording.library}, "
+            f"config: {key}.templates.max_amp: {recording.templates.max_amp:g} µV leaves nothing of {choosing}, "
             f"whose min_amp is {lowest_amp:g} µV"
         )
     _check_trains(f"{key}.spiketrains", recording)
@@ -154,6 +160,36 @@ def _check_far_neurons(key: str, recording: Recording, settings: "Settings") -> 
             f"config: {key}.recordings.far_neurons_max_amp: {signal.far_neurons_max_amp:g} µV is above templates.min_amp, "
             f"{recording.templates.min_amp:g} µV, so that a unit could be a far neuron as well"
         )
+
+
+def check_study(study: Study, recordings: Mapping[str, Recording]) -> None:
+    """Refuse replicates of a part that no recording of the study draws."""
+    for part in study.vary or ():
+        if not any(part in drawn_parts(recordings[name]) for name in study.rows):
+            drawn = {other: None for name in study.rows for other in drawn_parts(recordings[name])}
+            raise UserError(
+                f"config: recordings.{study.name}.replicates.vary: {part!r} is not drawn at random here, so that "
+                f"all replicates would be the same; drawn are {', '.join(drawn) or 'no parts'}"
+            )
+
+
+def drawn_parts(recording: Recording) -> list[Part]:
+    """Return the parts of a recording that depend on random numbers."""
+    signal, trains = recording.recordings, recording.spiketrains
+    random_gains = signal.modulation != "none" and signal.sdrand > 0
+    random_bursts = signal.bursting and signal.bursting_units is None and signal.n_bursting is not None
+    random_drift = signal.n_drifting is not None or any(
+        movement.drift_mode_speed in ("fast", "random-walk") for movement in signal.drift_dicts
+    )
+    has_units = trains.n_units > 0
+    drawn: dict[Part, bool] = {
+        "units": has_units and recording.templates.template_ids is None,
+        "spikes": has_units and trains.file is None,
+        "gains": has_units and (random_gains or random_bursts),
+        "noise": signal.noise_level > 0,
+        "drift": has_units and signal.drifting and random_drift,
+    }
+    return [part for part, is_drawn in drawn.items() if is_drawn]
 
 
 def check_evaluation(evaluation: Evaluation) -> None:

@@ -26,7 +26,8 @@ MEAREC_KEYS = {
     **dict.fromkeys(("smooth_percent", "smooth_strength"), "ends of templates fade over `pad_len`, the spike is left as it is"),
     "shape_stretch": "`shape_widening` says how much wider smaller spikes are",
     **dict.fromkeys(Drift.model_fields, "it stands in a block of the list `drift_dicts`, or without one"),
-    **dict.fromkeys(("seeds", "n_jobs", "recompile"), "no result depends on it; see `seed` and `snakemake --cores`"),
+    "seeds": "it stands in a recording",
+    **dict.fromkeys(("n_jobs", "recompile"), "no result depends on it; see `snakemake --cores`"),
 }
 
 #: What a key may hold: a class of blocks, a dict of blocks, or None for a plain value

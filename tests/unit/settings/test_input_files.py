@@ -16,7 +16,10 @@ FILES = {
     *("cells.table", "libraries.probe", "libraries.poses", "recordings.spiketrains.file"),
     "recordings.recordings.drift_dicts.drift_file",
 }
-LIBRARIES = {"libraries.poses_from", "recordings.library", "recordings.recordings.far_neurons_library"}
+LIBRARIES = {
+    *("libraries.poses_from", "recordings.library", "recordings.stream.library"),
+    "recordings.recordings.far_neurons_library",
+}
 
 
 def parts_of(annotation):

@@ -30,7 +30,7 @@ def draw_spikes(
     Parameters
     ----------
     stream_key : tuple
-        Random stream of the recording.
+        Random stream of the spikes of the recording.
     keys : sequence of (str, int)
         Kind and number of each unit.
     cell_types : sequence of str

@@ -56,7 +56,7 @@ def synchronise(
     Parameters
     ----------
     stream_key : tuple
-        Random stream of the recording.
+        Random stream of the spikes of the recording.
     keys : sequence of (str, int)
         Kind and number of each unit.
     trains : sequence of Train

@@ -147,7 +147,7 @@ def _drift_with(units: UnitDrift, inputs: NoiseInputs, rows: NDArray[np.int64]) 
     direction = drift_direction(signal)
     depths, everyone = library.positions[rows] @ direction, np.ones(len(rows), dtype=bool)
     cells = DriftingCells(depths, everyone, units.paths.reach, tissue=units.depths)
-    drift = design_drift((*inputs.stream_key, "drift"), signal, inputs.settings.spiketrains.duration, cells)
+    drift = design_drift(units.stream_key, signal, inputs.settings.spiketrains.duration, cells)
     return paths_of(library.locations[rows], library.centre, direction), drift
 
 

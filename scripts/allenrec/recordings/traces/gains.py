@@ -140,7 +140,7 @@ def spike_gains(
     Parameters
     ----------
     stream_key : tuple
-        Random stream of the recording.
+        Random stream of the gains of the recording.
     keys : sequence of (str, int)
         Kind and number of each unit.
     ticks : sequence of numpy.ndarray

@@ -57,7 +57,7 @@ class NoiseInputs:
     Attributes
     ----------
     stream_key : tuple
-        Random stream of the recording.
+        Random stream of the noise of the recording.
     settings : allenrec.settings.recordings.Recording
     positions : numpy.ndarray
         (n_channels, 3) µm.

@@ -28,6 +28,8 @@ class UnitDrift:
 
     Attributes
     ----------
+    stream_key : tuple
+        Random stream of the movements, which far neurons follow as well.
     drift : Drift
         Displacement of each unit at every moment.
     paths : Paths
@@ -40,6 +42,7 @@ class UnitDrift:
         A function that returns the upsampled template of a unit at a step of the library.
     """
 
+    stream_key: StreamKey
     drift: Drift
     paths: Paths
     depths: NDArray[np.float64]
@@ -64,6 +67,7 @@ def drift_direction(settings: DriftingUnits) -> NDArray[np.float64]:
 
 def design_unit_drift(
     stream_key: StreamKey,
+    name: str,
     library: TemplateLibrary,
     template_ids: NDArray[np.int64],
     ticks: Sequence[NDArray[np.int64]],
@@ -76,7 +80,9 @@ def design_unit_drift(
     Parameters
     ----------
     stream_key : tuple
-        Random stream of the recording; its last part is the name of the recording, for messages.
+        Random stream of the drift of the recording.
+    name : str
+        Name of the recording, for messages.
     library : TemplateLibrary
     template_ids : numpy.ndarray
         (n_units,) rows of the library.
@@ -95,7 +101,7 @@ def design_unit_drift(
     UserError
         If the templates of the library do not drift, or do not reach as far as the units.
     """
-    signal, where = settings.recordings, f"recordings.{stream_key[-1]}"
+    signal, where = settings.recordings, f"recordings.{name}"
     if not signal.drifting:
         return None
     if not library.drifting:
@@ -106,7 +112,8 @@ def design_unit_drift(
     paths = paths_of(library.locations[template_ids], library.centre, direction)
     depths = library.positions[template_ids] @ direction
     cells = DriftingCells(depths, _which_drift(stream_key, len(template_ids), signal), paths.reach)
-    drift = design_drift((*stream_key, "drift"), signal, settings.spiketrains.duration, cells)
+    movements: StreamKey = (*stream_key, "drift")
+    drift = design_drift(movements, signal, settings.spiketrains.duration, cells)
     require_reach(drift, paths, where)
 
     @lru_cache(maxsize=max(STEPS_HELD, 2 * len(ticks)))
@@ -114,7 +121,7 @@ def design_unit_drift(
         return upsample_template(library.templates[template_ids[unit], step], how)
 
     displacements = [drift.displacement(unit, grid.seconds(some)).astype(np.float32) for unit, some in enumerate(ticks)]
-    return UnitDrift(drift, paths, depths, displacements, at_step)
+    return UnitDrift(movements, drift, paths, depths, displacements, at_step)
 
 
 def _which_drift(stream_key: StreamKey, n_units: int, settings: DriftingUnits) -> NDArray[np.bool_]:

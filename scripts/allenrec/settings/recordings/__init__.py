@@ -3,9 +3,9 @@
 One module a subject; `RecordingSignal` joins those whose keys stand in one block, as in MEArec.
 """
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from ..base import Block, LibraryName
 from .drift import Drift, DriftingUnits
@@ -15,7 +15,9 @@ from .noise import FarNeurons, Noise
 from .spike_gains import Bursting, SpikeGains
 from .spike_trains import SpikeTrains, Synchrony
 from .storage import Sampling, Storage
+from .streams import Seeds, Stream
 from .units import CellTypes, UnitSelection
+from .variants import Variants
 
 __all__ = [
     "Bursting",
@@ -25,14 +27,18 @@ __all__ = [
     "FarNeurons",
     "Filter",
     "Noise",
+    "PlainRecording",
     "Recording",
     "RecordingSignal",
     "Sampling",
+    "Seeds",
     "SpikeGains",
     "SpikeTrains",
     "Storage",
+    "Stream",
     "Synchrony",
     "UnitSelection",
+    "Variants",
 ]
 
 #: Minimum number of grid points per sample (`upsample`) for templates of which spikes are widened
@@ -52,7 +58,7 @@ class RecordingSignal(Storage, Filter, DriftingUnits, Bursting, SpikeGains, Sync
         return self
 
 
-class Recording(Block):
+class PlainRecording(Block):
     library: LibraryName = Field(description="Library (a key of `libraries`) that supplies the templates.")
     format: list[FormatName] = Field(
         [GENERATED_FORMAT.name],
@@ -74,6 +80,20 @@ class Recording(Block):
     recordings: RecordingSignal = Field(
         RecordingSignal(), description="Noise, synchrony, spike gains, drift, filter and storage."
     )
+    seeds: Seeds = Field(
+        Seeds(),
+        description="Seeds of single parts. Two recordings with the same seed of a part have the same random numbers there, "
+        "whatever their names and the `seed` at the top level are.",
+    )
+    stream: Stream = Field(
+        Stream(),
+        description="Random numbers that are shared with other recordings. `like`, `replicates` and `grid` fill it in.",
+    )
+
+    @property
+    def choosing_library(self) -> str | None:
+        """The library in which units are chosen, or None if it is that of the recording."""
+        return None if self.stream.library == self.library else self.stream.library
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -83,3 +103,15 @@ class Recording(Block):
                 f"templates.upsample: {points} must be {LEAST_UPSAMPLE} or more with shape_mod, which reads between the points"
             )
         return self
+
+
+def _library_or_like(schema: dict[str, Any]) -> None:
+    """Let a recording have `like` instead of `library`, in editors."""
+    schema.pop("required", None)
+    schema["anyOf"] = [{"required": ["library"]}, {"required": ["like"]}]
+
+
+class Recording(Variants, PlainRecording):
+    """A recording. The keys of `Variants` are gone when `allenrec.settings.studies` has expanded them."""
+
+    model_config = ConfigDict(json_schema_extra=_library_or_like)
