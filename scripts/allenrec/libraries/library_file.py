@@ -29,9 +29,10 @@ from allenrec.common.hdf5 import (
     write_frame,
 )
 from allenrec.probes import Probe, layout_from_text, layout_to_text
+from allenrec.waveforms.as_recorded import features_both_ways
+from allenrec.waveforms.features import FEATURES, FILTERED_FEATURES
 
 from .poses import Poses
-from .waveform_features import FEATURES, waveform_features
 
 #: The size of the templates that are held while they are written or joined, bytes
 BYTES_AT_ONCE = 8 * 2**20
@@ -80,7 +81,7 @@ class Library(TemplateRows, LibraryInfo):
     """A template library: `TemplateRows`, `LibraryInfo`, the templates and their features.
 
     `templates` (N, n_contacts, n_t) float32 µV, or (N, n_steps, n_contacts, n_t) if the cells drift: an array, or a dataset
-    that is read as it is sliced; `features`, a DataFrame with a row per template (see `waveform_features`).
+    that is read as it is sliced; `features`, a DataFrame with a row per template (see `features_both_ways`).
     """
 
     templates: NDArray[np.float32]
@@ -136,8 +137,10 @@ class Library(TemplateRows, LibraryInfo):
 
 #: The datasets with one row per template
 PER_TEMPLATE = ("templates", *(field.name for field in fields(TemplateRows)))
-#: The same and the features, each a dataset
-ROWS = (*PER_TEMPLATE, *(f"features/{name}" for name in FEATURES))
+#: The features of templates as they are, and of filtered ones
+ALL_FEATURES = (*FEATURES, *FILTERED_FEATURES)
+#: `PER_TEMPLATE` and the features, each a dataset
+ROWS = (*PER_TEMPLATE, *(f"features/{name}" for name in ALL_FEATURES))
 #: The axes of all datasets; the templates and locations of cells that drift have another one
 SHAPES = {
     **dict.fromkeys(ROWS, "templates"),
@@ -176,14 +179,14 @@ def write_library(
     positions, dt = info.channel_positions, info.params["dt"]
     drift = {"drifting": True, "drift_centre": centre, "drift_steps": steps[0]} if steps else {"drifting": False}
     # Without any template, the columns of the features are written all the same
-    features = [waveform_features(np.zeros((0, len(positions), n_samples), np.float32), positions, dt)]
+    features = [features_both_ways(np.zeros((0, len(positions), n_samples), np.float32), positions, dt)]
     with hdf5_written_beside(path) as file:
         dataset = create_rows(file, "templates", (n, *steps, len(positions), n_samples), np.dtype(np.float32))
         for first, block in _in_blocks(templates):
             dataset[first : first + len(block)] = block
-            features.append(waveform_features(block[:, centre] if steps else block, positions, dt))
+            features.append(features_both_ways(block[:, centre] if steps else block, positions, dt))
         columns = {name: getattr(rows, name) for name in PER_TEMPLATE[1:]}
-        columns |= {f"features/{name}": np.concatenate([table[name] for table in features]) for name in FEATURES}
+        columns |= {f"features/{name}": np.concatenate([table[name] for table in features]) for name in ALL_FEATURES}
         for name, values in columns.items():
             create_rows(file, name, values.shape, values.dtype)[...] = values
         write_info(file, replace(info, params=info.params | drift))
@@ -286,7 +289,7 @@ def open_library(path: AnyPath) -> Iterator[Library]:
     """Open a library as `read_library` does; its templates stay in the file and are read as they are sliced."""
     with _reading(path) as file:
         rows: dict[str, Any] = {name: read_values(file[name]) for name in PER_TEMPLATE[1:]}
-        features, info = read_frame(file["features"])[list(FEATURES)], vars(_read_info(file))
+        features, info = read_frame(file["features"])[list(ALL_FEATURES)], vars(_read_info(file))
         yield Library(templates=file["templates"], features=features, **rows, **info)
 
 
