@@ -115,6 +115,7 @@ def cell_beside(path, probe, threads=1):
         Medium(settings.sigma, settings.source, probe.image_factor(settings.image_factor)),
         settings,
         peak_sample=currents.info.settings.window_samples[0],
+        dt=currents.info.settings.dt,
         threads=threads,
     )
     return cell, probe.positions, settings, len(currents.imem)

@@ -126,8 +126,8 @@ def bare_rates(n_channels, folder, repeats):
     """Return the nanoseconds a value that drawing, filtering and writing take, each alone and on one thread."""
     import numpy as np
 
-    from allenrec.recordings.traces.filters import design_filter
     from allenrec.settings.recordings import Filter
+    from allenrec.waveforms.filters import design_filter
 
     rng, bandpass = np.random.Generator(np.random.SFC64(0)), design_filter(32000, Filter())
     before, after = bandpass.margins
@@ -161,8 +161,8 @@ def bare_threads(n_channels, repeats):
 
     import numpy as np
 
-    from allenrec.recordings.traces.filters import design_filter
     from allenrec.settings.recordings import Filter
+    from allenrec.waveforms.filters import design_filter
 
     bandpass = design_filter(32000, Filter())
     ours, theirs = (np.ones((2, BLOCK_SAMPLES, n_channels), dtype=np.float32) for _ in range(2))

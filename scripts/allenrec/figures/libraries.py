@@ -267,29 +267,30 @@ def acceptance(library: Library) -> Figure:
 def waveform_shapes(library: Library) -> Figure:
     """Draw the width of the trough at half its depth (ms) against the time from the trough to the following peak (ms).
 
-    These two measures separate narrow spikes from broad ones. Dots are templates at their largest contact, crosses are the
-    medians of models, and colours are cell types. The panels on the right show the distribution of each measure.
+    These two measures, after the default filter of recordings, separate narrow spikes from broad ones. Dots are templates at
+    their largest contact, crosses are the medians of models, and colours are cell types. The panels on the right show the
+    distribution of each measure.
     """
     features, chosen = library.features, colours(library.celltypes)
-    columns = {"half_width_ms": "half width (ms)", "trough_to_peak_ms": "trough to peak (ms)"}
+    columns = {"half_width_filtered_ms": "half width (ms)", "trough_to_peak_filtered_ms": "trough to peak (ms)"}
     values = {name: features[name].to_numpy(dtype=float) for name in columns}
-    known = np.isfinite(values["half_width_ms"]) & np.isfinite(values["trough_to_peak_ms"])
+    known = np.isfinite(values["half_width_filtered_ms"]) & np.isfinite(values["trough_to_peak_filtered_ms"])
     figure = new_figure(8.6, 3.9, f"Waveform shapes  ·  {_size(library)}")
     left, right = figure.subfigures(1, 2, width_ratios=[1.5, 1], squeeze=False)[0]
     axes = left.subplots()
     size = np.clip(6000 / max(len(known), 1), 4, 22)
     for name, colour in chosen.items():
         own = known & (library.celltypes == name)
-        x, y = values["trough_to_peak_ms"][own], values["half_width_ms"][own]
+        x, y = values["trough_to_peak_filtered_ms"][own], values["half_width_filtered_ms"][own]
         axes.scatter(x, y, s=size, color=colour, alpha=0.6, linewidths=0)
         for model in np.unique(library.model_ids[own]):
             of_model = library.model_ids[own] == model
             axes.plot(np.median(x[of_model]), np.median(y[of_model]), "X", ms=8, color=colour, mec="white", mew=0.8)
-    axes.set(xlabel=columns["trough_to_peak_ms"], ylabel=columns["half_width_ms"])
+    axes.set(xlabel=columns["trough_to_peak_filtered_ms"], ylabel=columns["half_width_filtered_ms"])
     axes.margins(0.08)
     median = Line2D([], [], ls="", marker="X", ms=7, color=GREY, mec="white", label="median of a model")
     axes.legend(handles=[*_type_handles(library), median], loc="best")
-    for panel, name in zip(right.subplots(2, 1), ("trough_to_peak_ms", "half_width_ms"), strict=True):
+    for panel, name in zip(right.subplots(2, 1), ("trough_to_peak_filtered_ms", "half_width_filtered_ms"), strict=True):
         shown = values[name][known]
         bins = np.linspace(shown.min(initial=np.inf), shown.max(initial=-np.inf), 31) if known.any() else 30
         of_types = [values[name][known & (library.celltypes == kind)] for kind in chosen]

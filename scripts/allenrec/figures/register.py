@@ -136,7 +136,8 @@ FIGURES = (
         function="libraries:waveform_shapes",
         rule="plot_library",
         caption="The width of the trough at half its depth against the time from the trough to the following peak, at the "
-        "contact where the template is largest. These two measures separate narrow spikes from broad ones. Dots are templates "
+        "contact where the template is largest, after the default filter of recordings. These two measures separate narrow "
+        "spikes from broad ones. Dots are templates "
         "and crosses are the medians of models; the panels on the right show the distribution of each measure.",
     ),
     Figure(

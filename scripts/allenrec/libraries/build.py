@@ -184,6 +184,7 @@ class _Task:
             Medium(self.settings.sigma, self.settings.source, self.image_factor),
             self.settings,
             peak_sample=self.currents.info.settings.window_samples[0],
+            dt=self.dt,
             threads=self.threads,
         )
 

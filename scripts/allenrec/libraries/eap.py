@@ -1,10 +1,13 @@
 """Templates: the extracellular action potentials of a cell beside a probe, and which of them are accepted."""
 
+from typing import NamedTuple
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.settings.libraries import Acceptance
+from allenrec.waveforms.as_recorded import AsRecorded, as_recorded, pre_peak, recorded
 
 from .amplitude_bound import EVERYWHERE, AboveThreshold, region_above_threshold, touches
 from .forward_model import WORK_ROWS, Medium, Segments, prepare_segments, transfer
@@ -177,9 +180,33 @@ def drawdown(trace: NDArray[np.float32]) -> np.float32:
     return fall
 
 
+class Limits(NamedTuple):
+    """The limits that an accepted template keeps; see `is_accepted`.
+
+    `min_amp` µV; `check_shape`, whether there are limits of the shape, which is judged `as_recorded`; `max_peak` and
+    `max_pre_peak`, the highest positive peaks, at any contact and before the trough of the deepest contact, as shares of the
+    deepest trough.
+    """
+
+    min_amp: np.float32
+    check_shape: bool
+    max_peak: float
+    max_pre_peak: float
+    as_recorded: AsRecorded
+
+    @classmethod
+    def of(cls, acceptance: Acceptance, dt: float) -> "Limits":
+        """Return the limits that the settings ask for, for templates with `dt` ms between samples."""
+        max_peak = 1.0 if acceptance.check_eap_shape else np.inf
+        max_pre_peak = np.inf if acceptance.max_pre_peak is None else acceptance.max_pre_peak
+        # float32, as templates are, so that all comparisons are the same
+        amplitude, check_shape = np.float32(acceptance.min_amp), bool(np.isfinite([max_peak, max_pre_peak]).any())
+        return cls(amplitude, check_shape, float(max_peak), float(max_pre_peak), as_recorded(dt))
+
+
 @numba.njit(cache=True, nogil=True)
 def accepted_templates(
-    numbers: NDArray[np.int64], potentials: NDArray[np.float32], sample: int, min_amp: np.float32, check_eap_shape: bool
+    numbers: NDArray[np.int64], potentials: NDArray[np.float32], sample: int, limits: Limits
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Align `potentials` (n, n_contacts, n_t) µV, and return the accepted templates with their `numbers` (n,), numbers first.
 
@@ -189,20 +216,40 @@ def accepted_templates(
     n_accepted = 0
     for k in range(len(numbers)):
         template = aligned(potentials[k], sample)
-        if is_accepted(template, min_amp, check_eap_shape):
+        if is_accepted(template, limits):
             numbers[n_accepted], potentials[n_accepted] = numbers[k], template
             n_accepted += 1
     return numbers[:n_accepted], potentials[:n_accepted]
 
 
 @numba.njit(cache=True, nogil=True)
-def is_accepted(template: NDArray[np.float32], min_amp: float | np.float32, check_eap_shape: bool) -> bool | np.bool_:
-    """Return whether a template reaches `min_amp` (µV) and, with `check_eap_shape`, is more negative than positive.
+def is_accepted(template: NDArray[np.float32], limits: Limits) -> bool:
+    """Return whether a template (n_contacts, n_t) µV reaches the amplitude and, as a recording shows it, keeps its shape.
 
-    This is the rule of MEArec's `check_espike`.
+    The amplitude is that of the template itself, as for MEArec, which judges the shape so too. However, a filter takes most of
+    the slow positive end of a spike away, and leaves the fast positive peak that an axon gives in front.
     """
-    lowest = -template.min()
-    return lowest >= min_amp and (not check_eap_shape or lowest >= template.max())
+    if -template.min() < limits.min_amp:
+        return False
+    if not limits.check_shape:
+        return True
+    filtered = recorded(deep_contacts(template, limits.as_recorded), limits.as_recorded)
+    deepest = filtered[filtered.argmin() // filtered.shape[1]]
+    trough = -deepest.min()
+    # A flat template is as high as it is deep, and any share of nothing is no number
+    return not (filtered.max() > limits.max_peak * trough or pre_peak(deepest) > limits.max_pre_peak * trough)
+
+
+@numba.njit(cache=True, nogil=True)
+def deep_contacts(template: NDArray[np.float32], how: AsRecorded) -> NDArray[np.float32]:
+    """Return the contacts (n, n_t) of a template that can have its deepest trough or its highest peak after the filter.
+
+    On large probes these are few. At the others the filter leaves less than its trough at the contact that is deepest now.
+    """
+    now = template.argmin() // template.shape[1]
+    trough = -recorded(template[now : now + 1], how).min()
+    ranges = [max(trace.max(), 0) - min(trace.min(), 0) for trace in template]
+    return template[np.array([c for c, r in enumerate(ranges) if c == now or how.gain * r >= trough])]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -251,9 +298,11 @@ class CellOnProbe:
         (n_contacts, n_points, 3) µm.
     medium : Medium
     acceptance : allenrec.settings.libraries.Acceptance
-        `min_amp` (µV) and `check_eap_shape` are used, see `is_accepted`.
+        The limits are used, see `Limits`.
     peak_sample : int
         The sample at which every template has its lowest value.
+    dt : float
+        The time between samples, ms.
     bounded : bool
         Whether to bound the amplitudes before templates are computed. The result is the same.
     threads : int
@@ -268,19 +317,18 @@ class CellOnProbe:
         medium: Medium,
         acceptance: Acceptance,
         peak_sample: int,
+        dt: float = 2**-5,
         *,
         bounded: bool = True,
         threads: int = 1,
     ) -> None:
         self.currents, self.probe_points = np.ascontiguousarray(currents), np.ascontiguousarray(probe_points)
         self.geometry, self.medium = geometry, medium
-        # float32, as templates are, so that all comparisons are the same
-        self.min_amp, self.check_eap_shape = np.float32(acceptance.min_amp), acceptance.check_eap_shape
-        self.peak_sample = peak_sample
+        self.limits, self.peak_sample = Limits.of(acceptance, dt), peak_sample
         self.segments = self._prepared(geometry)
         self.region = EVERYWHERE
-        if bounded and medium.isotropic and self.min_amp > 0 and len(currents):
-            self.region = region_above_threshold(self.currents, geometry, medium, float(self.min_amp), threads)
+        if bounded and medium.isotropic and self.limits.min_amp > 0 and len(currents):
+            self.region = region_above_threshold(self.currents, geometry, medium, float(self.limits.min_amp), threads)
 
     def judge(self, poses: Poses, usable: NDArray[np.bool_] | None = None) -> list[tuple[int, NDArray[np.float32]]]:
         """Return the accepted poses in their order, each as its index and its template.
@@ -288,8 +336,8 @@ class CellOnProbe:
         Poses where `usable`, (n,) bool, is False are left out; they are refused for another reason.
         """
         rows = np.arange(len(poses)) if usable is None else np.flatnonzero(usable)
-        candidates = self._potentials(poses[rows], self.region, self.min_amp)
-        accepted = accepted_templates(*candidates, self.peak_sample, self.min_amp, self.check_eap_shape)
+        candidates = self._potentials(poses[rows], self.region, self.limits.min_amp)
+        accepted = accepted_templates(*candidates, self.peak_sample, self.limits)
         # Templates are copied, because the array also holds those that were refused
         return [(int(rows[k]), template.copy()) for k, template in zip(*accepted, strict=True)]
 

@@ -29,8 +29,7 @@ from allenrec.common.hdf5 import (
     write_frame,
 )
 from allenrec.probes import Probe, layout_from_text, layout_to_text
-
-from .waveform_features import FEATURES, feature_columns
+from allenrec.waveforms.features import FEATURES, FILTERED_FEATURES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +83,7 @@ class Library(TemplateRows, LibraryInfo):
     """A template library: `TemplateRows`, `LibraryInfo`, the templates and their features.
 
     `templates` (N, n_contacts, n_t) float32 µV, or (N, n_steps, n_contacts, n_t) if the cells drift: an array, or a dataset
-    that is read as it is sliced; `features`, a DataFrame with a row per template (see `waveform_features`). `cells` is a
+    that is read as it is sliced; `features`, a DataFrame with a row per template (see `features_both_ways`). `cells` is a
     DataFrame as well.
     """
 
@@ -142,8 +141,10 @@ class Library(TemplateRows, LibraryInfo):
 
 #: The datasets with one row per template
 PER_TEMPLATE = ("templates", *(field.name for field in fields(TemplateRows)))
-#: The same and the features, each a dataset
-ROWS = (*PER_TEMPLATE, *(f"features/{name}" for name in FEATURES))
+#: The features of templates as they are, and of filtered ones
+ALL_FEATURES = (*FEATURES, *FILTERED_FEATURES)
+#: `PER_TEMPLATE` and the features, each a dataset
+ROWS = (*PER_TEMPLATE, *(f"features/{name}" for name in ALL_FEATURES))
 #: The axes of all datasets; the templates and locations of cells that drift have another one
 SHAPES = {
     **dict.fromkeys(ROWS, "templates"),
@@ -178,18 +179,20 @@ def write_library(
     centre : int
         The step that is the pose itself, if the cells drift.
     """
+    from allenrec.waveforms.as_recorded import columns_both_ways  # it has compiled functions, which readers need not load
+
     n, *steps = rows.locations.shape[:-1]
     positions, dt = info.channel_positions, info.params["dt"]
     drift = {"drifting": True, "drift_centre": centre, "drift_steps": steps[0]} if steps else {"drifting": False}
     # Without any template, the columns of the features are written all the same
-    features = [feature_columns(np.zeros((0, len(positions), n_samples), np.float32), positions, dt)]
+    features = [columns_both_ways(np.zeros((0, len(positions), n_samples), np.float32), positions, dt)]
     with hdf5_written_beside(path) as file:
         dataset = create_rows(file, "templates", (n, *steps, len(positions), n_samples), np.dtype(np.float32))
         for first, block in _in_blocks(templates):
             dataset[first : first + len(block)] = block
-            features.append(feature_columns(block[:, centre] if steps else block, positions, dt))
+            features.append(columns_both_ways(block[:, centre] if steps else block, positions, dt))
         columns = {name: getattr(rows, name) for name in PER_TEMPLATE[1:]}
-        columns |= {f"features/{name}": np.concatenate([table[name] for table in features]) for name in FEATURES}
+        columns |= {f"features/{name}": np.concatenate([table[name] for table in features]) for name in ALL_FEATURES}
         for name, values in columns.items():
             create_rows(file, name, values.shape, values.dtype)[...] = values
         write_info(file, replace(info, params=info.params | drift))
@@ -289,7 +292,7 @@ def open_library(path: AnyPath) -> Iterator[Library]:
     with _reading(path) as file:
         with file.checked():
             rows: dict[str, Any] = {name: read_values(file[name]) for name in PER_TEMPLATE[1:]}
-            features, info = read_frame(file["features"])[list(FEATURES)], vars(_read_info(file))
+            features, info = read_frame(file["features"])[list(ALL_FEATURES)], vars(_read_info(file))
         yield Library(templates=file["templates"], features=features, **rows, **info)
 
 

@@ -18,7 +18,7 @@ def template_table(path: AnyPath) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per template: its cell, pose, distance (µm) from the soma to the nearest contact, features (see
-        `waveform_features`), and the metadata of the cell.
+        `features_both_ways`), and the metadata of the cell.
 
     Raises
     ------

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.settings.recordings import Recording as RecordingSettings
+from allenrec.waveforms.filters import Filter, design_filter
 
 from .formats.adc import Adc, design_adc
 from .spikes.draw import draw_spikes
 from .streams import Streams, streams_of
 from .tick_grid import TickGrid
-from .traces.filters import Filter, design_filter
 from .traces.gains import Gains, bursting_units, spike_gains
 from .traces.low_rank import UpsampledTemplates
 from .traces.noise import Noise, design_noise
@@ -213,7 +213,7 @@ def _plan_units(
     noise = design_noise(
         NoiseInputs(streams.noise, settings, library.channel_positions, far_library, grid, unit_drift, threads), bandpass
     )
-    units = unit_table(library, template_ids, keys, trains, settings.spiketrains, grid).assign(
+    units = unit_table(library, template_ids, keys, trains, settings.spiketrains, grid, filtered).assign(
         snr=signal_to_noise(unfiltered, noise.raw if noise else None),
         snr_filtered=signal_to_noise(filtered, noise.filtered if noise else None),
         bursting=[unit in bursts for unit in range(len(keys))],

@@ -61,13 +61,18 @@ UNIT_COLUMNS = {
 
 @dataclass(frozen=True)
 class EapFacts:
-    """The templates of a cell in a library: their number, and the medians of their features at their largest contact."""
+    """The templates of a cell in a library: their number, and the medians of their features at their largest contact.
+
+    The amplitude is that of the templates as they are in the library. The features of the shape are those after the default
+    filter of recordings, as in data.
+    """
 
     n_templates: int
     acceptance_rate: float
     amplitude_uV: float
-    half_width_ms: float
-    trough_to_peak_ms: float
+    half_width_filtered_ms: float
+    trough_to_peak_filtered_ms: float
+    pre_peak_to_trough_ratio_filtered: float
 
 
 @dataclass(frozen=True)
@@ -228,8 +233,9 @@ def eap_facts(path: str | Path) -> tuple[EapFacts, dict[str, Any]]:
         n_templates=int(cell["n_templates"]),
         acceptance_rate=float(cell["acceptance_rate"]),
         amplitude_uV=_median(table["amplitude_uV"]),
-        half_width_ms=_median(table["half_width_ms"]),
-        trough_to_peak_ms=_median(table["trough_to_peak_ms"]),
+        half_width_filtered_ms=_median(table["half_width_filtered_ms"]),
+        trough_to_peak_filtered_ms=_median(table["trough_to_peak_filtered_ms"]),
+        pre_peak_to_trough_ratio_filtered=_median(table["pre_peak_to_trough_ratio_filtered"]),
     )
     return facts, {column: cell[column] for column in ("cell_type", "layer", "line") if column in cell}
 

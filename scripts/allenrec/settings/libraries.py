@@ -11,7 +11,20 @@ from pydantic import Field, PositiveInt, model_validator
 
 from allenrec.common.probe_names import PROBE_FILES, PROBE_FORMS
 
-from .base import Amplitude, Block, Coordinate, Count, InputFile, Length, LibraryName, NamesFile, Pair, PositiveCount, Shape
+from .base import (
+    Amplitude,
+    Block,
+    Coordinate,
+    Count,
+    InputFile,
+    Length,
+    LibraryName,
+    NamesFile,
+    Pair,
+    PositiveCount,
+    Ratio,
+    Shape,
+)
 
 #: S/m
 Conductivity = Annotated[float, Field(ge=1e-4, le=1e4)]
@@ -118,7 +131,14 @@ class Acceptance(Block):
     spike: Literal["random", "mean"] = Field(
         "random", description="Whose currents make a template: those of a stored spike, drawn for each pose, or their mean."
     )
-    check_eap_shape: bool = Field(True, description="Reject a pose whose positive peak exceeds the negative one.")
+    check_eap_shape: bool = Field(
+        True, description="Reject a pose whose positive peak exceeds the negative one after the default filter of recordings."
+    )
+    max_pre_peak: Ratio | None = Field(
+        0.5,
+        description="Highest positive peak before the trough, as a share of the trough, at the contact with the deepest "
+        "trough, after the default filter of recordings; `null`: any. Spikes that begin in the axon may have higher ones.",
+    )
     ncontacts: PositiveInt = Field(10, le=1000, description="points. On each contact; the potential is averaged over them.")
     max_iterations: PositiveCount = Field(1000, description="poses. A cell is given up after `n` times so many candidates.")
     on_shortfall: Literal["take", "fail"] = Field(
@@ -196,7 +216,7 @@ class DriftPaths(Block):
 #: Keys of a library that say which poses are drawn and kept
 SAMPLING_KEYS = {
     *("n", *PoseSampling.model_fields),
-    *"min_amp bins check_eap_shape max_iterations on_shortfall".split(),
+    *"min_amp bins check_eap_shape max_pre_peak max_iterations on_shortfall".split(),
     *"min_drift max_drift drift_xlim drift_ylim drift_zlim check_for_drift_amp drift_within_bounds".split(),
 }
 

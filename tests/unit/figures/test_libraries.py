@@ -67,8 +67,10 @@ def library_with_features():
     templates = rng.normal(0, 0.1, (n, n_channels, n_t)).astype(np.float32)
     depth = rng.uniform(30, 90, n)
     templates[np.arange(n), rng.integers(n_channels, size=n), peak] = -depth
-    features = pd.DataFrame({"half_width_ms": rng.uniform(0.2, 0.5, n), "trough_to_peak_ms": rng.uniform(0.5, 2, n)})
-    features.loc[0, "half_width_ms"] = np.nan
+    features = pd.DataFrame(
+        {"half_width_filtered_ms": rng.uniform(0.2, 0.5, n), "trough_to_peak_filtered_ms": rng.uniform(0.5, 2, n)}
+    )
+    features.loc[0, "half_width_filtered_ms"] = np.nan
     return SimpleNamespace(
         templates=templates,
         at_centre=lambda rows: templates[list(rows)],
@@ -86,7 +88,7 @@ def test_waveform_shapes_leave_out_what_has_none(library_with_features):
     scatter = all_axes(libraries.waveform_shapes(library_with_features))[0]
     points = np.concatenate([np.array(drawn.get_offsets()) for drawn in scatter.collections])
     expected = library_with_features.features.dropna()
-    assert sorted(points[:, 1]) == sorted(expected["half_width_ms"]) and len(points) == 11
+    assert sorted(points[:, 1]) == sorted(expected["half_width_filtered_ms"]) and len(points) == 11
     assert len([line for line in scatter.get_lines() if line.get_marker() == "X"]) == 2
 
 

@@ -5,15 +5,17 @@ from itertools import count, islice
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.signal import butter, sosfiltfilt
 
 from allenrec.common.parallel import map_in_order
 from allenrec.libraries.amplitude_bound import EVERYWHERE, region_above_threshold, touches
-from allenrec.libraries.eap import CellOnProbe, aligned, drawdown, eap, is_accepted, spike_currents
+from allenrec.libraries.eap import CellOnProbe, Limits, aligned, deep_contacts, drawdown, eap, is_accepted, spike_currents
 from allenrec.libraries.forward_model import Medium, transfer_matrix
 from allenrec.libraries.poses import Geometry, draw_poses, grid_displacements, position_limits
 from allenrec.libraries.sampling import sample_templates
 from allenrec.probes import load_probe
 from allenrec.settings.libraries import Acceptance, DriftGrid, PoseSampling
+from allenrec.waveforms.as_recorded import as_recorded, features_both_ways, recorded
 
 #: The share of candidates above 30 µV and of valid shape, Neuronexus-32, x 10 to 80 µm, 3drot, measured independently
 ACCEPTANCE = {"473863510": 0.18, "473863035": 0.10, "472363762": 0.08, "472912177": 0.025, "473862421": 0.003}
@@ -27,10 +29,10 @@ def geometry_of(cell):
     return Geometry(cell.start, cell.end, cell.diameter)
 
 
-def beside(cell, probe, *, bounded=True, min_amp=30.0, check_eap_shape=True, **medium):
+def beside(cell, probe, *, bounded=True, min_amp=30.0, check_eap_shape=True, max_pre_peak=0.5, **medium):
     """A cell beside a probe, with the default settings but for the changes."""
     medium = Medium(**{"image_factor": 2.0} | medium)
-    acceptance = Acceptance(min_amp=min_amp, check_eap_shape=check_eap_shape)
+    acceptance = Acceptance(min_amp=min_amp, check_eap_shape=check_eap_shape, max_pre_peak=max_pre_peak)
     return CellOnProbe(spike_currents(cell.imem), geometry_of(cell), probe.points, medium, acceptance, 64, bounded=bounded)
 
 
@@ -222,17 +224,69 @@ def test_positions_of_accepted_templates_are_a_fair_part_of_all(currents):
     assert stats.kstest(inner, stats.uniform(-100, 200).cdf).pvalue > 1e-4
 
 
-@pytest.mark.parametrize(
-    ("lowest", "highest", "accepted"), [(-31, 10, True), (-29, 10, False), (-31, 32, False), (-30, 30, True)]
-)
-def test_acceptance_rule_is_that_of_mearec(lowest, highest, accepted):
-    from MEArec.simulate_cells import check_espike
+def waves(*heights):
+    """A template of 7 ms: at each contact, waves of some heights (µV), 1 ms apart, the first one 2 ms after the start."""
+    time = np.arange(224) * 2**-5
+    shapes = [[np.exp(-0.5 * ((time - 2 - k) / 0.12) ** 2) * h for k, h in enumerate(of_contact)] for of_contact in heights]
+    return np.array([np.sum(of_contact, axis=0) for of_contact in shapes], dtype=np.float32)
 
-    template = np.zeros((4, 20), dtype=np.float32)
-    template[1, 5], template[2, 9] = lowest, highest
-    assert is_accepted(template, 30.0, True) == accepted
-    assert check_espike(template, 30.0) == accepted
-    assert is_accepted(template, 30.0, False) == (lowest <= -30)
+
+def scipy_bandpassed(template):
+    """A template after 300 to 6000 Hz, forward and backward, in the middle of silence."""
+    sections = butter(3, (300, 6000), btype="bandpass", fs=32000, output="sos")
+    return sosfiltfilt(sections, np.pad(template.astype(float), ((0, 0), (3000, 3000))), axis=1)
+
+
+@pytest.mark.parametrize(
+    ("template", "check_eap_shape", "max_pre_peak", "accepted"),
+    [
+        (waves([0, -40]), True, 0.5, True),
+        (waves([0, -29]), False, None, False),  # too small
+        (waves([0, -40], [0, 44]), True, 0.5, False),  # another contact is more positive
+        (waves([0, -40], [0, 36]), True, 0.5, True),
+        (waves([0, -40], [0, 44]), False, 0.5, True),
+        (waves([24, -40]), True, 0.5, False),  # positive first
+        (waves([24, -40]), True, None, True),
+        (waves([24, -40]), True, 1.0, True),
+        (waves([48, -40]), False, 1.0, False),
+        (waves([48, -40]), False, None, True),
+        (waves([0, -40, 24]), True, 0.5, True),  # a peak after the trough
+        (waves([0, -40], [30, 0]), True, 0.5, True),  # the peak at another contact
+    ],
+)
+def test_acceptance_judges_the_shape_after_the_filter(template, check_eap_shape, max_pre_peak, accepted):
+    limits = Limits.of(Acceptance(min_amp=30, check_eap_shape=check_eap_shape, max_pre_peak=max_pre_peak), 2**-5)
+    assert is_accepted(template, limits) == accepted
+    filtered = scipy_bandpassed(template)
+    deepest = filtered[filtered.min(axis=1).argmin()]
+    before = deepest[: deepest.argmin()].max() / -deepest.min()
+    high = check_eap_shape and filtered.max() > -filtered.min()
+    early = max_pre_peak is not None and before > max_pre_peak
+    assert (template.min() <= -30 and not high and not early) == accepted
+
+
+def test_shape_is_judged_at_few_contacts_as_at_all(currents):
+    """Contacts are left out only where the filter cannot leave anything that counts."""
+    probe = load_probe("Neuropixels-128", 1)
+    cell = beside(currents["473863035"], probe, check_eap_shape=False, max_pre_peak=None)
+    poses = draw_poses((0, "few"), 0, PoseSampling(), limits=position_limits(probe.positions, PoseSampling()), n_spikes=1)
+    how, few = as_recorded(2**-5), 0
+    for _, template in cell.judge(poses):
+        every, chosen = recorded(template, how), recorded(deep_contacts(template, how), how)
+        assert chosen.min() == every.min() and (chosen.max() > -chosen.min()) == (every.max() > -every.min())
+        few += len(chosen) < len(every) / 2
+    assert few > 0
+
+
+def test_accepted_templates_keep_their_shape_after_the_filter(currents):
+    """With and without the limits; the limits are those of the features of the accepted ones."""
+    probe = load_probe("Neuronexus-32", 10)
+    ratios = {}
+    for limit in (None, 0.25):
+        sampled = sample(currents["473863035"], "473863035", n=40, max_pre_peak=limit)
+        table = features_both_ways(np.array(sampled.templates), probe.positions, 2**-5)
+        ratios[limit] = table["pre_peak_to_trough_ratio_filtered"]
+    assert (ratios[0.25] <= 0.25).all() and (ratios[None] > 0.25).any()
 
 
 def test_alignment_moves_the_peak_and_starts_at_zero():

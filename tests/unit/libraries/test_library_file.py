@@ -16,8 +16,9 @@ from allenrec.libraries.build import build_cell_library
 from allenrec.libraries.concatenate import concatenate_libraries
 from allenrec.libraries.library_file import PER_TEMPLATE, ROWS, read_library
 from allenrec.libraries.table import template_table
-from allenrec.libraries.waveform_features import FEATURES, waveform_features
 from allenrec.settings.libraries import Library
+from allenrec.waveforms.as_recorded import features_both_ways
+from allenrec.waveforms.features import FEATURES, FILTERED_FEATURES
 
 
 def test_mearec_loads_the_library_and_makes_a_recording_of_it(library_path, tmp_path, monkeypatch):
@@ -66,16 +67,24 @@ def test_table_has_a_row_a_template_with_its_cell(library_path, tmp_path):
     assert list(table["model_id"]) == list(library.model_ids)
     assert table["amplitude_uV"].to_numpy() == pytest.approx(-library.templates.min(axis=(1, 2)), rel=1e-5)
     assert (table["distance_um"] <= table["x_um"] + 200).all() and (table["distance_um"] >= 0.99 * table["x_um"]).all()
-    assert set(table.columns) >= {"cell_type", "layer", "specimen_id", "peak_contact", "candidates", *FEATURES}
+    assert set(table.columns) >= {
+        "cell_type",
+        "layer",
+        "specimen_id",
+        "peak_contact",
+        "candidates",
+        *FEATURES,
+        *FILTERED_FEATURES,
+    }
     assert table["peak_contact"].tolist() == library.templates.min(axis=2).argmin(axis=1).tolist()
-    for name in FEATURES:
+    for name in (*FEATURES, *FILTERED_FEATURES):
         assert table[name].to_numpy() == pytest.approx(library.features[name].to_numpy(), rel=1e-5, nan_ok=True)
 
 
 def test_features_are_those_of_the_templates_beside_them(library_path):
     library = read_library(library_path)
     rows = [3, 39, 40, 119]
-    again = waveform_features(library.templates[rows], library.channel_positions, library.dt)
+    again = features_both_ways(library.templates[rows], library.channel_positions, library.dt)
     pd.testing.assert_frame_equal(again, library.features.iloc[rows].reset_index(drop=True))
 
 

@@ -11,7 +11,6 @@ import spikeinterface.extractors
 from scipy import signal
 
 from allenrec.common.errors import UserError
-from allenrec.libraries.waveform_features import FEATURES
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.generated_recording import GeneratedRecording
@@ -20,6 +19,7 @@ from allenrec.recordings.traces.blocks import block_length, blocks, spikes_only
 from allenrec.recordings.traces.gains import BurstDecay, burst_gains
 from allenrec.recordings.traces.low_rank import waveforms_of
 from allenrec.settings.recordings import Recording
+from allenrec.waveforms.features import FEATURES, filtered_name, waveform_features
 
 
 def settings(**blocks_changed):
@@ -335,3 +335,17 @@ def test_damaged_file_is_named(written, tmp_path):
     for path in (broken, tmp_path / "missing.h5"):
         with pytest.raises(UserError, match="is not a valid recording file"):
             read_recording(path)
+
+
+@pytest.mark.parametrize(("filtered", "cutoff"), [(True, (300.0, 6000.0)), (True, 1000.0), (False, (300.0, 6000.0))])
+def test_units_have_the_features_of_what_their_recording_shows(filtered, cutoff, library):
+    """With the default filter they are those of the library; with another one, or none, those of the recorded templates."""
+    plan = plan_recording(library, settings(recordings={"filter": filtered, "filter_cutoff": cutoff}), seed=0, name="shown")
+    shown = waveform_features(plan.filtered_templates, library.channel_positions, 1000 / plan.fs)
+    of_library = library.features.iloc[plan.template_ids]
+    for name in ("trough_to_peak_ms", "half_width_ms", "pre_peak_to_trough_ratio"):
+        units = plan.units[filtered_name(name)]
+        assert units.tolist() == pytest.approx(shown[name].tolist(), nan_ok=True)
+        by_default = np.isclose(units, of_library[filtered_name(name)], rtol=1e-3)
+        assert by_default.all() if filtered and cutoff == (300.0, 6000.0) else not by_default.any()
+    assert plan.units["amplitude_filtered"].tolist() == pytest.approx(shown["amplitude_uV"].tolist())

@@ -36,6 +36,8 @@ MEANING = {
     "z": "µm, position of the soma, in the frame of the electrodes",
     "amplitude": "µV, depth of the template below zero at the electrode where it is largest, before the filter",
     "peak_channel": "number of that electrode, from 0",
+    "amplitude_filtered": "µV, the same in the traces, after the filter",
+    "peak_channel_filtered": "number of the electrode where it is largest after the filter, from 0",
     "process": "process that drew the spikes; 'given' if they were imported",
     "rate": "Hz, requested firing rate",
     "rate_found": "Hz, firing rate in the recording",

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from allenrec.common.errors import UserError
 from allenrec.common.random_streams import StreamKey, generator
 from allenrec.settings.recordings import FarNeurons as FarNeuronSettings
+from allenrec.waveforms.filters import Filter
 
 from ..spikes.draw import rate_of
 from ..spikes.processes import draw_rate
 from ..types import TemplateLibrary
 from ..units.selection import UnitGroup, unit_groups, unit_keys
 from .drift import Drift, DriftingCells, design_drift
-from .filters import Filter
 from .injection import Spikes, add_spikes
 from .low_rank import UpsampledTemplates, waveforms_of
 from .noise_parts import NoiseInputs, NoiseParts

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from allenrec.common.parallel import map_in_order
 from allenrec.common.random_streams import generator
-
-from .filters import Filter
+from allenrec.waveforms.filters import Filter
 
 #: Largest error of the components of a template, as a share of its largest singular value
 LEFT_OUT = 1e-6

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from allenrec.common.buffers import new_rows
 from allenrec.common.random_streams import StreamKey
 from allenrec.settings.recordings import Noise as NoiseSettings
+from allenrec.waveforms.filters import Filter, design_colour
 
 from ..types import Rows
 from .far_neurons import design_far_neurons
-from .filters import Filter, design_colour
 from .noise_parts import NoiseInputs, NoiseParts, NoiseSource
 from .white_noise import white_noise
 

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from allenrec.common.random_streams import StreamKey
 from allenrec.settings.recordings import Recording
+from allenrec.waveforms.filters import Filter
 
 from ..tick_grid import TickGrid
 from ..types import TemplateLibrary
-from .filters import Filter
 from .unit_drift import UnitDrift
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.parallel import map_in_order
+from allenrec.waveforms.as_recorded import padded
 
 from ..tick_grid import TickGrid, split_shift
 from ..types import TemplateLibrary
@@ -47,17 +48,6 @@ class Upsampling:
 def upsampling_for(library: TemplateLibrary, grid: TickGrid, pad_len: tuple[float, float]) -> Upsampling:
     """Return how the templates of a library are brought to a grid."""
     return Upsampling(library.peak_sample, 1000 / library.dt, grid.fs, grid.n_phases, pad_len)
-
-
-def padded(templates: NDArray[Any], before: int, after: int) -> NDArray[Any]:
-    """Return templates (..., n_t) with `before` zeros in front, and their last value faded to zero over `after` samples.
-
-    The template itself is untouched. Its first sample is zero already; its last is not, because the slow end of a spike
-    outlasts the window, and a step there would ring in every filter.
-    """
-    fade = 0.5 * (1 + np.cos(np.pi * np.arange(1, after + 1) / (after + 1)))
-    front = np.zeros((*templates.shape[:-1], before), dtype=templates.dtype)
-    return np.concatenate((front, templates, templates[..., -1:] * fade), axis=-1)
 
 
 def interpolation_matrix(n: int, peak: int, ratio: float, shift: float, peak_out: int, n_out: int) -> NDArray[np.float64]:

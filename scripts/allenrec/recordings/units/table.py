@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allenrec.settings.recordings import SpikeTrains
+from allenrec.waveforms.features import filtered_name, waveform_features
 
 from ..tick_grid import TickGrid
 from ..types import TemplateLibrary, UnitKey
@@ -28,6 +29,7 @@ def unit_table(
     trains: Sequence[Train],
     settings: SpikeTrains,
     grid: TickGrid,
+    filtered_templates: NDArray[np.float32],
 ) -> pd.DataFrame:
     """Return the table of units.
 
@@ -42,15 +44,19 @@ def unit_table(
         Spikes of each unit.
     settings : allenrec.settings.recordings.SpikeTrains
     grid : TickGrid
+    filtered_templates : numpy.ndarray
+        (n_units, n_channels, n_t) µV, as they are in the traces.
 
     Returns
     -------
     pandas.DataFrame
         One row per unit: its cell type, its position (µm), the amplitude of its template (µV), its spike train, the features of
-        its template's waveform, and the metadata of its model.
+        its template's waveform in the library and, named `..._filtered...`, in the traces, and the metadata of its model.
     """
     locations = library.positions[template_ids]
     features = library.features.iloc[template_ids].reset_index(drop=True)
+    in_traces = waveform_features(filtered_templates, library.channel_positions, 1000 / grid.fs).rename(columns=filtered_name)
+    features = features.assign(**in_traces)
     table = pd.DataFrame(
         {
             "cell_type": library.celltypes[template_ids],
@@ -61,7 +67,9 @@ def unit_table(
             "y": locations[:, 1],
             "z": locations[:, 2],
             "amplitude": features.pop("amplitude_uV"),
+            "amplitude_filtered": features.pop("amplitude_filtered_uV"),
             "peak_channel": features.pop("peak_contact"),
+            "peak_channel_filtered": features.pop("peak_contact_filtered"),
         }
     ).join(_train_table(trains, settings, grid))
     table = table.join(features)

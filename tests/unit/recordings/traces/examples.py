@@ -4,9 +4,9 @@ import numpy as np
 from scipy import signal
 
 from allenrec.recordings.traces.far_neurons import FarNeurons
-from allenrec.recordings.traces.filters import design_filter
 from allenrec.recordings.traces.low_rank import COMPONENTS_AT_ONCE, UpsampledTemplates
 from allenrec.settings.recordings import Filter
+from allenrec.waveforms.filters import design_filter
 
 FS = 32000.0
 #: Six contacts in two columns, µm

@@ -6,7 +6,8 @@ from unit.recordings.traces.examples import FS, spike, template
 
 from allenrec.recordings.tick_grid import split_shift
 from allenrec.recordings.traces.low_rank import stacked, waveforms_of
-from allenrec.recordings.traces.upsampling import Upsampling, padded, upsample_template
+from allenrec.recordings.traces.upsampling import Upsampling, upsample_template
+from allenrec.waveforms.as_recorded import padded
 
 
 @pytest.mark.parametrize("fs", [32000.0, 30000.0, 24414.0625, 20000.0, 40000.0])

@@ -1,6 +1,7 @@
 """Waveform features: the shape of a template in a few numbers, in time at its peak contact and in space along the probe."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy  # loads its parts when they are used; who only reads features needs none
@@ -17,12 +18,26 @@ FEATURES = (
     "trough_to_peak_ms",
     "half_width_ms",
     "peak_to_trough_ratio",
+    "pre_peak_to_trough_ratio",
     "repolarisation_slope_uV_per_ms",
     "recovery_slope_uV_per_ms",
     "spread_um",
     "propagation_speed_above_um_per_ms",
     "propagation_speed_below_um_per_ms",
 )
+
+#: The units at the ends of their names, the longest first
+UNITS = ("_uV_per_ms", "_um_per_ms", "_uV", "_ms", "_um")
+
+
+def filtered_name(name: str) -> str:
+    """Return the name of a feature of the filtered waveform: `_filtered` stands before the unit."""
+    unit = next((unit for unit in UNITS if name.endswith(unit)), "")
+    return f"{name.removesuffix(unit)}_filtered{unit}"
+
+
+#: The columns of the features of filtered waveforms, in order
+FILTERED_FEATURES = tuple(map(filtered_name, FEATURES))
 
 #: The time after the peak over which the recovery slope is fitted, ms
 RECOVERY = 0.7
@@ -36,7 +51,9 @@ MIN_HEIGHTS, MIN_R2 = 3, 0.5
 RESOLVED = 1e-3
 
 
-def waveform_features(templates: NDArray[np.float32], channel_positions: NDArray[np.float64], dt: float) -> "pd.DataFrame":
+def waveform_features(
+    templates: Iterable[NDArray[np.floating[Any]]], channel_positions: NDArray[np.float64], dt: float
+) -> "pd.DataFrame":
     """Describe each template by its amplitude, the shape of its waveform and its extent along the probe.
 
     The definitions are usual ones, so that templates can be compared with sorted units: for the shape, those of
@@ -51,6 +68,7 @@ def waveform_features(templates: NDArray[np.float32], channel_positions: NDArray
     * `trough_to_peak_ms`: the time from the trough to the peak.
     * `half_width_ms`: the width of the trough at half its depth.
     * `peak_to_trough_ratio`: the height of the peak over the depth of the trough.
+    * `pre_peak_to_trough_ratio`: the height of the highest sample before the lowest one, or 0, over its depth.
     * `repolarisation_slope_uV_per_ms`: the slope of the regression line from the trough to the return to zero.
     * `recovery_slope_uV_per_ms`: the slope of the regression line over `RECOVERY` ms after the peak; negative.
 
@@ -73,8 +91,8 @@ def waveform_features(templates: NDArray[np.float32], channel_positions: NDArray
 
     Parameters
     ----------
-    templates : numpy.ndarray
-        (n, n_contacts, n_t) µV.
+    templates : iterable of numpy.ndarray
+        (n_contacts, n_t) µV each.
     channel_positions : numpy.ndarray
         (n_contacts, 3) µm.
     dt : float
@@ -91,7 +109,7 @@ def waveform_features(templates: NDArray[np.float32], channel_positions: NDArray
 
 
 def feature_columns(
-    templates: NDArray[np.float32], channel_positions: NDArray[np.float64], dt: float
+    templates: Iterable[NDArray[np.floating[Any]]], channel_positions: NDArray[np.float64], dt: float
 ) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
     """Return the columns of `waveform_features`."""
     # Contacts side by side have one height, whatever the rounding of their positions
@@ -106,15 +124,21 @@ def _features(template: NDArray[np.float64], heights: NDArray[np.float64], dt: f
     """Return the `FEATURES` of one template (n_contacts, n_t) on contacts at `heights` (n_contacts,)."""
     depths = -template.min(axis=1)
     peak_contact = int(depths.argmax())
-    curve = _curve(template[peak_contact], dt)
+    waveform = template[peak_contact]
+    curve = _curve(waveform, dt)
     trough = _trough(curve)
     if np.isnan(trough):
         return depths[peak_contact], peak_contact, *[np.nan] * (len(FEATURES) - 2)
-    return depths[peak_contact], peak_contact, *_shape(curve, trough), *_extent(template, depths, heights, dt)
+    return (
+        depths[peak_contact],
+        peak_contact,
+        *_shape(waveform, curve, trough),
+        *_extent(template, depths, heights, dt),
+    )
 
 
-def _shape(curve: "CubicSpline", trough: float) -> tuple[float, ...]:
-    """Return the time from trough to peak, the half width, the ratio and the two slopes of a waveform."""
+def _shape(waveform: NDArray[np.float64], curve: "CubicSpline", trough: float) -> tuple[float, ...]:
+    """Return the time from trough to peak, the half width, the two ratios and the two slopes of a waveform."""
     depth, end = -curve(trough), curve.x[-1]
     extrema = _extrema(curve)
     later = np.append(extrema[extrema > trough], end)
@@ -128,6 +152,7 @@ def _shape(curve: "CubicSpline", trough: float) -> tuple[float, ...]:
         peak - trough,
         _first(half[half > trough]) - _first(half[half < trough][::-1]),
         curve(peak) / depth,
+        waveform[: waveform.argmin()].max(initial=0.0) / -waveform.min(),
         _slope(curve, trough, back),
         _slope(curve, peak, peak + RECOVERY),
     )

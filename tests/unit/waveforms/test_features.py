@@ -7,7 +7,7 @@ from numpy.polynomial import Polynomial
 from scipy.signal import resample_poly
 from spikeinterface.metrics.template import metrics as spikeinterface_metrics
 
-from allenrec.libraries.waveform_features import FEATURES, SEEN, waveform_features
+from allenrec.waveforms.features import FEATURES, SEEN, waveform_features
 
 DT = 2**-5
 TIMES = np.arange(224) * DT
@@ -15,7 +15,8 @@ TIMES = np.arange(224) * DT
 LINE = np.array([(0.0, 0.0, z) for z in np.arange(-400.0, 401.0, 20.0)])
 STAGGERED = np.concatenate([LINE, LINE + np.array([0.0, 30.0, 10.0])])
 #: The features of one waveform, and those that need a peak
-SHAPE = FEATURES[2:7]
+SHAPE = FEATURES[2:8]
+OF_THE_TROUGH = {"half_width_ms", "pre_peak_to_trough_ratio"}
 OF_THE_PEAK = {"trough_to_peak_ms", "peak_to_trough_ratio", "recovery_slope_uV_per_ms"}
 #: Full width of a Gaussian at half its height, over its standard deviation
 FWHM = np.sqrt(8 * np.log(2))
@@ -93,8 +94,8 @@ UNDEFINED = {
     "flat": (np.zeros(224), SHAPE),
     "never below zero": (gaussian(2), SHAPE),
     "falling until the end": (-TIMES, SHAPE),
-    "no return": (np.where(TIMES < 2, -gaussian(2), -np.exp(2 - TIMES)), set(SHAPE) - {"half_width_ms"}),
-    "no peak but ripple": (-gaussian(2), set(SHAPE) - {"half_width_ms"}),
+    "no return": (np.where(TIMES < 2, -gaussian(2), -np.exp(2 - TIMES)), set(SHAPE) - OF_THE_TROUGH),
+    "no peak but ripple": (-gaussian(2), set(SHAPE) - OF_THE_TROUGH),
     "rising until the end": (-gaussian(2) + np.maximum(TIMES - 2, 0), OF_THE_PEAK),
     "peak near the end": (spike(5.2), {"recovery_slope_uV_per_ms"}),
     "begins in the trough": (spike(0.1), {"half_width_ms"}),
@@ -179,7 +180,8 @@ def test_real_templates_have_the_features_that_spikeinterface_finds(library):
     theirs = pd.DataFrame([spikeinterface_features(waveform) for waveform in waveforms])
     for name, slack in (("trough_to_peak_ms", DT), ("half_width_ms", 0.2 * DT)):
         np.testing.assert_allclose(ours[name], theirs[name], rtol=0, atol=slack)
-    for name, slack in zip(SHAPE[2:], (0.001, 0.01, 0.06), strict=True):
+    slopes = ("repolarisation_slope_uV_per_ms", "recovery_slope_uV_per_ms")
+    for name, slack in zip(("peak_to_trough_ratio", *slopes), (0.001, 0.01, 0.06), strict=True):
         np.testing.assert_allclose(ours[name], theirs[name], rtol=slack)
 
 

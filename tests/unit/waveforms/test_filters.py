@@ -5,8 +5,8 @@ import pytest
 from scipy import signal
 from unit.recordings.traces.examples import BANDPASS, FS, mearec_spectrum, scipy_filtered
 
-from allenrec.recordings.traces.filters import design_colour, design_filter
 from allenrec.settings.recordings import Filter, Noise
+from allenrec.waveforms.filters import design_colour, design_filter
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,9 @@ class Filter:
 
         Sums have double precision; float32 traces are rounded once in each direction.
         """
-        _filter(traces, self.sections, False)
+        filter_in_place(traces, self.sections, False)
         if self.both_ways:
-            _filter(traces, self.sections, True)
+            filter_in_place(traces, self.sections, True)
         return traces
 
     def response(self, waveform: NDArray[Any]) -> tuple[NDArray[np.float64], int]:
@@ -82,8 +82,8 @@ class Filter:
 
 
 @numba.njit(cache=True, nogil=True)
-def _filter(traces: NDArray[Any], sections: NDArray[np.float64], backward: bool) -> None:
-    """Filter in place by transposed direct form II.
+def filter_in_place(traces: NDArray[Any], sections: NDArray[np.float64], backward: bool) -> None:
+    """Filter traces (n, n_channels) along time, in place, by transposed direct form II.
 
     The result is that of `scipy.signal.sosfilt` to the last bit, ten times as fast. The innermost loops run over channels,
     which lie together in memory, so that they compile to vector instructions. Two samples are taken at a time, so that the
