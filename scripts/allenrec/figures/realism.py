@@ -38,7 +38,7 @@ def beside_in_vivo(cells: pd.DataFrame) -> Figure:
     _draw_ranges(widths)
     for _, cell in cells.iterrows():
         _draw_cell(widths, heights, cell, chosen[cell["cell_type"]], named=len(cells) <= NUMBERED)
-    widths.set(xlabel="trough to peak (ms)", ylabel="half width (ms)")
+    widths.set(xlabel="trough to peak, filtered as in vivo (ms)", ylabel="half width, filtered as in vivo (ms)")
     widths.set_xlim(left=0)
     widths.set_ylim(bottom=0)
     _draw_amplitude_range(heights)
@@ -70,7 +70,7 @@ def _draw_cell(widths: Axes, heights: Axes, cell: pd.Series, colour: str, named:
     """Draw a cell in both panels."""
     marker, filled = MARKS.get(str(cell["realism_in_range"]), MARKS["unknown"])
     style: dict[str, Any] = {"marker": marker, "fillstyle": filled, "color": colour, "ms": 6, "mew": 1.3}
-    x, y = cell[COLUMNS["trough_to_peak_ms"]], cell[COLUMNS["half_width_ms"]]
+    x, y = cell[COLUMNS["trough_to_peak_as_in_vivo_ms"]], cell[COLUMNS["half_width_as_in_vivo_ms"]]
     if np.isfinite(x) and np.isfinite(y):
         widths.plot(x, y, ls="", gid="cell", **style)
         if named:

@@ -309,12 +309,13 @@ FIGURES = (
         function="realism:beside_in_vivo",
         wide=True,
         rule="plot_realism",
-        caption="The filtered spikes of all cells beside what is measured in vivo. The left panel shows half width against "
-        "trough to peak, 20 µm from the soma. Boxes are the ranges of units in mouse visual cortex by which cells are judged; "
-        "the bar below is that of optotagged Sst cells. The grey band separates fast waveforms from regular ones. The "
-        "right panel shows the range from the lowest to the highest value of the spike at several distances from the "
-        "soma. The grey band is the range of sorted units, whose distances are not known. Filled marks lie within the "
-        "ranges of their type, hollow marks outside, and crosses have no range.",
+        caption="The spikes of all cells beside what is measured in vivo. The left panel shows half width against trough to "
+        "peak, 20 µm from the soma and behind the filter of the measurements. Boxes are the ranges of units in "
+        "mouse visual cortex by which cells are judged; the bar below is that of optotagged Sst cells. The grey "
+        "band separates fast waveforms from regular ones. The right panel shows the range from the lowest to the "
+        "highest value of the spike at several distances from the soma. The grey band is the range of sorted units, "
+        "whose distances are not known. Filled marks lie within the ranges of their type, hollow marks outside, and "
+        "crosses have no range.",
     ),
     Figure(
         kind="probes",

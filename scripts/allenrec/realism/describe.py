@@ -10,6 +10,7 @@ from allenrec.common.files import AnyPath
 from allenrec.libraries.eap import spike_currents
 from allenrec.libraries.poses import Geometry, upright_axis
 
+from .in_vivo import read_in_vivo
 from .measure import DISTANCES, Measured, measure
 from .verdict import judge
 
@@ -24,6 +25,8 @@ UPRIGHT = np.array([0.0, 1.0, 0.0])
 WITHIN = {True: "yes", False: "no", None: "unknown"}
 #: The names of the columns for each field of `Measured` that has one value
 COLUMNS = {
+    "trough_to_peak_as_in_vivo_ms": "realism_trough_to_peak_as_in_vivo_ms",
+    "half_width_as_in_vivo_ms": "realism_half_width_as_in_vivo_ms",
     "trough_to_peak_ms": "realism_trough_to_peak_filtered_ms",
     "half_width_ms": "realism_half_width_filtered_ms",
     "pre_peak_ratio": "realism_pre_peak_to_trough_ratio_filtered",
@@ -34,7 +37,7 @@ COLUMNS = {
 #: The same for each distance
 PEAK_TO_PEAK = {distance: f"realism_peak_to_peak_at_{distance}um_filtered_uV" for distance in DISTANCES}
 #: What is measured of a cell without spikes
-NOTHING = Measured(np.nan, np.nan, np.nan, (np.nan,) * len(DISTANCES), np.nan, np.nan, np.nan)
+NOTHING = Measured(np.nan, np.nan, np.nan, np.nan, np.nan, (np.nan,) * len(DISTANCES), np.nan, np.nan, np.nan)
 
 
 def describe_realism(currents: "Currents", cell: Mapping[str, str]) -> dict[str, str | float]:
@@ -53,13 +56,14 @@ def describe_realism(currents: "Currents", cell: Mapping[str, str]) -> dict[str,
         `realism`, the verdict in words; `realism_in_range`, "yes", "no" or "unknown"; `realism_by_label` and
         `realism_by_waveform`; and what was measured, rounded to four digits, see `Measured`.
     """
-    measured = NOTHING
+    measured, in_vivo = NOTHING, read_in_vivo()
     if len(currents.imem):
         geometry = Geometry(currents.start, currents.end, currents.diameter)
         upright = upright_axis(geometry, currents.section)
         spike = spike_currents(currents.imem).mean(axis=0, dtype=np.float64)
-        measured = measure(geometry, spike, currents.info.settings.dt, UPRIGHT if upright is None else upright)
-    verdict = judge(cell, measured)
+        upright = UPRIGHT if upright is None else upright
+        measured = measure(geometry, spike, currents.info.settings.dt, upright, in_vivo.filter)
+    verdict = judge(cell, measured, in_vivo)
     words = dict(zip(VERDICTS, (verdict.words, WITHIN[verdict.within], verdict.label, verdict.waveform), strict=True))
     values = {column: getattr(measured, field) for field, column in COLUMNS.items()}
     values |= dict(zip(PEAK_TO_PEAK.values(), measured.peak_to_peak_uV, strict=True))

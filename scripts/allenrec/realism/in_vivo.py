@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from allenrec.settings.recordings import Filter
+
 #: The register; it lies beside this module
 REGISTER = Path(__file__).with_suffix(".yaml")
 
@@ -51,9 +53,14 @@ class NarrowShare:
 
 @dataclass(frozen=True)
 class InVivo:
-    """The register. Waveforms are fast up to `fast_up_to_ms` from trough to peak, and regular above `regular_above_ms`."""
+    """The register.
+
+    Waveforms are fast up to `fast_up_to_ms` from trough to peak, and regular above `regular_above_ms`. `filter` is that behind
+    which the ranges were measured.
+    """
 
     sources: dict[str, Source]
+    filter: Filter
     fast_up_to_ms: float
     regular_above_ms: float
     ranges: tuple[Range, ...]
@@ -72,6 +79,7 @@ def read_in_vivo() -> InVivo:
     content = yaml.safe_load(REGISTER.read_text(encoding="utf-8"))
     return InVivo(
         sources={name: Source(**source) for name, source in content["sources"].items()},
+        filter=Filter(**content["filter"]),
         fast_up_to_ms=content["boundaries"]["fast_up_to_ms"],
         regular_above_ms=content["boundaries"]["regular_above_ms"],
         ranges=tuple(Range(**entry) for entry in content["ranges"]),

@@ -1,14 +1,15 @@
-"""The spike of a cell at fixed places around it, after the default filter. No probe and no random number takes part."""
+"""The spike of a cell at fixed places around it, behind filters. No probe and no random number takes part."""
 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from allenrec.libraries.forward_model import transfer_matrix
 from allenrec.libraries.poses import Geometry
 from allenrec.libraries.waveform_features import waveform_features
-from allenrec.recordings.traces.filters import Filter, design_filter
+from allenrec.recordings.traces.filters import design_filter
 from allenrec.recordings.traces.upsampling import padded
 from allenrec.settings.recordings import Filter as FilterSettings
 from allenrec.settings.recordings.units import UnitSelection
@@ -29,10 +30,13 @@ class Measured:
 
     At `NEAR` µm from the soma: `trough_to_peak_ms`, `half_width_ms`, and `pre_peak_ratio`, the height of the peak before the
     trough over the depth of the trough. `peak_to_peak_uV` has a value for each of `DISTANCES`. Along a line of contacts
-    beside the cell, parallel to its axis: `spread_um` and the two speeds, towards the pia and away from it, µm/ms. All are
-    defined as in `waveform_features`.
+    beside the cell, parallel to its axis: `spread_um` and the two speeds, towards the pia and away from it, µm/ms. All these
+    are behind the default filter of recordings, and defined as in `waveform_features`. The two widths `as_in_vivo` are behind
+    the filter of the measurements with which they are compared.
     """
 
+    trough_to_peak_as_in_vivo_ms: float
+    half_width_as_in_vivo_ms: float
     trough_to_peak_ms: float
     half_width_ms: float
     pre_peak_ratio: float
@@ -47,7 +51,7 @@ def measure(
     spike: NDArray[np.float64],
     dt: float,
     upright: NDArray[np.float64],
-    recording_filter: Filter | None = None,
+    as_in_vivo: FilterSettings,
 ) -> Measured:
     """Measure the spike of a cell around it.
 
@@ -61,28 +65,26 @@ def measure(
         ms between samples.
     upright : numpy.ndarray
         (3,), of length 1: the direction to the pia.
-    recording_filter : Filter, optional
-        The filter of the recording; the default one if it is not given.
+    as_in_vivo : allenrec.settings.recordings.Filter
+        The filter of the measurements in living animals.
     """
-    chosen = recording_filter or design_filter(1000 / dt, FilterSettings())
 
-    def recorded(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the filtered potentials (n_points, n_t) µV."""
+    def recorded(points: NDArray[np.float64], settings: FilterSettings | None = None) -> NDArray[np.float64]:
+        """Return the potentials (n_points, n_t) µV behind a filter, the default one of recordings if none is given."""
         potentials = 1000 * IMAGE_FACTOR * transfer_matrix(*geometry, points, sigma=SIGMA) @ spike
-        before, after = (max(round(length / dt), 1) for length in UnitSelection().pad_len)
-        response, added = chosen.response(padded(potentials, before, after).T)
-        end = response.shape[0] if chosen.margins[1] == 0 else -added
-        filtered: NDArray[np.float64] = response[added:end].T
-        return filtered
+        return _filtered(potentials, dt, settings or FilterSettings())
 
     rings = [recorded(distance * directions(DIRECTIONS)) for distance in DISTANCES]
     near = rings[DISTANCES.index(NEAR)]
-    shape = waveform_features(near[:, np.newaxis].astype(np.float32), np.zeros((1, 3)), dt)
+    shape = _shape(near, dt)
+    compared = _shape(recorded(NEAR * directions(DIRECTIONS), as_in_vivo), dt)
     lines = [recorded(line) for line in _lines(upright)]
     heights = np.zeros((len(lines[0]), 3))
     heights[:, 2] = _heights()
     along = waveform_features(np.array(lines, dtype=np.float32), heights, dt)
     return Measured(
+        trough_to_peak_as_in_vivo_ms=_median(compared["trough_to_peak_ms"]),
+        half_width_as_in_vivo_ms=_median(compared["half_width_ms"]),
         trough_to_peak_ms=_median(shape["trough_to_peak_ms"]),
         half_width_ms=_median(shape["half_width_ms"]),
         pre_peak_ratio=_median([_pre_peak_ratio(waveform) for waveform in near]),
@@ -99,6 +101,19 @@ def directions(n: int) -> NDArray[np.float64]:
     angle = np.pi * (1 + np.sqrt(5)) * np.arange(n)
     around = np.sqrt(1 - z**2)
     return np.column_stack([around * np.cos(angle), around * np.sin(angle), z])
+
+
+def _filtered(potentials: NDArray[np.float64], dt: float, settings: FilterSettings) -> NDArray[np.float64]:
+    """Return potentials (n, n_t) behind a filter, padded as the templates of a recording are, with the end of the response."""
+    before, after = (max(round(length / dt), 1) for length in UnitSelection().pad_len)
+    response, added = design_filter(1000 / dt, settings).response(padded(potentials, before, after).T)
+    filtered: NDArray[np.float64] = response[added:].T
+    return filtered
+
+
+def _shape(waveforms: NDArray[np.float64], dt: float) -> pd.DataFrame:
+    """Return the features of waveforms (n, n_t), each of which is at its own contact."""
+    return waveform_features(waveforms[:, np.newaxis].astype(np.float32), np.zeros((1, 3)), dt)
 
 
 def _heights() -> NDArray[np.float64]:

@@ -14,6 +14,8 @@ LABELS = {"pvalb": "fast spiking", "fast spiking": "fast spiking", "sst": "Sst",
 LABELLED = ("line", "cell_type")
 #: The features that verdicts use, in words
 FEATURES = {"trough_to_peak_ms": "trough to peak", "half_width_ms": "half width"}
+#: The fields of `Measured` that are compared with them
+COMPARED = {"trough_to_peak_ms": "trough_to_peak_as_in_vivo_ms", "half_width_ms": "half_width_as_in_vivo_ms"}
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,13 @@ def label_of(cell: Mapping[str, str]) -> str:
 
 
 def waveform_kind(measured: Measured, in_vivo: InVivo) -> str:
-    """Return what kind of waveform was measured, "" if there is none."""
+    """Return what kind of waveform was measured, "" if there is none.
+
+    Recordings show whether it is positive first; its width is that behind the filter of the measurements in living animals.
+    """
     if measured.pre_peak_ratio > 1:
         return "positive first"
-    width = measured.trough_to_peak_ms
+    width = measured.trough_to_peak_as_in_vivo_ms
     if np.isnan(width):
         return ""
     if width <= in_vivo.fast_up_to_ms:
@@ -72,7 +77,7 @@ def judge(cell: Mapping[str, str], measured: Measured, in_vivo: InVivo | None = 
     spans = {feature: span for feature in FEATURES if (span := register.span(label, feature))}
     if not spans:
         return Verdict(label, waveform, f"{by_label}{waveform} by waveform; no range to judge by", None)
-    outside = [_outside(feature, getattr(measured, feature), span) for feature, span in spans.items()]
+    outside = [_outside(feature, getattr(measured, COMPARED[feature]), span) for feature, span in spans.items()]
     wrong = [words for words in outside if words]
     if not wrong:
         return Verdict(label, waveform, "within the range measured in vivo", True)

@@ -10,7 +10,7 @@ from allenrec.realism.in_vivo import read_in_vivo
 
 
 def test_cells_stand_beside_the_ranges_of_the_register():
-    x, y = COLUMNS["trough_to_peak_ms"], COLUMNS["half_width_ms"]
+    x, y = COLUMNS["trough_to_peak_as_in_vivo_ms"], COLUMNS["half_width_as_in_vivo_ms"]
     cells = pd.DataFrame(
         {
             "model_id": ["1", "2", "3"],

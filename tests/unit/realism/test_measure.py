@@ -6,10 +6,12 @@ from scipy import signal
 
 from allenrec.libraries.poses import Geometry
 from allenrec.realism.measure import DISTANCES, NEAR, REACH, directions, measure
+from allenrec.settings.recordings import Filter
 
 DT = 1 / 32
 TIME = np.arange(0, 7, DT)
 UP = np.array([0.0, 1.0, 0.0])
+AS_IN_VIVO = Filter(filter_cutoff=500.0, filter_order=1, filter_mode="lfilter")
 
 
 def spike(width):
@@ -20,7 +22,7 @@ def spike(width):
 def monopole(current):
     """A short segment at the origin with a current, and its measures."""
     geometry = Geometry(np.array([[0.0, -0.05, 0.0]]), np.array([[0.0, 0.05, 0.0]]), np.array([0.1]))
-    return measure(geometry, current[np.newaxis], DT, UP)
+    return measure(geometry, current[np.newaxis], DT, UP, AS_IN_VIVO)
 
 
 def filtered(potential):
@@ -44,15 +46,24 @@ def test_height_of_a_point_source_falls_with_the_distance_and_passes_the_default
         assert height == pytest.approx(expected, rel=2e-3)
 
 
+def as_in_vivo(potential):
+    """A high-pass filter of first order at 500 Hz by SciPy, forward only."""
+    sections = signal.butter(1, 500, "highpass", fs=1000 / DT, output="sos")
+    return signal.sosfilt(sections, np.pad(potential, (0, 2000)))
+
+
 @pytest.mark.parametrize("width", [0.08, 0.15, 0.3])
-def test_widths_are_those_of_the_filtered_waveform(width):
+def test_widths_are_those_of_the_filtered_waveforms(width):
     current = spike(width)
-    measured, shown = monopole(current), filtered(current)
-    fine = signal.resample(shown, 50 * len(shown))
-    step, trough = DT / 50, fine.argmin()
-    assert measured.trough_to_peak_ms == pytest.approx(step * fine[trough:].argmax(), abs=2 * step)
-    below = np.flatnonzero(fine < fine[trough] / 2)
-    assert measured.half_width_ms == pytest.approx(step * np.ptp(below), abs=3 * step)
+    measured = monopole(current)
+    found = (measured.trough_to_peak_ms, measured.half_width_ms)
+    compared = (measured.trough_to_peak_as_in_vivo_ms, measured.half_width_as_in_vivo_ms)
+    for shown, widths in ((filtered(current), found), (as_in_vivo(current), compared)):
+        fine, step = signal.resample(shown, 50 * len(shown)), DT / 50
+        trough = fine.argmin()
+        assert widths[0] == pytest.approx(step * fine[trough:].argmax(), abs=2 * step)
+        assert widths[1] == pytest.approx(step * np.ptp(np.flatnonzero(fine < fine[trough] / 2)), abs=3 * step)
+    shown = filtered(current)
     assert measured.pre_peak_ratio == pytest.approx(shown[: shown.argmin()].max() / -shown.min(), abs=2e-3)
 
 
@@ -76,7 +87,7 @@ def test_speed_is_that_of_a_wave_along_the_axis():
     current = np.array([np.interp(TIME - z / 500, TIME, spike(0.15)) for z in heights])
     # The wave is largest at the soma, which is therefore the contact from which speeds are measured
     wave = current * np.exp(-np.abs(heights) / 1000)[:, np.newaxis]
-    measured, turned = measure(geometry, wave, DT, UP), measure(geometry, wave, DT, -UP)
+    measured, turned = measure(geometry, wave, DT, UP, AS_IN_VIVO), measure(geometry, wave, DT, -UP, AS_IN_VIVO)
     assert measured.speed_above_um_per_ms == pytest.approx(500, rel=0.05)
     assert measured.speed_below_um_per_ms == pytest.approx(-500, rel=0.05)
     assert turned.speed_below_um_per_ms == pytest.approx(measured.speed_above_um_per_ms, rel=1e-3)

@@ -8,6 +8,7 @@ import pytest
 from allenrec.realism.in_vivo import InVivo, Range
 from allenrec.realism.measure import Measured
 from allenrec.realism.verdict import judge, label_of
+from allenrec.settings.recordings import Filter
 
 SPANS = {
     ("regular spiking", "trough_to_peak_ms"): (0.5, 1.0),
@@ -18,14 +19,15 @@ SPANS = {
 }
 REGISTER = InVivo(
     sources={},
+    filter=Filter(),
     fast_up_to_ms=0.4,
     regular_above_ms=0.45,
     ranges=tuple(Range(kind, feature, 20, low, low, high, "", True, "") for (kind, feature), (low, high) in SPANS.items()),
     narrow_shares=(),
     unverified=(),
 )
-REGULAR = Measured(0.7, 0.3, 0.2, (100.0, 50.0, 20.0, 5.0, 1.0), 90.0, 500.0, np.nan)
-FAST = replace(REGULAR, trough_to_peak_ms=0.3, half_width_ms=0.15)
+REGULAR = Measured(0.7, 0.3, 0.9, 0.4, 0.2, (100.0, 50.0, 20.0, 5.0, 1.0), 90.0, 500.0, np.nan)
+FAST = replace(REGULAR, trough_to_peak_as_in_vivo_ms=0.3, half_width_as_in_vivo_ms=0.15)
 SPINY, PVALB, SST, VIP = (
     {"dendrite_type": "spiny"},
     {"line": "Pvalb-IRES-Cre"},
@@ -68,18 +70,23 @@ def test_label(cell, label):
         (SPINY, FAST, "regular spiking by label, fast by waveform (trough to peak 0.30 ms, 0.50 to 1.00 ms in vivo)", False),
         (
             SPINY,
-            replace(REGULAR, trough_to_peak_ms=0.43),
+            replace(REGULAR, trough_to_peak_as_in_vivo_ms=0.43),
             "regular spiking by label, between fast and regular by waveform (trough to peak 0.43 ms, 0.50 to 1.00 ms in vivo)",
             False,
         ),
         (
             SPINY,
-            replace(REGULAR, trough_to_peak_ms=1.234),
+            replace(REGULAR, trough_to_peak_as_in_vivo_ms=1.234),
             "regular spiking, but trough to peak 1.23 ms, 0.50 to 1.00 ms in vivo",
             False,
         ),
-        (SPINY, replace(REGULAR, half_width_ms=np.nan), "regular spiking, but half width not measurable", False),
-        (SST, replace(REGULAR, trough_to_peak_ms=1.5), "Sst, but trough to peak 1.50 ms, 0.20 to 0.90 ms in vivo", False),
+        (SPINY, replace(REGULAR, half_width_as_in_vivo_ms=np.nan), "regular spiking, but half width not measurable", False),
+        (
+            SST,
+            replace(REGULAR, trough_to_peak_as_in_vivo_ms=1.5),
+            "Sst, but trough to peak 1.50 ms, 0.20 to 0.90 ms in vivo",
+            False,
+        ),
         (
             SPINY,
             replace(REGULAR, pre_peak_ratio=1.2),
@@ -89,7 +96,7 @@ def test_label(cell, label):
         ({}, replace(REGULAR, pre_peak_ratio=1.2), "largest deflection positive, before the trough", False),
         (VIP, REGULAR, "Vip by label, regular by waveform; no range to judge by", None),
         ({}, FAST, "fast by waveform; no label to judge by", None),
-        (SPINY, replace(REGULAR, trough_to_peak_ms=np.nan, pre_peak_ratio=np.nan), "no waveform to judge", None),
+        (SPINY, replace(REGULAR, trough_to_peak_as_in_vivo_ms=np.nan, pre_peak_ratio=np.nan), "no waveform to judge", None),
     ],
 )
 def test_verdict(cell, measured, words, within):
