@@ -23,7 +23,7 @@ rule query:
 
 
 rule tabulate_cells:
-    """A table of all cells: what is known of each, how its model fires, and what is wrong with it."""
+    """A table of all cells: what is known of each, how its model fires, what is wrong with it, how real its spikes are."""
     input:
         currents=expand("<results>/intracellular/{model}.h5", model=cells),
     output:

@@ -10,6 +10,7 @@ SOURCES = {
     "plot_cell": "<results>/intracellular/{model}.h5",
     "plot_mean_eap": "<results>/libraries/{library}/cells/{model}.h5",
     "plot_library": "<results>/libraries/{library}/templates.h5",
+    "plot_realism": "<results>/cells.csv",
     "plot_recording": "<results>/recordings/{recording}/recording.h5",
     "plot_drift": "<results>/recordings/{recording}/recording.h5",
     "plot_evaluation": [f"<results>/evaluation/{{recording}}/{sorter}.csv" for sorter in settings.evaluation.sorters],
@@ -22,6 +23,7 @@ rule figures:
         expand(figure_outputs(FIGURES, "plot_cell")[0], model=cells),
         expand(figure_outputs(FIGURES, "plot_mean_eap")[0], library=settings.libraries, model=cells),
         expand(figure_outputs(FIGURES, "plot_library")[0], library=settings.libraries),
+        figure_outputs(FIGURES, "plot_realism")[0],
         expand(figure_outputs(FIGURES, "plot_recording")[0], recording=settings.recordings),
         expand(
             figure_outputs(FIGURES, "plot_drift")[0],
@@ -33,7 +35,7 @@ rule figures:
 for drawing in DRAWINGS.values():
 
     rule:
-        """All figures of a cell, of a cell on a probe, of a library or of a recording."""
+        """All figures of a cell, of a cell on a probe, of a library, of a recording, or of all cells."""
         name:
             drawing.rule
         input:

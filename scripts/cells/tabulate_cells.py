@@ -1,4 +1,4 @@
-"""Tabulate the cells: what is known of each, how its model fires, and what is wrong with it."""
+"""Tabulate the cells: what is known of each, how its model fires, what is wrong with it, and how real its spikes are."""
 
 from allenrec.common.job_log import job_log
 
@@ -12,6 +12,7 @@ with job_log(snakemake):
     from allenrec.common.files import write_table
     from allenrec.common.outcomes import without_failures
     from allenrec.intracellular.intracellular_file import read_currents, summary
+    from allenrec.realism.describe import describe_realism
 
     paths, failures = without_failures(snakemake.input.currents)
     for failure in failures:
@@ -23,5 +24,5 @@ with job_log(snakemake):
         require_own(path, "intracellular", currents.info.model_id, Path(path).stem)
         row = CellRow.from_columns(rows[path])
         cell = describe_cell(row, currents.info.facts, snakemake.params.settings.cell_type_column)
-        described.append(cell | summary(currents))
+        described.append(cell | summary(currents) | describe_realism(currents, cell))
     write_table(snakemake.output[0], pd.DataFrame(described))

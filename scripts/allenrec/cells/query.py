@@ -246,13 +246,13 @@ def _matches(key: str, wanted: str, value: Any) -> bool:
 def choose_model(models: Sequence["Row"], kind: str) -> "Row | None":
     """Return the model of a cell (a row of the site) of the wanted kind, None if there is none.
 
-    "best" takes an all-active model before a perisomatic one, because its dendrites take part in the spike. Among several of
-    a kind the best explained variance decides, then the newest.
+    "best" takes a perisomatic model before an all-active one, because its extracellular spikes are more like those measured in
+    living animals (docs/realism.md). Among several of a kind the best explained variance decides, then the newest.
     """
     candidates = [model for model in models if kind in (_kind(model), "best")]
     if not candidates:
         return None
-    return max(candidates, key=lambda model: (_kind(model) == "all active", explained_variance(model) or 0.0, model["id"]))
+    return max(candidates, key=lambda model: (_kind(model) == "perisomatic", explained_variance(model) or 0.0, model["id"]))
 
 
 def find_models(api: "AllenApi", rows: Sequence[CellRow], kind: str) -> list[ChosenModel]:

@@ -94,6 +94,14 @@ DRAWINGS = {
             mem_mb=2000,
         ),
         Drawing(
+            rule="plot_realism",
+            kind="realism",
+            reader="realism.describe:read_realism",
+            message="Drawing the cells beside what is measured in vivo",
+            group=None,
+            mem_mb=500,
+        ),
+        Drawing(
             rule="plot_recording",
             kind="recordings",
             reader="recordings.formats.recording_file:read_recording",

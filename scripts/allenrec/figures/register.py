@@ -13,6 +13,7 @@ FOLDERS = {
     "libraries": "libraries/{library}",
     "recordings": "recordings/{recording}",
     "probes": "",
+    "realism": "realism",
 }
 
 
@@ -301,6 +302,21 @@ FIGURES = (
         rule="view_recording",
         caption="The first minute of the traces, or all of a shorter recording, to pan and zoom. Spikes of the ground truth "
         "are coloured by unit. Each pixel shows the lowest and the highest value of several samples, so no extreme is lost.",
+    ),
+    Figure(
+        kind="realism",
+        name="in_vivo",
+        title="Cells beside what is measured in vivo",
+        function="realism:beside_in_vivo",
+        wide=True,
+        rule="plot_realism",
+        caption="The spikes of all cells beside what is measured in vivo. The left panel shows half width against trough to "
+        "peak, 20 µm from the soma and behind the filter of the measurements. Boxes are the ranges of units in "
+        "mouse visual cortex by which cells are judged; the bar below is that of optotagged Sst cells. The grey "
+        "band separates fast waveforms from regular ones. The right panel shows the range from the lowest to the "
+        "highest value of the spike at several distances from the soma. The grey band is the range of sorted units, "
+        "whose distances are not known. Filled marks lie within the ranges of their type, hollow marks outside, and "
+        "crosses have no range.",
     ),
     Figure(
         kind="probes",

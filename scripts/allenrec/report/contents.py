@@ -17,6 +17,7 @@ from allenrec.common.processes import reason_in_log
 from allenrec.intracellular.intracellular_file import read_currents, summary
 from allenrec.libraries.library_file import open_library
 from allenrec.libraries.table import template_table
+from allenrec.realism.describe import read_realism
 
 #: The stages in the order in which they run, and how the names of their rules begin; other rules come after them
 STAGES = {
@@ -287,6 +288,14 @@ def recording_facts(results: str | Path, name: str) -> RecordingFacts:
     shown = ("duration_s", "sampling_frequency_Hz", "n_channels", "n_units", "n_spikes")
     table = pd.read_csv(units, keep_default_na=False, na_values=["", "nan", "NaN"])
     return RecordingFacts(name, units=table, **{fact: facts[fact] for fact in shown})
+
+
+def realism_rows(results: str | Path) -> list[dict[str, Any]]:
+    """Return how real each cell is, as `read_realism` returns it; nothing if there is no table of cells."""
+    path = Path(results) / "cells.csv"
+    if not path.exists():
+        return []
+    return [{str(name): value for name, value in row.items()} for row in read_realism(path).to_dict("records")]
 
 
 def model_sources(models_folder: str | Path, models: Iterable[str]) -> list[ModelSource]:

@@ -15,6 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from allenrec.common.files import read_checked, write_text
 from allenrec.figures.register import pictures
 from allenrec.figures.style import colours
+from allenrec.realism.describe import COLUMNS, PEAK_TO_PEAK
+from allenrec.realism.in_vivo import read_in_vivo
 
 from .citations import as_bibtex, as_text, needed, read_references
 from .contents import (
@@ -25,6 +27,7 @@ from .contents import (
     cell_facts,
     library_facts,
     model_sources,
+    realism_rows,
     recording_facts,
     stage_times,
 )
@@ -138,6 +141,7 @@ def write_report(
     page = _environment().get_template("page.html.j2").render(
         sections=sections,
         sources=sources,
+        realism=_realism(results, budget),
         left_out=_left_out(cells, left_out),
         missing=_missing(sections),
         library_names=libraries,
@@ -189,6 +193,17 @@ def _recordings(results: Path, names: Sequence[str], budget: Budget) -> list[Sec
         pictures = pictures_in(folder, "recordings", budget)
         found.append(Section(recording_facts(results, name), pictures, viewer, link))
     return found
+
+
+def _realism(results: Path, budget: Budget) -> dict[str, Any]:
+    """Return what the section on realism shows: a row for each cell, the figure, the register, and the names of columns."""
+    return {
+        "rows": realism_rows(results),
+        "pictures": pictures_in(results / "figures" / "realism", "realism", budget),
+        "in_vivo": read_in_vivo(),
+        "columns": COLUMNS,
+        "peak_to_peak": PEAK_TO_PEAK,
+    }
 
 
 def _left_out(cells: Sequence[CellFacts], by_configuration: Sequence[str]) -> list[str]:

@@ -21,7 +21,7 @@ class Query(Block):
     line: OneOrMore | None = Field(None, description="Transgenic line, by its first words: `Pvalb` is `Pvalb-IRES-Cre`.")
     apical: OneOrMore | None = Field(None, description="Apical dendrite: `intact`, `truncated`, `NA`.")
     kind: Literal["perisomatic", "all active", "best"] = Field(
-        "best", description="Kind of model; `best` takes an all-active model if there is one, else a perisomatic one."
+        "best", description="Kind of model; `best` takes a perisomatic model if there is one, else an all-active one."
     )
     min_explained_variance: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="Smallest share of the recorded voltage's variance that the model explains."
@@ -74,8 +74,8 @@ class Models(Block):
     allen: Allen = Field(Allen(), description="The web API of the Allen site.")
     kind: Literal["perisomatic", "all active", "best"] = Field(
         "best",
-        description="Which model of a cell is taken if the cell table names only the specimen; `best` takes an all-active "
-        "model if there is one, else a perisomatic one.",
+        description="Which model of a cell is taken if the cell table names only the specimen; `best` takes a perisomatic "
+        "model if there is one, else an all-active one.",
     )
     axon: Literal["auto", "stub", "truncated", "keep"] = Field(
         "auto", description="What replaces the reconstructed axon; `auto` takes what each model was fitted with."

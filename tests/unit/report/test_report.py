@@ -11,6 +11,8 @@ from support import ROOT
 
 from allenrec.common.outcomes import Failure, write_failure
 from allenrec.models.metadata import CellFacts
+from allenrec.realism.describe import COLUMNS
+from allenrec.realism.in_vivo import read_in_vivo
 from allenrec.report import contents
 from allenrec.report.citations import as_bibtex, as_text, bibtex_key, needed, read_references
 from allenrec.report.contents import stage_times
@@ -195,3 +197,20 @@ def test_pictures_come_in_the_order_of_the_register_and_then_others(tmp_path):
     assert [picture.title for picture in found] == ["Morphology", "Spikes, overlaid", "Own figure"]
     assert [picture.caption for picture in found] == ["Morphology", "All spikes.", "Own figure"]
     assert {(picture.width, picture.height) for picture in found} == {(640, 480)}
+
+
+def test_section_on_realism_has_a_row_for_each_cell_and_the_ranges_with_their_sources(tmp_path):
+    results = tmp_path / "results"
+    results.mkdir()
+    rows = {"model_id": ["77", "78"], "cell_type": ["spiny", "aspiny"], "realism": ["within <it>", "fast by waveform"]}
+    pd.DataFrame(rows | {COLUMNS["half_width_ms"]: [0.1234, float("nan")]}).to_csv(results / "cells.csv", index=False)
+    page = write_run(results, [])
+    section = page.text.split("How real is it?")[1].split("What is measured in vivo")
+    assert (
+        all(words in section[0] for words in ("77", "within <it>", "0.123", "78", "fast by waveform"))
+        and "nan" not in section[0]
+    )
+    register = read_in_vivo()
+    for entry in register.ranges:
+        assert entry.note in section[1] and register.sources[entry.source].doi in section[1]
+    assert "results/cells.csv is not there" not in page.text
