@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from allenrec.libraries.forward_model import transfer_matrix
 from allenrec.libraries.poses import Geometry
-from allenrec.libraries.waveform_features import waveform_features
-from allenrec.recordings.traces.filters import design_filter
-from allenrec.recordings.traces.upsampling import padded
 from allenrec.settings.recordings import Filter as FilterSettings
 from allenrec.settings.recordings.units import UnitSelection
+from allenrec.waveforms.as_recorded import padded
+from allenrec.waveforms.features import waveform_features
+from allenrec.waveforms.filters import design_filter
 
 #: Distances from the centre of the soma, µm; the shape of the waveform is measured at `NEAR`
 DISTANCES, NEAR = (10, 20, 30, 50, 80), 20
