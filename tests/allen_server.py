@@ -35,13 +35,14 @@ class AllenServer:
     """A stand-in for the Allen site on a port of the loopback interface.
 
     `archives` maps model ids to bytes; `cells` and `models` are the rows of the site's two tables. `faults` maps model ids, or
-    "query", to a list of misbehaviours: one for each request, the last one for all further requests. `page` is the largest
-    number of rows in an answer. `requests` are the paths of the requests so far, `queries` the queries.
+    "query", to a list of misbehaviours: one for each request, the last one for all further requests. A misbehaviour may be a
+    function of the handler of a request and the content that was asked for. `page` is the largest number of rows in an answer.
+    `requests` are the paths of the requests so far, `logins` their logins, `queries` the queries.
     """
 
     def __init__(self):
         self.archives, self.cells, self.models, self.faults = {}, [], [], {}
-        self.requests, self.queries, self.page = [], [], None
+        self.requests, self.queries, self.logins, self.page = [], [], [], None
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -64,6 +65,7 @@ class AllenServer:
         path = urlparse(handler.path)
         # With the host that was asked for, where the server stands in for a proxy
         self.requests.append(f"{path.netloc}{path.path}")
+        self.logins.append(handler.headers["Authorization"])
         is_query = path.path == "/api/v2/data/query.json"
         model = "query" if is_query else path.path.rsplit("/", 1)[1]
         faults = self.faults.get(model, [])
@@ -71,6 +73,8 @@ class AllenServer:
         if is_query and fault in (None, "refuse", "refuse include"):
             return self._answer_query(handler, parse_qs(path.query)["q"][0], fault)
         body = self._query_body([]) if is_query else self.archives.get(model)
+        if callable(fault):
+            return fault(handler, body)
         if isinstance(fault, int):
             return send(handler, fault, b"no", "text/plain")
         if fault == "html":
@@ -112,6 +116,49 @@ class AllenServer:
     def _query_body(self, rows, start=0, total=0):
         answer = {"success": True, "id": 0, "start_row": start, "num_rows": len(rows), "total_rows": total, "msg": rows}
         return json.dumps(answer).encode()
+
+
+def redirect(location, status=302):
+    """Return a misbehaviour: another address is given as the answer."""
+
+    def answer(handler, body):
+        handler.send_response(status)
+        handler.send_header("Location", location)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    return answer
+
+
+def headers(**names):
+    """Return a misbehaviour: the content is sent with these headers, in whose names `_` stands for `-`."""
+
+    def answer(handler, body):
+        handler.send_response(200)
+        for name, value in names.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.wfile.write(body)
+        handler.connection.close()
+
+    return answer
+
+
+def dribble(start):
+    """Return a misbehaviour: after the first `start` bytes of its answer, the server sends a byte every tenth of a second."""
+
+    def answer(handler, body):
+        whole = b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\nX-Long: %s\r\n\r\n%s" % (len(body), b"x" * 10_000, body)
+        try:
+            handler.wfile.write(whole[:start])
+            for byte in whole[start : start + 300]:
+                handler.wfile.write(bytes([byte]))
+                handler.wfile.flush()
+                time.sleep(0.1)
+        except OSError:
+            pass  # nobody listens any more
+
+    return answer
 
 
 def send(handler, status, body, kind):

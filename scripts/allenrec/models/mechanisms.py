@@ -73,7 +73,7 @@ class Mechanism:
 
 
 #: The names that mod files may have: a makefile of NEURON passes them to a shell, so they are code
-MOD_FILE_NAME = re.compile(r"[A-Za-z0-9_]+\.mod", re.ASCII)
+MOD_FILE_NAME = re.compile(r"[A-Za-z0-9_]{1,100}\.mod", re.ASCII)
 
 
 def mod_files(folder: str | Path) -> list[Path]:
@@ -98,7 +98,7 @@ def mod_files(folder: str | Path) -> list[Path]:
 def check_mod_file_name(name: str, place: str) -> None:
     """Raise a `UserError`, which names the place, if a mod file must not have a name."""
     if not MOD_FILE_NAME.fullmatch(name):
-        raise UserError(f"{place}: the name of the mod file {name[:100]!r} must have letters, digits and _ only")
+        raise UserError(f"{place}: the name of the mod file {name[:100]!r} must have letters, digits and _ only, at most 100")
 
 
 @dataclass(frozen=True)

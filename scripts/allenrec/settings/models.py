@@ -1,8 +1,10 @@
 """Settings of cells, of the sources of their models, and of the simulation of their spikes."""
 
+import re
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PositiveFloat, PositiveInt, PrivateAttr, model_validator
 from pydantic_core import PydanticCustomError
 
 from .base import Block, CountPair, InputFile, PositiveCount, Text, WindowPair
@@ -45,13 +47,28 @@ class Cells(Block):
         return value
 
 
+#: The name and the password in an address, as far as the last @: who does not encode one in a password must not see it either
+LOGIN = re.compile(r"(?<=://).*@", re.DOTALL)
+
+
 class Allen(Block):
-    """The web API of the Allen site."""
+    """The web API of the Allen site.
+
+    A name and a password in the address are taken out of it, so that they appear nowhere else; `login` has them.
+    """
 
     url: str = Field(
-        "https://api.brain-map.org", pattern=r"^https?://[^/ ]+", description="Address of the web API of the Allen site."
+        "https://api.brain-map.org",
+        pattern=r"^https?://[^/ ]+",
+        description="Address of the web API of the Allen site. A name and a password in it (`https://name:password@host`) are "
+        "used, but written nowhere.",
     )
-    timeout: PositiveFloat = Field(30.0, ge=0.001, le=86400, description="s. Longest silence of the server.")
+    timeout: float = Field(
+        30.0,
+        ge=0.001,
+        le=86400,
+        description="s. Longest silence of the server. An attempt at a whole download may take ten times as long.",
+    )
     retries: int = Field(
         4, ge=0, le=1000, description="Further attempts after a server error, a broken connection or a time-out."
     )
@@ -59,6 +76,24 @@ class Allen(Block):
         1.0, ge=0, le=3600, description="s. Pause before the first further attempt; it doubles with each attempt."
     )
     parallel: int = Field(2, ge=1, le=60, description="Number of downloads at once.")
+    _login: tuple[str, str] | None = PrivateAttr(None)
+
+    @property
+    def login(self) -> tuple[str, str] | None:
+        """The name and the password for the server, None if the address has none."""
+        return self._login
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _take_login_out(cls, value: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        url = value.get("url") if isinstance(value, dict) else None
+        found = LOGIN.search(url) if isinstance(url, str) else None
+        if found is None:
+            return validate(value)
+        block = validate({**value, "url": LOGIN.sub("", str(url))})
+        name, _, password = found[0].removesuffix("@").partition(":")
+        block._login = (unquote(name), unquote(password))
+        return block
 
 
 class Models(Block):

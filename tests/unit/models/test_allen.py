@@ -1,20 +1,23 @@
 """The source `allen` with a server that behaves and misbehaves as the Allen site does."""
 
+import base64
+import io
 import shutil
 import stat
+import struct
 import subprocess
 import sys
 import time
 import zipfile
 
 import pytest
-from allen_server import AllenServer, archive_of
+from allen_server import AllenServer, archive_of, dribble, headers, redirect
 from support import ROOT, run_python
 
 from allenrec.common.errors import Unavailable, UserError
 from allenrec.models import read_metadata, sources
 from allenrec.models.archive import read_model
-from allenrec.models.sources import allen_api, archives, fetch_model
+from allenrec.models.sources import allen_api, archives, fetch_model, http_client
 from allenrec.settings.models import Allen, Models
 
 MODEL = "473863510"
@@ -129,6 +132,12 @@ def link():
     return member
 
 
+def compressed(name, kind=zipfile.ZIP_DEFLATED):
+    member = zipfile.ZipInfo(name)
+    member.compress_type = kind
+    return member
+
+
 UNSOUND = {
     "no morphology": ({"without": ["reconstruction"]}, "the archive has no reconstruction.swc"),
     "no fit": ({"without": ["fit_parameters"]}, "the archive has no fit_parameters.json"),
@@ -140,6 +149,20 @@ UNSOUND = {
     "GLIF": ({"without": [""], "extra": [("neuron_config.json", "{}")]}, "GLIF point neuron"),
     "fit is no JSON": ({"without": ["fit"], "extra": [("fit_parameters.json", "{")]}, "does not parse as JSON"),
     "morphology is none": ({"without": ["recon"], "extra": [("reconstruction.swc", "x y")]}, "is not an SWC file"),
+    "name that is code": (
+        {"extra": [("modfiles/`id`.mod", "x")]},
+        "the name of the mod file '`id`.mod' must have letters, digits and _ only",
+    ),
+    "long name": ({"extra": [(f"modfiles/{'a' * 300}.mod", "x")]}, "must have letters, digits and _ only, at most 100"),
+    "unknown compression": (
+        {"without": ["recon"], "extra": [(compressed("reconstruction.swc", zipfile.ZIP_LZMA), "x")]},
+        "'reconstruction.swc' has an unknown compression (14)",
+    ),
+    "many files": ({"extra": [(f"other/{i}", "") for i in range(1001)]}, "the archive has more than 1000 files"),
+    "large file": (
+        {"without": ["recon"], "extra": [(compressed("reconstruction.swc"), b"#" * (20 * 2**20 + 1))]},
+        "'reconstruction.swc' would unpack to more than 20 MB",
+    ),
     "metadata is no JSON": ({"without": ["model_"], "extra": [("model_metadata.json", "{")]}, "does not parse as JSON"),
 }
 
@@ -150,6 +173,110 @@ def test_unsound_archive_is_refused_before_it_has_a_place(name, server, fetch, w
     server.archives[MODEL] = archive_of(wheel_model, **change)
     assert_refused(fetch, expected, tmp_path)
     assert not (tmp_path.parent / "x").exists()
+
+
+def entry_of(archive, name, offset, form, value):
+    """Return an archive with another value in the entry of a file, at its place in the table of contents and in the file."""
+    changed = bytearray(archive)
+    for signature, start, shift in ((b"PK\1\2", 46, offset), (b"PK\3\4", 30, offset - 2)):
+        place = archive.index(name.encode(), archive.index(signature)) - start
+        while archive[place : place + 4] != signature:
+            place = archive.index(name.encode(), place + start + 1) - start
+        struct.pack_into(form, changed, place + shift, value)
+    return bytes(changed)
+
+
+def cut_in_the_middle(archive):
+    with zipfile.ZipFile(io.BytesIO(archive)) as zipped:
+        member = zipped.getinfo("reconstruction.swc")
+    start = member.header_offset + 60
+    return archive[:start] + bytes(1000) + archive[start + 1000 :]
+
+
+FALSIFIED = {
+    "encrypted": (lambda archive: entry_of(archive, "reconstruction.swc", 8, "<H", 1), "'reconstruction.swc' is encrypted"),
+    "compression that nobody knows": (
+        lambda archive: entry_of(archive, "reconstruction.swc", 10, "<H", 77),
+        "'reconstruction.swc' has an unknown compression (77)",
+    ),
+    "larger than it says": (lambda archive: entry_of(archive, "reconstruction.swc", 24, "<I", 10), "the archive is damaged: "),
+    "newer version": (lambda archive: entry_of(archive, "reconstruction.swc", 6, "<H", 99), "the archive is damaged: "),
+    "damaged content": (cut_in_the_middle, "the archive is damaged: "),
+    "table elsewhere": (lambda archive: archive[:-6] + b"\xff\xff\xff\x7f\0\0", "the archive is damaged: "),
+    "table cut": (lambda archive: archive.replace(b"PK\1\2", b"PK\1\3"), "the archive is damaged: "),
+}
+
+
+@pytest.mark.parametrize("name", FALSIFIED)
+def test_falsified_archive_is_one_message(name, server, fetch, wheel_model, tmp_path):
+    change, expected = FALSIFIED[name]
+    server.archives[MODEL] = change(archive_of(wheel_model))
+    assert_refused(fetch, expected, tmp_path)
+
+
+MISLEADING = {
+    "other host": (lambda url: redirect("http://allen.invalid/x"), "redirects to 'http://allen.invalid/x'"),
+    "other port": (lambda url: redirect("http://127.0.0.1:1/x"), "redirects to 'http://127.0.0.1:1/x'"),
+    "other name": (lambda url: redirect(url.replace("127.0.0.1", "localhost")), "only an address of the same host"),
+    "no address": (lambda url: redirect("http://[::1"), "redirects to 'http://[::1'"),
+    "no port": (lambda url: redirect("http://127.0.0.1:port/"), "redirects to 'http://127.0.0.1:port/'"),
+    "file": (lambda url: redirect("file:///etc/passwd"), "redirects to 'file:///etc/passwd'"),
+    "relative": (lambda url: redirect("//allen.invalid/x"), "redirects to '//allen.invalid/x'"),
+    "long": (lambda url: redirect("http://allen.invalid/" + "x" * 5000), "..."),
+    "nowhere": (lambda url: redirect(""), "redirects more than 5 times"),
+    "circle": (lambda url: redirect(f"/neuronal_model/download/{MODEL}"), "redirects more than 5 times"),
+    "length": (lambda url: headers(Content_Length="many"), "the Content-Length 'many', which is no number"),
+    "negative length": (lambda url: headers(Content_Length="-5"), "the Content-Length '-5', which is no number"),
+    "two lengths": (lambda url: headers(Content_Length="5, 6"), "Content-Length"),
+    "compressed badly": (lambda url: headers(Content_Encoding="gzip"), "decompressing"),
+}
+
+
+@pytest.mark.parametrize("name", MISLEADING)
+def test_answer_that_misleads_is_one_message(name, server, fetch, wheel_model, tmp_path):
+    fault, expected = MISLEADING[name]
+    server.archives[MODEL], server.faults[MODEL] = archive_of(wheel_model), [fault(server.url)]
+    assert_refused(fetch, expected, tmp_path, unavailable=True)
+    assert len(server.requests) <= 6
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["path", "whole address"])
+def test_redirect_within_the_host_is_followed(whole, server, fetch, wheel_model):
+    target = "/neuronal_model/download/7"
+    server.archives["7"], server.faults[MODEL] = archive_of(wheel_model), [redirect(server.url * whole + target)]
+    assert read_model(fetch()).kind == "perisomatic"
+    assert server.requests[-1] == target
+
+
+def test_https_never_becomes_http():
+    """There is no https on the loopback interface without a certificate; so this asks the function that decides."""
+    http, https = "http://allen.invalid/a", "https://allen.invalid/b"
+    assert http_client._redirected(http, https) == https and http_client._redirected(https, "/c").startswith("https://")
+    with pytest.raises(Unavailable, match="never from https to http"):
+        http_client._redirected(https, http)
+
+
+@pytest.mark.parametrize("start", [20, 12_000], ids=["headers", "content"])
+def test_server_that_sends_a_byte_now_and_then_is_given_up(start, server, fetch, wheel_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(http_client, "PATIENCE", 2)
+    server.archives[MODEL], server.faults[MODEL] = archive_of(wheel_model), [dribble(start)]
+    began = time.monotonic()
+    assert_refused(fetch, "has not sent all within 1 s; it is too slow", tmp_path, unavailable=True)
+    assert 1 <= time.monotonic() - began < 4
+
+
+def test_login_in_the_address_is_used_and_written_nowhere(server, wheel_model, tmp_path):
+    server.archives[MODEL] = archive_of(wheel_model)
+    settings = settings_of(server.url.replace("//", "//me:se%40cret@"))
+    folder = fetch_model(MODEL, tmp_path, settings)
+    assert server.logins == [f"Basic {base64.b64encode(b'me:se@cret').decode()}"]
+    written = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    shown = [*written, settings.model_dump_json().encode(), repr(settings).encode()]
+    assert not any(secret in text for text in shown for secret in (b"se%40cret", b"se@cret", b"me:"))
+    server.faults["8"] = [403]
+    with pytest.raises(Unavailable, match="403") as caught:
+        fetch_model("8", tmp_path, settings)
+    assert "cret" not in str(caught.value)
 
 
 def test_archive_that_unpacks_too_large_is_refused(server, fetch, wheel_model, tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """The web API of the Allen site: downloads and queries (RMA); requests are repeated after temporary errors."""
 
+import io
+import json
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -7,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-import requests
 import tenacity
 from tqdm import tqdm
 
 from allenrec.common.errors import Unavailable, UserError
 
 from ..metadata import KIND_OF_TEMPLATE
+from .http_client import NotFound as NotFound  # this module's users catch it
+from .http_client import TemporaryError, quote_of_server, receive
 
 if TYPE_CHECKING:
     from allenrec.settings.models import Allen
@@ -23,7 +26,10 @@ Answer = TypeVar("Answer")
 Row = dict[str, Any]
 
 #: Largest size of a download, bytes; a model archive has about a megabyte
-LARGEST_DOWNLOAD = 200 * 2**20
+LARGEST_DOWNLOAD = 50 * 2**20
+
+#: Largest size of an answer to a query, bytes; the table of all cells has 5 MB
+LARGEST_ANSWER = 100 * 2**20
 
 #: Number of ids in one query, which keeps its address short and the answer small
 IDS_AT_ONCE = 50
@@ -34,25 +40,14 @@ LONGEST_PAUSE = 60
 #: Characters of a query that are not percent-encoded, because the site reads them as they are
 UNQUOTED = ":,[]$'()."
 
-#: Exceptions of `requests` that stand for temporary errors
-MAY_PASS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
-
-
-class NotFound(UserError):
-    """The server answers 404."""
-
 
 class Refused(UserError):
     """The server understands a query and refuses it: status 200 and `success: false`."""
 
 
-class _TemporaryError(Exception):
-    """An error of the server or the connection that may not occur at the next attempt."""
-
-
 @dataclass(frozen=True)
 class AllenApi:
-    """The Allen site, with the URL, time-out and retries of `models.allen` in the configuration.
+    """The Allen site, with the URL, login, time-out and retries of `models.allen` in the configuration.
 
     A request is repeated after a server error (5xx), a broken connection or a time-out, also where the connection breaks in
     the middle of an answer; `urllib3.util.Retry` would not repeat that. A proxy set in the environment (`https_proxy`,
@@ -83,7 +78,7 @@ class AllenApi:
             If it is too large.
         """
         address = self.address(path)
-        self._retry(address, lambda: _download_zip(address, target, self.settings.timeout))
+        self._retry(address, lambda: self._download_zip(address, target))
 
     def query(self, text: str) -> list[Row]:
         """Return all rows that answer a query, from all pages of the answer.
@@ -109,21 +104,33 @@ class AllenApi:
 
     def _answer(self, path: str) -> dict[str, Any]:
         address = self.address(path)
-        response = self._retry(self.url, lambda: _get(address, self.settings.timeout))
+        content = self._retry(self.url, lambda: self._content(address))
         try:
-            answer = response.json()
-        except ValueError:
+            answer = json.loads(content)
+        except (ValueError, RecursionError):
             raise Unavailable(f"{self.url}: the server sent something else than JSON to a query") from None
         if not isinstance(answer, dict) or not answer.get("success"):
-            message = answer.get("msg") if isinstance(answer, dict) else answer
-            raise Refused(f"{self.url}: the server refuses a query: {message or 'it gives no reason'}")
+            message = quote_of_server((answer.get("msg") if isinstance(answer, dict) else answer) or "it gives no reason")
+            raise Refused(f"{self.url}: the server refuses a query: {message}")
         if not isinstance(answer.get("msg"), list) or not all(isinstance(row, dict) for row in answer["msg"]):
             raise Unavailable(f"{self.url}: the server answers a query with something else than rows")
         return answer
 
+    def _content(self, address: str) -> bytes:
+        file = io.BytesIO()
+        receive(address, file, timeout=self.settings.timeout, largest=LARGEST_ANSWER, login=self.settings.login)
+        return file.getvalue()
+
+    def _download_zip(self, address: str, path: Path) -> None:
+        timeout, login = self.settings.timeout, self.settings.login
+        with open(path, "wb") as file:
+            kind = receive(address, file, timeout=timeout, largest=LARGEST_DOWNLOAD, login=login, progress=True)
+        if not _is_zip(path):
+            raise Unavailable(f"{address}: the server sent {kind} ({path.stat().st_size} bytes), not a zip archive")
+
     def _retry(self, address: str, request: Callable[[], Answer]) -> Answer:
         attempts = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_TemporaryError),
+            retry=tenacity.retry_if_exception_type(TemporaryError),
             stop=tenacity.stop_after_attempt(self.settings.retries + 1),
             wait=tenacity.wait_exponential(multiplier=self.settings.backoff, max=LONGEST_PAUSE),
             before_sleep=lambda state: print(f"{state.outcome and state.outcome.exception()}; trying again"),
@@ -169,40 +176,8 @@ class AllenApi:
             return self.query(query)
 
 
-def _get(address: str, timeout: float, *, stream: bool = False) -> requests.Response:
-    """Send a GET request; raise `_TemporaryError`, `NotFound` for 404, or `Unavailable` for any other error."""
+def _is_zip(path: Path) -> bool:
     try:
-        response = requests.get(address, timeout=timeout, stream=stream)
-    except MAY_PASS as error:
-        raise _TemporaryError(_innermost_reason(error)) from None
-    except requests.RequestException as error:
-        raise Unavailable(f"{address}: {_innermost_reason(error)}") from None
-    if response.ok:
-        return response
-    message = f"the server answers {response.status_code} {response.reason}"
-    if response.status_code >= 500:
-        raise _TemporaryError(message)
-    raise (NotFound if response.status_code == 404 else Unavailable)(f"{address}: {message}")
-
-
-def _download_zip(address: str, path: Path, timeout: float) -> None:
-    with _get(address, timeout, stream=True) as response:
-        total = int(response.headers.get("Content-Length", 0)) or None
-        try:
-            with open(path, "wb") as file, tqdm(total=total, unit="B", unit_scale=True) as bar:
-                for part in response.iter_content(2**16):
-                    bar.update(file.write(part))
-                    if file.tell() > LARGEST_DOWNLOAD:
-                        raise UserError(f"{address}: more than {LARGEST_DOWNLOAD >> 20} MB; that is not a model archive")
-        except MAY_PASS as error:
-            raise _TemporaryError(_innermost_reason(error)) from None
-        if not zipfile.is_zipfile(path):
-            kind = response.headers.get("Content-Type", "something")
-            raise Unavailable(f"{address}: the server sent {kind} ({path.stat().st_size} bytes), not a zip archive")
-
-
-def _innermost_reason(error: BaseException) -> str:
-    """Return the innermost reason of a chain of network errors, on one line."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return " ".join(f"{type(error).__name__}: {error}".split())
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # one of several disks
+        return False

@@ -1,21 +1,40 @@
 """Zip archives in the layout of the Allen archives: what belongs to a model is unpacked into its folder."""
 
 import datetime
-import shutil
+import errno
 import stat
+import struct
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from allenrec.common.errors import UserError
 from allenrec.common.files import folder_built_beside, sha256, write_json
 
 from ..archive import FIT, MODFILES, MORPHOLOGY, read_model
+from ..mechanisms import check_mod_file_name
 from ..metadata import METADATA, read_metadata
 from ..recorded_sweeps import SWEEPS
 
-#: Largest size of all files of an archive, unpacked, bytes; no model is so large
-LARGEST_CONTENT = 500 * 2**20
+#: Largest size of all files of an archive, unpacked, bytes; a model has two megabytes
+LARGEST_CONTENT = 100 * 2**20
+
+#: Largest size of one file of an archive, unpacked, bytes; morphologies have up to two megabytes
+LARGEST_MEMBER = 20 * 2**20
+
+#: Largest number of files in an archive; the Allen Institute's have 23
+MOST_MEMBERS = 1000
+
+#: Kinds of compression that never unpack more than is asked for
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+#: What `zipfile` and zlib raise for archives that are damaged or made to do harm
+DAMAGES = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, OverflowError)
+
+#: The beginning of each entry of an archive's table of contents
+ENTRY = b"PK\1\2"
 
 
 def fetch_archive(
@@ -63,32 +82,73 @@ def fetch_archive(
 
 def _unpack(model_id: str, archive: Path, folder: Path) -> None:
     """Extract what belongs to a model, under the names of today's archives."""
-    with zipfile.ZipFile(archive) as zipped:
+    with _damage_in_one_line(model_id):
+        if archive.read_bytes().count(ENTRY) > MOST_MEMBERS:  # before they are all read into memory
+            raise UserError(f"model {model_id}: the archive has more than {MOST_MEMBERS} files; that is not a model archive")
+        zipped = zipfile.ZipFile(archive)
+    with zipped:
         members = [member for member in zipped.infolist() if not member.is_dir()]
         targets = {_target(PurePosixPath(member.filename)): member for member in members}
         problem = _problem_of_members(members) or _missing_part(members, set(targets))
         if problem:
             raise UserError(f"model {model_id}: the archive {problem}")
+        total = 0
         for target, member in targets.items():
-            if target is not None:
-                (folder / target).parent.mkdir(exist_ok=True)
-                try:
-                    with zipped.open(member) as source, open(folder / target, "wb") as file:
-                        shutil.copyfileobj(source, file)
-                except (zipfile.BadZipFile, EOFError) as error:
-                    raise UserError(f"model {model_id}: the archive is damaged: {error}") from None
+            if target is None:
+                continue
+            if target.startswith(MODFILES):
+                check_mod_file_name(PurePosixPath(target).name, f"model {model_id}: the archive")
+            content = _read_member(model_id, zipped, member)
+            total += len(content)
+            if total > LARGEST_CONTENT:
+                raise UserError(f"model {model_id}: the archive {_too_large(LARGEST_CONTENT)}")
+            (folder / target).parent.mkdir(exist_ok=True)
+            (folder / target).write_bytes(content)
+
+
+def _read_member(model_id: str, zipped: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    """Return the content of a member. Its real size counts, not the one that its header gives."""
+    problem = ""
+    if member.flag_bits & 1:
+        problem = "is encrypted"
+    elif member.compress_type not in COMPRESSIONS:
+        problem = f"has an unknown compression ({member.compress_type}); what is read is stored or deflated"
+    else:
+        with _damage_in_one_line(model_id), zipped.open(member) as source:
+            content = source.read(LARGEST_MEMBER + 1)
+        if len(content) <= LARGEST_MEMBER:
+            return content
+        problem = _too_large(LARGEST_MEMBER)
+    raise UserError(f"model {model_id}: the archive has a file that cannot be used: {member.filename[:100]!r} {problem}")
+
+
+def _too_large(limit: int) -> str:
+    return f"would unpack to more than {limit >> 20} MB"
+
+
+@contextmanager
+def _damage_in_one_line(model_id: str) -> Iterator[None]:
+    """Turn what `zipfile` raises for a damaged archive into a `UserError`."""
+    try:
+        yield
+    except DAMAGES as error:
+        raise UserError(f"model {model_id}: the archive is damaged: {' '.join(str(error).split())[:200]}") from None
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # that of a place before the beginning of the file
+            raise
+        raise UserError(f"model {model_id}: the archive is damaged: it names a place outside of itself") from None
 
 
 def _problem_of_members(members: list[zipfile.ZipInfo]) -> str:
     """Return why an archive must not be unpacked, "" if it may."""
     if sum(member.file_size for member in members) > LARGEST_CONTENT:
-        return f"would unpack to more than {LARGEST_CONTENT >> 20} MB"
+        return _too_large(LARGEST_CONTENT)
     for member in members:
         path = PurePosixPath(member.filename)
         if path.is_absolute() or ".." in path.parts or "\\" in member.filename:
-            return f"has a member outside of its folder, {member.filename!r}"
+            return f"has a member outside of its folder, {member.filename[:100]!r}"
         if stat.S_ISLNK(member.external_attr >> 16):
-            return f"has a symbolic link, {member.filename!r}"
+            return f"has a symbolic link, {member.filename[:100]!r}"
     return ""
 
 
