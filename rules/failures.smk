@@ -5,8 +5,13 @@ import functools
 from itertools import takewhile
 
 from allenrec.cells.cell_types import check_cell_types
+from allenrec.common.lifetime import WORKFLOW, hang_up_as_terminated
 from allenrec.common.outcomes import failure_of
 from allenrec.common.processes import describe_exception
+
+# Jobs end with this process, also if it is killed.
+os.environ[WORKFLOW] = str(os.getpid())
+hang_up_as_terminated()
 
 #: The folders of results and of models
 RESULTS, MODELS = Path(rules.save_config.output[0]).parent, model_folder("0").parent

@@ -12,6 +12,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import h5py
 import pytest
@@ -73,6 +75,34 @@ def test_run_killed_at_any_moment_is_finished_with_the_same_bytes(moment, second
     assert result.returncode == 0, result.stderr
     assert_equal_datasets(folder, finished)
     assert left_overs(folder) == []
+
+
+def working_in(folder):
+    """Return the processes that run in a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if process.joinpath("cwd").readlink().is_relative_to(folder):
+                found.append(process.name)
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+def test_jobs_end_with_a_snakemake_that_is_ended_alone(number, workflow):
+    """The signal reaches Snakemake only, not its jobs, and takes effect while a model is simulated."""
+    folder = workflow(f"ended_{number.name}")
+    process = begin(folder)
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("results/logs/simulate_spikes/*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(working_in(folder)) > 1
+    os.kill(process.pid, number)
+    assert process.wait(60) == (-signal.SIGKILL if number == signal.SIGKILL else 1)
+    deadline = time.monotonic() + 20
+    while working_in(folder) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert working_in(folder) == []
+    assert list(folder.glob("results/libraries/*/templates.h5")) == [], "the run did not go on"
 
 
 @pytest.mark.faults

@@ -1,16 +1,17 @@
 """Files that appear under their final name only when they are complete."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import UserError, not_valid
+from .temporary import temporary_beside
 
 if TYPE_CHECKING:  # the start of a workflow needs no pandas
     import pandas as pd
@@ -23,8 +24,7 @@ def written_beside(path: AnyPath) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it into place when the block ends well, else remove it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Each target has a temporary name of its own, so that the next run overwrites what a killed run left behind.
-    temporary = path.with_name(f".{path.name}.part{path.suffix}")
+    temporary = temporary_beside(path)
     try:
         with _errors_naming(path):
             yield temporary
@@ -50,19 +50,30 @@ def folder_built_beside(folder: AnyPath) -> Iterator[Path]:
     """Yield an empty temporary folder beside `folder`; rename it into place when the block ends well."""
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    prefix = f".{folder.name}.part-"
-    for abandoned in folder.parent.glob(prefix + "*"):
-        shutil.rmtree(abandoned, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(prefix=prefix, suffix=folder.suffix, dir=folder.parent))
+    temporary = temporary_beside(folder)
+    temporary.mkdir(mode=0o700)
     try:
         with _errors_naming(folder):
             yield temporary
         temporary.chmod(0o755)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
+        _replace_folder(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _replace_folder(new: Path, folder: Path) -> None:
+    """Rename a folder into the place of another one, which is removed, while another process may do the same."""
+    while True:
+        try:
+            os.replace(new, folder)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        old = temporary_beside(folder)
+        with suppress(FileNotFoundError):
+            os.rename(folder, old)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: AnyPath, text: str, *, checked: bool = False) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from allenrec.common.errors import UserError
+from allenrec.common.lifetime import ended_by_signals, watch_workflow
 from allenrec.common.processes import describe_exception
 
 #: Variables that limit BLAS to one thread. By default it uses one for each core, and the last bits of its sums depend on their
@@ -22,7 +23,8 @@ def job_log(snakemake: Any) -> Iterator[TextIO]:
     """Send everything that a rule's script prints to the rule's log; end a failed job with exit code 1.
 
     A mistake of the user and an error of the environment, such as a full disk, are logged in one line; any other error with its
-    traceback. File descriptors are redirected, not just `sys.stdout`, because NEURON prints from C.
+    traceback. File descriptors are redirected, not just `sys.stdout`, because NEURON prints from C. The job ends with its
+    workflow; see `allenrec.common.lifetime`.
 
     Parameters
     ----------
@@ -35,6 +37,7 @@ def job_log(snakemake: Any) -> Iterator[TextIO]:
         The terminal, for the few words that belong there.
     """
     os.environ.update(ONE_THREAD)
+    watch_workflow()
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", buffering=1, encoding="utf-8") as log, os.fdopen(os.dup(sys.stderr.fileno()), "w") as terminal:
@@ -44,7 +47,8 @@ def job_log(snakemake: Any) -> Iterator[TextIO]:
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(line_buffering=True)
         try:
-            yield terminal
+            with ended_by_signals():
+                yield terminal
         except (UserError, OSError) as error:
             _last_words(f"error: {describe_exception(error)}", terminal)
             sys.exit(1)

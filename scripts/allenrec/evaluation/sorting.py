@@ -18,6 +18,7 @@ from spikeinterface.sorters import installed_sorters, run_sorter, sorter_dict
 from tqdm import tqdm
 
 from allenrec.common.files import AnyPath, write_table
+from allenrec.common.temporary import temporary_beside
 from allenrec.recordings.formats.recording_file import Recording, read_recording
 from allenrec.recordings.formats.spikeinterface_adapter import as_recording, as_sorting
 
@@ -128,5 +129,5 @@ def reason(error: BaseException) -> str:
 def main(job: SortingJob) -> None:
     """Do a job: all its recordings in one process, because a sorter takes longer to compile than to sort a short recording."""
     for path, table in tqdm(job.recordings, unit="recording"):
-        folder = Path(table).with_name(f".{job.sorter}.part")
+        folder = temporary_beside(Path(table).with_name(job.sorter))
         write_table(table, evaluate(path, job.sorter, job.parameters, folder, job.n_jobs), checked=True)

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from allenrec.common.finite import is_finite, require_finite
 from allenrec.common.hdf5 import CheckedHdf5, check_shapes, hdf5_written_beside, read_values
 from allenrec.models.metadata import CellFacts
 from allenrec.models.recorded_sweeps import DOES_NOT_FIRE
@@ -53,6 +54,8 @@ SHAPES = {
     "recorded/cell_spikes": "steps",
     "recorded/model_spikes": "steps",
 }
+#: Datasets without any NaN or infinity
+FINITE = tuple(name for name in DATASETS if name.startswith(("segments", "spikes", "trace")))
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,16 @@ class Currents(SimulatedSpikes):
 
 
 def write_currents(path: str | Path, currents: Currents) -> None:
-    """Write an intracellular file, whole or not at all."""
+    """Write an intracellular file, whole or not at all.
+
+    Raises
+    ------
+    UserError
+        If a number is NaN or infinite.
+    """
+    for name in FINITE:
+        advice = "the simulation is not stable; a smaller intracellular.dt or another model may be"
+        require_finite(f"model {currents.info.model_id}: {name}", getattr(currents, DATASETS[name]), advice)
     with hdf5_written_beside(path) as file:
         for name, value in _attributes(currents).items():
             file.attrs[name] = json.dumps(value) if isinstance(value, dict) else value
@@ -190,6 +202,9 @@ def read_currents(path: str | Path) -> Currents:
     with CheckedHdf5(path, "intracellular") as file, file.checked():
         check_shapes(file, SHAPES)
         datasets = {field: read_values(file[name]) for name, field in DATASETS.items()}
+        wrong = [name for name in FINITE if not is_finite(datasets[DATASETS[name]])]
+        if wrong:
+            raise OSError(f"{wrong[0]} has numbers that are not finite")
         return Currents(amplitude=float(file.attrs["amplitude"]), info=_info(file.attrs), **datasets)
 
 

@@ -15,7 +15,9 @@ import numpy as np
 import probeinterface
 from numpy.typing import NDArray
 
+from allenrec.common.errors import not_valid
 from allenrec.common.files import AnyPath
+from allenrec.common.finite import is_finite, require_finite
 from allenrec.common.hdf5 import (
     TEXT,
     CheckedHdf5,
@@ -188,7 +190,12 @@ def write_library(
     features = [columns_both_ways(np.zeros((0, len(positions), n_samples), np.float32), positions, dt)]
     with hdf5_written_beside(path) as file:
         dataset = create_rows(file, "templates", (n, *steps, len(positions), n_samples), np.dtype(np.float32))
+        for name in ("locations", "rotations"):
+            require_finite(f"{path}: {name}", getattr(rows, name), "each pose needs six numbers")
         for first, block in _in_blocks(templates):
+            require_finite(
+                f"{path}: templates", block, "the membrane currents or the distance to the contacts are out of range"
+            )
             dataset[first : first + len(block)] = block
             features.append(columns_both_ways(block[:, centre] if steps else block, positions, dt))
         columns = {name: getattr(rows, name) for name in PER_TEMPLATE[1:]}
@@ -283,7 +290,10 @@ def read_library(path: AnyPath) -> Library:
     >>> library.templates.shape, library.features["half_width_ms"].median()  # doctest: +SKIP
     """
     with open_library(path) as library:
-        return replace(library, templates=library.templates[()])
+        templates = library.templates[()]
+        if not is_finite(templates):
+            raise not_valid(path, "template", "templates are not finite")
+        return replace(library, templates=templates)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
+from allenrec.common.finite import require_finite
 from allenrec.settings.recordings import Recording as RecordingSettings
 from allenrec.waveforms.filters import Filter, design_filter
 
@@ -202,6 +203,8 @@ def _plan_units(
     bandpass = design_filter(grid.fs, signal) if signal.filter else None
     unfiltered = upsampled.waveforms(threads)
     filtered = upsampled.waveforms(threads, bandpass) if bandpass else unfiltered
+    require_finite("templates of the units", unfiltered, "delete the library and run again")
+    require_finite("filtered templates of the units", filtered, "filter_cutoff or filter_order cannot be used at this fs")
 
     overlaps = spatial_overlaps(-templates.min(axis=2), settings.templates.overlap_threshold)
     cell_types = library.celltypes[template_ids]

@@ -3,15 +3,21 @@
 import hashlib
 import itertools
 import json
+import os
+import signal
+import socket
 import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from support import ROOT
 
 from allenrec.common.errors import DamagedFile
 from allenrec.common.files import folder_built_beside, read_checked, sha256, write_json, write_table, written_beside
 from allenrec.common.random_streams import generator
+from allenrec.common.temporary import temporary_beside
 
 
 def names(folder):
@@ -40,14 +46,59 @@ def test_error_leaves_the_old_file_and_nothing_else(tmp_path, error, begun):
     assert path.read_text() == "old" and names(tmp_path) == ["result.h5"]
 
 
-def test_leftover_of_a_killed_run_is_overwritten(tmp_path):
-    path = tmp_path / "result.h5"
-    with written_beside(path) as temporary:
-        temporary.write_text("whole")
-    temporary.write_text("left by a killed run")
-    with written_beside(path) as again:
-        again.write_text("new")
-    assert path.read_text() == "new" and names(tmp_path) == ["result.h5"]
+KILLED = """
+import os, signal
+from allenrec.common.files import folder_built_beside, written_beside
+with written_beside(sys.argv[1] + "/result.h5") as file, folder_built_beside(sys.argv[1] + "/model") as folder:
+    file.write_text("half")
+    (folder / "half").touch()
+    print(json.dumps([file.name, folder.name]), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_next_writer_removes_what_a_killed_one_left(tmp_path):
+    code = f"import json, sys; sys.path.insert(0, {str(ROOT / 'scripts')!r})\n{KILLED}"
+    killed = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True)
+    left = json.loads(killed.stdout)
+    assert killed.returncode == -signal.SIGKILL and names(tmp_path) == sorted(left)
+    (tmp_path / ".result.h5.part.h5").write_text("of an earlier version")
+    with written_beside(tmp_path / "result2.h5") as other:
+        other.write_text("")
+    assert set(left) < set(names(tmp_path)), "they belong to other products"
+    with written_beside(tmp_path / "result.h5") as temporary, folder_built_beside(tmp_path / "model"):
+        temporary.write_text("new")
+    assert (tmp_path / "result.h5").read_text() == "new" and names(tmp_path) == ["model", "result.h5", "result2.h5"]
+
+
+def test_two_writers_of_one_product_do_not_mix(tmp_path):
+    """Each writes a file and a folder in many pieces, the other between them; the last one to end wins as a whole."""
+    with written_beside(tmp_path / "a.csv") as first, folder_built_beside(tmp_path / "f") as first_folder:
+        with written_beside(tmp_path / "a.csv") as second, folder_built_beside(tmp_path / "f") as second_folder:
+            for number in range(10):
+                for path in (first, second):
+                    with open(path, "a") as file:
+                        file.write(f"{path.name} {number}\n")
+            (first_folder / "first").touch()
+            (second_folder / "second").touch()
+            kept = second.name
+        assert [line.split()[0] for line in (tmp_path / "a.csv").read_text().splitlines()] == [kept] * 10
+        assert names(tmp_path / "f") == ["second"] and first.exists() and first_folder.exists()
+        kept = first.name
+    assert [line.split()[0] for line in (tmp_path / "a.csv").read_text().splitlines()] == [kept] * 10
+    assert names(tmp_path / "f") == ["first"] and names(tmp_path) == ["a.csv", "f"]
+
+
+def test_leftover_of_another_machine_is_removed_after_a_day(tmp_path, monkeypatch):
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(socket, "gethostname", lambda: "elsewhere")
+        left = temporary_beside(tmp_path / "a.csv")
+    left.write_text("half")
+    write_json(tmp_path / "a.csv", 1)
+    assert left.exists(), "it may still be written"
+    os.utime(left, times=(0, 0))
+    write_json(tmp_path / "a.csv", 2)
+    assert names(tmp_path) == ["a.csv"]
 
 
 def test_targets_in_one_folder_have_temporary_files_of_their_own(tmp_path):

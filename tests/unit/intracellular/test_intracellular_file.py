@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support import add_checksums
 
-from allenrec.common.errors import DamagedFile
+from allenrec.common.errors import DamagedFile, UserError
 from allenrec.intracellular.intracellular_file import (
     Currents,
     CurrentsInfo,
@@ -128,6 +128,7 @@ DAMAGES = {
     "unknown fact": change(lambda file: file.attrs.update(facts='{"colour": "red"}')),
     "step out of bounds": change(lambda file: file.attrs.update(dt=-1.0)),
     "no dataset": change(lambda file: file.pop("spikes/imem")),
+    "NaN in currents": change(lambda file: file["spikes/imem"].write_direct(np.full((2, 3, 80), np.nan, np.float32))),
     "another shape": change(lambda file: (file.pop("spikes/times"), file.create_dataset("spikes/times", data=[1.0]))),
 }
 
@@ -140,3 +141,13 @@ def test_damaged_file_is_one_line_that_says_what_to_do(currents, tmp_path, damag
     with pytest.raises(DamagedFile, match=r"is not a valid intracellular file .*; delete it and run again") as caught:
         read_currents(path)
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+@pytest.mark.parametrize("field", ["imem", "spike_vmem", "vmem", "end", "diameter"])
+def test_numbers_that_are_not_finite_are_not_written(field, wrong, currents, tmp_path):
+    values = getattr(currents, field).copy()
+    values.flat[-1] = wrong
+    with pytest.raises(UserError, match=rf"model 123: \w+/\w+: 1 of {values.size} numbers are not finite"):
+        write_currents(tmp_path / "currents.h5", replace(currents, **{field: values}))
+    assert list(tmp_path.iterdir()) == []

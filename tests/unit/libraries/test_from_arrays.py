@@ -27,5 +27,7 @@ def test_library_from_arrays(tmp_path):
     assert template_table(path)["cell_type"].to_list() == ["L5 PC", "PV", "L5 PC"]
     with pytest.raises(UserError, match=r"templates have the shape \(3, 4, 95\), not \(3, 4, 96\)"):
         library_from_arrays(path, templates[:, :, 1:], rows, probe, **times)
+    with pytest.raises(UserError, match=r"arrays.h5: templates: 288 of 1152 numbers are not finite"):
+        library_from_arrays(path, np.where(np.arange(4)[:, None] == 2, np.nan, templates), rows, probe, **times)
     with pytest.raises(UserError, match=r"celltypes have the shape \(2,\), not \(3,\)"):
         library_from_arrays(path, templates, template_rows(locations, ["a"] * 2, model_ids=model_ids), probe, **times)

@@ -186,9 +186,33 @@ def _add_units(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
     if len(units):
         meaning = "µV, depth of each spike alone below zero, before the filter, at the unit's peak channel"
         content.add_unit_column(name="spike_amplitudes", description=meaning, index=True)
-    for row, times, mean, amplitudes in zip(rows, recording.spike_times, means, recording.amplitudes, strict=True):
+    trains = zip(recording.spike_times, recording.spike_trains, strict=True)
+    all_times = [times_of_samples(times, samples, recording.sampling_frequency) for times, samples in trains]
+    for row, times, mean, amplitudes in zip(rows, all_times, means, recording.amplitudes, strict=True):
         arrays = {"spike_amplitudes": amplitudes, "waveform_mean": mean, "obs_intervals": [[0.0, recording.duration]]}
         content.add_unit(spike_times=times, **{str(column): value for column, value in row.items()}, **arrays)
+
+
+def times_of_samples(times: NDArray[np.float64], samples: NDArray[np.int64], sampling_frequency: float) -> NDArray[np.float64]:
+    """Return spike times that readers of NWB, who round them, assign to the samples that all other formats have.
+
+    Halfway between two samples, those readers take the even one and we the later one. Such a time is moved by its last bit.
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        (n_spikes,) s
+    samples : numpy.ndarray
+        (n_spikes,) The samples nearest to them.
+    sampling_frequency : float
+        Hz.
+    """
+    found = times.copy()
+    while True:
+        other = np.round(found * sampling_frequency) != samples
+        if not other.any():
+            return found
+        found[other] = np.nextafter(found[other], samples[other] / sampling_frequency)
 
 
 def _number_objects(content: NWBFile) -> None:

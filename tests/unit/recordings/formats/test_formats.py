@@ -20,12 +20,13 @@ from allenrec.libraries.build import build_cell_library
 from allenrec.libraries.library_file import read_library
 from allenrec.recordings.formats.binary import write_binary
 from allenrec.recordings.formats.mearec import write_mearec
-from allenrec.recordings.formats.nwb import write_nwb
+from allenrec.recordings.formats.nwb import times_of_samples, write_nwb
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.formats.register import load_writer
 from allenrec.recordings.formats.zarr import write_zarr
 from allenrec.recordings.generated_recording import GeneratedRecording, provenance
 from allenrec.recordings.plan import plan_recording
+from allenrec.recordings.tick_grid import split_ticks
 from allenrec.settings.libraries import Library
 from allenrec.settings.recordings import Recording
 from allenrec.settings.recordings.formats import EXPORTED_FORMATS, FORMATS
@@ -100,17 +101,25 @@ def test_spikes_and_units_are_those_of_the_recording(name, written):
     folder, recording = written
     _, sorting = extractors(folder, name)
     assert sorting.get_num_units() == 5 and sorting.sampling_frequency == recording.sampling_frequency
-    for unit, nearest, times in zip(sorting.unit_ids, recording.spike_trains, recording.spike_times, strict=True):
-        frames = sorting.get_unit_spike_train(unit)
-        if name == "recording.nwb":  # It has the exact times. Halfway between two samples, its reader takes the even one.
-            assert np.abs(frames - times * recording.sampling_frequency).max() <= 0.5 + 1e-9
-        else:
-            assert np.array_equal(frames, nearest)
+    for unit, nearest in zip(sorting.unit_ids, recording.spike_trains, strict=True):
+        assert np.array_equal(sorting.get_unit_spike_train(unit), nearest)
     for column in recording.units:
         np.testing.assert_array_equal(sorting.get_property(column), recording.units[column], err_msg=column)
     assert {"cell_type", "model_id", "specimen_id", "x", "y", "z", "amplitude", "snr", "snr_filtered", "template_id"} <= set(
         sorting.get_property_keys()
     )
+
+
+@pytest.mark.parametrize("fs", [30_000.0, 32_000.0, 24_414.0625, 20_000 / 3, 44_100.123, 1000 / 3, 1e6])
+@pytest.mark.parametrize("n_phases", [1, 2, 3, 8, 10])
+def test_times_in_nwb_are_rounded_to_the_same_samples(fs, n_phases):
+    """The rounding is that of SpikeInterface's reader. No time moves by more than a few of its last bits."""
+    ticks = np.random.default_rng(0).integers(0, int(3600 * fs * n_phases), 20_000)
+    ticks[:1000] = (2 * np.arange(1000) + 1) * n_phases // 2  # halfway, from the begin of the recording
+    times, samples = ticks / (fs * n_phases), split_ticks(ticks, n_phases)[0]
+    found = times_of_samples(times, samples, fs)
+    assert np.array_equal(np.round(found * fs), samples)
+    assert (np.abs(found - times) <= 4 * np.spacing(times)).all()
 
 
 @pytest.mark.parametrize("name", ["binary", "recording.zarr"])
