@@ -30,7 +30,7 @@ STAGES = {
     "Other formats written": ("export_",),
     "Spike sorters run": ("evaluate_",),
     "Figures drawn": ("plot_", "view_"),
-    "Tables and settings": ("tabulate_", "save_", "list_", "summarise_", "query"),
+    "Tables and settings": ("tabulate_", "save_", "list_", "summarise_", "query", "convert_"),
 }
 #: The rule of the report, whose time is not known while it is written
 ITSELF = "write_report"

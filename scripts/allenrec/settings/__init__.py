@@ -64,12 +64,22 @@ class Settings(Block):
     )
     recordings: dict[RecordingName, Recording] = Field({}, description="Recordings by name.")
     evaluation: Evaluation = Field(Evaluation(), description="Spike sorters that `snakemake evaluate` runs.")
+    file: Annotated[str | list[str] | None, Field(min_length=1)] = Field(
+        None,
+        exclude=True,
+        description="For the command line: MEArec's parameter file, or both, that `snakemake convert_mearec` converts.",
+    )
     seed: int = Field(
         0,
         ge=0,
         lt=2**128,
         description="Seed of all random numbers. Each number depends only on it and on the names of cell, unit and recording.",
     )
+
+    @property
+    def files_of_mearec(self) -> list[str]:
+        """The files that `snakemake convert_mearec` converts."""
+        return [self.file] if isinstance(self.file, str) else self.file or []
 
 
 def load_settings(config: Mapping[str, Any], command_line: Mapping[str, Any] | None = None) -> Settings:

@@ -30,12 +30,17 @@ MEAREC_KEYS = {
     **dict.fromkeys(("n_jobs", "recompile"), "no result depends on it; see `snakemake --cores`"),
 }
 
+#: What converts whole files
+CONVERT = "`snakemake convert_mearec --config file=...` writes its files in the words of this workflow"
+
 #: What a key may hold: a class of blocks, a dict of blocks, or None for a plain value
 BlockType = Any
 
 
 def explain(errors: Sequence[ErrorDetails], whole: type[Block]) -> str:
     """Return the first error in words: the key as it stands in the file, its value, and what is allowed.
+
+    Keys of MEArec's files that are not here are listed all at once, because people paste whole files.
 
     Parameters
     ----------
@@ -44,6 +49,9 @@ def explain(errors: Sequence[ErrorDetails], whole: type[Block]) -> str:
     whole : type
         The class of the validated block.
     """
+    theirs = [error for error in errors if error["type"] == "extra_forbidden" and error["loc"][-1] in MEAREC_KEYS]
+    if len(theirs) > 1:
+        return _explain_keys_of_mearec(theirs)
     # A key with alternatives (a number, or a list) has an error for each. One inside a list says most.
     located = [(path_of(error, whole), error) for error in errors]
     shortest = located[0][0]
@@ -69,6 +77,16 @@ def _explain_unknown_key(key: str, error: ErrorDetails, whole: type[Block]) -> s
     close = difflib.get_close_matches(name, allowed, 1)
     hint = f"did you mean {shown(close[0])}? " if close else ""
     return f"{key}: unknown key; {hint}known are {', '.join(allowed)}"
+
+
+def _explain_keys_of_mearec(errors: Sequence[ErrorDetails]) -> str:
+    """Return all of MEArec's keys that are not here, those with the same remedy together."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for error in errors:
+        *block, name = map(str, error["loc"])
+        alike.setdefault((".".join(block), MEAREC_KEYS[name]), []).append(name)
+    lines = [f"{block}.{', '.join(names)}: {remedy}" for (block, remedy), names in alike.items()]
+    return "; ".join(["MEArec's keys, but not ones here: " + lines[0], *lines[1:], CONVERT])
 
 
 def path_of(error: ErrorDetails, whole: type[Block]) -> tuple[int | str, ...]:
