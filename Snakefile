@@ -31,6 +31,7 @@ container: "envs/allenrec.sif"
 
 include: "rules/common.smk"
 include: "rules/settings.smk"
+include: "rules/kernels.smk"
 include: "rules/models.smk"
 include: "rules/intracellular.smk"
 include: "rules/libraries.smk"

@@ -17,11 +17,16 @@ SOURCES = {
 }
 
 
+def of_drawing(drawing, files):
+    """Return files of a rule that draws; those of all libraries if it draws over libraries."""
+    return expand(files, library=settings.libraries, allow_missing=True) if drawing.over == "library" else files
+
+
 rule figures:
     """All figures. Each rule draws all of its figures at once, so one of them stands for the others."""
     input:
         expand(figure_outputs(FIGURES, "plot_cell")[0], model=cells),
-        expand(figure_outputs(FIGURES, "plot_mean_eap")[0], library=settings.libraries, model=cells),
+        expand(figure_outputs(FIGURES, "plot_mean_eap")[0], library=list(settings.libraries)[:1], model=cells),
         expand(figure_outputs(FIGURES, "plot_library")[0], library=settings.libraries),
         figure_outputs(FIGURES, "plot_realism")[0],
         expand(figure_outputs(FIGURES, "plot_recording")[0], recording=settings.recordings),
@@ -35,14 +40,14 @@ rule figures:
 for drawing in DRAWINGS.values():
 
     rule:
-        """All figures of a cell, of a cell on a probe, of a library, of a recording, or of all cells."""
+        """All figures of a cell, of a cell on the probes, of a library, of a recording, or of all cells."""
         name:
             drawing.rule
         input:
-            SOURCES[drawing.rule],
+            of_drawing(drawing, SOURCES[drawing.rule]),
         output:
-            figures=ensure(figure_outputs(FIGURES, drawing.rule), non_empty=True),
-            captions=figure_outputs(FIGURES, drawing.rule, ".txt"),
+            figures=ensure(of_drawing(drawing, figure_outputs(FIGURES, drawing.rule)), non_empty=True),
+            captions=of_drawing(drawing, figure_outputs(FIGURES, drawing.rule, ".txt")),
         log:
             f"<logs>/{drawing.log}",
         benchmark:

@@ -91,7 +91,7 @@ CONFIG = {
 
 @pytest.fixture(scope="session")
 def workflow(models_folder, mechanisms, tmp_path_factory, session):
-    """Make a folder with a small configuration, models and mechanisms, and the kernels that numba has compiled so far."""
+    """Make a folder with a small configuration, models and mechanisms."""
 
     def make(name):
         return set_up(tmp_path_factory.mktemp(name))

@@ -33,16 +33,16 @@ def copy_workflow(folder):
 
 
 def copy_compiled(origins, folder):
-    """Copy what Python and numba compiled in other copies of the workflow, so that it is not compiled again.
+    """Copy what Python compiled in other copies of the workflow. It is valid there, as the sources have the same times.
 
-    It is valid there, as the sources have the same contents and times.
+    What numba compiled comes from the user's cache, as in any checkout.
     """
     for origin in origins:
         if origin == folder:
             continue
-        for compiled in (origin / "scripts").rglob("__pycache__/*.*"):
+        for compiled in (origin / "scripts").rglob("__pycache__/*.pyc"):
             target = folder / compiled.relative_to(origin)
-            if (folder / compiled.parents[1].relative_to(origin)).is_dir() and compiled.suffix in (".pyc", ".nbi", ".nbc"):
+            if (folder / compiled.parents[1].relative_to(origin)).is_dir():
                 target.parent.mkdir(exist_ok=True)
                 shutil.copy2(compiled, target)
 

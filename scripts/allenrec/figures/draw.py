@@ -16,20 +16,34 @@ from .style import GREY, new_figure, save, styled
 
 
 def draw(rule: str, inputs: Sequence[str | Path], outputs: Sequence[str | Path]) -> None:
-    """Draw the figures of a rule and write each with its caption.
+    """Draw the figures of a rule, of one thing or of several, and write each with its caption.
 
-    If the input says that a model failed, each figure is a card with the reason.
+    If the input says that a model failed, each figure of it is a card with the reason.
 
     Parameters
     ----------
     rule : str
         A key of `DRAWINGS`.
     inputs : sequence of path
-        The input files of the rule's reader.
+        The input files of the rule's reader; if there are several things, those of one after those of another.
     outputs : sequence of path
-        A PNG for each figure of the rule, in the order of the register; the captions lie beside them.
+        A PNG for each figure of the rule, in the order of the register, for one thing after another; the captions lie beside
+        them.
     """
     drawing = DRAWINGS[rule]
+    n_things = len(outputs) // len(drawing.figures)
+    for of_one in zip(_parts(inputs, n_things), _parts(outputs, n_things), strict=True):
+        _draw_one(drawing, *of_one)
+
+
+def _parts(files: Sequence[str | Path], n: int) -> list[Sequence[str | Path]]:
+    """Return `n` parts of equal length, in order."""
+    length = len(files) // n
+    return [files[k * length : (k + 1) * length] for k in range(n)]
+
+
+def _draw_one(drawing: Drawing, inputs: Sequence[str | Path], outputs: Sequence[str | Path]) -> None:
+    """Draw the figures of one thing."""
     failure = read_failure(inputs[0]) if "model" in drawing.wildcards else None
     if failure is not None:
         for figure, path in zip(drawing.figures, outputs, strict=True):

@@ -25,6 +25,8 @@ class Drawing:
         What Snakemake prints while the rule runs.
     group : str or None
         The group of jobs that the rule belongs to on a cluster.
+    over : str or None
+        The wildcard over whose values a job draws, because starting takes it longer than drawing. The rule has the others.
     mem_mb, minutes : int
         The memory and the time that a job requests.
     """
@@ -34,6 +36,7 @@ class Drawing:
     reader: str
     message: str
     group: str | None
+    over: str | None = None
     mem_mb: int = 1000
     minutes: int = 10
 
@@ -45,7 +48,7 @@ class Drawing:
     @property
     def wildcards(self) -> list[str]:
         """The names of the wildcards of the rule."""
-        return re.findall(r"{(\w+)}", FOLDERS[self.kind])
+        return [name for name in re.findall(r"{(\w+)}", FOLDERS[self.kind]) if name != self.over]
 
     @property
     def modules(self) -> list[str]:
@@ -82,8 +85,9 @@ DRAWINGS = {
             rule="plot_mean_eap",
             kind="eaps",
             reader="libraries.library_file:open_library",
-            message="Drawing model {wildcards.model} on {wildcards.library}",
+            message="Drawing model {wildcards.model} on all probes",
             group="cell",
+            over="library",
         ),
         Drawing(
             rule="plot_library",

@@ -83,3 +83,15 @@ def test_several_tables_make_one_figure(tmp_path):
     (path,) = outputs(tmp_path, "plot_evaluation")
     drawing.draw("plot_evaluation", tables, [path])
     assert path.exists() and "spike sorters" in path.with_suffix(".txt").read_text(encoding="utf-8")
+
+
+def test_figures_of_several_things_are_drawn_by_one_job(tmp_path):
+    """Each from its own file: of one model on two probes, which failed on one of them only for a reason of its own."""
+    reasons = {"first": "it does not fire", "second": "no pose gave a template"}
+    for library, reason in reasons.items():
+        write_failure(tmp_path / f"{library}.h5", Failure("4711", "compute_eaps", reason))
+    (path,) = figure_outputs(str(tmp_path), "plot_mean_eap")
+    paths = [Path(path.format(library=library, model="4711")) for library in reasons]
+    drawing.draw("plot_mean_eap", [tmp_path / f"{library}.h5" for library in reasons], paths)
+    for path, reason in zip(paths, reasons.values(), strict=True):
+        assert path.exists() and reason in path.with_suffix(".txt").read_text(encoding="utf-8")

@@ -37,7 +37,7 @@ def test_outputs_logs_and_modules_of_a_rule():
     assert figure_outputs("figures", "plot_mean_eap") == ["figures/libraries/{library}/cells/{model}/mean_eap.png"]
     assert figure_outputs("figures", "plot_drift", ".txt") == ["figures/recordings/{recording}/drift.txt"]
     drawing = DRAWINGS["plot_mean_eap"]
-    assert drawing.log == "models/{model}/plot_mean_eap/{library}.log"
-    assert drawing.benchmark == "plot_mean_eap/{library}/{model}.tsv"
+    assert drawing.log == "models/{model}/plot_mean_eap.log"
+    assert drawing.benchmark == "plot_mean_eap/{model}.tsv"
     assert drawing.modules == ["allenrec.figures.libraries", "allenrec.libraries.library_file"]
     assert {"allenrec.figures.recordings", "allenrec.figures.snippets"} < set(DRAWINGS["plot_recording"].modules)

@@ -1,0 +1,104 @@
+"""The compiled kernels of a checkout. Numba keeps them beside their modules; the user's cache has a copy for other checkouts.
+
+A copy is found by the content of all modules with kernels, the processor and the versions. Numba itself looks at the module of
+a kernel only, not at those of the kernels that it calls; so kernels of another content are deleted here.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from allenrec.common.files import folder_built_beside, written_beside
+from allenrec.common.user_cache import forget_old, private_files, private_folder
+
+PACKAGE = Path(__file__).parents[1]
+#: The mark of a module that has kernels
+MARK = b"@numba.njit(cache=True"
+#: The packages whose code is in a compiled kernel
+PACKAGES = ("numba", "llvmlite", "numpy")
+#: Endings of numba's files: an index for each kernel, and code for each combination of types
+ENDINGS = (".nbi", ".nbc")
+
+
+def compile_kernels(use_kernels: Callable[[], object]) -> str:
+    """Compile the kernels of this checkout, or take them from the user's cache.
+
+    Parameters
+    ----------
+    use_kernels : callable
+        Calls all kernels that are to be compiled, with values of the types that they are used with.
+
+    Returns
+    -------
+    str
+        The digest of the kernels.
+    """
+    digest = kernels_digest()
+    # If the user has named a folder for numba's files, nothing of it is shared.
+    shared = None if "NUMBA_CACHE_DIR" in os.environ else private_folder("kernels")
+    entry = shared and shared / digest
+    if "NUMBA_CACHE_DIR" not in os.environ:
+        taken = private_files(entry) if entry else []
+        _replace_compiled(taken, entry)
+        print(
+            f"{len(taken)} files of kernels taken from {entry}" if taken else "No compiled kernels to take; they are compiled"
+        )
+    use_kernels()
+    if shared and entry:
+        _keep_compiled(entry)
+        forget_old(shared)
+    return digest
+
+
+def kernels_digest() -> str:
+    """Return the SHA-256 over all modules with kernels and over what else decides about compiled code."""
+    from numba.core.registry import cpu_target  # it loads LLVM
+
+    options = {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}
+    # What numba itself compares: the kind of machine, the processor and its features.
+    machine = (*cpu_target.target_context.codegen().magic_tuple(), sys.implementation.cache_tag)
+    digest = hashlib.sha256(repr((machine, [version(name) for name in PACKAGES], sorted(options.items()))).encode())
+    for path in modules_with_kernels():
+        digest.update(f"\0{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def modules_with_kernels() -> list[Path]:
+    """Return the modules of this package that have kernels."""
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if path != Path(__file__) and MARK in path.read_bytes()]
+
+
+def compiled_files() -> Iterator[Path]:
+    """Yield numba's files beside the modules with kernels."""
+    for module in modules_with_kernels():
+        yield from (path for path in (module.parent / "__pycache__").glob(f"{module.stem}.*") if path.suffix in ENDINGS)
+
+
+def _replace_compiled(taken: list[Path], entry: Path | None) -> None:
+    """Put files of the cache in place of those of this checkout, if it can be written."""
+    targets = {PACKAGE / path.relative_to(entry).parent / "__pycache__" / path.name: path for path in taken} if entry else {}
+    try:
+        for path in set(compiled_files()) - targets.keys():
+            path.unlink(missing_ok=True)
+        for target, path in targets.items():
+            with written_beside(target) as temporary:
+                shutil.copyfile(path, temporary)
+    except PermissionError as error:
+        print(f"{error}; numba keeps its files elsewhere")
+
+
+def _keep_compiled(entry: Path) -> None:
+    """Copy the files of this checkout into the cache, unless it has them all; others may be added later."""
+    files = {path.parents[1].relative_to(PACKAGE) / path.name: path for path in compiled_files()}
+    if {path.relative_to(entry) for path in private_files(entry)} >= files.keys():
+        os.utime(entry)
+        return
+    with folder_built_beside(entry) as temporary:
+        for name, path in files.items():
+            (temporary / name.parent).mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copyfile(path, temporary / name)
+            (temporary / name).chmod(0o600)
