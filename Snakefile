@@ -37,6 +37,7 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 include: "rules/evaluation.smk"
 include: "rules/probes.smk"
+include: "rules/studies.smk"
 include: "rules/failures.smk"
 
 

@@ -55,6 +55,14 @@ class Study:
     vary: tuple[Part, ...] | None
     rows: Mapping[str, Mapping[str, Any]]
 
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows of a table: `recording`, the factors and `replicate`. Lists and blocks are JSON, and so is null."""
+        return [{"recording": name} | {key: _cell(value) for key, value in row.items()} for name, row in self.rows.items()]
+
+
+def _cell(value: Any) -> Any:
+    return value if isinstance(value, int | float | str) else json.dumps(value)
+
 
 def expand_recordings(config: Entry) -> tuple[dict[str, Any], dict[str, Study]]:
     """Return the configuration with plain recordings only, and the studies among them by name.

@@ -157,7 +157,7 @@ def test_factors_with_the_same_last_word_have_their_whole_key_in_names():
 
 LIKE = {"like": "still"}
 MISTAKES = {
-    "unknown": ({"a": {"like": "stil"}}, "a.like: 'stil' is not in `recordings`; did you mean 'still'? known are still, a"),
+    "unknown": ({"a": {"like": "stills"}}, "a.like: 'stills' is not in `recordings`; did you mean 'still'? known are still, a"),
     "itself": ({"a": {"like": "a"}}, "a.like: 'a' is the recording itself"),
     "circle": ({"a": {"like": "b"}, "b": {"like": "c"}, "c": {"like": "a"}}, "c.like: goes round in a circle, a like b"),
     "circle behind": ({"a": {"like": "b"}, "b": {"like": "c"}, "c": {"like": "b"}}, "c.like: goes round in a circle, b like c"),
