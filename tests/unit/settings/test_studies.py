@@ -43,7 +43,7 @@ def test_a_recording_like_another_differs_in_its_changes_alone():
     found = load_settings(given).recordings
     assert given == before
     still, moving = (found[name].model_dump() for name in ("still", "moving"))
-    assert moving.pop("stream")["recording"] == "still" and still.pop("stream")["recording"] is None
+    assert moving.pop("stream")["recording"] == "still" and still.pop("stream")["recording"] == "still"
     assert moving["recordings"].pop("filter") is False and still["recordings"].pop("filter") is True
     assert moving["spiketrains"].pop("rates") == {"spiny": 5.0, "aspiny": 9.0}
     assert still["spiketrains"].pop("rates") == {"spiny": 5.0}
