@@ -41,6 +41,7 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 include: "rules/evaluation.smk"
 include: "rules/probes.smk"
+include: "rules/studies.smk"
 include: "rules/failures.smk"
 
 

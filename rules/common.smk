@@ -16,7 +16,9 @@ from allenrec.common.errors import UserError
 from allenrec.settings import load_settings
 from allenrec.settings.input_files import input_files
 from allenrec.settings.job_params import job_params, row_params
+from allenrec.settings.recordings.formats import FORMATS
 from allenrec.settings.sizes import check_sizes, memory_of_machine
+from allenrec.settings.studies import load_studies
 
 #: Whether this is the run of the user: jobs on a cluster are runs of Snakemake as well
 IS_MAIN_RUN = "--target-jobs" not in sys.argv
@@ -37,7 +39,7 @@ def n_contacts(probe):
 with mistakes_in_one_line():
     if " " in sys.executable:  # Snakemake does not quote it
         raise UserError(f"{sys.executable}: Snakemake needs a path without spaces; move the environment to one")
-    settings = load_settings(config, workflow.config_settings.config)
+    settings, studies = load_settings(config, workflow.config_settings.config), load_studies(config)
     rows = load_cell_table(
         settings.cells,
         settings.models,
@@ -66,7 +68,8 @@ NO_NAME = "-"
 wildcard_constraints:
     model="[0-9]+",
     library="|".join(settings.libraries),
-    recording="|".join(settings.recordings) or NO_NAME,
+    recording="|".join(map(re.escape, settings.recordings)) or NO_NAME,
+    study="|".join(studies) or NO_NAME,
     sorter="|".join(settings.evaluation.sorters),
 
 
@@ -87,6 +90,11 @@ def named_files(block):
 def own_file(path):
     """Return the path of a file of this workflow, as an input of a rule."""
     return local(os.path.relpath(SCRIPTS.parent / path))
+
+
+def formats_of(names):
+    """Return the files and folders of recordings, in all of their formats."""
+    return [f"<results>/recordings/{name}/{FORMATS[key].path}" for name in names for key in settings.recordings[name].format]
 
 
 def mem_mb(base):

@@ -17,6 +17,7 @@ rule evaluate:
             "<results>/evaluation/{recording}/{sorter}.csv", recording=settings.recordings, sorter=settings.evaluation.sorters
         ),
         expand("<results>/figures/recordings/{recording}/accuracy.png", recording=settings.recordings),
+        expand("<results>/figures/studies/{study}/accuracy.png", study=studies),
         table="<results>/evaluation/summary.csv",
     log:
         "<logs>/evaluate.log",
@@ -58,6 +59,36 @@ rule evaluate_sorter:
         "Sorting all recordings with {wildcards.sorter}"
     script:
         "../scripts/evaluation/evaluate_sorter.py"
+
+
+rule tabulate_study_evaluation:
+    """The units of all recordings of a study in one table, with the factors of each recording."""
+    input:
+        study=STUDY_TABLE,
+        tables=lambda wildcards: expand(
+            "<results>/evaluation/{recording}/{sorter}.csv",
+            recording=studies[wildcards.study].rows,
+            sorter=settings.evaluation.sorters,
+        ),
+    output:
+        ensure("<results>/evaluation/studies/{study}.csv", non_empty=True),
+    log:
+        "<logs>/tabulate_study_evaluation/{study}.log",
+    benchmark:
+        "<benchmarks>/tabulate_study_evaluation/{study}.tsv"
+    localrule: True
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(500),
+        runtime=runtime(5),
+    params:
+        code_digest=code_digest("evaluation/tabulate_study_evaluation.py"),
+    message:
+        "Joining the evaluation of study {wildcards.study}"
+    script:
+        "../scripts/evaluation/tabulate_study_evaluation.py"
 
 
 rule summarise_evaluation:

@@ -91,10 +91,22 @@ def exit_with_failures_of_models():
         os._exit(1)
 
 
+def say_what_studies_need():
+    """Say how many recordings each study has, and how much disk they need."""
+    from allenrec.recordings.size import describe_studies
+
+    with mistakes_in_one_line():
+        print(*describe_studies(studies, settings), sep="\n", file=sys.stderr)
+
+
+#: Whether nothing is run; options of one letter may be joined, as in `-np`
+IS_DRY_RUN = any(re.fullmatch(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", argument) for argument in sys.argv[1:])
+if studies and IS_MAIN_RUN and IS_DRY_RUN:
+    say_what_studies_need()
 #: Requested files that may hold the failure of a model
 NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
 # This does not apply to a dry run, nor to jobs on a cluster, which are runs of Snakemake themselves.
-if IS_MAIN_RUN and not {"-n", "--dry-run", "--dryrun"} & set(sys.argv):
+if IS_MAIN_RUN and not IS_DRY_RUN:
     if NAMED_FILES:
         import allenrec.common.hdf5  # h5py crashes if it is first imported while Python ends.
     atexit.register(exit_with_failures_of_models)

@@ -14,6 +14,7 @@ SOURCES = {
     "plot_recording": "<results>/recordings/{recording}/recording.h5",
     "plot_drift": "<results>/recordings/{recording}/recording.h5",
     "plot_evaluation": [f"<results>/evaluation/{{recording}}/{sorter}.csv" for sorter in settings.evaluation.sorters],
+    "plot_study": "<results>/evaluation/studies/{study}.csv",
 }
 
 

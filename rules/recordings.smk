@@ -1,7 +1,8 @@
 # Recordings: units from a library, their spikes, noise and filter; one file, from which other formats are written.
 # The register of formats is scripts/allenrec/settings/recordings/formats.py.
 
-from allenrec.settings.recordings.formats import EXPORT_KEYS, EXPORTED_FORMATS, FORMATS, GENERATED_FORMAT
+from allenrec.settings.recordings.formats import EXPORT_KEYS, EXPORTED_FORMATS, GENERATED_FORMAT
+from allenrec.settings.studies import STUDIES
 
 #: The recordings whose HDF5 file is kept, and those whose file is deleted when figures and other formats are made
 KEPT = [name for name, recording in settings.recordings.items() if GENERATED_FORMAT.name in recording.format]
@@ -12,16 +13,15 @@ EXPORTS = {
     for entry in EXPORTED_FORMATS
     for path in [f"<results>/recordings/{{recording}}/{entry.path}"]
 }
+#: The table of the recordings of a study; `tabulate_study` writes it
+STUDY_TABLE = f"<results>/recordings/{STUDIES}/{{study}}.csv"
 
 
 rule recordings:
     """All recordings, in their formats."""
     input:
-        [
-            f"<results>/recordings/{name}/{FORMATS[format].path}"
-            for name, recording in settings.recordings.items()
-            for format in recording.format
-        ],
+        formats_of(settings.recordings),
+        expand(STUDY_TABLE, study=studies),
 
 
 rule generate_recording:
@@ -47,7 +47,7 @@ rule generate_recording:
     benchmark:
         "<benchmarks>/generate_recording/{recording}.tsv"
     wildcard_constraints:
-        recording="|".join(KEPT) or NO_NAME,
+        recording="|".join(map(re.escape, KEPT)) or NO_NAME,
     group:
         "recording"
     conda:
@@ -71,7 +71,7 @@ use rule generate_recording as generate_passing_recording with:
     output:
         temp(ensure("<results>/recordings/{recording}/recording.h5", non_empty=True)),
     wildcard_constraints:
-        recording="|".join(PASSING) or NO_NAME,
+        recording="|".join(map(re.escape, PASSING)) or NO_NAME,
 
 
 for entry in EXPORTED_FORMATS:

@@ -8,7 +8,9 @@ from . import settings as settings
 from .libraries import open_library as open_library
 from .libraries import read_library as read_library
 from .probes import load_probe as load_probe
+from .recordings import generate as generate
 from .recordings import read_recording as read_recording
 from .settings import load_settings as load_settings
+from .single_eap import eap as eap
 
 __version__: str

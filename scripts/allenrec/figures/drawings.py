@@ -127,6 +127,13 @@ DRAWINGS = {
             # Its sorters work on all recordings at once, so it belongs to no group of a single one.
             group=None,
         ),
+        Drawing(
+            rule="plot_study",
+            kind="studies",
+            reader="evaluation.studies:read_study",
+            message="Drawing the accuracy of the sorted units of study {wildcards.study}",
+            group=None,
+        ),
     )
 }
 

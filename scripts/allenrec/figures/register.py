@@ -12,6 +12,7 @@ FOLDERS = {
     "eaps": "libraries/{library}/cells/{model}",
     "libraries": "libraries/{library}",
     "recordings": "recordings/{recording}",
+    "studies": "studies/{study}",
     "probes": "",
     "realism": "realism",
 }
@@ -282,6 +283,17 @@ FIGURES = (
         "what was sorted; in a recording without noise, against the amplitude. Colours are cell types; circles are excitatory "
         "units and triangles are inhibitory units. The lines are at a ratio of 5 and at an accuracy of 0.8; a unit with a "
         "larger accuracy counts as well detected.",
+    ),
+    Figure(
+        kind="studies",
+        name="accuracy",
+        title="Accuracy of spike sorters in a study",
+        function="studies:accuracy",
+        rule="plot_study",
+        caption="How the accuracy of spike sorters depends on what the recordings of this study differ in, one row per factor. "
+        "The first panel of a row has all units, the others have units by their signal-to-noise ratio in the filtered traces. "
+        "Marks are means over units and over the values of the other factors. Bars are the standard deviation over replicates. "
+        "The grey line is the accuracy of 0.8 from which a unit counts as well detected.",
     ),
     Figure(
         kind="recordings",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 import probeinterface
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from allenrec.common.errors import not_valid
 from allenrec.common.files import AnyPath
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .poses import Poses
+
+if TYPE_CHECKING:
+    from spikeinterface.core import Templates
 
 #: The size of the templates that are held while they are written or joined, bytes
 BYTES_AT_ONCE = 8 * 2**20
@@ -134,6 +137,20 @@ class Library(TemplateRows, LibraryInfo):
     def amplitudes(self) -> NDArray[np.float64]:
         """The amplitudes (N,) µV: how far each template goes below zero."""
         return self.features["amplitude_uV"].to_numpy()
+
+    def to_spikeinterface(self, rows: ArrayLike | None = None) -> "Templates":
+        """Return templates as SpikeInterface's `Templates`, at the centre step if they drift.
+
+        Parameters
+        ----------
+        rows : array_like of int, optional
+            Which templates; all of them by default. The ids of its units are the rows.
+        """
+        from spikeinterface.core import Templates
+
+        chosen = np.arange(len(self.locations)) if rows is None else np.asarray(rows, dtype=np.int64).reshape(-1)
+        templates = np.ascontiguousarray(self.at_centre(chosen).transpose(0, 2, 1))
+        return Templates(templates, 1000 / self.dt, self.peak_sample, unit_ids=chosen, probe=self.probe)
 
     def at_centre(self, rows: Iterable[int]) -> NDArray[np.float32]:
         """Return some of the templates, (n, n_contacts, n_t) µV, at the centre step if they drift."""

@@ -10,11 +10,12 @@ from .probe import (
     layout_to_text,
     probe_from_layout,
 )
-from .sources import load_probe
+from .sources import as_probe, load_probe
 
 __all__ = [
     "PLANES",
     "Probe",
+    "as_probe",
     "contact_points",
     "describe_probe",
     "half_sizes",

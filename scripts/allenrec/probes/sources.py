@@ -60,6 +60,17 @@ def load_probe(name: str, ncontacts: int) -> Probe:
     return READERS[source](name, ncontacts)
 
 
+def as_probe(layout: probeinterface.Probe, ncontacts: int) -> Probe:
+    """Return a probe of probeinterface with points on its contacts; x and y of a flat one become y and z.
+
+    Raises
+    ------
+    UserError
+        If it is not one flat probe with contacts of known shapes.
+    """
+    return _from_probeinterface(layout.model_name or layout.name or "probe", layout, ncontacts)
+
+
 def _from_name(name: str, ncontacts: int) -> Probe:
     """Load one of MEAutility's probes."""
     return _from_meautility(name, MEAutility.return_mea(name).info, ncontacts)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,9 @@ from .plan import Plan
 from .tick_grid import split_ticks
 from .traces.blocks import BLOCK, block_length, blocks, n_blocks, piece, spike_amplitudes, spike_traces, unit_traces
 from .types import TemplateLibrary
+
+if TYPE_CHECKING:
+    from spikeinterface.core import BaseRecording, BaseSorting
 
 #: Spikes whose gains and amplitudes are computed at once
 SPIKES_AT_ONCE = 1024
@@ -218,6 +221,13 @@ class GeneratedRecording:
     def upsample(self) -> int:
         """The number of grid points per sample on which spikes lie."""
         return self.plan.n_phases
+
+    def to_spikeinterface(self) -> "tuple[BaseRecording, BaseSorting]":
+        """Return the recording, and the ground truth with the properties of units, as SpikeInterface has them. Traces are
+        computed as they are sliced."""
+        from .formats.spikeinterface_adapter import as_recording, as_sorting
+
+        return as_recording(self, count_clipped=False), as_sorting(self)
 
     def blocks(self) -> Iterator[NDArray[np.float32]]:
         """Yield the traces block by block, (n, n_channels) float32 µV, and show progress. A block is overwritten when the next

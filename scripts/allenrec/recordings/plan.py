@@ -17,6 +17,7 @@ from allenrec.settings.recordings import Recording as RecordingSettings
 from allenrec.waveforms.filters import Filter, design_filter
 
 from .formats.adc import Adc, design_adc
+from .size import traces_size
 from .spikes.draw import draw_spikes
 from .streams import Streams, streams_of
 from .tick_grid import TickGrid
@@ -30,9 +31,6 @@ from .types import TemplateLibrary, UnitKey
 from .units.overlaps import OVERLAP_WINDOW, overlap_labels, overlap_pairs, spatial_overlaps
 from .units.selection import choose_units, unit_groups, unit_keys
 from .units.table import signal_to_noise, unit_table
-
-#: Length of the waveforms of `extract_waveforms`, s
-WAVEFORM_LENGTH = 2.5e-3
 
 
 @dataclass(frozen=True)
@@ -250,23 +248,5 @@ def tick_grid(library: TemplateLibrary, settings: RecordingSettings) -> TickGrid
 
 
 def recording_size(library: TemplateLibrary, settings: RecordingSettings, n_spikes: int = 0) -> int:
-    """Return the size of the traces of a recording without compression, in bytes.
-
-    Parameters
-    ----------
-    library : TemplateLibrary
-    settings : allenrec.settings.recordings.Recording
-        They say whether the traces of units and the waveforms of spikes are stored as well.
-    n_spikes : int
-        Number of spikes whose waveforms are stored.
-    """
-    signal, n_channels, n_units = settings.recordings, len(library.channel_positions), settings.spiketrains.n_units
-    grid, width = tick_grid(library, settings), np.dtype(signal.dtype).itemsize
-    size = grid.n_samples * n_channels * width
-    if signal.spike_traces != "none":
-        size += grid.n_samples * n_units * 4
-    if signal.spike_traces == "all":
-        size += grid.n_samples * n_channels * n_units * 4
-    if signal.extract_waveforms:
-        size += int(n_spikes) * n_channels * int(WAVEFORM_LENGTH * grid.fs) * width
-    return size
+    """Return the size of the traces of a recording without compression, in bytes; see `allenrec.recordings.size`."""
+    return traces_size(settings, tick_grid(library, settings).fs, len(library.channel_positions), n_spikes)

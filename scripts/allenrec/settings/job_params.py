@@ -95,9 +95,17 @@ def _concrete(key: str, wildcards: Any) -> str:
 def _value_at(settings: Block, key: str) -> Any:
     """Return the value at a dotted key, or the settings themselves for an empty key."""
     value: Any = settings
-    for part in filter(None, key.split(".")):
+    while key:
+        part, key = _split(key, value)
         value = value[part] if isinstance(value, dict) else getattr(value, part)
     return value
+
+
+def _split(key: str, value: Any) -> tuple[str, str]:
+    """Return the first part of a dotted key, and the rest. Names, such as those of recordings, may have dots themselves."""
+    names = [name for name in value if f"{key}.".startswith(f"{name}.")] if isinstance(value, dict) else []
+    part = max(names, key=len, default=key.partition(".")[0])
+    return part, key[len(part) + 1 :]
 
 
 def _plain(value: Any) -> Any:
@@ -115,7 +123,8 @@ def _class_and_value(settings: Block, key: str) -> tuple[Any, Any]:
     """Return what stands at a dotted key: its type, and its value or, where a wildcard stands in the key, None."""
     kind: Any = type(settings)
     value: Any = settings
-    for part in filter(None, key.split(".")):
+    while key:
+        part, key = _split(key, value)
         if get_origin(kind) is dict:
             kind, value = get_args(kind)[1], None if part.startswith("{") else value[part]
         else:

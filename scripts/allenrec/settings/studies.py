@@ -55,6 +55,14 @@ class Study:
     vary: tuple[Part, ...] | None
     rows: Mapping[str, Mapping[str, Any]]
 
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows of a table: `recording`, the factors and `replicate`. Lists and blocks are JSON, and so is null."""
+        return [{"recording": name} | {key: _cell(value) for key, value in row.items()} for name, row in self.rows.items()]
+
+
+def _cell(value: Any) -> Any:
+    return value if isinstance(value, int | float | str) else json.dumps(value)
+
 
 def expand_recordings(config: Entry) -> tuple[dict[str, Any], dict[str, Study]]:
     """Return the configuration with plain recordings only, and the studies among them by name.
@@ -65,9 +73,7 @@ def expand_recordings(config: Entry) -> tuple[dict[str, Any], dict[str, Study]]:
         If `like`, `replicates` or `grid` of a recording cannot be followed.
     """
     entries, studies = config.get("recordings"), dict[str, Study]()
-    if not isinstance(entries, Mapping) or not any(
-        isinstance(e, Mapping) and VARIANT_KEYS & e.keys() for e in entries.values()
-    ):
+    if not isinstance(entries, Mapping):
         return dict(config), studies
     expanded: dict[str, Any] = {}
     for name in entries:
@@ -75,11 +81,19 @@ def expand_recordings(config: Entry) -> tuple[dict[str, Any], dict[str, Study]]:
         for member, entry in members.items():
             if member in expanded or (member != name and member in entries):
                 raise UserError(f"config: recordings.{name}: makes {member!r}, which is the name of another recording")
-            expanded[member] = entry
+            expanded[member] = _with_own_stream(member, entry)
         if study:
             studies[name] = study
     _check_names(expanded, studies)
     return {**config, "recordings": expanded}, studies
+
+
+def _with_own_stream(name: str, entry: Any) -> Any:
+    """Return a recording that says by itself whose random numbers it has; its own, if it shares none."""
+    if not isinstance(entry, Mapping) or not isinstance(entry.get("stream", {}), Mapping):
+        return entry  # the mistake is reported by the checks
+    stream = _block(entry, "stream")
+    return {**entry, "stream": {**stream, "recording": name if stream.get("recording") is None else stream["recording"]}}
 
 
 def load_studies(config: Entry) -> dict[str, Study]:

@@ -4,45 +4,29 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from made_library import made_library
 
 from allenrec.common.errors import UserError
-from allenrec.common.random_streams import generator
-from allenrec.libraries.from_arrays import library_from_arrays, template_rows
-from allenrec.libraries.library_file import read_library
-from allenrec.probes import load_probe
 from allenrec.recordings.plan import plan_recording
 from allenrec.recordings.streams import streams_of
 from allenrec.recordings.traces.blocks import blocks, piece
 from allenrec.settings import load_settings
 from allenrec.settings.recordings import Recording
 
-N, STEPS, DT, PEAK, N_T = 60, np.arange(-20, 21, 5.0), 2.0**-5, 64, 224
 LIBRARIES = {
     "near": {"probe": "Neuronexus-32", "drifting": True},
     "other": {"probe": "tetrode", "poses_from": "near"},
 }
 
 
-def make_library(folder, name, scale):
-    """Return a library of cells around a probe, at steps along it; spikes fall off with the distance."""
-    probe = load_probe(LIBRARIES[name]["probe"], 1)
-    rng = generator(0, "cells of the test")
-    locations = np.repeat(rng.uniform([10, -40, -300], [60, 40, 300], (N, 3))[:, np.newaxis], len(STEPS), axis=1)
-    locations[..., 2] += STEPS
-    distance = np.linalg.norm(probe.positions - locations[:, :, np.newaxis], axis=-1)
-    time = (np.arange(N_T) - PEAK) * DT
-    spike = 0.3 * np.exp(-0.5 * ((time - 0.6) / 0.3) ** 2) - np.exp(-0.5 * (time / 0.15) ** 2)
-    templates = np.float32((scale / distance)[..., np.newaxis] * spike)
-    rows = template_rows(locations, ["spiny", "aspiny"] * (N // 2))
-    library_from_arrays(folder / f"{name}.h5", templates, rows, probe, dt=DT, cut_out=(2.0, 5.0), centre=4)
-    return read_library(folder / f"{name}.h5")
-
-
 @pytest.fixture(scope="module")
 def plan_all(tmp_path_factory):
     """Return a function that plans recordings `a`, as given, and others that are like it."""
     folder = tmp_path_factory.mktemp("libraries")
-    libraries = {name: make_library(folder, name, scale) for name, scale in (("near", 3000), ("other", 1e5))}
+    libraries = {
+        name: made_library(folder / f"{name}.h5", LIBRARIES[name]["probe"], scale)
+        for name, scale in (("near", 3000), ("other", 1e5))
+    }
     base = {
         "library": "near",
         "spiketrains": {"duration": 3.0, "n_exc": 4, "n_inh": 3},
@@ -133,7 +117,7 @@ def test_the_same_session_on_two_probes(plan_all):
 
 
 def test_units_of_another_library_need_its_poses(plan_all, tmp_path):
-    library = make_library(tmp_path, "near", 3000)
+    library = made_library(tmp_path / "near.h5", "Neuronexus-32", 3000)
     other = replace(library, rotations=library.rotations + 1)
     chosen = Recording(library="near", stream={"library": "other"})
     with pytest.raises(UserError, match=r"recordings.b: units are chosen in other, but near does not have the same poses"):

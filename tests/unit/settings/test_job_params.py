@@ -62,6 +62,15 @@ def test_the_whole_configuration_has_all_names_but_no_folders(settings):
     assert not any("pathvars" in text or "elsewhere" in text for text in found)
 
 
+def test_names_may_have_dots(settings):
+    """Recordings of a study have the values of their factors in their names."""
+    study = {"library": "first", "grid": {"recordings.noise_level": [5, 5.5]}}
+    settings = load_settings(CONFIG | {"recordings": {"s": study, "s-noise_level": {"library": "first"}}})
+    found = texts(job_params(settings, recording="recordings.{recording}"), recording="s-noise_level=5.5")
+    assert found["recording.recordings.noise_level"] == "recordings.s-noise_level=5.5.recordings.noise_level: 5.5"
+    assert 'recordings.s-noise_level=5.5.library: "first"' in texts(job_params(settings, config="")).values()
+
+
 def test_text_with_braces_is_never_taken_for_wildcards(settings):
     """Snakemake replaces what stands in braces in a plain text, but not in what a function returns."""
     params = job_params(settings, seed="seed", n="libraries.second.n", library="libraries.{library}")

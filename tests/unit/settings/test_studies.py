@@ -43,7 +43,7 @@ def test_a_recording_like_another_differs_in_its_changes_alone():
     found = load_settings(given).recordings
     assert given == before
     still, moving = (found[name].model_dump() for name in ("still", "moving"))
-    assert moving.pop("stream")["recording"] == "still" and still.pop("stream")["recording"] is None
+    assert moving.pop("stream")["recording"] == "still" and still.pop("stream")["recording"] == "still"
     assert moving["recordings"].pop("filter") is False and still["recordings"].pop("filter") is True
     assert moving["spiketrains"].pop("rates") == {"spiny": 5.0, "aspiny": 9.0}
     assert still["spiketrains"].pop("rates") == {"spiny": 5.0}
@@ -157,7 +157,7 @@ def test_factors_with_the_same_last_word_have_their_whole_key_in_names():
 
 LIKE = {"like": "still"}
 MISTAKES = {
-    "unknown": ({"a": {"like": "stilll"}}, "a.like: 'stilll' is not in `recordings`; did you mean 'still'? known are still, a"),
+    "unknown": ({"a": {"like": "stills"}}, "a.like: 'stills' is not in `recordings`; did you mean 'still'? known are still, a"),
     "itself": ({"a": {"like": "a"}}, "a.like: 'a' is the recording itself"),
     "circle": ({"a": {"like": "b"}, "b": {"like": "c"}, "c": {"like": "a"}}, "c.like: goes round in a circle, a like b"),
     "circle behind": ({"a": {"like": "b"}, "b": {"like": "c"}, "c": {"like": "b"}}, "c.like: goes round in a circle, b like c"),

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -19,6 +19,9 @@ from allenrec.probes import layout_from_text
 from . import layout
 from .adc import Microvolts
 from .contract import ButterworthFilter
+
+if TYPE_CHECKING:
+    from spikeinterface.core import BaseRecording, BaseSorting
 
 #: Axes of the datasets that every recording file must have
 SHAPES = {layout.TRACES: "samples channels", layout.CHANNEL_POSITIONS: "channels 3", layout.TEMPLATE_IDS: "units"}
@@ -148,6 +151,13 @@ class Recording:
         """For each unit, its spikes in the traces, (n_spikes, n_channels, n_t) as stored, or None if they were not stored."""
         paths = [layout.of_train(unit, layout.WAVEFORMS) for unit in range(len(self.units))]
         return self._of_trains(layout.WAVEFORMS) if all(path in self.file for path in paths) else None
+
+    def to_spikeinterface(self) -> "tuple[BaseRecording, BaseSorting]":
+        """Return the recording, and the ground truth with the properties of units, as SpikeInterface has them. Traces are
+        read as they are sliced, so the file must stay open."""
+        from .spikeinterface_adapter import as_recording, as_sorting
+
+        return as_recording(self), as_sorting(self)
 
     def _of_trains(self, name: str) -> list[Any]:
         return [self.file[layout.of_train(unit, name)] for unit in range(len(self.units))]

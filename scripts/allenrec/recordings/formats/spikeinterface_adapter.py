@@ -38,13 +38,15 @@ class _OpenRecording(BaseRecording):
         self._serializability |= {"json": False, "pickle": False}
 
 
-def as_recording(recording: RecordingWithGroundTruth) -> BaseRecording:
+def as_recording(recording: RecordingWithGroundTruth, *, count_clipped: bool = True) -> BaseRecording:
     """Return the traces as SpikeInterface's recording, with probe, gains and provenance.
 
     Parameters
     ----------
     recording : Recording or GeneratedRecording
         It must stay open as long as the result is used.
+    count_clipped : bool
+        Whether to annotate the numbers of clipped samples, for which a recording of counts in memory is computed whole.
 
     Returns
     -------
@@ -55,7 +57,9 @@ def as_recording(recording: RecordingWithGroundTruth) -> BaseRecording:
     traces.set_probe(recording.probe)
     traces.set_channel_gains(recording.gain_to_uV)
     traces.set_channel_offsets(0.0)
-    traces.annotate(is_filtered=recording.filter_settings is not None, clipped_samples=recording.clipped_samples.tolist())
+    traces.annotate(is_filtered=recording.filter_settings is not None)
+    if count_clipped:
+        traces.annotate(clipped_samples=recording.clipped_samples.tolist())
     traces.annotate(provenance=recording.provenance, terms=TERMS)
     return traces
 

@@ -1,0 +1,82 @@
+"""Recordings in memory, for notebooks: the same samples as those that the workflow writes, computed when they are read."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from allenrec.common.errors import UserError
+from allenrec.settings.error_messages import explain
+from allenrec.settings.recordings import Recording as RecordingSettings
+from allenrec.settings.recordings.formats import EXPORT_KEYS
+
+from .generated_recording import GeneratedRecording, provenance
+from .plan import plan_recording
+from .types import TemplateLibrary
+
+if TYPE_CHECKING:
+    from spikeinterface.core import BaseRecording, BaseSorting
+
+
+def generate(
+    library: TemplateLibrary,
+    settings: RecordingSettings | Mapping[str, Any],
+    *,
+    seed: int = 0,
+    name: str = "recording",
+    far_library: TemplateLibrary | None = None,
+    choosing_library: TemplateLibrary | None = None,
+    threads: int = 1,
+) -> "tuple[BaseRecording, BaseSorting]":
+    """Generate a recording in memory. Its traces are computed as they are read, block by block.
+
+    Parameters
+    ----------
+    library : Library
+        Library of the units, such as `allenrec.read_library` returns.
+    settings : allenrec.settings.recordings.Recording or dict
+        A recording of `allenrec.load_settings`, or a block of `recordings` as in the configuration, where `library` may be
+        left out.
+    seed : int
+        The `seed` of the configuration.
+    name : str
+        Name of the recording, from which its random numbers follow. Recordings of `load_settings` know their own.
+    far_library, choosing_library : Library, optional
+        See `plan_recording`.
+    threads : int
+        Number of threads; no value depends on it.
+
+    Returns
+    -------
+    recording : spikeinterface.BaseRecording
+        Equal to the file that the workflow writes for these settings.
+    sorting : spikeinterface.BaseSorting
+        The ground truth, with the properties of units.
+
+    Raises
+    ------
+    UserError
+        If the settings are not valid, or if the library cannot supply the units.
+
+    Examples
+    --------
+    >>> import allenrec
+    >>> library = allenrec.read_library("results/libraries/neuronexus/templates.h5")  # doctest: +SKIP
+    >>> recording, sorting = allenrec.generate(library, {"spiketrains": {"duration": 60.0}}, seed=1)  # doctest: +SKIP
+    >>> recording.get_traces(start_frame=0, end_frame=32000).shape  # doctest: +SKIP
+    (32000, 32)
+    """
+    chosen = settings if isinstance(settings, RecordingSettings) else _validated(settings)
+    plan = plan_recording(
+        library, chosen, seed=seed, name=name, far_library=far_library, choosing_library=choosing_library, threads=threads
+    )
+    config = chosen.model_dump(mode="json", exclude=EXPORT_KEYS)
+    origin = provenance(config, seed=seed, name=chosen.stream.recording or name, digests={})
+    return GeneratedRecording(plan, library, chosen, origin, threads).to_spikeinterface()
+
+
+def _validated(settings: Mapping[str, Any]) -> RecordingSettings:
+    try:
+        return RecordingSettings.model_validate({"library": "library", **settings})
+    except ValidationError as error:
+        raise UserError(f"settings: {explain(error.errors(), RecordingSettings)}") from None

@@ -1,0 +1,59 @@
+"""The size of recordings on disk, before they are made."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from allenrec.probes import load_probe
+from allenrec.settings import Settings
+from allenrec.settings.recordings import Recording as RecordingSettings
+from allenrec.settings.studies import Study
+
+#: Length of the waveforms of `extract_waveforms`, s
+WAVEFORM_LENGTH = 2.5e-3
+
+
+def traces_size(settings: RecordingSettings, fs: float, n_channels: int, n_spikes: int = 0) -> int:
+    """Return the size of the traces of a recording without compression, in bytes.
+
+    Parameters
+    ----------
+    settings : allenrec.settings.recordings.Recording
+        They say whether the traces of units and the waveforms of spikes are stored as well.
+    fs : float
+        Sampling rate, Hz.
+    n_channels : int
+    n_spikes : int
+        Number of spikes whose waveforms are stored.
+    """
+    signal, n_units, n_samples = settings.recordings, settings.spiketrains.n_units, int(fs * settings.spiketrains.duration)
+    width = np.dtype(signal.dtype).itemsize
+    size = n_samples * n_channels * width
+    if signal.spike_traces != "none":
+        size += n_samples * n_units * 4
+    if signal.spike_traces == "all":
+        size += n_samples * n_channels * n_units * 4
+    if signal.extract_waveforms:
+        size += int(n_spikes) * n_channels * int(WAVEFORM_LENGTH * fs) * width
+    return size
+
+
+def describe_studies(studies: Mapping[str, Study], settings: Settings) -> Iterator[str]:
+    """Yield a line for each study: the number of its recordings, and the disk that they need without compression.
+
+    Raises
+    ------
+    UserError
+        If a probe cannot be read.
+    """
+    n_channels: dict[str, int] = {}
+    for name, study in studies.items():
+        size = 0
+        for recording in map(settings.recordings.__getitem__, study.rows):
+            probe = settings.libraries[recording.library].probe
+            if probe not in n_channels:
+                n_channels[probe] = len(load_probe(probe, 1).positions)
+            fs = recording.recordings.fs or 1000 / settings.intracellular.dt
+            size += len(recording.format) * traces_size(recording, fs, n_channels[probe])
+        disk = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+        yield f"study {name}: {len(study.rows)} recordings, {disk} on disk without compression"

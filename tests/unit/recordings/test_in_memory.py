@@ -1,0 +1,70 @@
+"""Recordings in memory are those that the workflow writes."""
+
+import numpy as np
+import pytest
+from made_library import made_library
+
+import allenrec
+from allenrec.common.errors import UserError
+from allenrec.recordings.formats.mearec import write_mearec
+from allenrec.recordings.formats.recording_file import read_recording
+from allenrec.recordings.generated_recording import GeneratedRecording
+from allenrec.recordings.plan import plan_recording
+
+BLOCK = {
+    "library": "made",
+    "spiketrains": {"duration": 6.0, "n_exc": 2, "n_inh": 2},
+    "templates": {"min_dist": 1.0},
+    "recordings": {"drifting": True, "drift_mode_speed": "random-walk"},
+}
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    return made_library(tmp_path_factory.mktemp("library") / "l.h5", "tetrode", 3000)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int16"])
+def test_a_recording_in_memory_equals_the_file_of_the_workflow(dtype, library, tmp_path):
+    """The settings of `load_settings` know the name of their recording; a block of the configuration is given its name."""
+    block = BLOCK | {"recordings": BLOCK["recordings"] | {"dtype": dtype}}
+    settings = allenrec.load_settings({"libraries": {"made": {"probe": "tetrode"}}, "recordings": {"demo": block}})
+    chosen = settings.recordings["demo"]
+    plan = plan_recording(library, chosen, seed=7, name="demo")
+    write_mearec(tmp_path / "r.h5", GeneratedRecording(plan, library, chosen, {"config": {}}))
+    made = [allenrec.generate(library, chosen, seed=7), allenrec.generate(library, block, seed=7, name="demo")]
+    with read_recording(tmp_path / "r.h5") as ours:
+        file, truth = ours.to_spikeinterface()
+        for recording, sorting in made:
+            assert recording.dtype == dtype and recording.get_num_samples() == 192_000
+            for start, stop in ((0, 192_000), (100_000, 132_000), (191_990, 192_000)):
+                traces = recording.get_traces(start_frame=start, end_frame=stop)
+                assert np.array_equal(traces, ours.samples[start:stop])
+                assert np.array_equal(traces, file.get_traces(start_frame=start, end_frame=stop))
+            assert np.array_equal(recording.get_channel_locations(), file.get_channel_locations())
+            assert np.array_equal(recording.get_channel_gains(), file.get_channel_gains())
+            for unit, train in enumerate(ours.spike_trains):
+                assert np.array_equal(sorting.get_unit_spike_train(unit), train)
+                assert np.array_equal(truth.get_unit_spike_train(unit), train)
+            assert sorting.get_property("cell_type").tolist() == ours.units["cell_type"].tolist()
+            assert np.array_equal(sorting.get_property("gt_unit_locations"), truth.get_property("gt_unit_locations"))
+
+
+def test_settings_that_are_wrong_are_one_line(library):
+    with pytest.raises(UserError, match=r"^settings: spiketrains.duration: -1 must be greater than 0$"):
+        allenrec.generate(library, {"spiketrains": {"duration": -1}})
+
+
+def test_templates_of_a_library_in_spikeinterfaces_hands(library, tmp_path):
+    from spikeinterface.core import Templates
+
+    templates = library.to_spikeinterface([4, 17])
+    assert templates.unit_ids.tolist() == [4, 17] and templates.sampling_frequency == 32_000 and templates.nbefore == 64
+    assert np.array_equal(templates.templates_array[1].T, library.templates[17, library.centre])
+    assert (templates.templates_array.min(axis=2).argmin(axis=1) == templates.nbefore).all()
+    assert np.array_equal(templates.get_channel_locations(), library.probe.contact_positions)
+    library.to_spikeinterface().to_zarr(tmp_path / "templates.zarr")
+    again = Templates.from_zarr(tmp_path / "templates.zarr")
+    assert again.num_units == len(library.celltypes) and again.is_in_uV
+    assert np.array_equal(again.templates_array[[4, 17]], templates.templates_array)
+    assert library.to_spikeinterface([]).num_units == 0
