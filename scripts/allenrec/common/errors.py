@@ -1,11 +1,20 @@
 """The exceptions that are shown to users."""
 
+import re
+
+#: A name and a password in an address
+LOGIN = re.compile(r"(?<=://)[^\s/]*@")
+
 
 class UserError(Exception):
     """A mistake in a configuration, a table, a file or a model that the user can correct.
 
-    Its text is one message: what is wrong, where, and what would be right. It is shown without a traceback.
+    Its text is one message: what is wrong, where, and what would be right. It is shown without a traceback. Names and passwords
+    in addresses are taken out.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(LOGIN.sub("", message))
 
 
 class Unavailable(UserError):

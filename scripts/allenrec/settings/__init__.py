@@ -16,7 +16,7 @@ from .cross_checks import check_evaluation, check_library, check_recording
 from .error_messages import explain
 from .evaluation import Evaluation
 from .libraries import Library
-from .models import LOGIN, Cells, Intracellular, Models
+from .models import Cells, Intracellular, Models
 from .recordings import Recording
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
@@ -77,7 +77,7 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
     try:
         settings = Settings.model_validate(dict(config))
     except ValidationError as error:
-        raise UserError(f"config: {LOGIN.sub('', explain(error.errors(), Settings))}") from None
+        raise UserError(f"config: {explain(error.errors(), Settings)}") from None
     for name, library in settings.libraries.items():
         check_library(f"libraries.{name}", library, settings.libraries)
     for name, recording in settings.recordings.items():
