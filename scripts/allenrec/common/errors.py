@@ -1,6 +1,7 @@
 """The exceptions that are shown to users, and how values look in their messages."""
 
 import os
+import re
 from typing import Any
 
 #: Number of characters of a value that a message repeats at most
@@ -21,11 +22,19 @@ def shown(value: Any) -> str:
         return f"a value of the type {type(value).__name__} that is too long to show"
 
 
+#: A name and a password in an address
+LOGIN = re.compile(r"(?<=://)[^\s/]*@")
+
+
 class UserError(Exception):
     """A mistake in a configuration, a table, a file or a model that the user can correct.
 
-    Its text is one message: what is wrong, where, and what would be right. It is shown without a traceback.
+    Its text is one message: what is wrong, where, and what would be right. It is shown without a traceback. Names and passwords
+    in addresses are taken out.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(LOGIN.sub("", message))
 
 
 class Unavailable(UserError):

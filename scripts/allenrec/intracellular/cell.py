@@ -1,8 +1,8 @@
 """The faithful cell: AllenSDK's two recipes, carried out inside `LFPy.Cell`.
 
-This module and `simulation` are the only ones that need NEURON. The recipes are those of `allensdk.model.biophysical.utils`
-(`Utils` and `AllActiveUtils`), step by step. If a step is left out, the cell behaves differently: its resting potential is off
-by 10 to 20 mV, and it fires up to 2.6 times as many spikes.
+This module and `simulation` are the only ones that need NEURON, and only this one imports it. The recipes are those of
+`allensdk.model.biophysical.utils` (`Utils` and `AllActiveUtils`), step by step. If a step is left out, the cell behaves
+differently: its resting potential is off by 10 to 20 mV, and it fires up to 2.6 times as many spikes.
 """
 
 import hashlib

@@ -2,36 +2,25 @@
 
 import hashlib
 import json
-import os
 import platform
 import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from allenrec.common.errors import DamagedFile, Unavailable, UserError
+from allenrec.common.errors import DamagedFile, UserError
 from allenrec.common.files import folder_built_beside
-from allenrec.common.isolation import isolate, missing_isolation
-from allenrec.common.processes import last_words
+
+from .nrnivmodl import compile_library, library_file
 
 #: The file of a compiled set that records how it was built
 BUILD_RECORD = "build.json"
-
-#: Programs that nrnivmodl runs or, like perl, only checks for; Debian's packages have the same names
-TOOLS = ("g++", "make", "perl")
-
-#: Environment variables for nrnivmodl, unless the user sets them. nrnivmodl stops if it does not find the shared library of
-#: Python. Many Pythons have none (Debian's, pyenv's), and only the translator `nmodl` loads it, not the default `nocmodl`. So
-#: any existing file will do. Without CXX, nrnivmodl takes the compiler that built Python, which may be missing here.
-NRNIVMODL_DEFAULTS = {"NMODL_PYLIB": sys.executable, "CXX": "g++"}
 
 #: The mod files of the Allen Institute by the digest of their text (see `mod_file_digest`): the 16 of the archives, of which
 #: Kv2like has two versions that differ below -119 mV only, and 5 of the newer all-active fits, as in AllenSDK's example
@@ -286,15 +275,11 @@ def compile_set(modfiles: ModFiles, root: str | Path, *, approved: str | None = 
         library = hashlib.sha256(content).hexdigest()
         if _build_record(folder) != build | {"sha256": library} or approved not in (None, library):
             with folder_built_beside(folder) as temporary:
-                content = _compiled(files, root / ".compiling", modfiles, isolated)
+                origin = modfiles if isinstance(modfiles, str | Path) else files[0].path.parent
+                content = compile_library(_texts_to_compile(files), root, origin, isolated=isolated)
                 library = hashlib.sha256(content).hexdigest()
                 _write_set(temporary, files, content, build | {"sha256": library})
     return CompiledSet(folder, library)
-
-
-def library_file(folder: str | Path) -> Path:
-    """Return the path of the library that NEURON loads from a folder of compiled mechanisms."""
-    return Path(folder) / platform.machine() / "libnrnmech.so"
 
 
 def read_compiled_library(folder: str | Path, approved: str | None = None) -> bytes:
@@ -343,22 +328,6 @@ def _texts_to_compile(files: Sequence[ModFile]) -> dict[str, bytes]:
     return texts
 
 
-def _compiled(files: Sequence[ModFile], folder: Path, origin: ModFiles, isolated: bool) -> bytes:
-    """Return the library that nrnivmodl makes of mod files.
-
-    The folder is the same every time, because its path is in the library: what is compiled again is the same to the byte.
-    """
-    shutil.rmtree(folder, ignore_errors=True)  # what a killed run left
-    (folder / "tmp").mkdir(parents=True)
-    try:
-        for name, text in _texts_to_compile(files).items():
-            (folder / name).write_bytes(text)
-        _run_nrnivmodl(folder, origin if isinstance(origin, str | Path) else files[0].path.parent, isolated)
-        return library_file(folder).read_bytes()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _write_set(folder: Path, files: Sequence[ModFile], library: bytes, record: dict[str, str]) -> None:
     """Write a compiled set: the texts of its mod files, the library and the record of the build."""
     for name, text in _texts_to_compile(files).items():
@@ -366,27 +335,3 @@ def _write_set(folder: Path, files: Sequence[ModFile], library: bytes, record: d
     library_file(folder).parent.mkdir()
     library_file(folder).write_bytes(library)
     (folder / BUILD_RECORD).write_text(json.dumps(record) + "\n", encoding="utf-8")
-
-
-def _run_nrnivmodl(folder: Path, origin: str | Path, isolated: bool) -> None:
-    # It sits beside the running interpreter, which need not be on the PATH.
-    beside = Path(sys.executable).parent / "nrnivmodl"
-    nrnivmodl = str(beside) if beside.exists() else shutil.which("nrnivmodl")
-    if nrnivmodl is None:
-        raise Unavailable("nrnivmodl not found: install NEURON into the environment that runs this")
-    for tool in TOOLS:
-        if not (shutil.which(tool) or (tool == "g++" and "CXX" in os.environ)):
-            raise Unavailable(f"{tool} not found: compiling mod files needs it (Debian: apt install {tool})")
-    if isolated and missing_isolation():
-        print(f"note: the compiler is not kept from {missing_isolation()}")
-    result = subprocess.run(
-        [nrnivmodl, "."],
-        cwd=folder,
-        env=NRNIVMODL_DEFAULTS | os.environ | {"TMPDIR": str(folder / "tmp")},
-        preexec_fn=partial(isolate, [folder]) if isolated else None,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
-    if result.returncode != 0 or not library_file(folder).is_file():
-        raise UserError(f"{origin}: nrnivmodl failed: {last_words(result)}")

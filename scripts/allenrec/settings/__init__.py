@@ -16,7 +16,7 @@ from .cross_checks import check_evaluation, check_library, check_recording, chec
 from .error_messages import explain, path_of
 from .evaluation import Evaluation
 from .libraries import Library
-from .models import LOGIN, Cells, Intracellular, Models
+from .models import Cells, Intracellular, Models
 from .plain_values import check_plain_values, with_numbers
 from .recordings import Recording
 from .studies import expand_recordings
@@ -123,4 +123,4 @@ def _validated(config: dict[str, Any], command_line: Mapping[str, Any]) -> Setti
     corrected = with_numbers(config, [path_of(error, Settings) for error in errors], command_line)
     if corrected != config:
         return _validated(corrected, command_line)
-    raise UserError(f"config: {LOGIN.sub('', explain(errors, Settings))}")
+    raise UserError(f"config: {explain(errors, Settings)}")

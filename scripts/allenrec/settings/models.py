@@ -52,10 +52,7 @@ LOGIN = re.compile(r"(?<=://).*@", re.DOTALL)
 
 
 class Allen(Block):
-    """The web API of the Allen site.
-
-    A name and a password in the address are taken out of it, so that they appear nowhere else; `login` has them.
-    """
+    """The web API of the Allen site."""
 
     url: str = Field(
         "https://api.brain-map.org",
@@ -86,6 +83,7 @@ class Allen(Block):
     @model_validator(mode="wrap")
     @classmethod
     def _take_login_out(cls, value: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
+        # Whoever prints or writes the address later does not have it any more.
         url = value.get("url") if isinstance(value, dict) else None
         found = LOGIN.search(url) if isinstance(url, str) else None
         if found is None:

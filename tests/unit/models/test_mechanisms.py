@@ -14,6 +14,7 @@ import pytest
 from support import ROOT, WHEEL_MODELS, run_python
 
 from allenrec.common.errors import UserError
+from allenrec.common.isolation import missing_isolation
 from allenrec.models.mechanisms import (
     KNOWN_MOD_FILES,
     check_mod_files,
@@ -338,3 +339,56 @@ def test_names_of_mod_files_are_code_and_refused(name, one_file, tmp_path):
             use(folder)
         assert "\n" not in str(caught.value)
     assert not (tmp_path / "compiled").exists()
+
+
+#: It runs in the folder of the machine in a temporary folder in the folder of results
+UP = "cd ..&&cd ..&&cd ..&&touch ran"
+
+
+@pytest.mark.parametrize("name", [f"r`{UP}`", f"$({UP})", 'r"x', "a\\b"])
+def test_path_of_the_results_is_not_run_either(name, one_file, tmp_path, monkeypatch):
+    """The makefile passes the path of the folder to a shell, too. Not isolated, so that what runs would leave a trace."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert len(list(compile_mechanisms(one_file, tmp_path / name).glob("*/libnrnmech.so"))) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"mod files", name}
+
+
+def test_known_text_is_compiled_under_its_own_name(modfiles, tmp_path):
+    """Whatever name, line ends and empty lines the file has: what is compiled is the text that is known."""
+    text = (modfiles / "CaDynamics.mod").read_bytes()
+    folder = tmp_path / "modfiles"
+    folder.mkdir()
+    (folder / "Renamed.mod").write_bytes(b"\r\n" + text.replace(b"\n", b" \r\n") + b"\r\n\r\n")
+    (folder / "CaDynamics.mod").write_bytes(text)
+    compiled = compile_mechanisms(folder, tmp_path / "root")
+    (file,) = compiled.glob("*.mod")
+    assert file.name == "CaDynamics.mod"
+    assert hashlib.sha256(file.read_bytes().strip(b"\n")).hexdigest() == mod_file_digest(modfiles / "CaDynamics.mod")
+
+
+def test_two_texts_of_one_name_are_not_compiled(modfiles, tmp_path):
+    """A file of the user is named as a known one that is there under another name."""
+    folder = tmp_path / "modfiles"
+    folder.mkdir()
+    (folder / "Ih.mod").write_text("NEURON { SUFFIX Other }\n")
+    (folder / "Mine.mod").write_bytes((modfiles / "Ih.mod").read_bytes())
+    with pytest.raises(UserError, match=r"another mod file of the model is Ih\.mod as well"):
+        compile_mechanisms(folder, tmp_path / "root")
+    assert [path.name for path in (tmp_path / "root").iterdir()] == [".lock"]
+
+
+def test_isolated_compiler_writes_in_its_own_folder_only(one_file, counting, tmp_path):
+    """The stand-in for nrnivmodl writes a line elsewhere, which must not come to be."""
+    if missing_isolation():
+        pytest.skip(f"this system does not take away {missing_isolation()}")
+    python, record = counting
+    code = """
+sys.executable = sys.argv[1]
+from allenrec.models.mechanisms import compile_set
+import json
+print(json.dumps(compile_set(sys.argv[2], sys.argv[3], isolated=True).library))
+"""
+    library = run_python(code, python, one_file, tmp_path / "root")
+    assert not record.exists()
+    (file,) = (tmp_path / "root").glob("*/*/libnrnmech.so")
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == library

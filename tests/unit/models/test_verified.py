@@ -10,7 +10,8 @@ import pytest
 from support import run_python
 
 from allenrec.common.errors import DamagedFile, UserError
-from allenrec.models.mechanisms import compile_set, library_file, read_compiled_library
+from allenrec.models.mechanisms import compile_set, read_compiled_library
+from allenrec.models.nrnivmodl import library_file
 from allenrec.models.verified import approved_set, read_verified, verified_copy, verified_mod_files
 
 MODEL = "473863510"
@@ -95,11 +96,11 @@ def test_approved_library_is_found_and_another_one_is_compiled_anew(model, appro
     """The compiler is replaced by a function; the test counts its calls."""
     calls, contents = [], read_verified(model)
 
-    def compiled(files, *arguments):
-        calls.append([file.content for file in files])
+    def compiled(texts, *arguments, **options):
+        calls.append(sorted(texts))
         return b"library"
 
-    monkeypatch.setattr("allenrec.models.mechanisms._compiled", compiled)
+    monkeypatch.setattr("allenrec.models.mechanisms.compile_library", compiled)
     found = approved_set(model, contents, approval, isolated=True)
     assert calls == [] and found.library == json.loads(approval.read_text())["library"]
     # Somebody changes the library and the record beside it.
@@ -108,7 +109,7 @@ def test_approved_library_is_found_and_another_one_is_compiled_anew(model, appro
     (found.folder / "build.json").write_text(json.dumps(record))
     assert read_compiled_library(found.folder) == b"evil"  # without the approval it is as good as any other
     assert approved_set(model, contents, approval, isolated=True).library == hashlib.sha256(b"library").hexdigest()
-    assert calls == [[file.content for file in verified_mod_files(model, contents)]]
+    assert calls == [[file.path.name for file in verified_mod_files(model, contents)]]
     assert library_file(found.folder).read_bytes() == b"library"
     shutil.rmtree(found.folder)
     approved_set(model, contents, approval, isolated=True)
