@@ -14,8 +14,9 @@ from allenrec.settings.recordings import Recording
 def write_templates(path, probe="tetrode"):
     """Write a library of eight templates on a tetrode, or on another probe."""
     rng, contacts = np.random.default_rng(0), load_probe(probe, 1)
-    templates = rng.normal(size=(8, contacts.n_contacts, 96)).astype(np.float32)
-    templates[:, :, 32] = -100 * np.arange(1.0, contacts.n_contacts + 1)
+    spike = -100 * np.exp(-(((np.arange(96) - 32) / 4) ** 2))
+    size = np.arange(1.0, contacts.n_contacts + 1)[:, np.newaxis] + rng.uniform(0, 0.5, (8, 1, 1))
+    templates = (size * spike).astype(np.float32)
     locations = 20 * np.arange(24.0).reshape(8, 3)
     rows = template_rows(locations, ["spiny"] * 4 + ["aspiny"] * 4)
     library_from_arrays(path, templates, rows, contacts, dt=2**-5, cut_out=(1, 2))

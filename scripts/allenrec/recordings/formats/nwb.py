@@ -1,7 +1,8 @@
 """A file of Neurodata Without Borders: traces, electrodes, and the ground truth as its table of units."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -105,24 +106,27 @@ def _add_electrodes(content: NWBFile, recording: RecordingWithGroundTruth) -> No
     """Add the electrodes, with positions in the frame of the units and in the plane of the probe, and shapes of contacts."""
     probe = recording.probe
     name = probe.model_name or probe.name or "probe"
-    device = content.create_device(name=name.replace("/", "_"), description="simulated")
-    shanks = probe.shank_ids if probe.shank_ids is not None else np.zeros(probe.get_contact_count(), dtype=int)
+    device = content.create_device(name=_allowed_names([name])[name], description=f"simulated {name}")
+    n_contacts = probe.get_contact_count()
+    shanks = [str(shank) for shank in (probe.shank_ids if probe.shank_ids is not None else np.zeros(n_contacts, dtype=int))]
+    contacts = [str(contact) for contact in (probe.contact_ids if probe.contact_ids is not None else range(n_contacts))]
     groups = {
-        shank: content.create_electrode_group(
-            name=f"shank{shank}", description=f"shank {shank}", location="simulated", device=device
-        )
-        for shank in dict.fromkeys(map(str, shanks))
+        shank: content.create_electrode_group(name=allowed, description=f"shank {shank}", location="simulated", device=device)
+        for shank, allowed in _allowed_names(shanks, "shank").items()
     }
     for column, meaning in {
+        "contact_id": "id of the contact in the file of the probe",
+        "shank_id": "id of its shank there",
         "contact_shape": "circle, square or rect",
         "contact_width": "µm, along rel_x before a contact is turned",
         "contact_height": "µm, along rel_y before a contact is turned",
     }.items():
         content.add_electrode_column(name=column, description=meaning)
-    rows = zip(
-        recording.channel_positions, probe.contact_positions, 2 * half_sizes(probe), probe.contact_shapes, shanks, strict=True
-    )
-    for (x, y, z), (rel_x, rel_y), (width, height), shape, shank in rows:
+    places = zip(recording.channel_positions, probe.contact_positions, strict=True)
+    sizes = zip(2 * half_sizes(probe), probe.contact_shapes, strict=True)
+    for ((x, y, z), (rel_x, rel_y)), ((width, height), shape), contact, shank in zip(
+        places, sizes, contacts, shanks, strict=True
+    ):
         content.add_electrode(
             x=x,
             y=y,
@@ -130,11 +134,25 @@ def _add_electrodes(content: NWBFile, recording: RecordingWithGroundTruth) -> No
             rel_x=rel_x,
             rel_y=rel_y,
             location="simulated",
-            group=groups[str(shank)],
+            group=groups[shank],
+            contact_id=contact,
+            shank_id=shank,
             contact_shape=str(shape),
             contact_width=width,
             contact_height=height,
         )
+
+
+def _allowed_names(names: Iterable[str], prefix: str = "") -> dict[str, str]:
+    """Return the name in the file for each of some names, all different: NWB's may have neither "/" nor ":"."""
+    allowed: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        base = candidate = prefix + re.sub("[/:]", "_", name)
+        number = 2
+        while candidate in allowed.values():
+            candidate, number = f"{base}_{number}", number + 1
+        allowed[name] = candidate
+    return allowed
 
 
 def _add_traces(content: NWBFile, recording: RecordingWithGroundTruth, compression: str) -> None:
