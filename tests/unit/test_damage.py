@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from small_recording import write_recording, write_templates
 from support import run_python
 
 from allenrec.common.checksums import BLOCK
@@ -13,16 +14,10 @@ from allenrec.common.errors import DamagedFile
 from allenrec.common.hdf5 import CheckedHdf5, hdf5_written_beside
 from allenrec.common.outcomes import Failure, read_failure, write_failure
 from allenrec.intracellular.intracellular_file import Currents, CurrentsInfo, read_currents, write_currents
-from allenrec.libraries.from_arrays import library_from_arrays, template_rows
 from allenrec.libraries.library_file import open_library, read_in_blocks, read_library
 from allenrec.models.metadata import CellFacts
-from allenrec.probes import load_probe
-from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
-from allenrec.recordings.generated_recording import GeneratedRecording, provenance
-from allenrec.recordings.plan import plan_recording
 from allenrec.settings.models import Intracellular
-from allenrec.settings.recordings import Recording
 
 
 def write_intracellular(path):
@@ -57,31 +52,6 @@ def write_intracellular(path):
         "recorded_model_spikes": np.array([5]),
     }
     write_currents(path, Currents(info=info, amplitude=0.2, **arrays))
-
-
-def write_templates(path):
-    rng = np.random.default_rng(0)
-    templates = rng.normal(size=(8, 4, 96)).astype(np.float32)
-    templates[:, :, 32] = -100 * np.arange(1.0, 5.0)
-    locations = 20 * np.arange(24.0).reshape(8, 3)
-    rows = template_rows(locations, ["spiny"] * 4 + ["aspiny"] * 4)
-    library_from_arrays(path, templates, rows, load_probe("tetrode", 1), dt=2**-5, cut_out=(1, 2))
-
-
-def write_recording(path, **signal):
-    write_templates(path.with_name("library.h5"))
-    settings = Recording.model_validate(
-        {
-            "library": "small",
-            "spiketrains": {"duration": 1.0, "n_exc": 2, "n_inh": 1},
-            "templates": {"min_dist": 0.0, "min_amp": 0.0, "max_amp": 1000.0},
-            "recordings": signal,
-        }
-    )
-    library = read_library(path.with_name("library.h5"))
-    plan = plan_recording(library, settings, seed=0, name="small")
-    origin = provenance(settings.model_dump(mode="json"), seed=0, name="small", digests={})
-    write_mearec(path, GeneratedRecording(plan, library, settings, origin))
 
 
 def write_integers(path):

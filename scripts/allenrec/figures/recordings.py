@@ -303,7 +303,7 @@ def _channels_by_depth(positions: NDArray[np.floating], templates: NDArray[np.fl
 def _spacing(window: NDArray[np.floating], templates: NDArray[np.floating]) -> float:
     """Return the distance between traces, µV: more than the noise needs, and a third of the largest template."""
     noise = 1.4826 * np.median(np.abs(window - np.median(window, axis=0)))
-    largest = np.ptp(templates, axis=2).max(initial=0.0)
+    largest = np.ptp(templates, axis=2).max() if templates.size else 0.0
     return float(max(5.0 * noise, 0.35 * largest)) or float(np.ptp(window)) or 1.0
 
 

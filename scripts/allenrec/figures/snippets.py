@@ -1,5 +1,6 @@
 """Measurements of a recording for its figures: spikes cut out of the traces, and the noise between them."""
 
+import math
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -131,7 +132,8 @@ def principal_components(snippets: Snippets, n: int = 3) -> tuple[NDArray[np.flo
     share : numpy.ndarray
         (n,), the share of the variance that each component has.
     """
-    flat = snippets.waveforms.reshape(len(snippets.waveforms), -1).astype(np.float64)
+    n_spikes, *shape = snippets.waveforms.shape
+    flat = snippets.waveforms.reshape(n_spikes, math.prod(shape)).astype(np.float64)
     scores, share = np.zeros((len(flat), n)), np.zeros(n)
     flat -= flat.mean(axis=0) if len(flat) else 0.0
     # The covariances of spikes and of samples have the same components; the smaller one is quicker.

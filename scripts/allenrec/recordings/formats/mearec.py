@@ -210,7 +210,9 @@ def _create(
     Otherwise HDF5 places its last chunk in the file when Python frees the dataset, and equal recordings would differ in the
     order of their bytes.
     """
-    chunks = (chunk_rows(n_samples, n_columns), max(n_columns, 1))
+    if not n_columns:  # there are no units
+        return file.create_dataset(name, (n_samples, 0), dtype)
+    chunks = (chunk_rows(n_samples, n_columns), n_columns)
     return file.create_dataset(name, (n_samples, n_columns), dtype, chunks=chunks, **compression)
 
 

@@ -1,12 +1,16 @@
 """A file of Neurodata Without Borders: traces, electrodes, and the ground truth as its table of units."""
 
 import json
+import re
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
+import pandas as pd
 from hdmf.backends.hdf5 import H5DataIO
+from hdmf.common import VectorData, VectorIndex
 from hdmf.data_utils import GenericDataChunkIterator
 from numpy.typing import NDArray
 from pynwb import NWBHDF5IO, NWBFile
@@ -104,24 +108,27 @@ def _add_electrodes(content: NWBFile, recording: RecordingWithGroundTruth) -> No
     """Add the electrodes, with positions in the frame of the units and in the plane of the probe, and shapes of contacts."""
     probe = recording.probe
     name = probe.model_name or probe.name or "probe"
-    device = content.create_device(name=name.replace("/", "_"), description="simulated")
-    shanks = probe.shank_ids if probe.shank_ids is not None else np.zeros(probe.get_contact_count(), dtype=int)
+    device = content.create_device(name=_allowed_names([name])[name], description=f"simulated {name}")
+    n_contacts = probe.get_contact_count()
+    shanks = [str(shank) for shank in (probe.shank_ids if probe.shank_ids is not None else np.zeros(n_contacts, dtype=int))]
+    contacts = [str(contact) for contact in (probe.contact_ids if probe.contact_ids is not None else range(n_contacts))]
     groups = {
-        shank: content.create_electrode_group(
-            name=f"shank{shank}", description=f"shank {shank}", location="simulated", device=device
-        )
-        for shank in dict.fromkeys(map(str, shanks))
+        shank: content.create_electrode_group(name=allowed, description=f"shank {shank}", location="simulated", device=device)
+        for shank, allowed in _allowed_names(shanks, "shank").items()
     }
     for column, meaning in {
+        "contact_id": "id of the contact in the file of the probe",
+        "shank_id": "id of its shank there",
         "contact_shape": "circle, square or rect",
         "contact_width": "µm, along rel_x before a contact is turned",
         "contact_height": "µm, along rel_y before a contact is turned",
     }.items():
         content.add_electrode_column(name=column, description=meaning)
-    rows = zip(
-        recording.channel_positions, probe.contact_positions, 2 * half_sizes(probe), probe.contact_shapes, shanks, strict=True
-    )
-    for (x, y, z), (rel_x, rel_y), (width, height), shape, shank in rows:
+    places = zip(recording.channel_positions, probe.contact_positions, strict=True)
+    sizes = zip(2 * half_sizes(probe), probe.contact_shapes, strict=True)
+    for ((x, y, z), (rel_x, rel_y)), ((width, height), shape), contact, shank in zip(
+        places, sizes, contacts, shanks, strict=True
+    ):
         content.add_electrode(
             x=x,
             y=y,
@@ -129,11 +136,25 @@ def _add_electrodes(content: NWBFile, recording: RecordingWithGroundTruth) -> No
             rel_x=rel_x,
             rel_y=rel_y,
             location="simulated",
-            group=groups[str(shank)],
+            group=groups[shank],
+            contact_id=contact,
+            shank_id=shank,
             contact_shape=str(shape),
             contact_width=width,
             contact_height=height,
         )
+
+
+def _allowed_names(names: Iterable[str], prefix: str = "") -> dict[str, str]:
+    """Return the name in the file for each of some names, all different: NWB's may have neither "/" nor ":"."""
+    allowed: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        base = candidate = prefix + re.sub("[/:]", "_", name)
+        number = 2
+        while candidate in allowed.values():
+            candidate, number = f"{base}_{number}", number + 1
+        allowed[name] = candidate
+    return allowed
 
 
 def _add_traces(content: NWBFile, recording: RecordingWithGroundTruth, compression: str) -> None:
@@ -169,28 +190,46 @@ def _describe_filter(recording: RecordingWithGroundTruth) -> str:
 
 
 def _add_units(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
-    units = recording.units
+    units, fs = recording.units, recording.sampling_frequency
+    trains = zip(recording.spike_times, recording.spike_trains, strict=True)
+    times = [times_of_samples(times, samples, fs) for times, samples in trains]
+    meaning = "µV, depth of each spike alone below zero, before the filter, at the unit's peak channel"
+    columns = [_column(str(name), units[name]) for name in units]
+    columns += _ragged_column("spike_times", "s", times, np.float64)
+    columns += _ragged_column("spike_amplitudes", meaning, recording.amplitudes, np.float32)
+    observed = [np.array([[0.0, recording.duration]])] * len(units)
+    columns += _ragged_column("obs_intervals", "s, begin and end of the recording", observed, np.float64, shape=(2,))
+    # In volts, with the samples first
+    means = 1e-6 * np.moveaxis(recording.filtered_templates, 1, 2).astype(float)
+    columns.append(VectorData(name="waveform_mean", description="V, template as it is in the traces", data=means))
     content.units = Units(
         name="units",
         description="Ground truth: every spike of every unit, at the exact time",
-        resolution=1 / (recording.sampling_frequency * recording.upsample),
-        waveform_rate=recording.sampling_frequency,
+        id=list(range(len(units))),
+        columns=columns,
+        resolution=1 / (fs * recording.upsample),
+        waveform_rate=fs,
         electrode_table=content.electrodes,
     )
-    # A column without rows would have no type.
-    for column in map(str, units if len(units) else []):
-        content.add_unit_column(name=column, description=MEANING.get(column, column.replace("_", " ")))
-    rows = units.to_dict("records")
-    # In volts, with the samples first
-    means = 1e-6 * np.moveaxis(recording.filtered_templates, 1, 2).astype(float)
-    if len(units):
-        meaning = "µV, depth of each spike alone below zero, before the filter, at the unit's peak channel"
-        content.add_unit_column(name="spike_amplitudes", description=meaning, index=True)
-    trains = zip(recording.spike_times, recording.spike_trains, strict=True)
-    all_times = [times_of_samples(times, samples, recording.sampling_frequency) for times, samples in trains]
-    for row, times, mean, amplitudes in zip(rows, all_times, means, recording.amplitudes, strict=True):
-        arrays = {"spike_amplitudes": amplitudes, "waveform_mean": mean, "obs_intervals": [[0.0, recording.duration]]}
-        content.add_unit(spike_times=times, **{str(column): value for column, value in row.items()}, **arrays)
+
+
+def _column(name: str, values: "pd.Series[Any]") -> VectorData:
+    """Return a column of the table of units. Without units it has a type all the same."""
+    meaning = MEANING.get(name, name.replace("_", " "))
+    if pd.api.types.is_numeric_dtype(values):
+        return VectorData(name=name, description=meaning, data=values.to_numpy())
+    text = values.astype(str).tolist()
+    return VectorData(name=name, description=meaning, data=text or np.zeros(0, dtype="S1"))
+
+
+def _ragged_column(
+    name: str, meaning: str, values: Sequence[NDArray[Any]], dtype: type[np.floating], shape: tuple[int, ...] = ()
+) -> list[VectorData]:
+    """Return a column with an array for each unit: all values, and where those of each unit end."""
+    joined = np.concatenate([np.zeros((0, *shape), dtype), *values]).astype(dtype, copy=False)
+    data = VectorData(name=name, description=meaning, data=joined)
+    ends = np.cumsum([len(part) for part in values], dtype=np.uint64)
+    return [data, VectorIndex(name=f"{name}_index", target=data, data=ends)]
 
 
 def times_of_samples(times: NDArray[np.float64], samples: NDArray[np.int64], sampling_frequency: float) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ import pynwb
 import pytest
 import spikeinterface
 import spikeinterface.extractors
+from small_recording import write_recording
 from support import ROOT, run_python
 
 from allenrec.common.errors import UserError
@@ -341,3 +342,27 @@ def test_killed_half_way_leaves_nothing_under_the_final_name(name, library, tmp_
         loaded, _ = extractors(folder, name)
         assert np.array_equal(loaded.get_traces(0, 1000, 2000), recording.samples[1000:2000])
     assert [path.name for path in folder.iterdir()] == [name]
+
+
+def test_names_of_any_kind_of_shanks_and_contacts_are_kept(tmp_path):
+    """NWB allows no "/" and ":" in names, and two shanks must not become one."""
+    shanks, contacts = ["left/1", "left:1", "left_1", "left/1"], ["a/1", "b:2", "é", "4x"]
+    layout = probeinterface.Probe(ndim=2, name="my/probe: A", model_name="x/y:z")
+    layout.set_contacts([[0, 0], [0, 30], [200, 0], [200, 30]], shapes="circle", shape_params={"radius": 5}, shank_ids=shanks)
+    layout.set_contact_ids(contacts)
+    probeinterface.write_probeinterface(tmp_path / "probe.json", layout)
+    write_recording(tmp_path / "recording.h5", probe=str(tmp_path / "probe.json"))
+    with read_recording(tmp_path / "recording.h5") as recording:
+        for name, write in WRITERS.items():
+            write(tmp_path / name, recording)
+        probes = [recording.probe, spikeinterface.load(tmp_path / "binary").get_probe()]
+    probes.append(spikeinterface.load(tmp_path / "recording.zarr").get_probe())
+    for probe in probes:
+        assert probe.shank_ids.tolist() == shanks and probe.contact_ids.tolist() == contacts
+    with pynwb.NWBHDF5IO(tmp_path / "recording.nwb", "r") as file:
+        content = file.read()
+        electrodes = content.electrodes.to_dataframe()
+        assert electrodes["shank_id"].tolist() == shanks and electrodes["contact_id"].tolist() == contacts
+        assert electrodes["group_name"].tolist() == ["shankleft_1", "shankleft_1_2", "shankleft_1_3", "shankleft_1"]
+        assert [group.description for group in electrodes["group"]] == [f"shank {shank}" for shank in shanks]
+        assert content.devices["x_y_z"].description == "simulated x/y:z"
