@@ -10,7 +10,9 @@ with job_log(snakemake):
 
     paths, failures = without_failures(snakemake.input.cells)
     settings = snakemake.params.settings
-    outcome = concatenate_libraries(paths, snakemake.output.library, exclude_flagged=settings.exclude_flagged)
+    outcome = concatenate_libraries(
+        paths, snakemake.output.library, exclude_flagged=settings.exclude_flagged, threads=snakemake.threads
+    )
     print(outcome)
     for failure in failures:
         print(f"{failure}; left out")
