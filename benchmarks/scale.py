@@ -38,10 +38,10 @@ def make_folder(folder, n_cells, *, stubs):
     libraries = {f"probe{k}": {"probe": probe, "n": 100} for k, probe in enumerate(PROBES)}
     config = {"cells": "config/cells.tsv", "libraries": libraries, "recordings": {"demo": {"library": "probe0"}}}
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config))
-    rows = [f"{10**9 + k}\t\tspiny\n" for k in range(n_cells)]
+    rows = [f"{10**9 + k}\t\t{'spiny' if k % 3 else 'aspiny'}\n" for k in range(n_cells)]
     (folder / "config" / "cells.tsv").write_text("model_id\tspecimen_id\tcell_type\n" + "".join(rows))
     if stubs:
-        for script in (folder / "scripts").glob("*.py"):
+        for script in (folder / "scripts").glob("[!a]*/*.py"):
             script.write_text(STUB)
 
 

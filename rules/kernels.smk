@@ -12,6 +12,8 @@ rule compile_kernels:
         "<benchmarks>/compile_kernels.tsv"
     # On a cluster as well: the jobs use the same checkout.
     localrule: True
+    # It needs nothing, and takes the longest of the first jobs.
+    priority: 1
     conda:
         "../envs/analysis.yaml"
     threads: 1

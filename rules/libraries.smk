@@ -58,7 +58,7 @@ rule concatenate_library:
         "library"
     conda:
         "../envs/analysis.yaml"
-    threads: 1
+    threads: 2
     resources:
         mem_mb=mem_mb(1000),
         runtime=runtime(30),

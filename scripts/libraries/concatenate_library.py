@@ -12,8 +12,13 @@ with job_log(snakemake):
 
     paths, failures = without_failures(snakemake.input.cells)
     settings = snakemake.params.settings
-    models = [Path(path).stem for path in paths]
-    outcome = concatenate_libraries(paths, snakemake.output.library, exclude_flagged=settings.exclude_flagged, models=models)
+    outcome = concatenate_libraries(
+        paths,
+        snakemake.output.library,
+        exclude_flagged=settings.exclude_flagged,
+        models=[Path(path).stem for path in paths],
+        threads=snakemake.threads,
+    )
     print(outcome)
     for failure in failures:
         print(f"{failure}; left out")

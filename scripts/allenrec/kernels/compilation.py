@@ -49,8 +49,11 @@ def compile_kernels(use_kernels: Callable[[], object]) -> str:
         )
     use_kernels()
     if shared and entry:
-        _keep_compiled(entry)
-        forget_old(shared)
+        try:
+            _keep_compiled(entry)
+            forget_old(shared)
+        except OSError as error:  # a full disk, or another checkout that does the same now
+            print(f"{error}; other checkouts will compile these kernels again")
     return digest
 
 
@@ -79,7 +82,7 @@ def compiled_files() -> Iterator[Path]:
 
 
 def _replace_compiled(taken: list[Path], entry: Path | None) -> None:
-    """Put files of the cache in place of those of this checkout, if it can be written."""
+    """Put files of the cache in place of those of this checkout. What cannot be taken or written is compiled."""
     targets = {PACKAGE / path.relative_to(entry).parent / "__pycache__" / path.name: path for path in taken} if entry else {}
     try:
         for path in set(compiled_files()) - targets.keys():
@@ -87,8 +90,8 @@ def _replace_compiled(taken: list[Path], entry: Path | None) -> None:
         for target, path in targets.items():
             with written_beside(target) as temporary:
                 shutil.copyfile(path, temporary)
-    except PermissionError as error:
-        print(f"{error}; numba keeps its files elsewhere")
+    except OSError as error:
+        print(f"{error}; what is missing is compiled")
 
 
 def _keep_compiled(entry: Path) -> None:

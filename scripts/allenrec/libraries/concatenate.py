@@ -4,21 +4,28 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from allenrec.common.errors import DamagedFile, UserError, require_own
 from allenrec.common.files import AnyPath
 from allenrec.common.hdf5 import hdf5_written_beside
 
-from .library_file import LibraryInfo, create_rows, read_in_blocks, read_info, write_info
+from .library_file import LibraryInfo, create_rows, read_info, read_rows, write_info
 
 
 def concatenate_libraries(
-    paths: Sequence[AnyPath], path: AnyPath, *, exclude_flagged: bool = False, models: Sequence[str] | None = None
+    paths: Sequence[AnyPath],
+    path: AnyPath,
+    *,
+    exclude_flagged: bool = False,
+    models: Sequence[str] | None = None,
+    threads: int = 1,
 ) -> str:
     """Join the files of single cells, in their order, into one library.
 
-    One file is open at a time and its templates are copied in blocks, so the memory needed does not grow with the library.
+    One file is open at a time, and its templates are copied one by one, compressed as they are. So neither the memory nor the
+    time for compression grows with the library.
 
     Parameters
     ----------
@@ -29,6 +36,8 @@ def concatenate_libraries(
         Whether models that are flagged (see `allenrec.models.recorded_sweeps.flags`) are left out.
     models : list of str, optional
         The model that each file must be of.
+    threads : int
+        The number of threads that check what is copied; the result does not depend on it.
 
     Returns
     -------
@@ -56,11 +65,15 @@ def concatenate_libraries(
         raise UserError(f"{path}: no cell gave a template; widen the limits or lower min_amp in `libraries`")
     first_row = 0
     with hdf5_written_beside(path) as file:
+        create_rows(file, "templates", (total, *shapes[0][1:]), np.dtype(np.float32))
         for part, shape in zip(parts, shapes, strict=True):
-            for name, start, block in read_in_blocks(part):
+            for name, (row, *offset), piece in read_rows(part, threads):
+                if isinstance(piece, bytes):
+                    file[name].id.write_direct_chunk((first_row + row, *offset), piece)
+                    continue
                 if name not in file:
-                    create_rows(file, name, (total, *block.shape[1:]), block.dtype)
-                file[name][first_row + start : first_row + start + len(block)] = block
+                    create_rows(file, name, (total, *piece.shape[1:]), piece.dtype)
+                file[name][first_row + row : first_row + row + len(piece)] = piece
             file.raise_error()
             first_row += shape[0]
         write_info(file, _joined(infos))

@@ -5,6 +5,7 @@ No other module knows the paths in the file.
 
 import json
 import math
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -19,6 +20,7 @@ from allenrec.common.errors import not_valid
 from allenrec.common.files import AnyPath
 from allenrec.common.finite import is_finite, require_finite
 from allenrec.common.hdf5 import (
+    COMPRESSION,
     TEXT,
     CheckedHdf5,
     Columns,
@@ -30,6 +32,7 @@ from allenrec.common.hdf5 import (
     write_dict,
     write_frame,
 )
+from allenrec.common.parallel import map_in_order
 from allenrec.probes import Probe, layout_from_text, layout_to_text
 from allenrec.waveforms.features import FEATURES, FILTERED_FEATURES
 
@@ -239,7 +242,7 @@ def create_rows(file: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dt
     dtype = TEXT if dtype.kind == "O" else dtype
     if name == "templates" and 0 not in shape:
         chunks = (*(1 for _ in shape[:-2]), *shape[-2:])
-        return file.create_dataset(name, shape, dtype, chunks=chunks, compression="gzip", compression_opts=4, shuffle=True)
+        return file.create_dataset(name, shape, dtype, chunks=chunks, **COMPRESSION["gzip"])
     return file.create_dataset(name, shape, dtype)
 
 
@@ -329,13 +332,41 @@ def read_info(path: AnyPath) -> tuple[tuple[int, ...], LibraryInfo]:
         return file["templates"].shape, _read_info(file)
 
 
-def read_in_blocks(path: AnyPath) -> Iterator[tuple[str, int, NDArray[Any]]]:
-    """Yield the datasets with a row per template in blocks of a few megabytes: name, first row, values."""
+def read_rows(path: AnyPath, threads: int = 1) -> Iterator[tuple[str, tuple[int, ...], NDArray[Any] | bytes]]:
+    """Yield the datasets with a row per template in pieces: name, where the piece begins, and values.
+
+    Of templates that are compressed as `create_rows` says, the pieces are chunks as they are stored. Each is checked, as it
+    would be if it were read: zlib's data end with a checksum.
+    """
     with _reading(path) as file:
         for name in ROWS:
-            at_once = max(1, BYTES_AT_ONCE // max(1, file[name].dtype.itemsize * math.prod(file[name].shape[1:])))
-            for start in range(0, len(file[name]), at_once):
-                yield name, start, file[name][start : start + at_once]
+            dataset = file[name]
+            if name == "templates" and _is_compressed_as_usual(dataset):
+                offsets = ((*index, 0, 0) for index in np.ndindex(*dataset.shape[:-2]))
+                chunks = ((offset, dataset.id.read_direct_chunk(offset)[1]) for offset in offsets)
+                yield from ((name, *checked) for checked in map_in_order(_checked_chunk, chunks, threads))
+                continue
+            at_once = max(1, BYTES_AT_ONCE // max(1, dataset.dtype.itemsize * math.prod(dataset.shape[1:])))
+            for start in range(0, len(dataset), at_once):
+                yield name, (start,), dataset[start : start + at_once]
+
+
+def _is_compressed_as_usual(templates: h5py.Dataset) -> bool:
+    """Return whether each template, or each step of it, is a chunk, and all are compressed as `create_rows` says."""
+    shape = templates.shape
+    usual = templates.chunks == (*(1 for _ in shape[:-2]), *shape[-2:]) and all(
+        getattr(templates, name) == value for name, value in COMPRESSION["gzip"].items()
+    )
+    return usual and templates.id.get_num_chunks() == math.prod(shape[:-2])
+
+
+def _checked_chunk(chunk: tuple[tuple[int, ...], bytes]) -> tuple[tuple[int, ...], bytes]:
+    """Return a chunk, its offset and its data, if the data can be decompressed."""
+    try:
+        zlib.decompress(chunk[1])
+    except zlib.error as error:
+        raise OSError(f"templates: {error}") from None
+    return chunk
 
 
 def poses_of(path: AnyPath) -> tuple["Poses", NDArray[np.float64]]:
