@@ -37,7 +37,7 @@ rule tabulate_cells:
     threads: 1
     resources:
         mem_mb=mem_mb(1000),
-        runtime=runtime(10),
+        runtime=runtime(60),
     params:
         **row_params(cells),
         **as_params(cell_type_column="cell_type_column"),

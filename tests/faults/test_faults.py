@@ -134,6 +134,7 @@ WRITING = {
     "generate_recording": ("results/recordings/demo/recording.h5", 8192),
     "plot_cell": (f"results/figures/cells/{MODELS[0]}/spikes.png", 8192),
     "plot_library": ("results/figures/libraries/neuronexus/poses.png", 8192),
+    "plot_realism": ("results/figures/realism/in_vivo.png", 8192),
     "plot_mean_eap": (f"results/figures/{LIBRARY[8:]}/cells/{MODELS[0]}/mean_eap.png", 8192),
     "plot_recording": ("results/figures/recordings/demo/traces.png", 8192),
     "view_recording": ("results/figures/recordings/demo/viewer.html", 8192),

@@ -114,7 +114,7 @@ def test_numbers_on_the_page_are_those_of_the_files(finished, opened):
 def test_figures_have_captions_as_files_and_on_the_page(finished, opened):
     folder = finished / "results" / "figures"
     pictures = [path for path in folder.rglob("*.png")]
-    assert len(pictures) == 3 * 5 + 5 + 3 + 10
+    assert len(pictures) == 3 * 5 + 5 + 3 + 1 + 10
     for path in [*pictures, folder / "recordings" / "demo" / "viewer.html"]:
         caption = path.with_suffix(".txt").read_text().strip()
         assert len(caption) > 40

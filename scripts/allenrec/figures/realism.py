@@ -18,7 +18,7 @@ from .style import GREY, INK, PALE, colours, new_figure, styled
 #: The types of the register that have a box, and the line of the box
 BOXES = {"regular spiking": "--", "fast spiking": ":"}
 #: Maximum number of cells up to which each has its number beside it
-NUMBERED = 24
+NUMBERED = 12
 #: Marks of cells within the ranges, outside, and without any range
 MARKS = {"yes": ("o", "full"), "no": ("o", "none"), "unknown": ("x", "full")}
 
@@ -74,7 +74,10 @@ def _draw_cell(widths: Axes, heights: Axes, cell: pd.Series, colour: str, named:
     if np.isfinite(x) and np.isfinite(y):
         widths.plot(x, y, ls="", gid="cell", **style)
         if named:
-            widths.annotate(cell["model_id"], (x, y), (5, 3), textcoords="offset points", fontsize=6.5, color=GREY)
+            # Numbers of cells within the ranges stand on the right, those of others on the left, where they seldom meet
+            side, align = (5, "left") if filled == "full" else (-5, "right")
+            place: dict[str, Any] = {"textcoords": "offset points", "ha": align, "fontsize": 6.5, "color": GREY}
+            widths.annotate(cell["model_id"], (x, y), (side, 3), **place)
     values = cell[list(PEAK_TO_PEAK.values())].to_numpy(dtype=float)
     if np.isfinite(values).any():
         heights.plot(list(PEAK_TO_PEAK), values, lw=1, gid="cell", **style | {"ms": 4})

@@ -91,8 +91,8 @@ def _outside(feature: str, value: float, span: tuple[float, float]) -> str:
     """Return how a value lies outside a range, "" if it lies in it."""
     if span[0] <= value <= span[1]:
         return ""
-    measured = f"{span[0]:.2f} to {span[1]:.2f} ms in vivo"
-    return f"{FEATURES[feature]} {value:.2f} ms, {measured}" if np.isfinite(value) else f"{FEATURES[feature]} not measurable"
+    measured = f"{span[0]:.3g} to {span[1]:.3g} ms in vivo"
+    return f"{FEATURES[feature]} {value:.3g} ms, {measured}" if np.isfinite(value) else f"{FEATURES[feature]} not measurable"
 
 
 def ranges_of(feature: str, in_vivo: InVivo | None = None) -> list[Range]:

@@ -63,28 +63,28 @@ def test_label(cell, label):
         (
             PVALB,
             REGULAR,
-            "fast spiking by label, regular by waveform (trough to peak 0.70 ms, 0.10 to 0.40 ms in vivo; "
-            "half width 0.30 ms, 0.05 to 0.20 ms in vivo)",
+            "fast spiking by label, regular by waveform (trough to peak 0.7 ms, 0.1 to 0.4 ms in vivo; "
+            "half width 0.3 ms, 0.05 to 0.2 ms in vivo)",
             False,
         ),
-        (SPINY, FAST, "regular spiking by label, fast by waveform (trough to peak 0.30 ms, 0.50 to 1.00 ms in vivo)", False),
+        (SPINY, FAST, "regular spiking by label, fast by waveform (trough to peak 0.3 ms, 0.5 to 1 ms in vivo)", False),
         (
             SPINY,
             replace(REGULAR, trough_to_peak_as_in_vivo_ms=0.43),
-            "regular spiking by label, between fast and regular by waveform (trough to peak 0.43 ms, 0.50 to 1.00 ms in vivo)",
+            "regular spiking by label, between fast and regular by waveform (trough to peak 0.43 ms, 0.5 to 1 ms in vivo)",
             False,
         ),
         (
             SPINY,
             replace(REGULAR, trough_to_peak_as_in_vivo_ms=1.234),
-            "regular spiking, but trough to peak 1.23 ms, 0.50 to 1.00 ms in vivo",
+            "regular spiking, but trough to peak 1.23 ms, 0.5 to 1 ms in vivo",
             False,
         ),
         (SPINY, replace(REGULAR, half_width_as_in_vivo_ms=np.nan), "regular spiking, but half width not measurable", False),
         (
             SST,
             replace(REGULAR, trough_to_peak_as_in_vivo_ms=1.5),
-            "Sst, but trough to peak 1.50 ms, 0.20 to 0.90 ms in vivo",
+            "Sst, but trough to peak 1.5 ms, 0.2 to 0.9 ms in vivo",
             False,
         ),
         (
