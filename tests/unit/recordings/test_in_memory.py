@@ -6,6 +6,7 @@ from made_library import made_library
 
 import allenrec
 from allenrec.common.errors import UserError
+from allenrec.libraries.spikeinterface_templates import write_templates
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.generated_recording import GeneratedRecording
@@ -63,8 +64,15 @@ def test_templates_of_a_library_in_spikeinterfaces_hands(library, tmp_path):
     assert np.array_equal(templates.templates_array[1].T, library.templates[17, library.centre])
     assert (templates.templates_array.min(axis=2).argmin(axis=1) == templates.nbefore).all()
     assert np.array_equal(templates.get_channel_locations(), library.probe.contact_positions)
-    library.to_spikeinterface().to_zarr(tmp_path / "templates.zarr")
-    again = Templates.from_zarr(tmp_path / "templates.zarr")
+    for name in ("a", "b"):
+        write_templates(tmp_path / f"{name}.zarr", library)
+    again = Templates.from_zarr(tmp_path / "a.zarr")
+    files = [
+        {file.name: file.read_bytes() for file in sorted((tmp_path / f"{name}.zarr").rglob("*")) if file.is_file()}
+        for name in "ab"
+    ]
+    assert files[0] == files[1]
+    assert np.allclose(again.probe.contact_positions, library.probe.contact_positions)
     assert again.num_units == len(library.celltypes) and again.is_in_uV
     assert np.array_equal(again.templates_array[[4, 17]], templates.templates_array)
     assert library.to_spikeinterface([]).num_units == 0
