@@ -1,10 +1,16 @@
 # Libraries: the extracellular action potentials of each model on each probe, and all models of a probe in one file.
 
+from allenrec.settings.libraries import EXPORT_KEYS
+
 
 rule library:
     """All template libraries, and which models are in none of them."""
     input:
         expand("<results>/libraries/{library}/templates.h5", library=settings.libraries),
+        expand(
+            "<results>/libraries/{library}/templates.zarr",
+            library=[name for name, library in settings.libraries.items() if "spikeinterface" in library.format],
+        ),
         "<results>/left_out.csv",
 
 
@@ -34,7 +40,13 @@ rule compute_eaps:
         mem_mb=mem_mb(1000),
         runtime=runtime(15),
     params:
-        **as_params(library="libraries.{library}", cell_type_column="cell_type_column", seed="seed"),
+        **as_params(
+            library="libraries.{library}",
+            cell_type_column="cell_type_column",
+            seed="seed",
+            # Further formats do not change the templates.
+            unused=[f"library.{key}" for key in EXPORT_KEYS],
+        ),
         code_digest=code_digest("libraries/compute_eaps.py"),
         cell=lambda wildcards: cells[wildcards.model],
     message:
@@ -69,3 +81,29 @@ rule concatenate_library:
         "Joining the templates of {wildcards.library}"
     script:
         "../scripts/libraries/concatenate_library.py"
+
+
+rule export_templates:
+    """The templates of a library as those of SpikeInterface, in a zarr folder."""
+    input:
+        library="<results>/libraries/{library}/templates.h5",
+    output:
+        directory("<results>/libraries/{library}/templates.zarr"),
+    log:
+        "<logs>/export_templates/{library}.log",
+    benchmark:
+        "<benchmarks>/export_templates/{library}.tsv"
+    group:
+        "library"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(1000),
+        runtime=runtime(10),
+    params:
+        code_digest=code_digest("libraries/export_templates.py"),
+    message:
+        "Writing the templates of {wildcards.library} for SpikeInterface"
+    script:
+        "../scripts/libraries/export_templates.py"

@@ -14,6 +14,7 @@ from allenrec.common.files import AnyPath
 from allenrec.common.parallel import map_in_order
 from allenrec.common.random_streams import StreamKey
 from allenrec.probes import Probe, load_probe
+from allenrec.settings.libraries import EXPORT_KEYS
 from allenrec.settings.libraries import Library as LibrarySettings
 
 from .eap import CellOnProbe, spike_currents
@@ -145,7 +146,7 @@ class _Task:
         """The settings, and the digests and versions of the cell and of this stage."""
         info = self.currents.info
         return {
-            "config": self.settings.model_dump(mode="json"),
+            "config": self.settings.model_dump(mode="json", exclude=EXPORT_KEYS),
             "digests": info.digests | dict(self.digests),
             "versions": info.versions | {package: version(package) for package in PACKAGES},
             "seed": self.seed,
@@ -289,7 +290,7 @@ class _Task:
         """Return the `LibraryInfo`."""
         n, n_candidates = len(sampled.poses), sampled.n_candidates
         counts = {"n_templates": n, "n_candidates": n_candidates, "acceptance_rate": n / max(n_candidates, 1)}
-        params = self.settings.model_dump() | {
+        params = self.settings.model_dump(exclude=EXPORT_KEYS) | {
             "n": n_wanted,
             "dt": self.dt,
             "cut_out": self.cut_out,

@@ -81,6 +81,11 @@ class Content(Block):
     n: PositiveCount | Annotated[dict[str, Count], Field(min_length=1)] = Field(
         50, description="templates. For each cell model; or for each model of a cell type, such as `{spiny: 100, aspiny: 50}`."
     )
+    format: Annotated[list[Literal["mearec", "spikeinterface"]], Field(min_length=1)] = Field(
+        ["mearec"],
+        description="Formats to write: `mearec`, the file that recordings are made from, which is there in any case; "
+        "`spikeinterface`, also a zarr folder of SpikeInterface's `Templates`.",
+    )
 
     @property
     def probe_file(self) -> str | None:
@@ -213,6 +218,8 @@ class DriftPaths(Block):
         return self
 
 
+#: Keys of a library that change no template
+EXPORT_KEYS = {"format"}
 #: Keys of a library that say which poses are drawn and kept
 SAMPLING_KEYS = {
     *("n", *PoseSampling.model_fields),

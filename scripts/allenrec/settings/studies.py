@@ -210,6 +210,8 @@ def _check_grid_key(where: str, key: str) -> None:
     kind: Any = PlainRecording
     parts = key.split(".")
     for number, part in enumerate(parts):
+        if number and part.isdecimal():
+            continue  # an element of a list of blocks, such as a movement
         if not (isinstance(kind, type) and issubclass(kind, Block)):
             return  # an element of a list or of a table of cell types
         known = [*kind.model_fields, *(Drift.model_fields if issubclass(kind, DriftingUnits) else [])]
@@ -255,13 +257,15 @@ def _text(value: Any) -> str:
 
 def _check_names(expanded: Mapping[str, Any], studies: Mapping[str, Study]) -> None:
     """Refuse names that cannot be those of files."""
-    for study in studies.values():
-        for name in study.rows:
-            if len(name) > LONGEST_NAME:
-                raise UserError(
-                    f"config: recordings.{study.name}: makes a recording whose name has {len(name)} characters, "
-                    f"{name[:60]}...; files can have {LONGEST_NAME}; shorten the name of the study, or vary fewer keys at once"
-                )
+    makers = {name: study.name for study in studies.values() for name in study.rows}
+    for name in expanded:
+        if len(str(name)) > LONGEST_NAME:
+            made = f".{makers[name]}: makes a recording whose" if name in makers else ": a recording's"
+            cure = "shorten the name of the study, or vary fewer keys at once" if name in makers else "shorten it"
+            raise UserError(
+                f"config: recordings{made} name has {len(name)} characters, {name[:60]}...; files can have {LONGEST_NAME}; "
+                f"{cure}"
+            )
     if studies and STUDIES in expanded:
         raise UserError(f"config: recordings.{STUDIES}: is where the tables of studies are; choose another name")
 

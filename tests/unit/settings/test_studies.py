@@ -33,8 +33,8 @@ def message(**recordings):
     with pytest.raises(UserError) as caught:
         load(**recordings)
     text = str(caught.value)
-    assert text.startswith("config: recordings.") and "\n" not in text
-    return text.removeprefix("config: recordings.")
+    assert text.startswith("config: recordings") and "\n" not in text
+    return text.removeprefix("config: recordings").removeprefix(".")
 
 
 def test_a_recording_like_another_differs_in_its_changes_alone():
@@ -134,6 +134,7 @@ def test_a_study_like_another_study_is_the_same_recordings_with_changes():
         ({"templates.zlim": [[-50, 50]]}, ["zlim=-50-50"]),
         ({"recordings.slow_drift_velocity": [5, 10]}, ["slow_drift_velocity=5", "slow_drift_velocity=10"]),
         ({"seeds.noise": [1, 2]}, ["noise=1", "noise=2"]),
+        ({"recordings.drift_dicts": [[{"drift_mode_speed": "fast"}]]}, ["drift_dicts=drift_mode_speed_fast"]),
         (
             {"templates.min_amp": [30], "recordings.far_neurons_min_amp": [0], "recordings.min_amp": []},
             None,
@@ -148,6 +149,13 @@ def test_values_of_every_kind_make_names(grid, names):
     found = [name.removeprefix("s-") for name in load(s={"like": "still", "grid": grid}) if name != "still"]
     ((key, values),) = grid.items()
     assert found == (names or [f"{key.rpartition('.')[2]}={value}" for value in values])
+
+
+def test_a_factor_may_lie_in_a_list_of_movements():
+    moving = {"like": "still", "recordings": {"drift_dicts": [{}, {"drift_mode_speed": "fast"}]}}
+    found = load(s=moving | {"grid": {"recordings.drift_dicts.1.fast_drift_period": [3, 7]}})
+    movements = found["s-fast_drift_period=7"].recordings.drift_dicts
+    assert [movement.fast_drift_period for movement in movements] == [10, 7] and movements[1].drift_mode_speed == "fast"
 
 
 def test_factors_with_the_same_last_word_have_their_whole_key_in_names():
@@ -199,6 +207,7 @@ MISTAKES = {
         {"a" * 180: LIKE | {"grid": {"recordings.color_peak": [300], "recordings.far_neurons_exc_inh_ratio": [0.5]}}},
         "a: makes a recording whose name has 225 characters, aaa",
     ),
+    "long name of one": ({"a" * 201: LIKE}, ": a recording's name has 201 characters, aaa"),
     "taken name": (
         {"a": LIKE | {"replicates": {"n": 1}}, "a-01": LIKE},
         "a: makes 'a-01', which is the name of another recording",

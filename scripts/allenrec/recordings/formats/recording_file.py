@@ -21,7 +21,7 @@ from .adc import Microvolts
 from .contract import ButterworthFilter
 
 if TYPE_CHECKING:
-    from spikeinterface.core import BaseRecording, BaseSorting
+    from spikeinterface.core import BaseRecording, BaseSorting, Motion
 
 #: Axes of the datasets that every recording file must have
 SHAPES = {layout.TRACES: "samples channels", layout.CHANNEL_POSITIONS: "channels 3", layout.TEMPLATE_IDS: "units"}
@@ -158,6 +158,16 @@ class Recording:
         from .spikeinterface_adapter import as_recording, as_sorting
 
         return as_recording(self), as_sorting(self)
+
+    def motion(self) -> "Motion | None":
+        """Return the drift as SpikeInterface's `Motion`, or None if units do not drift; see `as_motion`."""
+        from .spikeinterface_adapter import as_motion
+
+        if self.drift is None:
+            return None
+        direction = read_dict(self.file[layout.INFO_RECORDINGS])["preferred_dir"]
+        positions = self.units[["x", "y", "z"]].to_numpy(dtype=float)
+        return as_motion(self.drift.times, self.drift.displacements, positions, np.asarray(direction, dtype=float), self.plane)
 
     def _of_trains(self, name: str) -> list[Any]:
         return [self.file[layout.of_train(unit, name)] for unit in range(len(self.units))]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from spikeinterface.core import BaseRecording, BaseRecordingSegment, BaseSorting, NumpySorting
+from spikeinterface.core import BaseRecording, BaseRecordingSegment, BaseSorting, Motion, NumpySorting
 
 from allenrec.probes import PLANES
 
@@ -14,6 +14,10 @@ from .contract import RecordingWithGroundTruth, Samples
 
 #: How SpikeInterface writes; the pieces of a zarr folder are as long as `chunk_duration`
 PIECES = {"chunk_duration": "1s", "n_jobs": 1, "progress_bar": True}
+
+
+#: Difference of the displacements of units up to which they move alike, µm
+SAME_MOTION = 1e-3
 
 
 class _Segment(BaseRecordingSegment):
@@ -87,6 +91,45 @@ def as_sorting(recording: RecordingWithGroundTruth) -> BaseSorting:
     sorting.set_property("gt_unit_locations", locations_at_probe(recording))
     sorting.annotate(provenance=recording.provenance, terms=TERMS)
     return sorting
+
+
+def as_motion(
+    times: NDArray[np.float64],
+    displacements: NDArray[np.float32],
+    positions: NDArray[np.float64],
+    direction: NDArray[np.float64],
+    plane: str,
+) -> Motion:
+    """Return the drift of units as SpikeInterface's `Motion`.
+
+    As in SpikeInterface, a positive displacement moves units towards larger coordinates, so that a position minus its
+    displacement is the position without drift. If the units that drift do not all move alike, there is a spatial bin at the
+    depth of each of them.
+
+    Parameters
+    ----------
+    times : numpy.ndarray
+        (n_times,) s.
+    displacements : numpy.ndarray
+        (n_times, n_units) µm along the direction of the drift.
+    positions : numpy.ndarray
+        (n_units, 3) µm, of the units without drift.
+    direction : numpy.ndarray
+        (3,) the direction of positive displacements, of any length. The motion is its part along one axis of the probe, the one
+        that it is nearest to.
+    plane : str
+        The plane of the contacts: "xy", "xz" or "yz".
+    """
+    direction = direction / np.linalg.norm(direction)
+    axis = max(PLANES[plane], key=lambda number: abs(direction[number]))
+    moving = np.flatnonzero(np.ptp(displacements, axis=0) > 0)
+    along = displacements[:, moving] * direction[axis]
+    depths, first = np.unique(positions[moving, axis], return_index=True)
+    along = along[:, first]
+    if len(depths) < 2 or np.ptp(along, axis=1).max() < SAME_MOTION:
+        depths = np.array([positions[moving, axis].mean() if len(moving) else 0.0])
+        along = along[:, :1] if len(moving) else np.zeros((len(times), 1))
+    return Motion(along.astype(float), times, depths, direction="xy"[PLANES[plane].index(axis)])
 
 
 def locations_at_probe(recording: RecordingWithGroundTruth) -> NDArray[np.float64]:
