@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+from allenrec.common.crashes import go_on_in_child
 from allenrec.common.job_log import job_log
 from allenrec.common.outcomes import recorded_outcome
 
 with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spikes", terminal):
+    go_on_in_child("NEURON")
+
     from allenrec.cells.table import CellRow, describe_cell
     from allenrec.intracellular.intracellular_file import write_currents
     from allenrec.intracellular.simulation import simulate_model
