@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .csv_text import table_as_data
 from .errors import UserError
 
 if TYPE_CHECKING:  # the start of a workflow needs no pandas
@@ -77,9 +78,12 @@ def write_json(path: AnyPath, content: Any) -> None:
 
 
 def write_table(path: AnyPath, table: "pd.DataFrame") -> None:
-    """Write a table as CSV with six significant digits and without its index, as a complete file or not at all."""
+    """Write a table as CSV with six significant digits and without its index, as a complete file or not at all.
+
+    Text that a spreadsheet would take for a formula has an apostrophe in front; see `csv_text`.
+    """
     with written_beside(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
+        table_as_data(table).to_csv(temporary, index=False, float_format="%.6g")
 
 
 def require_space(path: AnyPath, n_bytes: int, *, at_most: bool = False) -> None:

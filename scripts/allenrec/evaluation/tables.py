@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from allenrec.common.csv_text import table_from_data
 from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, write_table
 from allenrec.common.processes import describe_exit
@@ -230,7 +231,8 @@ def unit_table(recording: TrueUnits, performance: pd.DataFrame, run: SorterRun, 
 def read_table(path: AnyPath) -> pd.DataFrame:
     """Read a table of units. Names and messages are text."""
     numbers = {column: [""] for column in COLUMNS if column not in TEXT_COLUMNS}
-    return pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=numbers)
+    table = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=numbers)
+    return table_from_data(table)
 
 
 def summary(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:

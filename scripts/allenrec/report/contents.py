@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from allenrec.common.csv_text import table_from_data
 from allenrec.common.errors import UserError
 from allenrec.common.outcomes import Failure, failure_of
 from allenrec.common.processes import reason_in_log
@@ -272,7 +273,7 @@ def recording_facts(results: str | Path, name: str) -> RecordingFacts:
     folder = results / "figures" / "recordings" / name
     try:
         facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
-        units = pd.read_csv(folder / "units.csv", keep_default_na=False, na_values=["", "nan", "NaN"])
+        units = table_from_data(pd.read_csv(folder / "units.csv", keep_default_na=False, na_values=["", "nan", "NaN"]))
     except OSError:
         logs = (results / "logs" / rule / f"{name}.log" for rule in ("generate_recording", "view_recording"))
         return RecordingFacts(name, missing=f"not made{reason_in_logs(logs)}")
