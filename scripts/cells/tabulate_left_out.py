@@ -5,6 +5,7 @@ from allenrec.common.job_log import job_log
 with job_log(snakemake):
     import csv
 
+    from allenrec.common.csv_text import as_data
     from allenrec.common.files import written_beside
     from allenrec.common.outcomes import read_failure
 
@@ -15,4 +16,4 @@ with job_log(snakemake):
         writer = csv.DictWriter(file, ("model_id", "stage", "reason"), lineterminator="\n")
         writer.writeheader()
         for failure in failures:
-            writer.writerow({"model_id": failure.model, "stage": failure.stage, "reason": failure.reason})
+            writer.writerow({"model_id": failure.model, "stage": failure.stage, "reason": as_data(failure.reason)})

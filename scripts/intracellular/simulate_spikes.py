@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+from allenrec.common.crashes import go_on_in_child
 from allenrec.common.job_log import job_log
 from allenrec.common.outcomes import recorded_outcome
 
 with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spikes", terminal):
+    # Before all that NEURON, or a module that it needs, may start
+    go_on_in_child("NEURON")
+
     from allenrec.common.isolation import isolate
     from allenrec.models.verified import approved_set, read_verified, verified_copy
 

@@ -172,7 +172,7 @@ def find_cells(api: "AllenApi", question: "Query") -> list[CellRow]:
     """
     try:
         rows = _rows(api, matching(api.cells(), question), question.kind)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(f"{api.url}: the tables of the site have changed their form: {shown(error)}") from None
     lowest = question.min_explained_variance
     if lowest is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from allenrec.common.csv_text import as_data, from_data
 from allenrec.common.errors import UserError, shown
 from allenrec.common.files import written_beside
 from allenrec.models.metadata import FACTS, KIND_OF_TEMPLATE, CellFacts
@@ -115,7 +116,7 @@ def write_cells(path: str | Path, rows: Sequence[Mapping[str, str]]) -> None:
     with written_beside(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), delimiter="\t", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({column: as_data(value) for column, value in row.items()} for row in rows)
 
 
 def with_models(rows: Iterable[CellRow], found: Iterable[ChosenModel], kind: str) -> list[CellRow]:
@@ -165,8 +166,8 @@ def read_table(path: str | Path) -> tuple[list[tuple[int, dict[str, str]]], list
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t", restkey="", strict=True)
-            rows = [(reader.line_num, row) for row in reader]
-            columns = list(reader.fieldnames or [])
+            rows = [(reader.line_num, {from_data(column): from_data(value) for column, value in row.items()}) for row in reader]
+            columns = list(map(from_data, reader.fieldnames or []))
     except FileNotFoundError:
         raise UserError(f"{path}: no such cell table (config: cells)") from None
     except (UnicodeDecodeError, csv.Error, OSError) as error:

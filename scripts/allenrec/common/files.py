@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .csv_text import table_as_data
 from .errors import UserError, not_valid
 from .temporary import temporary_beside
 
@@ -119,9 +120,11 @@ def write_json(path: AnyPath, content: Any, *, checked: bool = False) -> None:
 
 
 def write_table(path: AnyPath, table: "pd.DataFrame", *, checked: bool = False) -> None:
-    """Write a table as CSV with six significant digits and without its index, as a complete file or not at all; see
-    `write_text`."""
-    write_text(path, table.to_csv(index=False, float_format="%.6g"), checked=checked)
+    """Write a table as CSV with six significant digits and without its index, as a complete file or not at all; see `write_text`.
+
+    Text that a spreadsheet would take for a formula has an apostrophe in front; see `csv_text`.
+    """
+    write_text(path, table_as_data(table).to_csv(index=False, float_format="%.6g"), checked=checked)
 
 
 def require_space(path: AnyPath, n_bytes: int, *, at_most: bool = False) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from allenrec.common.csv_text import table_from_data
 from allenrec.common.errors import UserError, not_valid
 from allenrec.common.files import AnyPath, read_checked, write_table
 from allenrec.common.processes import describe_exit
@@ -239,9 +240,8 @@ def read_table(path: AnyPath) -> pd.DataFrame:
     numbers = {column: [""] for column in COLUMNS if column not in TEXT_COLUMNS}
     text = io.StringIO(read_checked(path, "evaluation"))
     try:
-        return pd.read_csv(text, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=numbers)[
-            list(COLUMNS)
-        ]
+        table = pd.read_csv(text, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=numbers)
+        return table_from_data(table)[list(COLUMNS)]
     except (ValueError, KeyError) as error:
         raise not_valid(path, "evaluation", error) from None
 

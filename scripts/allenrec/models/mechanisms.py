@@ -59,6 +59,8 @@ class Mechanism:
 
     range_parameters: frozenset[str]
     global_parameters: frozenset[str]
+    #: The reversal potentials of sodium and potassium, `ena` and `ek`, that it reads
+    reversals: frozenset[str] = frozenset()
 
 
 #: The names that mod files may have: a makefile of NEURON passes them to a shell, so they are code
@@ -199,7 +201,8 @@ def declared_mechanisms(modfiles: ModFiles) -> dict[str, Mechanism]:
             others = ranges | {"v", "celsius", "dt", "t", "diam", "area"} | _names(block[1], "READ") | _names(block[1], "WRITE")
             parameters = re.search(r"\bPARAMETER\s*\{(.*?)\}", text, flags=re.DOTALL)
             implied = frozenset(re.findall(r"\b(\w+)\s*=", parameters[1])) if parameters else frozenset()
-            mechanisms[suffix[1]] = Mechanism(ranges, _names(block[1], "GLOBAL") | (implied - others))
+            reversals = _names(block[1], "READ") & {"ena", "ek"}
+            mechanisms[suffix[1]] = Mechanism(ranges, _names(block[1], "GLOBAL") | (implied - others), reversals)
     return mechanisms
 
 

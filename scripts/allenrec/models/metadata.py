@@ -1,15 +1,18 @@
 """The metadata of a model: what an archive's `model_metadata.json` says about the model and about its cell."""
 
 import json
+import math
 import re
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from allenrec.common.errors import UserError, shown
+from allenrec.common.errors import UserError, shortened, shown
 
 METADATA = "model_metadata.json"
+#: Its name in archives of 2015
+OLD_METADATA = "neuronal_model.json"
 
 #: The Allen Institute's names of the two kinds of models, by the id of the template in the metadata
 KIND_OF_TEMPLATE: dict[Any, str] = {329230710: "perisomatic", 491455321: "all active"}
@@ -66,13 +69,13 @@ def read_metadata(folder: str | Path) -> dict[str, Any]:
     UserError
         If the file does not hold a JSON object.
     """
-    path = Path(folder) / METADATA
-    if not path.exists():
+    path = next((path for name in (METADATA, OLD_METADATA) if (path := Path(folder) / name).exists()), None)
+    if path is None:
         return {}
     try:
         metadata = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UserError(f"{path} does not parse as JSON: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} does not parse as JSON: {shortened(error)}") from None
     if not isinstance(metadata, dict):
         raise UserError(f"{path} does not hold a JSON object")
     return metadata
@@ -96,15 +99,28 @@ def cell_facts(metadata: dict[str, Any]) -> CellFacts:
         If the metadata have another shape.
     """
     try:
-        return _facts(metadata)
-    except (AttributeError, KeyError, TypeError) as error:
+        facts = _facts(metadata)
+        if any(not isinstance(value, str) or not value.isprintable() for value in facts.columns().values()):
+            raise TypeError(f"not text: {shown(facts.columns())}")
+        return facts
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(
             f"model {metadata.get('id')}: its metadata have another shape than an archive's: {shown(error)}"
         ) from None
 
 
+def stated_kind(metadata: dict[str, Any]) -> str:
+    """Return the kind of a model that its metadata state, "" if they state none or one that is not known."""
+    template = metadata.get("neuronal_model_template_id")
+    if template is not None and not isinstance(template, int):
+        raise UserError(f"{METADATA}: neuronal_model_template_id {shown(template)} is not a whole number")
+    return KIND_OF_TEMPLATE.get(template, "")
+
+
 def _facts(metadata: dict[str, Any]) -> CellFacts:
-    specimen = metadata.get("specimen") or {}
+    specimen, specimen_id = metadata.get("specimen") or {}, metadata.get("specimen_id")
+    if not isinstance(specimen_id or "", int | str):
+        raise TypeError(f"specimen_id {shown(specimen_id)}")
     structure = specimen.get("structure") or {}
     donor = specimen.get("donor") or {}
     tags = dict(tag["name"].split(" - ", 1) for tag in specimen.get("specimen_tags") or [] if " - " in tag["name"])
@@ -113,7 +129,7 @@ def _facts(metadata: dict[str, Any]) -> CellFacts:
     ]
     layer = re.search(r"layer (\S+)", structure.get("name") or "")
     return CellFacts(
-        specimen_id=str(metadata.get("specimen_id") or ""),
+        specimen_id=str(specimen_id or ""),
         specimen_name=specimen.get("name") or "",
         dendrite_type=tags.get("dendrite type", ""),
         apical=tags.get("apical", ""),
@@ -121,7 +137,7 @@ def _facts(metadata: dict[str, Any]) -> CellFacts:
         layer=layer[1] if layer else "",
         line=";".join(drivers),
         species=SPECIES.get(donor.get("organism_id"), ""),
-        model_kind=KIND_OF_TEMPLATE.get(metadata.get("neuronal_model_template_id"), ""),
+        model_kind=stated_kind(metadata),
         explained_variance=format_variance(explained_variance(metadata)),
     )
 
@@ -141,6 +157,8 @@ def explained_variance(model: dict[str, Any]) -> float | None:
     """
     runs = [run.get("explained_variance_ratio") for run in model.get("neuronal_model_runs") or []]
     known = [float(value) for value in runs if value is not None]
+    if not all(map(math.isfinite, known)):
+        raise ValueError(f"explained variances {shown(known)}")
     return mean(known) if known else None
 
 

@@ -21,6 +21,9 @@ STEP = "Long Square"
 TOLERANCE = 0.5
 TOLERATED_SPIKES = 5
 
+#: Largest numbers of a sweep: pA, s, spikes
+LARGEST = {"stimulus_absolute_amplitude": 1e6, "stimulus_duration": 1000, "num_spikes": 1e6}
+
 DOES_NOT_FIRE = "does not fire"
 FAR_OFF = "spike counts far off"
 NO_RETURN = "does not return to rest"
@@ -75,9 +78,20 @@ def read_recorded_steps(folder: str | Path) -> list[RecordedStep]:
     if not path.exists():
         return []
     try:
-        return recorded_steps(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, AttributeError) as error:
+        sweeps = json.loads(path.read_text(encoding="utf-8"))
+        _check_numbers(sweeps)
+        return recorded_steps(sweeps)
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise UserError(f"{path} is not a list of sweeps as in the Allen archives: {shown(error)}") from None
+
+
+def _check_numbers(sweeps: Iterable[dict[str, Any]]) -> None:
+    """Raise an error if a number of a sweep cannot be that of an experiment: NEURON would compute with it for ever."""
+    for sweep in sweeps:
+        for key, largest in LARGEST.items():
+            value = sweep.get(key)
+            if value is not None and not (isinstance(value, int | float) and abs(value) <= largest):
+                raise ValueError(f"{key} {shown(value)}; a number of at most {largest:g} was expected")
 
 
 def format_steps(steps: Iterable[RecordedStep]) -> str:

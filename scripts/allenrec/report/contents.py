@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from allenrec.common.csv_text import table_from_data
 from allenrec.common.errors import UserError
 from allenrec.common.files import read_checked
 from allenrec.common.outcomes import Failure, failure_of
@@ -286,7 +287,7 @@ def recording_facts(results: str | Path, name: str) -> RecordingFacts:
         logs = (results / "logs" / rule / f"{name}.log" for rule in ("generate_recording", "view_recording"))
         return RecordingFacts(name, missing=f"not made{reason_in_logs(logs)}")
     shown = ("duration_s", "sampling_frequency_Hz", "n_channels", "n_units", "n_spikes")
-    table = pd.read_csv(units, keep_default_na=False, na_values=["", "nan", "NaN"])
+    table = table_from_data(pd.read_csv(units, keep_default_na=False, na_values=["", "nan", "NaN"]))
     return RecordingFacts(name, units=table, **{fact: facts[fact] for fact in shown})
 
 

@@ -187,7 +187,8 @@ def _recordings(results: Path, names: Sequence[str], budget: Budget) -> list[Sec
         folder = results / "figures" / "recordings" / name
         item, page, viewer = folder / "viewer.json", folder / "viewer.html", ""
         if item.exists() and item.stat().st_size <= room:
-            viewer = read_checked(item, "viewer").replace("</", "<\\/")
+            # In a script, `</script>` and `<!--` would end or hide what follows.
+            viewer = read_checked(item, "viewer").replace("<", "\\u003c")
             room -= len(viewer)
         link = budget.link(page) if page.exists() else ""
         pictures = pictures_in(folder, "recordings", budget)

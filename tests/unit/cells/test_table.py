@@ -206,9 +206,10 @@ def test_specimens_are_enough_and_two_of_their_models_may_stand_side_by_side(tab
 
 
 def test_written_table_reads_back(tmp_path):
-    rows = [row(specimen_id="7", line="Pvalb-IRES-Cre", note='a "b"\tµ')]
+    rows = [row(specimen_id="7", line="Pvalb-IRES-Cre", note='a "b"\tµ', formula="=1+1", depth="-1.5")]
     write_cells(tmp_path / "cells.tsv", [row.columns() for row in rows])
     assert read_cells(tmp_path / "cells.tsv") == rows
+    assert "\t'=1+1\t-1.5\n" in (tmp_path / "cells.tsv").read_text()
 
 
 @pytest.mark.parametrize("dendrite", ["spiny", "aspiny", "sparsely spiny"])

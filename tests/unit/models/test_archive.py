@@ -8,8 +8,10 @@ from made_data import legacy_all_active_model
 from support import WHEEL_MODELS
 
 from allenrec.common.errors import UserError
-from allenrec.models.archive import FIT, MODFILES, MORPHOLOGY, read_model
-from allenrec.models.metadata import METADATA
+from allenrec.models.archive import FIT, MODFILES, MORPHOLOGY, input_digests, read_model
+from allenrec.models.metadata import METADATA, cell_facts, read_metadata
+from allenrec.models.sources import fetch_model
+from allenrec.settings.models import Models
 
 MODEL = "473863510"
 SPINY = set("Im Ih NaTs Nap K_P K_T SK Kv3_1 Ca_HVA Ca_LVA CaDynamics".split())
@@ -192,6 +194,23 @@ BROKEN_FITS = {
         "passive.cm for (apic|dend)",
     ),
     "erev one number": (in_first("conditions", erev=5), r"conditions\.erev"),
+    "no erev": (without("conditions", "erev"), r"no `(ena|ek)` for soma in conditions\.erev"),
+    "erev of another section": (in_first("conditions", erev=[{"section": "dend", "ena": 53, "ek": -107}]), "for soma in"),
+    "no ena": (
+        in_first("conditions", erev=[{"section": "soma", "ek": -107}]),
+        "no `ena` for soma in conditions",
+    ),
+    "ra zero": (in_first("passive", ra=0), r"passive: `ra` is 0; it must be between 1e-06"),
+    "ra negative": (in_first("passive", ra="-35.6"), r"passive: `ra` is -35.6"),
+    "cm zero": (in_first("passive", cm=[{"section": "soma", "cm": 0}]), r"passive\.cm: `cm` is 0"),
+    "celsius of a star": (in_first("conditions", celsius=1e4), r"conditions: `celsius` is 10000; .* between -50 and 100"),
+    "v_init in V": (in_first("conditions", v_init=1e5), "`v_init` is 100000"),
+    "value of 4000 digits": (
+        in_first("genome", value=10**4000),
+        r"genome\[0\]: `value` is 10+\.\.\., not",
+    ),
+    "value beyond all": (in_first("genome", value=1e300), r"genome\[0\]: `value` is 1e\+300"),
+    "text of 5000 characters": (in_first("genome", section="x" * 5000), r"section 'x{150,199}\.\.\. is not one of"),
     "ek a word": (in_first("conditions", erev=[{"section": "soma", "ek": "low"}]), "'low', not a number"),
 }
 
@@ -202,7 +221,11 @@ def test_broken_fit_is_named(folder, change_fit, change, match):
     refused(folder, FIT, match)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"<html>not found</html>", b"\xff\xfe\x00", b"PK\x03\x04"])
+DEEP = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+HUGE = b'{"a": ' + b"1" * 5000 + b"}"
+
+
+@pytest.mark.parametrize("content", [DEEP, HUGE, b"", b"{", b"<html>not found</html>", b"\xff\xfe\x00", b"PK\x03\x04"])
 def test_fit_that_is_no_json_is_named(folder, content):
     (folder / FIT).write_bytes(content)
     refused(folder, FIT, "does not parse as JSON")
@@ -225,6 +248,18 @@ BROKEN_MORPHOLOGIES = {
     "a child before its parent": ("1 1 0 0 0 5 -1\n2 3 20 0 0 1 3\n3 3 10 0 0 1 1\n", "parent 3"),
     "an id twice": (SOUND + "2 3 20 0 0 1 1\n", "2"),
     "bytes": ("\x00\x01\x02", "not an SWC file"),
+    "a long word": ("x" * 5000, "not an SWC file: .{10,200}$"),
+    "two cells": (SOUND + "3 1 500 0 0 5 -1\n4 3 510 0 0 1 3\n", "has 2 parts .* row 3 begins the second"),
+    "two connected cells": (SOUND + "3 1 500 0 0 5 2\n4 3 510 0 0 1 3\n", "second soma: row 3"),
+    "loose dendrite": (SOUND + "3 3 500 0 0 1 -1\n4 3 600 0 0 1 3\n", "has 2 parts"),
+    "root on a dendrite": ("1 3 0 0 0 5 -1\n2 1 10 0 0 1 1\n", "begins with row 1 of type 3"),
+    "no root": ("1 1 0 0 0 5 0\n2 3 10 0 0 1 1\n", "parent 0"),
+    "radius of a kilometre": (SOUND + "3 3 20 0 0 1e9 2\n", r"radius of 1e\+09 µm"),
+    "coordinate beyond all": (SOUND + "3 3 1e300 0 0 1 2\n", r"coordinate of 1e\+300 µm"),
+    "fractional id": (SOUND + "2.5 3 20 0 0 1 2\n", "id 2.5, which is not a whole number"),
+    "fractional type": (SOUND + "3 3.5 20 0 0 1 2\n", "type 3.5"),
+    "fractional parent": (SOUND + "3 3 20 0 0 1 1.5\n", "parent 1.5"),
+    "id beyond all": (SOUND + "1e30 3 20 0 0 1 2\n", r"id 1e\+30"),
 }
 
 
@@ -256,3 +291,46 @@ def test_mechanism_without_mod_file_is_named(folder):
 def test_metadata_are_not_needed(folder):
     (folder / METADATA).unlink()
     assert read_model(folder).model_id == MODEL
+
+
+def test_archive_of_2015_needs_no_renaming(folder, tmp_path):
+    """Its files have other names, as the Allen site's archives had; the model is the same."""
+    model = read_model(folder)
+    old = shutil.copytree(folder, tmp_path / "old" / folder.name)
+    (old / FIT).rename(old / "318331342_fit.json")
+    (old / MORPHOLOGY).rename(old / "Rorb-IRES2-Cre_Ai14-168053.05.01.01_325404214_m.swc")
+    (old / METADATA).rename(old / "neuronal_model.json")
+    shutil.copy(old / "318331342_fit.json", old / "note.json")
+    (old / "Rorb_marker_m.swc").write_text("no morphology")
+    assert read_model(old) == model.__class__(**vars(model) | {"folder": old})
+    assert read_model(old).morphology.read_bytes() == model.morphology.read_bytes()
+    assert input_digests(old) == input_digests(folder) and read_metadata(old) == read_metadata(folder)
+    assert fetch_model(MODEL, old.parent, Models(sources=["local"])) == old
+    shutil.copy(old / "318331342_fit.json", old / "1_fit.json")
+    with pytest.raises(UserError, match=r"both 1_fit\.json and 318331342_fit\.json may be its fit_parameters\.json"):
+        read_model(old)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"neuronal_model_template_id": [329230710]},
+        {"specimen": {"name": ["x"]}},
+        {"specimen": {"name": "a\0b"}},
+        {"specimen": {"donor": {"organism_id": [2]}}},
+        {"neuronal_model_runs": [{"explained_variance_ratio": float("inf")}]},
+        {"neuronal_model_runs": [{"explained_variance_ratio": 10**4000}]},
+        {"specimen_id": {"a": "x" * 5000}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_metadata_of_another_form_are_one_short_line(change):
+    with pytest.raises(UserError) as caught:
+        cell_facts({"id": 1} | change)
+    assert len(str(caught.value)) < 400 and len(str(caught.value).splitlines()) == 1
+
+
+def test_metadata_nested_deep_are_one_line(folder):
+    (folder / METADATA).write_bytes(DEEP)
+    with pytest.raises(UserError, match="does not parse as JSON"):
+        read_model(folder)

@@ -86,12 +86,29 @@ def test_model_that_fires_where_the_cell_was_silent_is_far_off():
     assert flags([RecordedStep(0.1, 1000, (0,))], [30], [True]) == ["spike counts far off"]
 
 
+def sweep(key, value):
+    """The JSON of a list of one sweep with a value, written as it is, at a key."""
+    values = {"stimulus_name": '"Long Square"', "stimulus_absolute_amplitude": "100", "stimulus_duration": "1"} | {key: value}
+    return "[{" + ", ".join(f'"{name}": {text}' for name, text in values.items()) + "}]"
+
+
+KEYS = ("stimulus_absolute_amplitude", "stimulus_duration", "num_spikes")
+WRONG_NUMBERS = [sweep(key, value) for key in KEYS for value in ("Infinity", "NaN", "1e999", "1e300", '"1"', "1" * 4000)]
+
+
 @pytest.mark.parametrize(
     "content",
-    ["{", "[1]", '[{"stimulus_name": "Long Square", "stimulus_absolute_amplitude": "x", "stimulus_duration": 1}]', "3"],
+    [
+        "{",
+        "[1]",
+        *WRONG_NUMBERS,
+        "[" * 100_000,
+        '[{"stimulus_name": "Long Square", "stimulus_absolute_amplitude": "x", "stimulus_duration": 1}]',
+        "3",
+    ],
 )
 def test_file_that_holds_no_sweeps_is_named(content, tmp_path):
     (tmp_path / "ephys_sweeps.json").write_text(content)
     with pytest.raises(UserError, match=r"ephys_sweeps\.json is not a list of sweeps") as caught:
         read_recorded_steps(tmp_path)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < len(str(tmp_path)) + 350

@@ -1,5 +1,7 @@
 """The report's tables, citations and page, without a browser."""
 
+import json
+import re
 import struct
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -9,6 +11,7 @@ import pytest
 import yaml
 from support import ROOT
 
+from allenrec.common.files import write_table
 from allenrec.common.outcomes import Failure, write_failure
 from allenrec.models.metadata import CellFacts
 from allenrec.realism.describe import COLUMNS
@@ -175,6 +178,23 @@ def test_models_that_failed_are_named_with_stage_and_reason(tmp_path):
     assert "Model 99: no spikes, because model 99 failed in compile_mechanisms: <Ih.mod> is unknown" in page.text
     assert "Model 88: left out by the configuration" in page.text
     assert "of an earlier run" not in page.text and "Cell 99" not in page.text
+
+
+def test_text_in_the_data_of_scripts_ends_no_script(tmp_path):
+    """`<!--<script>` in a script hides its end from a browser, and `</script>` is its end: a cell type has both."""
+    name = "<!--<script>a</script>&amp;"
+    folder = tmp_path / "results" / "figures" / "recordings" / "demo"
+    folder.mkdir(parents=True)
+    facts = {"duration_s": 1.0, "sampling_frequency_Hz": 32000.0, "n_channels": 4, "n_units": 1, "n_spikes": 3}
+    (folder / "facts.json").write_text(json.dumps(facts))
+    write_table(folder / "units.csv", pd.DataFrame({"cell_type": [name], "model_id": "1", "line": "=1+1", "amplitude": -1.5}))
+    (folder / "viewer.json").write_text(json.dumps({"title": name}))
+    write_run(tmp_path / "results", ["1"])
+    text = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
+    (content,) = re.findall(r'<script type="application/json" id="item-demo">(.*?)</script>', text)
+    assert json.loads(content) == {"title": name} and "<" not in content
+    assert "&lt;!--&lt;script&gt;a&lt;/script&gt;&amp;amp;" in text and name not in text
+    assert "'=1+1" not in text.replace("&#39;", "'") and "=1+1" in text
 
 
 def test_a_failure_in_one_library_leaves_the_rest_of_the_cell(tmp_path, monkeypatch):

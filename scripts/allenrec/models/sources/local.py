@@ -28,7 +28,7 @@ def find_record(folder: Path) -> dict[str, str] | None:
         return None
     try:
         record = json.loads((folder / METADATA).read_text(encoding="utf-8"))["allenrec"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return FROM_USER
     if not isinstance(record, dict) or not isinstance(record.get("source"), str):
         return FROM_USER

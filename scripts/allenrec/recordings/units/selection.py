@@ -142,7 +142,7 @@ def select_templates(
             stages = [(f"cell_types.{group.kind} {group.cell_types}", mine), *criteria]
             raise UserError(
                 f"{group.number} {group.kind} units were requested, but only {len(units)} can be selected; "
-                + _explain_shortage(stages, group.number, len(candidates), limits)
+                + _explain_shortage(stages, group.number, len(units), len(candidates), limits)
             )
     return np.array([row for units in chosen for row in units], dtype=np.int64)
 
@@ -220,8 +220,12 @@ def _angles(paths: NDArray[np.float64], direction: Sequence[float]) -> NDArray[n
     return np.rad2deg(np.arccos(np.clip(cosines, -1, 1)))
 
 
-def _explain_shortage(stages: Sequence[Criterion], count: int, n_templates: int, limits: UnitSelection) -> str:
-    """Return which limit leaves too few templates, and how many templates are left after each limit."""
+def _explain_shortage(stages: Sequence[Criterion], count: int, found: int, n_templates: int, limits: UnitSelection) -> str:
+    """Return which limits leave too few templates, and how many templates are left after each limit.
+
+    Limits between units bind if they took some of the templates that are left after the limits on single templates. There may
+    have been too few of those already; then both bind.
+    """
     kept, left = np.ones(n_templates, dtype=bool), []
     for limit, keeps in stages:
         kept = kept & keeps
@@ -231,9 +235,13 @@ def _explain_shortage(stages: Sequence[Criterion], count: int, n_templates: int,
         between.append(f"templates.max_similarity, {limits.max_similarity:g}")
     if limits.n_overlap_pairs is not None:
         between.append(f"templates.n_overlap_pairs, {limits.n_overlap_pairs}")
-    limiting = next((limit for limit, n in left if n < count), " or ".join(between))
+    scarce = next(((limit, n) for limit, n in left if n < count), None)
     counts = ", ".join(f"{n} after {limit}" for limit, n in left)
-    return f"the limiting setting is {limiting} (of {n_templates} templates, {counts} are left)"
+    counts = f"(of {n_templates} templates, {counts} are left)"
+    if scarce is None or found < left[-1][1]:
+        also = f"; {scarce[0]} leaves too few as well, {scarce[1]}" if scarce else ""
+        return f"the limiting setting is {' or '.join(between)}, which leaves {found} of {left[-1][1]}{also} {counts}"
+    return f"the limiting setting is {scarce[0]} {counts}"
 
 
 def _independent(

@@ -130,6 +130,25 @@ def test_impossible_requests_say_how_many_fit_and_what_limits_them(changes, limi
         assert len(select(found, 0, **changes)) == found  # so many can indeed be selected
 
 
+def test_shortage_names_what_binds_and_what_is_scarce_as_well():
+    """Sixteen cells of the type in pairs 5 µm apart, but nine of them alone: two settings leave too few."""
+    centres = np.arange(9)[:, np.newaxis] * [0.0, 0.0, 100.0]
+    locations = np.concatenate([centres, centres[:7] + 3.0, np.full((20, 3), 5000.0)])
+    rows = candidates(locations, np.full(36, 50.0), np.array(["spiny"] * 16 + ["aspiny"] * 20))
+    groups = [UnitGroup("excitatory", ["spiny"], 20), UnitGroup("inhibitory", ["aspiny"], 0)]
+
+    def shortage(**limits):
+        with pytest.raises(UserError) as caught:
+            select_templates(np.random.default_rng(0), rows, groups, UnitSelection(**limits), STILL)
+        return str(caught.value)
+
+    both = "templates.min_dist, 25 µm, which leaves 9 of 16; cell_types.excitatory ['spiny'] leaves too few as well, 16"
+    assert f"only 9 can be selected; the limiting setting is {both}" in shortage()
+    assert "only 16 can be selected; the limiting setting is cell_types.excitatory ['spiny'] (of 36" in shortage(min_dist=0.0)
+    groups[0] = groups[0]._replace(number=12)
+    assert "the limiting setting is templates.min_dist, 25 µm, which leaves 9 of 16 (of 36" in shortage()
+
+
 @pytest.mark.parametrize("n_overlap_pairs", [None, 0])
 def test_no_units_is_a_valid_request(n_overlap_pairs):
     assert select(0, 0, n_overlap_pairs=n_overlap_pairs).shape == (0,)
