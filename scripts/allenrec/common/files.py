@@ -120,9 +120,9 @@ def write_json(path: AnyPath, content: Any, *, checked: bool = False) -> None:
 
 
 def write_table(path: AnyPath, table: "pd.DataFrame", *, checked: bool = False) -> None:
-    """Write a table as CSV with six significant digits and without its index, as a complete file or not at all; see `write_text`.
+    """Write a table as CSV with six significant digits and without its index, as a complete file or not at all.
 
-    Text that a spreadsheet would take for a formula has an apostrophe in front; see `csv_text`.
+    See `write_text` for `checked`. Text that a spreadsheet would take for a formula has an apostrophe in front; see `csv_text`.
     """
     write_text(path, table_as_data(table).to_csv(index=False, float_format="%.6g"), checked=checked)
 
