@@ -1,9 +1,15 @@
 """The exceptions that are shown to users, and how values look in their messages."""
 
+import unicodedata
 from typing import Any
 
 #: Number of characters of a value that a message repeats at most
 MOST_CHARACTERS = 200
+
+
+def has_control_characters(text: str) -> bool:
+    """Return whether a text has characters that break lines, that no terminal shows, or that cannot be written."""
+    return any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
 
 
 def shortened(text: object) -> str:
