@@ -11,7 +11,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export XDG_CACHE_HOME := $(shell mkdir -p '$(CACHE)/snakemake' 2> /dev/null && test -w '$(CACHE)/snakemake' && \
   echo '$(CACHE)' || echo '$(CURDIR)/.snakemake/cache')
 
-.PHONY: run evaluate test check lint test-slow test-faults test-slurm test-fresh cluster docs lock clean say-what-run-does always
+.PHONY: run evaluate test check lint fuzz test-slow test-faults test-slurm test-fresh cluster docs lock clean say-what-run-does always
 
 run: say-what-run-does $(VENV)/run
 	snakemake
@@ -35,6 +35,10 @@ test: $(VENV)/test lint
 # Before a commit: lint, and the unit tests of the packages that differ from the main branch.
 check: $(VENV)/test lint
 	@tests="$$(python tests/changed.py)" && if [ -n "$$tests" ]; then $(PYTEST) $$tests; else echo "No unit test to run"; fi
+
+# Searches for input that ends neither in one line nor in a valid run. EXAMPLES=2000 is a few minutes.
+fuzz: $(VENV)/test
+	HYPOTHESIS_PROFILE=fuzz $(PYTEST) tests/fuzz
 
 test-slow: $(VENV)/test
 	pytest -m slow

@@ -7,6 +7,7 @@ import tomllib
 
 import pytest
 import yaml
+from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from support import ROOT
@@ -35,6 +36,26 @@ def test_conda_environments_hold_the_versions_of_the_lock(path):
     for requirement in pip:
         name, version = requirement.split("==")
         assert version in locked[name.split("[")[0].lower()], requirement
+
+
+def needed_by(path):
+    """The packages of a lock that Python 3.11 on Linux needs, each with those that need it."""
+    system = {"python_version": "3.11", "python_full_version": "3.11.9", "sys_platform": "linux", "platform_machine": "x86_64"}
+    found = {}
+    for part in re.split(r"^(?=[A-Za-z0-9])", path.read_text(), flags=re.MULTILINE):
+        package = re.match(r"([A-Za-z0-9_.-]+)(?:\[[^\]]*\])?==[^\s;\\]+(?:\s*;\s*([^\\\n]+))?", part)
+        if package and (package[2] is None or Marker(package[2]).evaluate(system)):
+            found[package[1].lower()] = set(re.findall(r"^ +# (?:via|  )\s*([\w.-]+)", part, flags=re.MULTILINE))
+    return found
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda p: p.name)
+def test_conda_environments_pin_all_that_their_packages_need(path):
+    own = ROOT / f"requirements-{path.stem}.lock"
+    lock = needed_by(own if own.exists() else ROOT / "requirements.lock")
+    (pip,) = [part["pip"] for part in yaml.safe_load(path.read_text())["dependencies"] if isinstance(part, dict)]
+    pinned = {re.split(r"==|\[", requirement)[0].lower() for requirement in pip}
+    assert len(pinned) > 25 and {name for name, needing in lock.items() if needing & pinned} - pinned == set()
 
 
 #: What a package is imported as, where that is not its name

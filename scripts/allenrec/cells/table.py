@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from allenrec.common.csv_text import as_data, from_data
-from allenrec.common.errors import UserError, shown
+from allenrec.common.errors import UserError, has_control_characters, shown
 from allenrec.common.files import written_beside
 from allenrec.models.metadata import FACTS, KIND_OF_TEMPLATE, CellFacts
 
 #: Columns that every row has, whether or not the table has them; a row names its model or its specimen
 COLUMNS = ("model_id", "specimen_id", "cell_type")
 KINDS = ("perisomatic", "all active", "best")
-#: Control characters but the tab, which stands in quotes, and halves of characters
-CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -193,7 +191,7 @@ def _check_column(path: str | Path, column: str) -> None:
         problem = "a column's name must not have / in it, nor be a dot"
     elif len(column) > MOST_CHARACTERS_OF_COLUMN:
         problem = f"a column's name has at most {MOST_CHARACTERS_OF_COLUMN} characters"
-    elif CONTROL.search(column):
+    elif has_control_characters(column.replace("\t", "")):
         problem = "a column's name must not have control characters"
     if problem:
         raise UserError(f"{path}: column {shown(column)}: {problem}")
@@ -207,7 +205,7 @@ def _check_values(path: str | Path, line: int, values: Mapping[str, str], column
         if not re.fullmatch(r"[0-9]{0,20}", values.get(column, "")):
             raise UserError(f"{path}, line {line}: {column} {shown(values[column])} is not an id of digits")
     for column, value in values.items():
-        if len(value) > MOST_CHARACTERS_OF_VALUE or CONTROL.search(value):
+        if len(value) > MOST_CHARACTERS_OF_VALUE or has_control_characters(value.replace("\t", "")):
             raise UserError(
                 f"{path}, line {line}: {column} {shown(value)} must have {MOST_CHARACTERS_OF_VALUE} characters at most, and no "
                 f"control characters"

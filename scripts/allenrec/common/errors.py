@@ -2,10 +2,16 @@
 
 import os
 import re
+import unicodedata
 from typing import Any
 
 #: Number of characters of a value that a message repeats at most
 MOST_CHARACTERS = 200
+
+
+def has_control_characters(text: str) -> bool:
+    """Return whether a text has characters that break lines, that no terminal shows, or that cannot be written."""
+    return any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
 
 
 def shortened(text: object) -> str:

@@ -62,7 +62,8 @@ def check_config_file(path: str | Path) -> None:
     except ValueError:  # it is not JSON
         try:
             _check_events(path, yaml.parse(text, Loader=yaml.SafeLoader))
-        except yaml.YAMLError as error:
+            yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError, TypeError) as error:
             raise UserError(f"{path}: not YAML: {_words(error)}") from None
 
 
@@ -82,7 +83,7 @@ def _number(path: str | Path, digits: str) -> int:
     return int(digits)
 
 
-def _words(error: yaml.YAMLError) -> str:
+def _words(error: Exception) -> str:
     """Return what is wrong, and where."""
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}: " if mark else ""

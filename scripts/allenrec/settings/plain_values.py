@@ -2,11 +2,10 @@
 were given as text."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from allenrec.common.errors import UserError, shortened, shown
+from allenrec.common.errors import UserError, has_control_characters, shortened, shown
 
 #: Most levels of blocks and lists in one another, most values altogether, and most characters of a text
 MOST_LEVELS, MOST_VALUES, MOST_TEXT = 20, 100_000, 1000
@@ -55,8 +54,7 @@ def check_plain_values(config: Mapping[Any, Any]) -> None:
 def _check_text(path: Path, text: str) -> None:
     if len(text) > MOST_TEXT:
         raise UserError(f"config: {dotted(path)}: {shown(text)} has {len(text)} characters; at most {MOST_TEXT} are allowed")
-    # Control characters, and halves of characters, which cannot be written
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text):
+    if has_control_characters(text):
         raise UserError(f"config: {dotted(path)}: {shown(text)} must not have control characters")
 
 

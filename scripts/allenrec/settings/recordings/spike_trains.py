@@ -97,7 +97,12 @@ class SpikeTrains(ImportedTrains, RateOverTime, IntervalProcess, UnitRates):
         """Set the numbers of units from `types`, and put the rates into the order of units."""
         types = value.get("types") if isinstance(value, dict) else None
         rates = value.get("rates") if types else None
-        if not isinstance(types, list) or set(types) - {"E", "I"} or not isinstance(rates, list) or len(rates) != len(types):
+        if (
+            not isinstance(types, list)
+            or any(kind not in ("E", "I") for kind in types)
+            or not isinstance(rates, list)
+            or len(rates) != len(types)
+        ):
             return value
         sorted_rates = [rate for kind in "EI" for rate, mine in zip(rates, types, strict=True) if mine == kind]
         counts = {"n_exc": types.count("E"), "n_inh": types.count("I")}
