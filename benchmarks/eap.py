@@ -101,6 +101,7 @@ def probe_once(name, ncontacts):
 
 def cell_beside(path, probe, threads=1):
     """Return a cell beside a probe with the default settings, the contacts, the settings, and how many spikes there are."""
+    from allenrec.libraries.contacts import contacts_of
     from allenrec.libraries.eap import CellOnProbe, spike_currents
     from allenrec.libraries.forward_model import Medium
     from allenrec.libraries.poses import Geometry
@@ -111,7 +112,7 @@ def cell_beside(path, probe, threads=1):
     cell = CellOnProbe(
         spike_currents(currents.imem),
         Geometry(currents.start, currents.end, currents.diameter),
-        probe.points,
+        contacts_of(probe),
         Medium(settings.sigma, settings.source, probe.image_factor(settings.image_factor)),
         settings,
         peak_sample=currents.info.settings.window_samples[0],

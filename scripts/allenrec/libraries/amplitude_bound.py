@@ -74,6 +74,17 @@ def touches(
     return False
 
 
+def widened(region: AboveThreshold, radius: float) -> AboveThreshold:
+    """Return a region that holds every point nearer than `radius` µm to a point of another one."""
+    if region is EVERYWHERE or not radius:
+        return region
+    margin = int(np.ceil(radius / region.side))
+    cubes = np.pad(region.cubes, margin)
+    for axis in range(3):
+        cubes = np.logical_or.reduce([np.roll(cubes, shift, axis) for shift in range(-margin, margin + 1)])
+    return AboveThreshold(corner=region.corner - margin * region.side, side=region.side, cubes=cubes)
+
+
 def region_above_threshold(
     currents: NDArray[np.float32], geometry: Geometry, medium: Medium, threshold: float, threads: int = 1
 ) -> AboveThreshold:

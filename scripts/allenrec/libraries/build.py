@@ -17,6 +17,7 @@ from allenrec.probes import Probe, load_probe
 from allenrec.settings.libraries import EXPORT_KEYS
 from allenrec.settings.libraries import Library as LibrarySettings
 
+from .contacts import contacts_of
 from .eap import CellOnProbe, spike_currents
 from .forward_model import Medium
 from .library_file import LibraryInfo, TemplateRows, write_library
@@ -181,7 +182,7 @@ class _Task:
         return CellOnProbe(
             imem,
             self.geometry,
-            self.probe.points,
+            contacts_of(self.probe),
             Medium(self.settings.sigma, self.settings.source, self.image_factor),
             self.settings,
             peak_sample=self.currents.info.settings.window_samples[0],

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from allenrec.settings.libraries import Acceptance
 from allenrec.waveforms.as_recorded import AsRecorded, as_recorded, pre_peak, recorded
 
-from .amplitude_bound import EVERYWHERE, AboveThreshold, region_above_threshold, touches
+from .amplitude_bound import EVERYWHERE, AboveThreshold, region_above_threshold, touches, widened
+from .contacts import Contacts, contacts_with, fine_enough
 from .forward_model import WORK_ROWS, Medium, Segments, prepare_segments, transfer
 from .poses import Geometry, Poses, in_cell_frame, rotation_matrices
 
@@ -29,7 +30,7 @@ def spike_currents(imem: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def eap(
-    currents: NDArray[np.float32], geometry: Geometry, probe_points: NDArray[np.float64], medium: Medium
+    currents: NDArray[np.float32], geometry: Geometry, probe_points: NDArray[np.float64] | Contacts, medium: Medium
 ) -> NDArray[np.float32]:
     """Return the extracellular action potential of one spike of a cell in a pose.
 
@@ -39,8 +40,8 @@ def eap(
         (n_seg, n_t) nA: one of the spikes that `spike_currents` returns.
     geometry : Geometry
         The segments of the cell in its pose, see `Geometry.placed`.
-    probe_points : numpy.ndarray
-        (n_contacts, n_points, 3) µm; the potential is averaged over the points of a contact.
+    probe_points : numpy.ndarray or Contacts
+        (n_contacts, n_points, 3) µm; the potential is averaged over the points of a contact. Or the contacts themselves.
     medium : Medium
 
     Returns
@@ -51,15 +52,23 @@ def eap(
     segments = prepare_segments(*geometry, sigma=medium.sigma, source=medium.source)
     pose = (np.eye(3)[np.newaxis], np.zeros((1, 3)), np.zeros(1, dtype=np.int64))
     rest = (currents[np.newaxis], medium.image_factor, NO_THRESHOLD)
-    potentials: NDArray[np.float32] = templates_above_threshold(segments, EVERYWHERE, probe_points, *pose, *rest)[1]
+    potentials: NDArray[np.float32] = templates_above_threshold(
+        segments, EVERYWHERE, EVERYWHERE, as_contacts(probe_points), *pose, *rest
+    )[1]
     return potentials[0]
+
+
+def as_contacts(points: NDArray[np.float64] | Contacts) -> Contacts:
+    """Return contacts, or contacts with the given points."""
+    return points if isinstance(points, Contacts) else contacts_with(points)
 
 
 @numba.njit(cache=True, nogil=True)
 def templates_above_threshold(
     segments: Segments,
     region: AboveThreshold,
-    probe_points: NDArray[np.float64],
+    around: AboveThreshold,
+    contacts: Contacts,
     matrices: NDArray[np.float64],
     positions: NDArray[np.float64],
     spikes: NDArray[np.int64],
@@ -74,10 +83,9 @@ def templates_above_threshold(
 
     Parameters
     ----------
-    segments, region
-        In the frame of the cell.
-    probe_points : numpy.ndarray
-        (n_contacts, n_points, 3) µm.
+    segments, region, around
+        In the frame of the cell; `around` is the region, `widened` by the radius of the contacts.
+    contacts : Contacts
     matrices, positions, spikes : numpy.ndarray
         Poses: (n, 3, 3), see `poses.rotation_matrices`, (n, 3) µm, and (n,) indices into `currents`.
     currents : numpy.ndarray
@@ -85,7 +93,7 @@ def templates_above_threshold(
     image_factor, min_amp
         `image_factor`, see `Medium`; and the threshold, µV. A pose is refused if the `drawdown` is smaller at every contact.
     """
-    n_contacts, n_points, _ = probe_points.shape
+    n_contacts, n_points, first = len(contacts.points), np.diff(contacts.first).max(), contacts.first
     n_seg, n_t = currents.shape[1:]
     numbers = np.empty(len(positions), dtype=np.int64)
     templates = np.empty((len(positions), n_contacts, n_t), dtype=np.float32)
@@ -95,18 +103,25 @@ def templates_above_threshold(
     n_above = 0
     for k in range(len(positions)):
         for j in range(n_contacts):
-            reachable[j] = touches(region, probe_points[j], matrices[k], positions[k])
+            middle = contacts.middles[j : j + 1]
+            reachable[j] = touches(around, middle, matrices[k], positions[k]) and touches(
+                region, contacts.points[j], matrices[k], positions[k]
+            )
         above = min_amp <= 0
         for wanted in (True, False):  # the contacts that may be above threshold, and then, if one is, the others
-            contacts = np.flatnonzero(reachable == wanted)
-            for i, c in enumerate(contacts):
-                for q in range(n_points):
-                    points[q, 0], points[q, 1], points[q, 2] = in_cell_frame(probe_points[c, q], matrices[k], positions[k])
-                transfer(segments, points, work, row)
+            rows = np.flatnonzero(reachable == wanted)
+            for i, c in enumerate(rows):
+                x, y, z = in_cell_frame(contacts.middles[c], matrices[k], positions[k])
+                chosen = fine_enough(contacts, segments, x, y, z)
+                n = first[chosen + 1] - first[chosen]
+                for q in range(n):
+                    point = contacts.points[c, first[chosen] + q]
+                    points[q, 0], points[q, 1], points[q, 2] = in_cell_frame(point, matrices[k], positions[k])
+                transfer(segments, points[:n], work, row)
                 for s in range(n_seg):
                     weights[i, s] = 1000.0 * image_factor * row[s]  # mV to µV
-            weighted_sums(weights, currents[spikes[k]], contacts, templates[n_above])
-            for c in contacts:
+            weighted_sums(weights, currents[spikes[k]], rows, templates[n_above])
+            for c in rows:
                 above = above or drawdown(templates[n_above, c]) >= min_amp
             if not above:
                 break
@@ -294,8 +309,8 @@ class CellOnProbe:
         (n_spikes, n_seg, n_t) float32 nA; see `spike_currents`.
     geometry : Geometry
         Segments, soma at the origin.
-    probe_points : numpy.ndarray
-        (n_contacts, n_points, 3) µm.
+    contacts : Contacts or numpy.ndarray
+        The contacts, or (n_contacts, n_points, 3) µm, the points over which each takes the mean.
     medium : Medium
     acceptance : allenrec.settings.libraries.Acceptance
         The limits are used, see `Limits`.
@@ -313,7 +328,7 @@ class CellOnProbe:
         self,
         currents: NDArray[np.float32],
         geometry: Geometry,
-        probe_points: NDArray[np.float64],
+        contacts: Contacts | NDArray[np.float64],
         medium: Medium,
         acceptance: Acceptance,
         peak_sample: int,
@@ -322,13 +337,14 @@ class CellOnProbe:
         bounded: bool = True,
         threads: int = 1,
     ) -> None:
-        self.currents, self.probe_points = np.ascontiguousarray(currents), np.ascontiguousarray(probe_points)
+        self.currents, self.contacts = np.ascontiguousarray(currents), as_contacts(contacts)
         self.geometry, self.medium = geometry, medium
         self.limits, self.peak_sample = Limits.of(acceptance, dt), peak_sample
         self.segments = self._prepared(geometry)
         self.region = EVERYWHERE
         if bounded and medium.isotropic and self.limits.min_amp > 0 and len(currents):
             self.region = region_above_threshold(self.currents, geometry, medium, float(self.limits.min_amp), threads)
+        self.around = widened(self.region, self.contacts.radius)
 
     def judge(self, poses: Poses, usable: NDArray[np.bool_] | None = None) -> list[tuple[int, NDArray[np.float32]]]:
         """Return the accepted poses in their order, each as its index and its template.
@@ -336,7 +352,7 @@ class CellOnProbe:
         Poses where `usable`, (n,) bool, is False are left out; they are refused for another reason.
         """
         rows = np.arange(len(poses)) if usable is None else np.flatnonzero(usable)
-        candidates = self._potentials(poses[rows], self.region, self.limits.min_amp)
+        candidates = self._potentials(poses[rows], self.region, self.around, self.limits.min_amp)
         accepted = accepted_templates(*candidates, self.peak_sample, self.limits)
         # Templates are copied, because the array also holds those that were refused
         return [(int(rows[k]), template.copy()) for k, template in zip(*accepted, strict=True)]
@@ -357,23 +373,28 @@ class CellOnProbe:
         return np.array([shifted(potential, shift) for potential in potentials])
 
     def _potentials(
-        self, poses: Poses, region: AboveThreshold = EVERYWHERE, min_amp: np.float32 = NO_THRESHOLD
+        self,
+        poses: Poses,
+        region: AboveThreshold = EVERYWHERE,
+        around: AboveThreshold = EVERYWHERE,
+        min_amp: np.float32 = NO_THRESHOLD,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the numbers (m,) and potentials (m, n_contacts, n_t) of the poses that reach a threshold at some contact."""
         rest = (self.currents, self.medium.image_factor, min_amp)
         if self.medium.isotropic:
             matrices = rotation_matrices(poses.rotations)
-            cell = (self.segments, region, self.probe_points)
+            cell = (self.segments, region, around, self.contacts)
             result: tuple[NDArray[np.int64], NDArray[np.float32]]
             result = templates_above_threshold(*cell, matrices, poses.positions, poses.spikes, *rest)
             return result
         # An anisotropic medium does not turn with the cell, so the segments are turned and not the contacts
-        potentials = np.empty((len(poses), len(self.probe_points), self.currents.shape[2]), dtype=np.float32)
+        potentials = np.empty((len(poses), len(self.contacts.points), self.currents.shape[2]), dtype=np.float32)
         numbers: list[int] = []
         for k, rotation in enumerate(poses.rotations):
             segments = self._prepared(self.geometry.placed(rotation, np.zeros(3)))
             pose = (np.eye(3)[np.newaxis], poses.positions[k : k + 1], poses.spikes[k : k + 1])
-            for potential in templates_above_threshold(segments, region, self.probe_points, *pose, *rest)[1]:
+            cell = (segments, region, around, self.contacts)
+            for potential in templates_above_threshold(*cell, *pose, *rest)[1]:
                 potentials[len(numbers)] = potential
                 numbers.append(k)
         return np.array(numbers, dtype=np.int64), potentials[: len(numbers)]

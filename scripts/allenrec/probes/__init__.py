@@ -1,5 +1,6 @@
 """Probes: contacts, and the points on them where potentials are evaluated."""
 
+from .contact_mean import FINE_FROM
 from .probe import (
     PLANES,
     Probe,
@@ -13,6 +14,7 @@ from .probe import (
 from .sources import as_probe, load_probe
 
 __all__ = [
+    "FINE_FROM",
     "PLANES",
     "Probe",
     "as_probe",

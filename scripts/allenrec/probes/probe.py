@@ -5,6 +5,7 @@ probe. Channels come in the order of the contacts.
 """
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,6 +14,8 @@ import probeinterface
 from numpy.typing import ArrayLike, NDArray
 
 from allenrec.common.errors import UserError, shown
+
+from .contact_mean import point_sets
 
 GOLDEN_RATIO = (1 + 5**0.5) / 2
 #: The axes of the planes that MEAutility and its readers know
@@ -25,14 +28,18 @@ MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, Assert
 class Probe:
     """A probe with points on its contacts.
 
-    `positions` (n_contacts, 3) µm, the centres of the contacts; `points` (n_contacts, n_points, 3) µm, on the contacts; `info`,
-    its description for MEArec's readers; `on_plane`, whether the contacts sit in an insulating plane; `layout`, the exact
-    contacts in their plane as a `probeinterface.Probe`, µm.
+    `positions` (n_contacts, 3) µm, the centres of the contacts; `points` (n_contacts, n_points, 3) µm, spread evenly over the
+    contacts; `point_sets`, sets of points for the mean over a contact, see `contact_mean`, or the centres alone; `outer_radius`
+    µm, of a circle around the largest contact, 0 for the centres alone; `info`, its description for MEArec's readers;
+    `on_plane`, whether the contacts sit in an insulating plane; `layout`, the exact contacts in their plane as a
+    `probeinterface.Probe`, µm.
     """
 
     name: str
     positions: NDArray[np.float64]
     points: NDArray[np.float64]
+    point_sets: tuple[NDArray[np.float64], ...]
+    outer_radius: float
     info: dict[str, Any]
     on_plane: bool
     layout: probeinterface.Probe
@@ -90,13 +97,34 @@ def probe_from_layout(
         contact_points(shape, size[0] if shape == "circle" else size, ncontacts) @ own_axes @ axes
         for shape, size, own_axes in zip(layout.contact_shapes, half, layout.contact_plane_axes, strict=True)
     ]
+    sets, outer_radius = _placed_sets(layout, half, axes, positions, ncontacts)
     layout.set_device_channel_indices(np.arange(len(positions)))
     points = positions[:, np.newaxis] + np.array(offsets)
     # These three give each channel its place in every reader: MEAutility applies `sortlist` to the grid of `dim`, but
     # probeinterface to positions that are in order already; and without `center` MEAutility moves a probe to its own middle.
     place = {"pos": positions, "sortlist": None, "center": False}
     kind = {"plane": plane, "type": "mea" if on_plane else "wire"}
-    return Probe(name, positions, points, info | _common_shape(layout, half) | kind | place, on_plane, layout)
+    return Probe(
+        name, positions, points, sets, outer_radius, info | _common_shape(layout, half) | kind | place, on_plane, layout
+    )
+
+
+def _placed_sets(
+    layout: probeinterface.Probe, half: NDArray[np.float64], axes: NDArray[np.float64], positions: NDArray[np.float64], n: int
+) -> tuple[tuple[NDArray[np.float64], ...], float]:
+    """Return the `point_sets` and the `outer_radius` of a probe."""
+    if n == 1:
+        return (positions[:, np.newaxis],), 0.0
+    largest = half.max(axis=0)
+    contacts = zip(layout.contact_shapes, half, layout.contact_plane_axes, strict=True)
+    of_contacts = [[points @ own @ axes for points in point_sets(shape, size, n, largest)] for shape, size, own in contacts]
+    sets = []
+    for of_set in zip(*of_contacts, strict=True):
+        # Discs and rectangles have different numbers of points; a probe with both has some points several times
+        size = math.lcm(*map(len, of_set))
+        sets.append(positions[:, np.newaxis] + np.array([np.tile(points, (size // len(points), 1)) for points in of_set]))
+    outer = np.where(layout.contact_shapes == "circle", half[:, 0], np.linalg.norm(half, axis=1))
+    return tuple(sets), float(outer.max())
 
 
 def half_sizes(layout: probeinterface.Probe) -> NDArray[np.float64]:

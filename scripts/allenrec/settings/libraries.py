@@ -144,7 +144,12 @@ class Acceptance(Block):
         description="Highest positive peak before the trough, as a share of the trough, at the contact with the deepest "
         "trough, after the default filter of recordings; `null`: any. Spikes that begin in the axon may have higher ones.",
     )
-    ncontacts: PositiveInt = Field(10, le=1000, description="points. On each contact; the potential is averaged over them.")
+    ncontacts: PositiveInt = Field(
+        10,
+        le=1000,
+        description="points. On each contact, for the mean of the potential over it; `1`: its centre. Near sources get more "
+        "and far ones fewer, so that the mean is exact to 0.1 % from 5 µm on.",
+    )
     max_iterations: PositiveCount = Field(1000, description="poses. A cell is given up after `n` times so many candidates.")
     on_shortfall: Literal["take", "fail"] = Field(
         "take", description="When a cell gives fewer than `n` templates: take what there is, or fail."

@@ -7,6 +7,7 @@ import pytest
 from allenrec.common.errors import UserError
 from allenrec.libraries.build import build_cell_library
 from allenrec.libraries.concatenate import concatenate_libraries
+from allenrec.libraries.contacts import contacts_of
 from allenrec.libraries.eap import aligned, eap, spike_currents
 from allenrec.libraries.forward_model import Medium
 from allenrec.libraries.library_file import open_library, poses_of, read_library
@@ -98,7 +99,7 @@ def test_mean_spike(build, currents):
     cell, probe = currents[MODEL], load_probe("Neuronexus-32", 10)
     placed = Geometry(cell.start, cell.end, cell.diameter).placed(library.rotations[0], library.positions[0])
     mean = (cell.imem.astype(float) - cell.imem[:, :, :1]).mean(axis=0)
-    expected = eap(mean.astype(np.float32), placed, probe.points, Medium(image_factor=2.0))
+    expected = eap(mean.astype(np.float32), placed, contacts_of(probe), Medium(image_factor=2.0))
     np.testing.assert_allclose(library.templates[0], aligned(expected, 64), atol=2e-3)
     assert set(library.spike_indices) == {-1}
 

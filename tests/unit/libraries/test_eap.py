@@ -9,6 +9,7 @@ from scipy.signal import butter, sosfiltfilt
 
 from allenrec.common.parallel import map_in_order
 from allenrec.libraries.amplitude_bound import EVERYWHERE, region_above_threshold, touches
+from allenrec.libraries.contacts import contacts_of
 from allenrec.libraries.eap import CellOnProbe, Limits, aligned, deep_contacts, drawdown, eap, is_accepted, spike_currents
 from allenrec.libraries.forward_model import Medium, transfer_matrix
 from allenrec.libraries.poses import Geometry, draw_poses, grid_displacements, position_limits
@@ -33,7 +34,9 @@ def beside(cell, probe, *, bounded=True, min_amp=30.0, check_eap_shape=True, max
     """A cell beside a probe, with the default settings but for the changes."""
     medium = Medium(**{"image_factor": 2.0} | medium)
     acceptance = Acceptance(min_amp=min_amp, check_eap_shape=check_eap_shape, max_pre_peak=max_pre_peak)
-    return CellOnProbe(spike_currents(cell.imem), geometry_of(cell), probe.points, medium, acceptance, 64, bounded=bounded)
+    return CellOnProbe(
+        spike_currents(cell.imem), geometry_of(cell), contacts_of(probe), medium, acceptance, 64, bounded=bounded
+    )
 
 
 def sample(cell, model, n, max_iterations=1000, name="test", probe=None, threads=1, rot="3drot", **changes):
@@ -107,7 +110,7 @@ def test_stored_poses_give_the_templates_again(currents):
     probe = load_probe("Neuronexus-32", 10)
     for k in range(5):
         placed = geometry_of(cell).placed(sampled.poses.rotations[k], sampled.poses.positions[k])
-        again = eap(spike_currents(cell.imem)[sampled.poses.spikes[k]], placed, probe.points, PLANE)
+        again = eap(spike_currents(cell.imem)[sampled.poses.spikes[k]], placed, contacts_of(probe), PLANE)
         np.testing.assert_allclose(aligned(again, 64), sampled.templates[k], atol=1e-3)  # µV, float32
 
 
@@ -201,7 +204,7 @@ def test_anisotropic_medium_does_not_turn_with_the_cell(currents):
     for k in range(3):
         placed = geometry_of(cell).placed(sampled.poses.rotations[k], sampled.poses.positions[k])
         medium = Medium(sigma=sigma, image_factor=2.0)
-        again = eap(spike_currents(cell.imem)[sampled.poses.spikes[k]], placed, probe.points, medium)
+        again = eap(spike_currents(cell.imem)[sampled.poses.spikes[k]], placed, contacts_of(probe), medium)
         np.testing.assert_allclose(aligned(again, 64), sampled.templates[k], atol=1e-3)  # µV, float32
 
 
