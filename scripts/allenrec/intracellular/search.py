@@ -1,21 +1,31 @@
 """The search for a step current that gives the target number of spikes. The cell is a function here; NEURON is not needed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 #: Ratio of the ends of the bracket at which the search gives up, because no amplitude between them will help
 BRACKET_CLOSED = 1.02
+#: The same where the upper end gives too many spikes. Such a cell jumps from silence to a high rate, and its first spikes are taken.
+JUMP_CLOSED = 1.1
 
 
 @dataclass(frozen=True)
 class Response:
     """One run of a step current of `amplitude` nA.
 
-    `time` (ms) and somatic `vmem` (mV), both (n,), cover the whole run; `peaks` are the sample indices of the spikes. `verdict`
-    is "few", "good", "many" or "block". A run in which too many spikes are seen is stopped, and its arrays end there.
+    `time` (ms) and somatic `vmem` (mV), both (n,), cover the run; `peaks` are the sample indices of the spikes. `verdict` says what
+    was found:
+
+    * "few": fewer spikes than the target;
+    * "good": the target number;
+    * "many": more. The run is stopped when they are seen, and its arrays end there;
+    * "weak": as many as the target or more, but too few of them are usable;
+    * "block": the cell is depolarised without spikes late in the step, or not back at rest after it.
+
+    `imem` holds the membrane currents (n_segments, n_t) nA of the window around each usable spike, by the index of its peak.
     """
 
     amplitude: float
@@ -23,17 +33,7 @@ class Response:
     vmem: NDArray[np.float64]
     peaks: NDArray[np.int64]
     verdict: str
-
-
-def spike_peaks(vmem: NDArray[np.floating], threshold: float) -> NDArray[np.int64]:
-    """Return the sample indices of the spike peaks of a trace.
-
-    A spike is an upward crossing of `threshold` (mV); its peak is the maximum until the trace falls below it again.
-    """
-    above = np.concatenate(([False], vmem >= threshold, [False]))
-    starts = np.flatnonzero(~above[:-1] & above[1:])
-    ends = np.flatnonzero(above[:-1] & ~above[1:])
-    return np.array([a + np.argmax(vmem[a:b]) for a, b in zip(starts, ends, strict=True) if a > 0], dtype=np.int64)
+    imem: dict[int, NDArray[np.float32]] = field(default_factory=dict)
 
 
 def search_amplitude(
@@ -42,7 +42,7 @@ def search_amplitude(
     """Search for a step amplitude whose number of spikes lies in the target.
 
     The number of spikes first rises with the amplitude and falls again when the cell goes into depolarisation block. So
-    "few" sends the search up, "many" and "block" send it down, and the bracket is halved on a logarithmic scale.
+    "few" sends the search up, the other verdicts send it down, and the bracket is halved on a logarithmic scale.
 
     Parameters
     ----------
@@ -58,28 +58,44 @@ def search_amplitude(
     Returns
     -------
     list of Response
-        All runs in their order. If a run is good, it is the last one.
+        All runs in their order. If a run is good, it is the last one; `accepted` returns the one to take.
     """
     runs: list[Response] = []
-    low = high = None
+    low: float | None = None
+    high: Response | None = None
     amplitude = start
-    while len(runs) < max_runs and not (low and high and high / low < BRACKET_CLOSED):
-        runs.append(run(amplitude))
-        if runs[-1].verdict == "good":
+    while len(runs) < max_runs and not (low and high and high.amplitude / low < _closed(high)):
+        found = run(amplitude)
+        runs.append(found)
+        if found.verdict == "good":
             return runs
-        if runs[-1].verdict == "few":
+        if found.verdict == "few":
             low = amplitude
         else:
-            high = amplitude
-        amplitude = np.sqrt(low * high) if low and high else amplitude * (1.75 if low else 0.5)
+            high = found
+        if low and high:
+            amplitude = float(np.sqrt(low * high.amplitude))
+        else:
+            amplitude *= 1.75 if low else 0.5
     return runs
+
+
+def _closed(high: Response) -> float:
+    return JUMP_CLOSED if high.verdict == "many" else BRACKET_CLOSED
+
+
+def accepted(runs: Sequence[Response]) -> Response | None:
+    """Return the run whose spikes are taken: the good one, or the weakest step that gives too many; None if there is neither."""
+    if runs[-1].verdict == "good":
+        return runs[-1]
+    return min((r for r in runs if r.verdict == "many"), key=lambda r: r.amplitude, default=None)
 
 
 def format_search(runs: Sequence[Response], target_spikes: tuple[int, int]) -> str:
     """Return in one line what a search without success found."""
+    remarks = {"block": " (block)", "weak": " (weak)"}
     table = ", ".join(
-        f"{r.amplitude:.4g} nA: {len(r.peaks)}{' (block)' * (r.verdict == 'block')}"
-        for r in sorted(runs, key=lambda r: r.amplitude)
+        f"{r.amplitude:.4g} nA: {len(r.peaks)}{remarks.get(r.verdict, '')}" for r in sorted(runs, key=lambda r: r.amplitude)
     )
     lowest, highest = target_spikes
     return (

@@ -97,13 +97,31 @@ class Intracellular(Block):
     """The simulation of a model with a step current, and the windows around its spikes that are kept."""
 
     sim_time: PositiveFloat = Field(1.0, description="s. Length of a run up to the end of the current step.")
-    dt: PositiveFloat = Field(2.0**-5, le=0.1, description="ms. Time step of the simulation and of the templates.")
+    dt: PositiveFloat = Field(
+        2.0**-5, le=0.1, description="ms. Time between samples of the templates, and time step of the simulation between spikes."
+    )
+    spike_dt: PositiveFloat = Field(
+        2.0**-8, description="ms. Largest time step of the simulation while the potential of the soma changes fast, as in a spike."
+    )
     delay: PositiveFloat = Field(10.0, description="ms. Onset of the current step.")
     target_spikes: CountPair = Field(
         (3, 50), description="spikes. A step is accepted if it gives more than the first and at most the second number."
     )
     cut_out: PositivePair = Field((2.0, 5.0), description="ms. Window that is kept, before and after a spike's peak.")
-    threshold: float = Field(-20.0, description="mV. Somatic potential that a spike crosses upwards.")
+    threshold: float = Field(-30.0, description="mV. Least somatic potential that the peak of a spike reaches.")
+    onset: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.05, description="Share of the greatest slope of a spike at which it begins."
+    )
+    min_upstroke: Nonnegative = Field(20.0, description="mV/ms. Least value of the greatest slope of a spike.")
+    min_height: PositiveFloat = Field(2.0, description="mV. Least height of a spike, from where it begins to its peak.")
+    usable_upstroke: Nonnegative = Field(
+        70.0, description="mV/ms. Least value of the greatest slope of a spike from which templates are made."
+    )
+    usable_peak: float = Field(
+        -18.0,
+        description="mV. Least potential that the peak of a spike reaches from which templates are made. Potentials of the Allen "
+        "Institute's models are 14 mV below those that an electrode shows.",
+    )
     start_amplitude: PositiveFloat = Field(0.2, description="nA. First step that the search tries.")
     max_runs: PositiveInt = Field(20, description="runs. The search gives up after this number.")
 

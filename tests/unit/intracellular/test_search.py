@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from allenrec.intracellular.search import Response, format_search, search_amplitude, spike_peaks
+from allenrec.intracellular.search import Response, accepted, format_search, search_amplitude
 
 TARGET = (3, 50)
 
@@ -55,9 +55,22 @@ def test_search_stops_after_max_runs():
     assert len(search_amplitude(run, TARGET, 0.2, 4)) == len(runs) == 4
 
 
-def test_spike_peaks_are_where_they_were_put():
-    time = np.arange(0, 100, 0.025)
-    places = [10.0, 35.5, 80.0]
-    vmem = -70 + sum(100 * np.exp(-(((time - t) / 0.4) ** 2)) for t in places)
-    assert spike_peaks(vmem, -20) * 0.025 == pytest.approx(places)
-    assert len(spike_peaks(np.full(100, -10.0), -20)) == 0  # above the threshold all along: no crossing
+def test_cell_that_jumps_to_a_high_rate_gives_the_spikes_of_the_weakest_step():
+    """It is silent up to 0.228 nA, and fires 54 spikes and more from there on, as the all-active model of cell 318331342."""
+    for start in (0.05, 0.2, 0.3, 1.0):
+        runs = search_amplitude(cell_of(lambda a: 2 if a < 0.228 else 54 + int(50 * a)), TARGET, start, 20)
+        taken = accepted(runs)
+        assert taken.verdict == "many" and 0.228 <= taken.amplitude < 0.228 * 1.1
+        assert len(runs) <= 8
+
+
+@pytest.mark.parametrize("verdict", ["block", "weak"])
+def test_search_goes_down_from_block_and_weak_spikes(verdict):
+    run = cell_of(lambda a: 20 if a > 0.05 else 0, lambda a: verdict if a > 0.09 else None)
+    assert 0.05 < accepted(search_amplitude(run, TARGET, 0.2, 20)).amplitude <= 0.09
+
+
+def test_nothing_is_accepted_from_a_cell_that_is_silent_or_in_block():
+    run = cell_of(lambda a: 2, lambda a: "block" if a > 0.1 else None)
+    runs = search_amplitude(run, TARGET, 0.2, 20)
+    assert accepted(runs) is None and len(runs) <= 10

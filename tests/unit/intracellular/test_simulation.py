@@ -81,7 +81,7 @@ from allenrec.intracellular.simulation import respond
 from allenrec.settings.models import Intracellular
 cell = load_cell(sys.argv[1], sys.argv[2], tstop=1100.0)
 amplitudes = [float(a) for a in sys.argv[3:]]
-settings = Intracellular(delay=10.0, sim_time=1.0, target_spikes=(3, 50), threshold=-20.0)
+settings = Intracellular(delay=10.0, sim_time=1.0, target_spikes=(3, 50))
 runs = [respond(cell, a, settings) for a in amplitudes]
 print(json.dumps([(run.verdict, len(run.vmem)) for run in runs]))
 """

@@ -1,0 +1,93 @@
+"""A model beside its recorded cell: rheobase, and spikes at the same distances from it. NEURON is not needed here."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from allenrec.models.recorded_sweeps import RecordedStep, flags, recorded_rheobase, steps_to_compare
+
+#: Precision with which the rheobase of a model is found: this current (nA), or this share of it if that is more
+PRECISION, RELATIVE_PRECISION = 0.01, 0.05
+#: The search for the rheobase of a model gives up above this multiple of that of its cell, or of the strongest silent step
+HIGHEST_RHEOBASE = 4.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a model responds to the steps that its cell received.
+
+    `steps` are those of the cell; `spikes` and `at_rest` say how often the model fired at each, shifted by the difference between the
+    rheobases, and whether it was back at rest afterwards. A rheobase (nA) is NaN if it is not known.
+    """
+
+    steps: Sequence[RecordedStep]
+    spikes: list[int]
+    at_rest: list[bool]
+    cell_rheobase: float
+    model_rheobase: float
+
+    @property
+    def flags(self) -> list[str]:
+        """What is wrong with the model, in words."""
+        return flags(self.steps, self.spikes, self.at_rest, self.cell_rheobase, self.model_rheobase)
+
+
+def compare(
+    recorded: Sequence[RecordedStep],
+    n: int,
+    tried: Sequence[tuple[float, int]],
+    fires: Callable[[float, float], bool],
+    respond: Callable[[float, float], tuple[int, bool]],
+) -> Comparison:
+    """Compare a model with its cell at up to `n` steps.
+
+    Parameters
+    ----------
+    recorded : sequence of RecordedStep
+        All steps of the cell.
+    n : int
+        At 0 nothing is compared.
+    tried : sequence of (float, int)
+        Step currents (nA) that the model received already, and its spikes.
+    fires : callable
+        Takes amplitude (nA) and duration (ms), returns whether the model fires.
+    respond : callable
+        Takes the same, returns the number of spikes of the model and whether it was back at rest afterwards.
+    """
+    steps = steps_to_compare(recorded, n)
+    cell = recorded_rheobase(recorded)
+    if n == 0 or math.isnan(cell):
+        return Comparison([], [], [], math.nan, math.nan)
+    duration = recorded[0].duration
+    model = model_rheobase(tried, cell, lambda amplitude: fires(amplitude, duration))
+    shift = 0.0 if math.isnan(model) else model - cell
+    responses = [respond(step.amplitude + shift, step.duration) for step in steps]
+    return Comparison(steps, [count for count, _ in responses], [rest for _, rest in responses], cell, model)
+
+
+def model_rheobase(tried: Sequence[tuple[float, int]], guess: float, fires: Callable[[float], bool]) -> float:
+    """Return a step current (nA) at which a model just fires, to a precision; NaN if it fires at none.
+
+    Parameters
+    ----------
+    tried : sequence of (float, int)
+        Amplitudes (nA) and spikes of runs that were made already.
+    guess : float
+        Where to begin, nA.
+    fires : callable
+        Takes an amplitude (nA), returns whether the model fires.
+    """
+    firing = min((amplitude for amplitude, count in tried if count), default=math.inf)
+    silent = max((amplitude for amplitude, count in tried if not count and amplitude < firing), default=0.0)
+    limit = HIGHEST_RHEOBASE * max(guess, silent)
+    amplitude = guess
+    while math.isinf(firing) or firing - silent > max(PRECISION, RELATIVE_PRECISION * firing):
+        if not silent < amplitude < firing:
+            amplitude = 1.5 * max(silent, guess) if math.isinf(firing) else (silent + firing) / 2
+        if amplitude > limit:
+            return math.nan
+        if fires(amplitude):
+            firing = amplitude
+        else:
+            silent = amplitude
+    return firing
