@@ -13,7 +13,6 @@ The five cells of the bmtk wheel, and any folder in the layout of an Allen archi
 
 import argparse
 import json
-import statistics
 import time
 from pathlib import Path
 
@@ -178,7 +177,9 @@ def print_cell(name, amplitude, found):
     """Print the table of a cell in the form of Markdown."""
     exact, before = found[REFERENCE], found[BEFORE]
     print(f"\n{name}, {amplitude:g} nA\n")
-    print("| time step, ms | amplitude, µV | filtered half width, ms | filtered trough to peak, ms | upstroke, mV/ms | spikes | cost |")
+    print(
+        "| time step, ms | amplitude, µV | filtered half width, ms | filtered trough to peak, ms | upstroke, mV/ms | spikes | cost |"
+    )
     print("|---|---|---|---|---|---|---|")
     for scheme, values in found.items():
         cells = [

@@ -183,8 +183,8 @@ def _replace_axon(connection: Any, diameters: Sequence[float]) -> None:
 def _set_exact_diameters(diameters: Sequence[float]) -> None:
     """Set the diameters (µm) of the sections of a truncated axon in double precision.
 
-    NEURON derives diameters from 3-D points, which have single precision. Without points it takes the numbers as they are, as in
-    AllenSDK; the points have served when LFPy has read the geometry.
+    NEURON derives diameters from 3-D points, which have single precision. Without points it takes the numbers as they are, as
+    in AllenSDK. The points have served once LFPy has read the geometry.
     """
     for section, diameter in zip(_sections("axon"), diameters, strict=False):
         neuron.h.pt3dclear(sec=section)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 from allenrec.models.recorded_sweeps import RecordedStep, flags, recorded_rheobase, steps_to_compare
 
@@ -16,20 +17,17 @@ HIGHEST_RHEOBASE = 4.0
 class Comparison:
     """How a model responds to the steps that its cell received.
 
-    `steps` are those of the cell; `spikes` and `at_rest` say how often the model fired at each, shifted by the difference between the
-    rheobases, and whether it was back at rest afterwards. A rheobase (nA) is NaN if it is not known.
+    `steps` are those of the cell; `spikes` and `at_rest` say how often the model fired at each, and whether it was back at
+    rest afterwards. `cell_rheobase` is as `recorded_rheobase` returns it, `model_rheobase` in nA; they are NaN if they are
+    not known.
     """
 
     steps: Sequence[RecordedStep]
     spikes: list[int]
     at_rest: list[bool]
-    cell_rheobase: float
+    cell_rheobase: tuple[float, float]
     model_rheobase: float
-
-    @property
-    def flags(self) -> list[str]:
-        """What is wrong with the model, in words."""
-        return flags(self.steps, self.spikes, self.at_rest, self.cell_rheobase, self.model_rheobase)
+    flags: list[str]
 
 
 def compare(
@@ -40,6 +38,10 @@ def compare(
     respond: Callable[[float, float], tuple[int, bool]],
 ) -> Comparison:
     """Compare a model with its cell at up to `n` steps.
+
+    A cell fires from its rheobase on, many at a high rate at once. A model whose rheobase differs a little would be far off
+    at the same currents, though it fires alike. So it is judged by its spikes at the same current, or, if that is nearer to
+    the recorded ones, at a current that is as far from its own rheobase.
 
     Parameters
     ----------
@@ -55,14 +57,25 @@ def compare(
         Takes the same, returns the number of spikes of the model and whether it was back at rest afterwards.
     """
     steps = steps_to_compare(recorded, n)
-    cell = recorded_rheobase(recorded)
-    if n == 0 or math.isnan(cell):
-        return Comparison([], [], [], math.nan, math.nan)
-    duration = recorded[0].duration
-    model = model_rheobase(tried, cell, lambda amplitude: fires(amplitude, duration))
-    shift = 0.0 if math.isnan(model) else model - cell
-    responses = [respond(step.amplitude + shift, step.duration) for step in steps]
-    return Comparison(steps, [count for count, _ in responses], [rest for _, rest in responses], cell, model)
+    silent, firing = recorded_rheobase(recorded if n else [])
+    own = math.nan
+    if not math.isnan(firing):
+        own = model_rheobase(tried, firing, lambda amplitude: fires(amplitude, recorded[0].duration))
+    responses = [respond(step.amplitude, step.duration) for step in steps]
+    judged = [count for count, _ in responses]
+    if not math.isnan(own):
+        judged = [_nearer(step, count, own - firing, respond) for step, count in zip(steps, judged, strict=True)]
+    at_rest = [rest for _, rest in responses]
+    found = flags(steps, judged, at_rest, (silent, firing), own)
+    return Comparison(steps, [count for count, _ in responses], at_rest, (silent, firing), own, found)
+
+
+def _nearer(step: RecordedStep, count: int, shift: float, respond: Callable[[float, float], tuple[int, bool]]) -> int:
+    """Return the number of spikes at a step or at one that is stronger by `shift` nA, whichever is nearer to the recorded."""
+    if not flags([step], [count], [True]):
+        return count
+    shifted, _ = respond(step.amplitude + shift, step.duration)
+    return min(count, shifted, key=lambda spikes: abs(spikes - mean(step.spikes)))
 
 
 def model_rheobase(tried: Sequence[tuple[float, int]], guess: float, fires: Callable[[float], bool]) -> float:

@@ -56,7 +56,7 @@ SHAPES = {
     "recorded/amplitude": "steps",
     "recorded/cell_spikes": "steps",
     "recorded/model_spikes": "steps",
-    "recorded/rheobase": "sources",
+    "recorded/rheobase": "bounds",
 }
 
 
@@ -121,9 +121,10 @@ class SimulatedSpikes:
 class Currents(SimulatedSpikes):
     """One intracellular file: the spikes of a model, their origin, and how the model compares with its recorded cell.
 
-    `recorded_amplitude` (n_steps,) nA are step currents that the real cell received, `recorded_cell_spikes` its mean number of
-    spikes at each and `recorded_model_spikes` that of the model as far from its own rheobase. They are empty if there are no
-    recorded sweeps. `rheobase` (2,) nA is that of the cell and that of the model; NaN if unknown.
+    `recorded_amplitude` (n_steps,) nA are step currents that the real cell received, `recorded_cell_spikes` its mean number
+    of spikes at each and `recorded_model_spikes` that of the model. They are empty if there are no recorded sweeps.
+    `rheobase` (3,) nA holds the strongest step at which the cell was silent, the weakest at which it fired, and the
+    rheobase of the model; NaN if unknown.
     """
 
     info: CurrentsInfo
@@ -238,8 +239,8 @@ def summary(currents: Currents) -> dict[str, str | int | float]:
         **spike_features(currents),
         # For each step, its amplitude in nA, and how often the model and, in brackets, the recorded cell fired
         "model_and_recorded_spikes": ", ".join(f"{step:.3g}: {model:.0f} ({cell:.3g})" for step, model, cell in steps),
-        "rheobase_nA": float(currents.rheobase[1]),
-        "recorded_rheobase_nA": float(currents.rheobase[0]),
+        "rheobase_nA": float(currents.rheobase[2]),
+        "recorded_rheobase_nA": float(currents.rheobase[1]),
     }
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 #: Ratio of the ends of the bracket at which the search gives up, because no amplitude between them will help
 BRACKET_CLOSED = 1.02
-#: The same where the upper end gives too many spikes. Such a cell jumps from silence to a high rate, and its first spikes are taken.
+#: The same where the upper end gives too many spikes: the cell jumps from silence to a high rate; its first spikes are taken
 JUMP_CLOSED = 1.1
 
 
@@ -16,8 +16,8 @@ JUMP_CLOSED = 1.1
 class Response:
     """One run of a step current of `amplitude` nA.
 
-    `time` (ms) and somatic `vmem` (mV), both (n,), cover the run; `peaks` are the sample indices of the spikes. `verdict` says what
-    was found:
+    `time` (ms) and somatic `vmem` (mV), both (n,), cover the run; `peaks` are the sample indices of the spikes. `verdict` is
+    one of these:
 
     * "few": fewer spikes than the target;
     * "good": the target number;
@@ -85,7 +85,7 @@ def _closed(high: Response) -> float:
 
 
 def accepted(runs: Sequence[Response]) -> Response | None:
-    """Return the run whose spikes are taken: the good one, or the weakest step that gives too many; None if there is neither."""
+    """Return the run whose spikes are taken: the good one, or the weakest step that gives too many, or None."""
     if runs[-1].verdict == "good":
         return runs[-1]
     return min((r for r in runs if r.verdict == "many"), key=lambda r: r.amplitude, default=None)

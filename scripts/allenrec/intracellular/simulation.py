@@ -38,8 +38,8 @@ RECOVERED = 15.0
 BLOCK_POTENTIAL = -55.0
 #: Length of the pieces of a run, after each of which the spikes are counted, ms
 PIECE = 50.0
-#: Slope of the somatic potential (mV/ms) from which on the short time step is used, and how much longer (ms) it is used after that.
-#: The table in docs/integration.md shows that a lower slope changes nothing.
+#: Slope of the somatic potential (mV/ms) that asks for the short time step and for how long (ms) it is used afterwards.
+#: A lower slope changes nothing: see docs/integration.md.
 FAST, LINGER = 5.0, 0.25
 
 
@@ -93,7 +93,7 @@ def simulate_model(
         recorded_amplitude=np.array([step.amplitude for step in steps]),
         recorded_cell_spikes=np.array([sum(step.spikes) / len(step.spikes) for step in steps]),
         recorded_model_spikes=np.array(comparison.spikes, dtype=np.int64),
-        rheobase=np.array([comparison.cell_rheobase, comparison.model_rheobase]),
+        rheobase=np.array([*comparison.cell_rheobase, comparison.model_rheobase]),
         **vars(spikes),
     )
 
@@ -296,8 +296,8 @@ class StepRun:
 def respond(cell: AllenCell, amplitude: float, settings: Intracellular) -> Response:
     """Run a step current, keep the membrane currents around its spikes, and judge the response.
 
-    The run is stopped once the spikes exceed the target, because models with many channels take a minute for each second. Windows
-    are kept around usable spikes that lie in the step with their window. The first spike is left out, because its shape differs at
+    The run is stopped once the spikes exceed the target, because models with many channels take a minute for each second.
+    Windows are kept around usable spikes, where they lie in the step. The first spike is left out, because its shape differs at
     the onset of the step.
     """
     before, after = settings.window_samples
@@ -334,7 +334,7 @@ def _verdict(run: StepRun, peaks: NDArray[np.int64], n_usable: int, settings: In
         return "block"
     if n_usable > lowest:
         return "good"
-    # Where spikes become too small while the cell goes on firing, it needs less current; where it stopped before, it needs more.
+    # A cell that goes on firing with spikes that are too small needs less current; one that has stopped needs more.
     return "weak" if len(peaks) > lowest and fires_late else "few"
 
 

@@ -1,8 +1,8 @@
 """What a spike is: events in a somatic potential, their shape, and the criteria that make them spikes.
 
-The criteria are those of AllenSDK's feature extraction (`allensdk.ephys.ephys_features`), on which the features of the Allen Cell
-Types Database rest: the onset of a spike is where its slope reaches a share of its greatest slope; greatest slope, height above the
-onset and peak have least values. NEURON is not needed here.
+The criteria are those of AllenSDK's feature extraction (`allensdk.ephys.ephys_features`), from which the features in the Allen
+Cell Types Database come. A spike begins where its slope exceeds a share of its greatest slope. The greatest slope, the height
+from there to the peak, and the peak have least values. NEURON is not needed here.
 """
 
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from allenrec.settings.models import Intracellular
 class Events:
     """Events in a potential, which rises and falls again in each. All arrays are (n,).
 
-    `peaks` are sample indices, `potential` (mV) that of the peak, `upstroke` (mV/ms) the greatest slope before it, `height` (mV) the
-    distance from onset to peak, and `half_width` (ms) the width halfway between the peak and the trough that follows, or between
-    peak and onset if the former lies below the onset.
+    `peaks` are sample indices, `potential` (mV) that of the peak, `upstroke` (mV/ms) the greatest slope before it, and `height`
+    (mV) the distance from onset to peak. `half_width` (ms) is the width halfway between the peak and the trough that follows,
+    or, if that is below the onset, halfway between peak and onset.
     """
 
     peaks: NDArray[np.int64]
@@ -100,4 +100,6 @@ def failed_events(vmem: NDArray[np.floating], dt: float, settings: Intracellular
     if not attempts.any() or are_usable(events, settings).any():
         return ""
     failed = events.where(attempts)
-    return f"no action potentials: peaks at {np.median(failed.potential):.0f} mV, upstroke {np.median(failed.upstroke):.0f} mV/ms"
+    return (
+        f"no action potentials: peaks at {np.median(failed.potential):.0f} mV, upstroke {np.median(failed.upstroke):.0f} mV/ms"
+    )

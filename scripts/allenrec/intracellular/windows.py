@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 class SpikeWindows:
     """The windows around spikes that are seen only after they have begun.
 
-    The currents of the last samples are kept in a ring. When spikes have been found, those of their windows are copied from there.
+    The currents of the last samples are kept in a ring. When spikes have been found, their windows are copied from there.
 
     Parameters
     ----------

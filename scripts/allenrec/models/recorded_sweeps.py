@@ -22,7 +22,7 @@ STEP = "Long Square"
 TOLERANCE = 0.5
 TOLERATED_SPIKES = 5
 
-#: The rheobase of a model is far off when its distance from the recorded one exceeds both this share and this current, nA.
+#: The rheobase of a model is far off when it misses the recorded one by more than both this share of it and this current, nA.
 RHEOBASE_TOLERANCE = 0.5
 TOLERATED_CURRENT = 0.05
 #: Steps with fewer recorded spikes judge no model: near rheobase a model may fire at a high rate where its cell fires once.
@@ -96,9 +96,13 @@ def format_steps(steps: Iterable[RecordedStep]) -> str:
     )
 
 
-def recorded_rheobase(steps: Iterable[RecordedStep]) -> float:
-    """Return the weakest step current (nA) at which the recorded cell fired; NaN if it fired at none."""
-    return min((step.amplitude for step in steps if any(step.spikes)), default=math.nan)
+def recorded_rheobase(steps: Iterable[RecordedStep]) -> tuple[float, float]:
+    """Return between which two steps (nA) the rheobase of the recorded cell lies: the strongest at which it was silent, and the
+    weakest at which it fired. Both are NaN if it fired at none, or at all of them."""
+    steps = list(steps)
+    firing = min((step.amplitude for step in steps if any(step.spikes)), default=math.nan)
+    silent = max((step.amplitude for step in steps if step.amplitude < firing), default=math.nan)
+    return (silent, firing) if silent < firing else (math.nan, math.nan)
 
 
 def steps_to_compare(steps: Sequence[RecordedStep], n: int) -> Sequence[RecordedStep]:
@@ -116,7 +120,7 @@ def flags(
     steps: Sequence[RecordedStep],
     spikes: Sequence[int],
     at_rest: Sequence[bool],
-    cell_rheobase: float = math.nan,
+    cell_rheobase: tuple[float, float] = (math.nan, math.nan),
     model_rheobase: float = math.nan,
 ) -> list[str]:
     """Compare a model with its recorded cell; return what is wrong with the model, in words.
@@ -129,20 +133,20 @@ def flags(
         The number of spikes of the model at each step.
     at_rest : sequence of bool
         Whether the model was back at rest after each step.
-    cell_rheobase, model_rheobase : float
-        Of the recorded cell and of the model, nA; NaN if unknown.
+    cell_rheobase : (float, float)
+        As `recorded_rheobase` returns it.
+    model_rheobase : float
+        In nA; NaN if unknown.
 
     Returns
     -------
     list of str
-        `DOES_NOT_FIRE` if the model fires at no step; `FAR_OFF` if its count misses the recorded one at more than half of the steps
-        (see `TOLERANCE`); `RHEOBASE_OFF` if its rheobase misses the recorded one (see `RHEOBASE_TOLERANCE`); `NO_RETURN` if it was
-        not back at rest after some step.
+        `DOES_NOT_FIRE` if the model fires at no step; `FAR_OFF` if its count misses the recorded one at more than half of the
+        steps (see `TOLERANCE`); `RHEOBASE_OFF` if its rheobase misses the recorded one (see `RHEOBASE_TOLERANCE`); `NO_RETURN`
+        if it was not back at rest after some step.
     """
     judged = [
-        (count, mean(step.spikes))
-        for step, count in zip(steps, spikes, strict=True)
-        if mean(step.spikes) >= JUDGING_SPIKES
+        (count, mean(step.spikes)) for step, count in zip(steps, spikes, strict=True) if mean(step.spikes) >= JUDGING_SPIKES
     ]
     missed = [abs(count - expected) > max(TOLERATED_SPIKES, TOLERANCE * expected) for count, expected in judged]
     found = []
@@ -150,7 +154,8 @@ def flags(
         found.append(DOES_NOT_FIRE)
     elif sum(missed) > len(missed) / 2:
         found.append(FAR_OFF)
-    if abs(model_rheobase - cell_rheobase) > max(TOLERATED_CURRENT, RHEOBASE_TOLERANCE * cell_rheobase):
+    silent, firing = cell_rheobase
+    if max(silent - model_rheobase, model_rheobase - firing) > max(TOLERATED_CURRENT, RHEOBASE_TOLERANCE * firing):
         found.append(RHEOBASE_OFF)
     if not all(at_rest):
         found.append(NO_RETURN)

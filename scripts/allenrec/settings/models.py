@@ -98,10 +98,13 @@ class Intracellular(Block):
 
     sim_time: PositiveFloat = Field(1.0, description="s. Length of a run up to the end of the current step.")
     dt: PositiveFloat = Field(
-        2.0**-5, le=0.1, description="ms. Time between samples of the templates, and time step of the simulation between spikes."
+        2.0**-5,
+        le=0.1,
+        description="ms. Time between samples of the templates; time step of the simulation between spikes.",
     )
     spike_dt: PositiveFloat = Field(
-        2.0**-8, description="ms. Largest time step of the simulation while the potential of the soma changes fast, as in a spike."
+        2.0**-8,
+        description="ms. Time step of the simulation, at most, while the potential of the soma changes fast.",
     )
     delay: PositiveFloat = Field(10.0, description="ms. Onset of the current step.")
     target_spikes: CountPair = Field(
@@ -119,7 +122,7 @@ class Intracellular(Block):
     )
     usable_peak: float = Field(
         -18.0,
-        description="mV. Least potential that the peak of a spike reaches from which templates are made. Potentials of the Allen "
+        description="mV. Least potential at the peak of a spike from which templates are made. Potentials of the Allen "
         "Institute's models are 14 mV below those that an electrode shows.",
     )
     start_amplitude: PositiveFloat = Field(0.2, description="nA. First step that the search tries.")

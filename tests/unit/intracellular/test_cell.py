@@ -103,7 +103,8 @@ DIAMETERS = """
 import json, neuron
 from allenrec.intracellular.cell import load_cell
 cell = load_cell(sys.argv[1], sys.argv[2])
-print(json.dumps({"diameters": [section.diam for section in neuron.h.axon], "lengths": [section.L for section in neuron.h.axon]}))
+axon = list(neuron.h.axon)
+print(json.dumps({"diameters": [section.diam for section in axon], "lengths": [section.L for section in axon]}))
 """
 
 RECONSTRUCTED = """

@@ -48,13 +48,19 @@ def judged(cell, count, n=3):
 
 
 def test_model_is_judged_as_far_from_its_own_rheobase():
-    """A model fires like its cell, but from 25 pA less on. At the same currents its counts would be far off."""
-    found, asked = judged(CELL, model(0.165))
-    assert found.flags == []
-    assert found.model_rheobase - 0.165 == pytest.approx(0.005, abs=0.005) and found.cell_rheobase == 0.19
-    shift = found.model_rheobase - 0.19
-    assert asked == pytest.approx([0.21 + shift, 0.25 + shift, 0.29 + shift])
-    assert [step.amplitude for step in found.steps] == [0.21, 0.25, 0.29]
+    """A model fires twice at 25 pA less than its cell, and 80 times where its cell fires twice. It is run again, as close
+    to its own rheobase, only where it is far off at the same current.""" cell = [RecordedStep(a, 1000.0, (n,)) for a, n in
+    ((0.15, 0), (0.19, 2), (0.25, 70), (0.29, 90))] found, asked = judged(cell, lambda amplitude: 0 if amplitude < 0.165
+    else 2 if amplitude < 0.175 else 80) assert found.flags == [] and found.spikes == [80, 80, 80] assert 0.165 <=
+    found.model_rheobase <= 0.175 and found.cell_rheobase == (0.15, 0.19) assert asked == pytest.approx([0.19, 0.25, 0.29,
+    found.model_rheobase])
+
+
+def test_without_a_silent_step_the_rheobase_is_unknown_and_the_same_currents_judge():
+    cell = [RecordedStep(0.2, 1000.0, (2,)), RecordedStep(0.3, 1000.0, (2,))]
+    found, asked = judged(cell, model(0.1))
+    assert found.flags == ["spike counts far off"] and asked == [0.2, 0.3]
+    assert math.isnan(found.model_rheobase)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ print(json.dumps({"ours": ours, "theirs": theirs, "spikes": [len(response.peaks)
 
 @pytest.mark.parametrize("model", ["472912177", "473863510"])
 def test_spikes_are_those_of_a_run_at_five_microseconds(model, models_folder, mechanisms):
-    """A fast-spiking and a regular-spiking cell, at six points 20 µm from the soma: amplitude and filtered width within 1.5 %."""
+    """A fast-spiking and a regular-spiking cell, six points 20 µm from the soma: amplitude and filtered width within 1.5 %."""
     found = run_python(COMPARE, models_folder / f"neuronal_model_{model}", mechanisms)
     ours, theirs = np.array(found["ours"]), np.array(found["theirs"])
     assert len(ours) >= 3 and found["spikes"][0] == found["spikes"][1]

@@ -54,7 +54,7 @@ def currents():
         recorded_amplitude=np.array([0.15]),
         recorded_cell_spikes=np.array([4.5]),
         recorded_model_spikes=np.array([5]),
-        rheobase=np.array([0.11, 0.13]),
+        rheobase=np.array([0.09, 0.11, 0.13]),
     )
 
 
@@ -116,7 +116,7 @@ def test_summary_describes_the_accepted_run(currents):
 
 
 def test_summary_has_the_shape_of_the_stored_spikes(currents):
-    """Two of three Gaussian spikes are stored, 80 and 90 mV above a rest at -70 mV; the greatest slope is height / sigma e^(-1/2)."""
+    """Two of three Gaussian spikes are stored, 80 and 90 mV high. The greatest slope is height / sigma e^(-1/2)."""
     dt, sigma, places, heights = 0.05, 0.4, (5.0, 12.5, 40.0), (50.0, 80.0, 90.0)
     time = np.arange(0, 60, dt)
     vmem = -70 + sum(h * np.exp(-0.5 * ((time - t) / sigma) ** 2) for t, h in zip(places, heights, strict=True))

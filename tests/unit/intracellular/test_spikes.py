@@ -42,7 +42,13 @@ def test_onset_is_where_the_slope_is_a_share_of_the_greatest():
 
 @pytest.mark.parametrize(
     ("key", "value", "left"),
-    [("min_upstroke", 150.0, 1), ("min_upstroke", 100.0, 2), ("threshold", -5.0, 1), ("min_height", 70.0, 1), ("min_height", 50.0, 2)],
+    [
+        ("min_upstroke", 150.0, 1),
+        ("min_upstroke", 100.0, 2),
+        ("threshold", -5.0, 1),
+        ("min_height", 70.0, 1),
+        ("min_height", 50.0, 2),
+    ],
 )
 def test_each_criterion_leaves_out_what_misses_it(key, value, left):
     """One bump is 90 mV high and rises with 182 mV/ms, another 60 mV with 121 mV/ms."""

@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from made_data import ephys_sweeps
 
@@ -61,10 +62,11 @@ def test_compared_steps_spread_from_the_weakest_to_the_strongest(steps):
     assert steps_to_compare(nearly_silent, 3) == steps_to_compare([], 3) == []
 
 
-def test_rheobase_is_the_weakest_step_that_made_the_cell_fire(steps):
-    assert recorded_rheobase(steps) == 0.15
-    assert recorded_rheobase([RecordedStep(0.1, 1000, (0,)), RecordedStep(0.2, 1000, (0, 1))]) == 0.2
-    assert math.isnan(recorded_rheobase([RecordedStep(0.1, 1000, (0,))]))
+def test_rheobase_lies_between_a_silent_step_and_one_that_made_the_cell_fire(steps):
+    assert recorded_rheobase(steps) == (0.13, 0.15)
+    silent, firing = RecordedStep(0.1, 1000, (0,)), RecordedStep(0.2, 1000, (0, 1))
+    assert recorded_rheobase([firing, silent]) == (0.1, 0.2)
+    assert np.isnan([recorded_rheobase([silent]), recorded_rheobase([firing]), recorded_rheobase([])]).all()
 
 
 @pytest.mark.parametrize(
@@ -97,12 +99,15 @@ def test_steps_with_less_than_two_recorded_spikes_judge_nothing(recorded, found)
 
 
 @pytest.mark.parametrize(
-    ("cell", "model", "found"),
-    [(0.15, 0.125, []), (0.15, 0.23, ["rheobase far off"]), (0.15, 0.07, ["rheobase far off"]), (0.03, 0.07, []), (0.15, math.nan, [])],
-    ids=["25 pA less", "half as much again", "half", "40 pA more", "unknown"],
+    ("silent", "firing", "model", "off"),
+    [
+        *((0.13, 0.15, 0.125, False), (0.13, 0.15, 0.23, True), (0.13, 0.15, 0.05, True), (0.05, 0.4, 0.1, False)),
+        *((0.02, 0.03, 0.07, False), (0.13, 0.15, math.nan, False), (math.nan, math.nan, 0.5, False)),
+    ],
+    ids=["25 pA less", "half as much again", "half", "between far steps", "40 pA more", "model unknown", "cell unknown"],
 )
-def test_rheobases_are_compared(cell, model, found):
-    assert flags([], [], [], cell, model) == found
+def test_rheobases_are_compared(silent, firing, model, off):
+    assert flags([], [], [], (silent, firing), model) == ["rheobase far off"] * off
 
 
 @pytest.mark.parametrize(
