@@ -177,9 +177,7 @@ def print_cell(name, amplitude, found):
     """Print the table of a cell in the form of Markdown."""
     exact, before = found[REFERENCE], found[BEFORE]
     print(f"\n{name}, {amplitude:g} nA\n")
-    print(
-        "| time step, ms | amplitude, µV | filtered half width, ms | filtered trough to peak, ms | upstroke, mV/ms | spikes | cost |"
-    )
+    print("| time step, ms | amplitude, µV | half width, ms | trough to peak, ms | upstroke, mV/ms | spikes | cost |")
     print("|---|---|---|---|---|---|---|")
     for scheme, values in found.items():
         cells = [

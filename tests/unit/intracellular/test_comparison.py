@@ -48,12 +48,13 @@ def judged(cell, count, n=3):
 
 
 def test_model_is_judged_as_far_from_its_own_rheobase():
-    """A model fires twice at 25 pA less than its cell, and 80 times where its cell fires twice. It is run again, as close
-    to its own rheobase, only where it is far off at the same current.""" cell = [RecordedStep(a, 1000.0, (n,)) for a, n in
-    ((0.15, 0), (0.19, 2), (0.25, 70), (0.29, 90))] found, asked = judged(cell, lambda amplitude: 0 if amplitude < 0.165
-    else 2 if amplitude < 0.175 else 80) assert found.flags == [] and found.spikes == [80, 80, 80] assert 0.165 <=
-    found.model_rheobase <= 0.175 and found.cell_rheobase == (0.15, 0.19) assert asked == pytest.approx([0.19, 0.25, 0.29,
-    found.model_rheobase])
+    """A model fires twice at 25 pA less than its cell, and 80 times where its cell fires twice. It is run again, as close to
+    its own rheobase, only where it is far off at the same current."""
+    cell = [RecordedStep(a, 1000.0, (n,)) for a, n in ((0.15, 0), (0.19, 2), (0.25, 70), (0.29, 90))]
+    found, asked = judged(cell, lambda amplitude: 0 if amplitude < 0.165 else 2 if amplitude < 0.175 else 80)
+    assert found.flags == [] and found.spikes == [80, 80, 80]
+    assert 0.165 <= found.model_rheobase <= 0.175 and found.cell_rheobase == (0.15, 0.19)
+    assert asked == pytest.approx([0.19, 0.25, 0.29, found.model_rheobase])
 
 
 def test_without_a_silent_step_the_rheobase_is_unknown_and_the_same_currents_judge():
