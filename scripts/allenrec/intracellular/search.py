@@ -6,10 +6,20 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from allenrec.settings.models import Intracellular
+
 #: Ratio of the ends of the bracket at which the search gives up, because no amplitude between them will help
 BRACKET_CLOSED = 1.02
 #: The same where the upper end gives too many spikes: the cell jumps from silence to a high rate; its first spikes are taken
 JUMP_CLOSED = 1.1
+
+
+#: Largest distance from the resting potential that counts as back at rest, mV. Slow currents keep a healthy cell a few mV away
+#: after 100 ms; a cell in depolarisation block stays 40 mV above.
+RECOVERED = 15.0
+#: A cell without a spike in the last fifth of the step, whose potential there is above this in the median, is in block, mV.
+#: Near block it may oscillate, so that the potential is lower at times.
+BLOCK_POTENTIAL = -55.0
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,32 @@ class Response:
     peaks: NDArray[np.int64]
     verdict: str
     imem: dict[int, NDArray[np.float32]] = field(default_factory=dict)
+
+
+def judge(vmem: NDArray[np.float64], dt: float, peaks: NDArray[np.int64], n_usable: int, settings: Intracellular) -> str:
+    """Return the verdict about a run, as `Response` describes them.
+
+    Parameters
+    ----------
+    vmem : numpy.ndarray
+        (n,) mV at the soma, with `dt` ms between samples.
+    peaks : numpy.ndarray
+        Sample indices of the spikes, of which `n_usable` are usable.
+    settings : Intracellular
+    """
+    lowest, highest = settings.target_spikes
+    if len(peaks) > highest:
+        return "many" if n_usable > lowest else "weak"
+    start, end = settings.delay, settings.delay + settings.step_duration
+    late = slice(round((start + 0.8 * settings.step_duration) / dt), round(end / dt))
+    fires_late = bool(((peaks >= late.start) & (peaks < late.stop)).any())
+    rest = vmem[max(round(start / dt) - 1, 0)]
+    if (not fires_late and np.median(vmem[late]) > BLOCK_POTENTIAL) or vmem[-1] > rest + RECOVERED:
+        return "block"
+    if n_usable > lowest:
+        return "good"
+    # A cell that goes on firing with spikes that are too small needs less current; one that has stopped needs more.
+    return "weak" if len(peaks) > lowest and fires_late else "few"
 
 
 def search_amplitude(

@@ -23,7 +23,7 @@ from allenrec.settings.models import Intracellular
 from .cell import AllenCell, load_cell, neuron_errors_for_users
 from .comparison import Comparison, compare
 from .intracellular_file import Currents, CurrentsInfo, SimulatedSpikes
-from .search import Response, accepted, format_search, search_amplitude
+from .search import RECOVERED, Response, accepted, format_search, judge, search_amplitude
 from .spikes import are_spikes, are_usable, find_events, find_spikes
 from .windows import SpikeWindows
 
@@ -31,11 +31,6 @@ from .windows import SpikeWindows
 SETTLING = 100.0
 #: Time for the cell to come back to rest after a step, ms
 RECOVERY = 100.0
-#: Largest distance from the resting potential that counts as back at rest, mV. Slow currents keep a healthy cell a few mV away
-#: after 100 ms; a cell in depolarisation block stays 40 mV above.
-RECOVERED = 15.0
-#: A cell without a spike in the last fifth of the step, whose potential there is above this in the median, is in block, mV
-BLOCK_POTENTIAL = -55.0
 #: Length of the pieces of a run, after each of which the spikes are counted, ms
 PIECE = 50.0
 #: Slope of the somatic potential (mV/ms) that asks for the short time step and for how long (ms) it is used afterwards.
@@ -317,25 +312,8 @@ def respond(cell: AllenCell, amplitude: float, settings: Intracellular) -> Respo
     usable = are_usable(spikes, settings)
     last = (settings.delay + settings.step_duration) / run.dt - after
     kept = [peak for peak, sound in zip(spikes.peaks[1:], usable[1:], strict=True) if sound and peak <= last]
-    verdict = _verdict(run, spikes.peaks, int(usable.sum()), settings)
+    verdict = judge(run.vmem, run.dt, spikes.peaks, int(usable.sum()), settings)
     return Response(amplitude, run.time, run.vmem, spikes.peaks, verdict, windows.around(kept[:highest]))
-
-
-def _verdict(run: StepRun, peaks: NDArray[np.int64], n_usable: int, settings: Intracellular) -> str:
-    """Return the verdict about a run, as `Response` describes them."""
-    lowest, highest = settings.target_spikes
-    if len(peaks) > highest:
-        return "many" if n_usable > lowest else "weak"
-    start, end = settings.delay, settings.delay + settings.step_duration
-    late = slice(round((start + 0.8 * settings.step_duration) / run.dt), round(end / run.dt))
-    fires_late = bool(((peaks >= late.start) & (peaks < late.stop)).any())
-    rest = run.vmem[max(round(start / run.dt) - 1, 0)]
-    if (not fires_late and np.median(run.vmem[late]) > BLOCK_POTENTIAL) or run.vmem[-1] > rest + RECOVERED:
-        return "block"
-    if n_usable > lowest:
-        return "good"
-    # A cell that goes on firing with spikes that are too small needs less current; one that has stopped needs more.
-    return "weak" if len(peaks) > lowest and fires_late else "few"
 
 
 @contextmanager

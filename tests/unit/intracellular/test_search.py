@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from allenrec.intracellular.search import Response, accepted, format_search, search_amplitude
+from allenrec.intracellular.search import Response, accepted, format_search, judge, search_amplitude
+from allenrec.settings.models import Intracellular
 
 TARGET = (3, 50)
 
@@ -74,3 +75,44 @@ def test_nothing_is_accepted_from_a_cell_that_is_silent_or_in_block():
     run = cell_of(lambda a: 2, lambda a: "block" if a > 0.1 else None)
     runs = search_amplitude(run, TARGET, 0.2, 20)
     assert accepted(runs) is None and len(runs) <= 10
+
+
+DT = 0.1
+TIME = np.arange(0, 1100, DT)
+
+
+def trace(level, *, end=-80.0, oscillation=0.0):
+    """Return the potential (mV) of a cell that is at `level` during the step, and at `end` after it; rest is -80 mV."""
+    step = level + oscillation * np.sin(2 * np.pi * TIME / 8)
+    return np.where(TIME < 10, -80.0, np.where(TIME < 1000, step, end))
+
+
+@pytest.mark.parametrize(
+    ("vmem", "spikes", "n_usable", "verdict"),
+    [
+        (trace(-65), [50, 90, 130, 170, 900], 5, "good"),
+        (trace(-65), [50, 90], 2, "few"),
+        (trace(-50), [20, 25], 2, "block"),
+        (trace(-45, oscillation=18), [20, 25], 2, "block"),
+        (trace(-45), [20, 25, 500, 900], 4, "good"),
+        (trace(-65, end=-40), [50, 90, 130, 170, 900], 5, "block"),
+        (trace(-60), [50, 90, 130, 170], 3, "few"),
+        (trace(-60), [50, 90, 130, 170, 500, 900], 1, "weak"),
+        (trace(-60), range(20, 600, 10), 40, "many"),
+        (trace(-60), range(20, 600, 10), 2, "weak"),
+    ],
+    ids=[
+        *(
+            "regular",
+            "too few",
+            "block",
+            "oscillates near block",
+            "fires to the end, depolarised",
+            "does not come back to rest",
+        ),
+        *("stops near rheobase", "spikes become small", "too many", "too many, most of them small"),
+    ],
+)
+def test_responses_are_judged(vmem, spikes, n_usable, verdict):
+    peaks = np.array(spikes) * round(1 / DT)
+    assert judge(vmem, DT, peaks, n_usable, Intracellular(target_spikes=TARGET)) == verdict

@@ -1,5 +1,7 @@
 """Runs of real cells: windows are compared with what LFPy records, verdicts with how the cells behave."""
 
+import re
+
 import pytest
 from support import run_python
 
@@ -141,3 +143,24 @@ def test_cell_that_fires_faster_than_the_target_gives_its_first_spikes(models_fo
     too_many = [amplitude for amplitude, count in found["runs"] if count > 8]
     assert found["amplitude"] == min(too_many) and max(a for a, count in found["runs"] if count <= 3) > 0.9 * found["amplitude"]
     assert found["end"] < 600  # the run stopped when it had enough
+
+
+FAILED = """
+import json
+from allenrec.intracellular.cell import load_cell
+from allenrec.intracellular.simulation import simulate_spikes
+from allenrec.settings.models import Intracellular
+settings = Intracellular(sim_time=0.3, max_runs=3, usable_peak=10.0)
+cell = load_cell(sys.argv[1], sys.argv[2], dt=settings.dt)
+spikes = simulate_spikes(cell, settings)
+print(json.dumps({"flags": spikes.search_flags(settings), "shape": spikes.imem.shape, "highest": float(spikes.vmem.max())}))
+"""
+
+
+def test_model_whose_spikes_are_not_usable_gives_none_and_is_flagged_in_words(models_folder, mechanisms):
+    """The peaks of this Pvalb cell stay below 0 mV; here they have to reach 10 mV."""
+    found = run_python(FAILED, models_folder / "neuronal_model_472912177", mechanisms)
+    assert found["shape"][0] == 0 and found["highest"] < 10
+    (flag,) = found["flags"]
+    peak, upstroke = re.fullmatch(r"no action potentials: peaks at (-?\d+) mV, upstroke (\d+) mV/ms", flag).groups()
+    assert -10 < int(peak) <= found["highest"] + 0.5 and 200 < int(upstroke) < 500
