@@ -9,7 +9,7 @@ from allenrec.models.recorded_sweeps import RecordedStep, flags, recorded_rheoba
 
 #: Precision with which the rheobase of a model is found: this current (nA), or this share of it if that is more
 PRECISION, RELATIVE_PRECISION = 0.01, 0.05
-#: The search for the rheobase of a model gives up above this multiple of that of its cell, or of the strongest silent step
+#: A model that is silent up to this multiple of the rheobase of its cell is not searched further
 HIGHEST_RHEOBASE = 4.0
 
 
@@ -92,12 +92,11 @@ def model_rheobase(tried: Sequence[tuple[float, int]], guess: float, fires: Call
     """
     firing = min((amplitude for amplitude, count in tried if count), default=math.inf)
     silent = max((amplitude for amplitude, count in tried if not count and amplitude < firing), default=0.0)
-    limit = HIGHEST_RHEOBASE * max(guess, silent)
     amplitude = guess
     while math.isinf(firing) or firing - silent > max(PRECISION, RELATIVE_PRECISION * firing):
         if not silent < amplitude < firing:
             amplitude = 1.5 * max(silent, guess) if math.isinf(firing) else (silent + firing) / 2
-        if amplitude > limit:
+        if math.isinf(firing) and amplitude > HIGHEST_RHEOBASE * guess:
             return math.nan
         if fires(amplitude):
             firing = amplitude

@@ -34,6 +34,10 @@ def test_model_that_never_fires_has_no_rheobase():
     asked = []
     assert math.isnan(model_rheobase([(0.2, 0)], 0.1, lambda amplitude: asked.append(amplitude)))
     assert len(asked) <= 5
+    # It was silent up to far above already, so that nothing is tried.
+    assert math.isnan(model_rheobase([(5.0, 0)], 0.1, lambda amplitude: pytest.fail("tried")))
+    # A rheobase that is known to lie far above that of the cell is found all the same.
+    assert model_rheobase([(0.9, 0), (1.0, 3)], 0.1, lambda amplitude: amplitude > 0.95) == pytest.approx(0.95, abs=0.05)
 
 
 def judged(cell, count, n=3):
