@@ -49,6 +49,8 @@ class AllenCell(Cell):
 
     model: Model
     axon: str
+    #: Diameters of the sections of a truncated axon, µm
+    axon_diameters: Sequence[float] = ()
 
 
 @contextmanager
@@ -126,6 +128,7 @@ def load_cell(
         )
     cell.model = model
     cell.axon = treatment
+    _set_exact_diameters(cell.axon_diameters)
     return cell
 
 
@@ -171,7 +174,8 @@ def _build(cell: AllenCell, model: Model, axon: str) -> None:
     if axon == "stub":
         _replace_axon(h.soma[0](0.5), [STUB_DIAMETER, STUB_DIAMETER])
     elif axon == "truncated":
-        _replace_axon(h.soma[0](1.0), _truncated_diameters(model))
+        cell.axon_diameters = _truncated_diameters(model)
+        _replace_axon(h.soma[0](1.0), cell.axon_diameters)
     _set_cable(model)
     _set_parameters(model)
     _set_reversal_potentials(model)
@@ -206,6 +210,18 @@ def _replace_axon(connection: Any, diameters: Sequence[float]) -> None:
         section.nseg = 1
     h.axon[0].connect(connection, 0)
     h.axon[1].connect(h.axon[0](1), 0)
+
+
+def _set_exact_diameters(diameters: Sequence[float]) -> None:
+    """Set the diameters (µm) of the sections of a truncated axon in double precision.
+
+    NEURON derives diameters from 3-D points, which have single precision. Without points it takes the numbers as they are, as
+    in AllenSDK. The points have served once LFPy has read the geometry.
+    """
+    for section, diameter in zip(_sections("axon"), diameters, strict=False):
+        neuron.h.pt3dclear(sec=section)
+        section.L = STUB_LENGTH
+        section.diam = diameter
 
 
 def _truncated_diameters(model: Model) -> list[float]:

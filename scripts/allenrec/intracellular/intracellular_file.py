@@ -17,6 +17,8 @@ from allenrec.models.metadata import CellFacts
 from allenrec.models.recorded_sweeps import DOES_NOT_FIRE
 from allenrec.settings.models import Intracellular
 
+from .spikes import failed_events, find_events
+
 #: Flag of a model for which no step current gives the target number of spikes
 NO_SPIKES = "no usable spikes"
 
@@ -36,6 +38,7 @@ DATASETS = {
     "recorded/amplitude": "recorded_amplitude",
     "recorded/cell_spikes": "recorded_cell_spikes",
     "recorded/model_spikes": "recorded_model_spikes",
+    "recorded/rheobase": "rheobase",
 }
 #: Datasets and their axes
 SHAPES = {
@@ -53,6 +56,7 @@ SHAPES = {
     "recorded/amplitude": "steps",
     "recorded/cell_spikes": "steps",
     "recorded/model_spikes": "steps",
+    "recorded/rheobase": "bounds",
 }
 #: Datasets without any NaN or infinity
 FINITE = tuple(name for name in DATASETS if name.startswith(("segments", "spikes", "trace")))
@@ -107,26 +111,29 @@ class SimulatedSpikes:
         """The index of the accepted run among the runs of the search."""
         return int(np.flatnonzero(np.isclose(self.search_amplitude, self.amplitude))[-1])
 
-    @property
-    def search_flags(self) -> list[str]:
-        """The flag of a model without spikes; none if the search was successful."""
+    def search_flags(self, settings: Intracellular) -> list[str]:
+        """Return the flag of a model without spikes; none if the search was successful."""
         if len(self.spike_times):
             return []
-        return [NO_SPIKES if self.search_n_spikes.any() else DOES_NOT_FIRE]
+        failed = failed_events(self.vmem, settings.dt, settings)
+        return [failed or (NO_SPIKES if self.search_n_spikes.any() else DOES_NOT_FIRE)]
 
 
 @dataclass(frozen=True)
 class Currents(SimulatedSpikes):
     """One intracellular file: the spikes of a model, their origin, and how the model compares with its recorded cell.
 
-    `recorded_amplitude` (n_steps,) nA are step currents that the real cell received, `recorded_cell_spikes` its mean number of
-    spikes at each and `recorded_model_spikes` that of the model. They are empty if there are no recorded sweeps.
+    `recorded_amplitude` (n_steps,) nA are step currents that the real cell received, `recorded_cell_spikes` its mean number
+    of spikes at each and `recorded_model_spikes` that of the model. They are empty if there are no recorded sweeps.
+    `rheobase` (3,) nA holds the strongest step at which the cell was silent, the weakest at which it fired, and the
+    rheobase of the model; NaN if unknown.
     """
 
     info: CurrentsInfo
     recorded_amplitude: NDArray[np.float64]
     recorded_cell_spikes: NDArray[np.float64]
     recorded_model_spikes: NDArray[np.int64]
+    rheobase: NDArray[np.float64]
 
 
 def write_currents(path: str | Path, currents: Currents) -> None:
@@ -235,9 +242,22 @@ def summary(currents: Currents) -> dict[str, str | int | float]:
         "amplitude_nA": currents.amplitude,
         "n_spikes": int(currents.search_n_spikes[currents.accepted_run]),
         "n_stored_spikes": len(currents.spike_times),
+        **spike_features(currents),
         # For each step, its amplitude in nA, and how often the model and, in brackets, the recorded cell fired
         "model_and_recorded_spikes": ", ".join(f"{step:.3g}: {model:.0f} ({cell:.3g})" for step, model, cell in steps),
+        "rheobase_nA": float(currents.rheobase[2]),
+        "recorded_rheobase_nA": float(currents.rheobase[1]),
     }
+
+
+def spike_features(currents: Currents) -> dict[str, float]:
+    """Return the medians of peak, upstroke and half width over the stored spikes, at the soma; NaN if there are none."""
+    settings = currents.info.settings
+    end = round((settings.delay + settings.step_duration) / settings.dt) + 1
+    events = find_events(currents.vmem[:end], settings.dt, settings)
+    stored = events.where(np.isin(events.peaks, np.round(currents.spike_times / settings.dt)))
+    medians = (np.nan if len(stored) == 0 else np.nanmedian(v) for v in (stored.potential, stored.upstroke, stored.half_width))
+    return dict(zip(("spike_peak_mV", "spike_upstroke_mV_per_ms", "spike_half_width_ms"), map(float, medians), strict=True))
 
 
 def resting_potential(currents: Currents) -> float:

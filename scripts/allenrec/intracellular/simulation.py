@@ -3,7 +3,8 @@
 This module and `cell` are the only ones that need NEURON. All later stages read the intracellular file.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,24 +16,25 @@ from numpy.typing import NDArray
 from allenrec.common.errors import UserError
 from allenrec.models.archive import input_digests
 from allenrec.models.metadata import cell_facts, read_metadata
-from allenrec.models.recorded_sweeps import RecordedStep, flags, read_recorded_steps, steps_to_compare
+from allenrec.models.recorded_sweeps import read_recorded_steps
 from allenrec.settings.models import Intracellular
 
 from .cell import AllenCell, load_cell, neuron, neuron_errors_for_users
+from .comparison import Comparison, compare
 from .intracellular_file import Currents, CurrentsInfo, SimulatedSpikes
-from .search import Response, format_search, search_amplitude, spike_peaks
+from .search import RECOVERED, Response, accepted, format_search, judge, search_amplitude
+from .spikes import are_spikes, are_usable, find_events, find_spikes
+from .windows import SpikeWindows
 
 #: Time for the cell to settle before a recorded step is repeated, ms
 SETTLING = 100.0
 #: Time for the cell to come back to rest after a step, ms
 RECOVERY = 100.0
-#: Largest distance from the resting potential that counts as back at rest, mV. Slow currents keep a healthy cell a few mV away
-#: after 100 ms; a cell in depolarisation block stays 40 mV above.
-RECOVERED = 15.0
-#: A cell whose potential stays above this in the last fifth of the step, without a spike there, is in block, mV
-BLOCK_POTENTIAL = -55.0
 #: Length of the pieces of a run, after each of which the spikes are counted, ms
 PIECE = 50.0
+#: Slope of the somatic potential (mV/ms) that asks for the short time step and for how long (ms) it is used afterwards.
+#: A lower slope changes nothing: see docs/integration.md.
+FAST, LINGER = 5.0, 0.25
 
 
 def simulate_model(
@@ -78,18 +80,17 @@ def simulate_model(
     """
     cell = load_cell(model_folder, mechanisms, dt=settings.dt, axon=axon, library=library)
     spikes = simulate_spikes(cell, settings, progress=_print_response)
-    steps = steps_to_compare(read_recorded_steps(model_folder), recorded_steps)
-    model_spikes, at_rest = compare_with_recorded(cell, steps, threshold=settings.threshold)
-    for step, count in zip(steps, model_spikes, strict=True):
-        print(f"{step.amplitude:.4g} nA: {count} spikes, in the recorded cell {' '.join(map(str, step.spikes))}")
-    found = ", ".join(dict.fromkeys(spikes.search_flags + flags(steps, model_spikes, at_rest)))
+    comparison = compare_with_recorded(cell, settings, spikes, model_folder, recorded_steps)
+    found = ", ".join(dict.fromkeys(spikes.search_flags(settings) + comparison.flags))
     if found:
         print(f"model {cell.model.model_id} is flagged: {found}")
+    steps = comparison.steps
     return Currents(
         info=_info(cell, settings, specimen_id, cell_type, found),
         recorded_amplitude=np.array([step.amplitude for step in steps]),
         recorded_cell_spikes=np.array([sum(step.spikes) / len(step.spikes) for step in steps]),
-        recorded_model_spikes=np.array(model_spikes),
+        recorded_model_spikes=np.array(comparison.spikes, dtype=np.int64),
+        rheobase=np.array([*comparison.cell_rheobase, comparison.model_rheobase]),
         **vars(spikes),
     )
 
@@ -120,7 +121,7 @@ def _print_response(response: Response) -> None:
 def simulate_spikes(
     cell: AllenCell, settings: Intracellular, progress: Callable[[Response], None] | None = None
 ) -> SimulatedSpikes:
-    """Search for an amplitude, run the accepted step current, and keep the currents around its spikes.
+    """Search for a step current at which the cell fires, and keep the currents around its spikes.
 
     Parameters
     ----------
@@ -133,8 +134,8 @@ def simulate_spikes(
     Returns
     -------
     SimulatedSpikes
-        If no step current gives the target number of spikes, there are no spikes, and the trace is that of the run with the
-        most spikes (runs that were stopped because of too many do not count).
+        If no step current gives the target number of spikes, these are the first spikes of the weakest step that gives more. If
+        there is none, there are no spikes, and the trace is that of the run with the most spikes.
 
     Raises
     ------
@@ -150,27 +151,24 @@ def simulate_spikes(
         return response
 
     runs = search_amplitude(run, settings.target_spikes, settings.start_amplitude, settings.max_runs)
-    accepted = runs[-1]
-    peaks = accepted.peaks
-    if accepted.verdict != "good":
-        print(f"model {cell.model.model_id}: {format_search(runs, settings.target_spikes)}")
-        accepted = max(runs, key=lambda r: len(r.peaks) * (r.verdict != "many"))
-        peaks = peaks[:0]
-    peaks, imem = record_windows(cell, replace(accepted, peaks=peaks), settings)
-    if len(peaks) == 0 and runs[-1].verdict == "good":
+    taken = accepted(runs)
+    if taken is not None and not taken.imem:
         raise UserError(
-            f"model {cell.model.model_id}: none of the {len(accepted.peaks)} spikes at {accepted.amplitude:.4g} nA has room "
+            f"model {cell.model.model_id}: none of the {len(taken.peaks)} spikes at {taken.amplitude:.4g} nA has room "
             f"for a window of {settings.cut_out} ms (intracellular.cut_out)"
         )
+    if taken is None:
+        print(f"model {cell.model.model_id}: {format_search(runs, settings.target_spikes)}")
+        taken = replace(max(runs, key=lambda r: len(r.peaks)), imem={})
     before, after = settings.window_samples
-    windows = [accepted.vmem[peak - before : peak + after] for peak in peaks]
+    peaks = np.array(sorted(taken.imem), dtype=np.int64)
     return SimulatedSpikes(
-        amplitude=float(accepted.amplitude),
-        imem=imem,
-        spike_vmem=np.array(windows, dtype=np.float32).reshape(-1, before + after),
+        amplitude=float(taken.amplitude),
+        imem=np.array([taken.imem[peak] for peak in peaks], dtype=np.float32).reshape(-1, cell.totnsegs, before + after),
+        spike_vmem=taken.vmem[peaks[:, np.newaxis] + np.arange(-before, after)].astype(np.float32),
         spike_times=np.asarray(peaks * settings.dt, dtype=np.float64),
-        vmem=accepted.vmem.astype(np.float32),
-        time=accepted.time.astype(np.float32),
+        vmem=taken.vmem.astype(np.float32),
+        time=taken.time.astype(np.float32),
         search_amplitude=np.array([r.amplitude for r in runs]),
         search_n_spikes=np.array([len(r.peaks) for r in runs]),
         **segment_geometry(cell),
@@ -178,38 +176,37 @@ def simulate_spikes(
 
 
 @neuron_errors_for_users()
-def compare_with_recorded(cell: AllenCell, steps: Sequence[RecordedStep], *, threshold: float) -> tuple[list[int], list[bool]]:
-    """Run the step currents that the real cell received.
+def compare_with_recorded(
+    cell: AllenCell, settings: Intracellular, spikes: SimulatedSpikes, model_folder: str | Path, n: int
+) -> Comparison:
+    """Run up to `n` of the step currents that the real cell received, if the model folder has recorded sweeps."""
 
-    Parameters
-    ----------
-    cell : AllenCell
-        As `load_cell` returns it. Its `tstop` is set here.
-    steps : sequence of RecordedStep
-    threshold : float
-        Potential that a spike crosses, mV.
+    def run(amplitude: float, duration: float) -> StepRun:
+        cell.tstop = SETTLING + duration + RECOVERY
+        return StepRun(cell, amplitude, SETTLING, duration, settings.spike_dt)
 
-    Returns
-    -------
-    spikes : list of int
-        The number of spikes of the model at each step.
-    at_rest : list of bool
-        Whether the model was back at rest after each step.
-    """
-    spikes, at_rest = [], []
-    for step in steps:
-        cell.tstop = SETTLING + step.duration + RECOVERY
-        time, vmem = step_response(cell, step.amplitude, delay=SETTLING, duration=step.duration)
-        during = (time >= SETTLING) & (time <= SETTLING + step.duration)
-        spikes.append(len(spike_peaks(vmem[during], threshold)))
-        at_rest.append(bool(vmem[-1] <= vmem[during][0] + RECOVERED))
-    return spikes, at_rest
+    def fires(amplitude: float, duration: float) -> bool:
+        response = run(amplitude, duration)
+        found = any(len(find_spikes(vmem, cell.dt, settings)) for vmem in response.pieces())
+        print(f"{amplitude:.4g} nA: {'fires' if found else 'silent'}")
+        return found
+
+    def respond_to(amplitude: float, duration: float) -> tuple[int, bool]:
+        response = run(amplitude, duration)
+        response.advance(response.n_steps)
+        start, end = round(SETTLING / cell.dt), round((SETTLING + duration) / cell.dt)
+        count = len(find_spikes(response.vmem[start : end + 1], cell.dt, settings))
+        print(f"{amplitude:.4g} nA: {count} spikes")
+        return count, bool(response.vmem[-1] <= response.vmem[start] + RECOVERED)
+
+    tried = list(zip(spikes.search_amplitude.tolist(), spikes.search_n_spikes.tolist(), strict=True))
+    return compare(read_recorded_steps(model_folder), n, tried, fires, respond_to)
 
 
 def step_response(
     cell: AllenCell, amplitude: float, *, delay: float, duration: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Run a step current into the soma.
+    """Run a step current into the soma, with the time step of the cell throughout.
 
     Parameters
     ----------
@@ -230,114 +227,109 @@ def step_response(
     >>> cell = load_cell(model_folder, mechanisms, tstop=1100.0)  # doctest: +SKIP
     >>> time, vmem = step_response(cell, 0.2, delay=500, duration=500)  # doctest: +SKIP
     """
-    run = _Run(cell, amplitude, delay, duration)
+    run = StepRun(cell, amplitude, delay, duration)
     run.advance(run.n_steps)
     return run.time, run.vmem
 
 
-class _Run:
-    """A fixed-step run of a cell with a step current into soma(0.5), advanced piece by piece."""
+class StepRun:
+    """A run of a cell with a step current into soma(0.5), advanced piece by piece and sampled at the cell's `dt`.
 
-    def __init__(self, cell: AllenCell, amplitude: float, delay: float, duration: float) -> None:
+    NEURON's implicit method is of first order: its error is proportional to the time step, and it widens fast spikes. While the
+    potential of the soma changes fast, each sample is therefore reached in steps of `spike_dt` (ms) at most.
+    """
+
+    def __init__(self, cell: AllenCell, amplitude: float, delay: float, duration: float, spike_dt: float | None = None) -> None:
         h = neuron.h
         soma = h.soma[0](0.5)
         self.dt = cell.dt
         self.n_steps = round(cell.tstop / cell.dt)
         self.stimulus = h.IClamp(soma)
         self.stimulus.delay, self.stimulus.dur, self.stimulus.amp = delay, duration, amplitude
-        self._vmem = h.Vector().record(soma._ref_v)
+        self._potential = soma._ref_v
+        self._substeps = max(int(np.ceil(cell.dt / spike_dt - 1e-9)), 1) if spike_dt else 1
+        self._fast_until = 0
         h.CVode().active(False)
         h.dt = cell.dt
         h.finitialize(cell.v_init)
+        self._vmem = np.empty(self.n_steps + 1)
+        self._vmem[0] = self._potential[0]
+        self._n_samples = 1
 
-    def advance(self, n_steps: int) -> None:
-        fadvance = neuron.h.fadvance
-        for _ in range(n_steps):
-            fadvance()
+    def advance(self, n_steps: int, each_sample: Callable[[], None] = lambda: None) -> None:
+        """Simulate `n_steps` further samples, and call `each_sample` at each of them."""
+        h, fadvance, vmem, potential = neuron.h, neuron.h.fadvance, self._vmem, self._potential
+        fast, linger, fine_step = FAST * self.dt, round(LINGER / self.dt), self.dt / self._substeps
+        for sample in range(self._n_samples, self._n_samples + n_steps):
+            if sample <= self._fast_until:
+                h.dt = fine_step
+                for _ in range(self._substeps):
+                    fadvance()
+                h.dt = self.dt
+            else:
+                fadvance()
+            vmem[sample] = potential[0]
+            if abs(vmem[sample] - vmem[sample - 1]) > fast:
+                self._fast_until = sample + linger if self._substeps > 1 else 0
+            each_sample()
+        self._n_samples += n_steps
+
+    def pieces(self, each_sample: Callable[[], None] = lambda: None) -> Iterator[NDArray[np.float64]]:
+        """Simulate the rest of the run in pieces, and yield the potential so far after each."""
+        piece = max(round(PIECE / self.dt), 1)
+        while self._n_samples <= self.n_steps:
+            self.advance(min(piece, self.n_steps + 1 - self._n_samples), each_sample)
+            yield self.vmem
 
     @property
     def vmem(self) -> NDArray[np.float64]:
-        return self._vmem.as_numpy().copy()
+        return self._vmem[: self._n_samples]
 
     @property
     def time(self) -> NDArray[np.float64]:
-        return np.arange(len(self._vmem)) * self.dt
+        return np.arange(self._n_samples) * self.dt
 
 
 def respond(cell: AllenCell, amplitude: float, settings: Intracellular) -> Response:
-    """Run a step current without recording membrane currents, and judge the response.
+    """Run a step current, keep the membrane currents around its spikes, and judge the response.
 
     The run is stopped once the spikes exceed the target, because models with many channels take a minute for each second.
-    """
-    delay, duration, threshold = settings.delay, settings.step_duration, settings.threshold
-    lowest, highest = settings.target_spikes
-    run = _Run(cell, amplitude, delay, duration)
-    piece = max(round(PIECE / run.dt), 1)
-    for start in range(0, run.n_steps, piece):
-        run.advance(min(piece, run.n_steps - start))
-        if len(spike_peaks(run.vmem, threshold)) > highest:
-            break
-    vmem, peaks = run.vmem, spike_peaks(run.vmem, threshold)
-    if len(peaks) > highest:
-        verdict = "many"
-    elif _blocked(vmem, peaks, run.dt, delay, duration):
-        verdict = "block"
-    else:
-        verdict = "good" if len(peaks) > lowest else "few"
-    return Response(amplitude, run.time, vmem, peaks, verdict)
-
-
-def _blocked(vmem: NDArray[np.float64], peaks: NDArray[np.int64], dt: float, delay: float, duration: float) -> bool:
-    """Return whether the cell is depolarised without spikes late in the step, or is not back at rest after it."""
-    late = slice(round((delay + 0.8 * duration) / dt), round((delay + duration) / dt))
-    no_spikes = not ((peaks >= late.start) & (peaks < late.stop)).any()
-    rest = vmem[max(round(delay / dt) - 1, 0)]
-    return bool((no_spikes and vmem[late].min() > BLOCK_POTENTIAL) or vmem[-1] > rest + RECOVERED)
-
-
-def record_windows(
-    cell: AllenCell, response: Response, settings: Intracellular
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Run an accepted step current again, and keep the membrane currents of windows around its spikes.
-
-    The first spike is dropped, because its shape differs at the onset of the step. Spikes whose window leaves the step or the
-    run are dropped too.
-
-    Returns
-    -------
-    peaks : numpy.ndarray
-        (n_spikes,) sample indices of the peaks of the spikes that are kept.
-    imem : numpy.ndarray
-        (n_spikes, n_segments, n_t) float32 nA. The peak of a spike is at sample `settings.window_samples[0]`.
+    Windows are kept around usable spikes, where they lie in the step. The first spike is left out, because its shape differs at
+    the onset of the step.
     """
     before, after = settings.window_samples
-    last = (settings.delay + settings.step_duration) / cell.dt - after
-    peaks = response.peaks[1:]
-    peaks = peaks[(peaks >= before) & (peaks <= last)]
-    # Windows overlap where the cell fires fast: each sample may belong to several.
-    wanted: dict[int, list[tuple[int, int]]] = {}
-    for spike, peak in enumerate(peaks):
-        for k in range(before + after):
-            wanted.setdefault(int(peak) - before + k, []).append((spike, k))
+    highest = settings.target_spikes[1]
+    windows = SpikeWindows(cell.totnsegs, before, after, 2 * round(PIECE / cell.dt) + after)
+    with fast_membrane_currents():
+        run = StepRun(cell, amplitude, settings.delay, settings.step_duration, settings.spike_dt)
+        gather = membrane_currents(cell)
+        windows.append(gather())
+        for vmem in run.pieces(lambda: windows.append(gather())):
+            peaks = find_spikes(vmem, run.dt, settings).peaks
+            windows.collect(peaks)
+            if len(peaks) > highest:
+                break
+    events = find_events(run.vmem, run.dt, settings)
+    spikes = events.where(are_spikes(events, settings))
+    usable = are_usable(spikes, settings)
+    last = (settings.delay + settings.step_duration) / run.dt - after
+    kept = [peak for peak, sound in zip(spikes.peaks[1:], usable[1:], strict=True) if sound and peak <= last]
+    verdict = judge(run.vmem, run.dt, spikes.peaks, int(usable.sum()), settings)
+    return Response(amplitude, run.time, run.vmem, spikes.peaks, verdict, windows.around(kept[:highest]))
+
+
+@contextmanager
+def fast_membrane_currents() -> Iterator[None]:
+    """Let NEURON compute the membrane currents of all segments at each step."""
     cvode = neuron.h.CVode()
     cvode.use_fast_imem(True)
     try:
-        run = _Run(cell, response.amplitude, settings.delay, settings.step_duration)
-        gather = _membrane_currents(cell)
-        imem = np.empty((len(peaks), cell.totnsegs, before + after), dtype=np.float32)
-        step = 0
-        for sample in sorted(wanted):
-            run.advance(sample - step)
-            step = sample
-            values = gather()
-            for spike, k in wanted[sample]:
-                imem[spike, :, k] = values
+        yield
     finally:
         cvode.use_fast_imem(False)
-    return peaks, imem
 
 
-def _membrane_currents(cell: AllenCell) -> Callable[[], NDArray[np.float64]]:
+def membrane_currents(cell: AllenCell) -> Callable[[], NDArray[np.float64]]:
     """Return a function that returns the present membrane currents (n_segments,) nA; the next call overwrites them."""
     h = neuron.h
     segments = [segment for section in cell.allseclist for segment in section]

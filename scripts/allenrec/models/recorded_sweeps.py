@@ -1,6 +1,7 @@
 """The recorded sweeps of a cell: how often it fired at step currents, and whether its model does the same."""
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,10 +24,16 @@ TOLERATED_SPIKES = 5
 
 #: Largest numbers of a sweep: pA, s, spikes
 LARGEST = {"stimulus_absolute_amplitude": 1e6, "stimulus_duration": 1000, "num_spikes": 1e6}
+#: The rheobase of a model is far off when it misses the recorded one by more than both this share of it and this current, nA.
+RHEOBASE_TOLERANCE = 0.5
+TOLERATED_CURRENT = 0.05
+#: Steps with fewer recorded spikes judge no model: near rheobase a model may fire at a high rate where its cell fires once.
+JUDGING_SPIKES = 2
 
 DOES_NOT_FIRE = "does not fire"
 FAR_OFF = "spike counts far off"
 NO_RETURN = "does not return to rest"
+RHEOBASE_OFF = "rheobase far off"
 
 
 @dataclass(frozen=True)
@@ -102,45 +109,67 @@ def format_steps(steps: Iterable[RecordedStep]) -> str:
     )
 
 
+def recorded_rheobase(steps: Iterable[RecordedStep]) -> tuple[float, float]:
+    """Return between which two steps (nA) the rheobase of the recorded cell lies: the strongest at which it was silent, and the
+    weakest at which it fired. Both are NaN if it fired at none, or at all of them."""
+    steps = list(steps)
+    firing = min((step.amplitude for step in steps if any(step.spikes)), default=math.nan)
+    silent = max((step.amplitude for step in steps if step.amplitude < firing), default=math.nan)
+    return (silent, firing) if silent < firing else (math.nan, math.nan)
+
+
 def steps_to_compare(steps: Sequence[RecordedStep], n: int) -> Sequence[RecordedStep]:
     """Choose up to `n` steps at which a model is compared with its cell.
 
-    The steps are spread from the weakest to the strongest that made the cell fire. If none did, the strongest is chosen.
+    The steps are spread from the weakest to the strongest at which the cell fired at least `JUDGING_SPIKES` spikes.
     """
-    firing = [step for step in steps if mean(step.spikes) > 0] or steps[-1:]
-    if n >= len(firing):
-        return firing[: max(n, 0)]
-    return [firing[round(i * (len(firing) - 1) / max(n - 1, 1))] for i in range(n)]
+    judging = [step for step in steps if mean(step.spikes) >= JUDGING_SPIKES]
+    if n >= len(judging):
+        return judging[: max(n, 0)]
+    return [judging[round(i * (len(judging) - 1) / max(n - 1, 1))] for i in range(n)]
 
 
-def flags(steps: Sequence[RecordedStep], spikes: Sequence[int], at_rest: Sequence[bool]) -> list[str]:
+def flags(
+    steps: Sequence[RecordedStep],
+    spikes: Sequence[int],
+    at_rest: Sequence[bool],
+    cell_rheobase: tuple[float, float] = (math.nan, math.nan),
+    model_rheobase: float = math.nan,
+) -> list[str]:
     """Compare a model with its recorded cell; return what is wrong with the model, in words.
 
     Parameters
     ----------
     steps : sequence of RecordedStep
-        The steps that were compared.
+        The steps that were compared. Those with fewer than `JUDGING_SPIKES` recorded spikes are not judged.
     spikes : sequence of int
         The number of spikes of the model at each step.
     at_rest : sequence of bool
         Whether the model was back at rest after each step.
+    cell_rheobase : (float, float)
+        As `recorded_rheobase` returns it.
+    model_rheobase : float
+        In nA; NaN if unknown.
 
     Returns
     -------
     list of str
-        `DOES_NOT_FIRE` if the model fires at no step, although the cell fired; `FAR_OFF` if its count misses the recorded one
-        at more than half of the steps (see `TOLERANCE`); `NO_RETURN` if it was not back at rest after some step.
+        `DOES_NOT_FIRE` if the model fires at no step; `FAR_OFF` if its count misses the recorded one at more than half of the
+        steps (see `TOLERANCE`); `RHEOBASE_OFF` if its rheobase misses the recorded one (see `RHEOBASE_TOLERANCE`); `NO_RETURN`
+        if it was not back at rest after some step.
     """
-    recorded = [mean(step.spikes) for step in steps]
-    missed = [
-        abs(count - expected) > max(TOLERATED_SPIKES, TOLERANCE * expected)
-        for count, expected in zip(spikes, recorded, strict=True)
+    judged = [
+        (count, mean(step.spikes)) for step, count in zip(steps, spikes, strict=True) if mean(step.spikes) >= JUDGING_SPIKES
     ]
+    missed = [abs(count - expected) > max(TOLERATED_SPIKES, TOLERANCE * expected) for count, expected in judged]
     found = []
-    if any(recorded) and not any(spikes):
+    if judged and not any(count for count, _ in judged):
         found.append(DOES_NOT_FIRE)
     elif sum(missed) > len(missed) / 2:
         found.append(FAR_OFF)
+    silent, firing = cell_rheobase
+    if max(silent - model_rheobase, model_rheobase - firing) > max(TOLERATED_CURRENT, RHEOBASE_TOLERANCE * firing):
+        found.append(RHEOBASE_OFF)
     if not all(at_rest):
         found.append(NO_RETURN)
     return found

@@ -144,13 +144,44 @@ class Intracellular(Block):
     """The simulation of a model with a step current, and the windows around its spikes that are kept."""
 
     sim_time: PositiveFloat = Field(1.0, le=1000, description="s. Length of a run up to the end of the current step.")
-    dt: float = Field(2.0**-5, ge=1e-3, le=0.1, description="ms. Time step of the simulation and of the templates.")
+    dt: float = Field(
+        2.0**-5,
+        ge=1e-3,
+        le=0.1,
+        description="ms. Time between samples of the templates; time step of the simulation between spikes.",
+    )
+    spike_dt: float = Field(
+        2.0**-8,
+        ge=1e-4,
+        le=0.1,
+        description="ms. Time step of the simulation, at most, while the potential of the soma changes fast.",
+    )
     delay: PositiveFloat = Field(10.0, le=1e6, description="ms. Onset of the current step.")
     target_spikes: CountPair = Field(
         (3, 50), description="spikes. A step is accepted if it gives more than the first and at most the second number."
     )
     cut_out: WindowPair = Field((2.0, 5.0), description="ms. Window that is kept, before and after a spike's peak.")
-    threshold: float = Field(-20.0, ge=-200, le=200, description="mV. Somatic potential that a spike crosses upwards.")
+    threshold: float = Field(
+        -30.0, ge=-200, le=200, description="mV. Least somatic potential that the peak of a spike reaches."
+    )
+    onset: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.05, description="Share of the greatest slope of a spike at which it begins."
+    )
+    min_upstroke: float = Field(20.0, ge=0, le=1e5, description="mV/ms. Least value of the greatest slope of a spike.")
+    min_height: float = Field(2.0, gt=0, le=1000, description="mV. Least height of a spike, from where it begins to its peak.")
+    usable_upstroke: float = Field(
+        70.0,
+        ge=0,
+        le=1e5,
+        description="mV/ms. Least value of the greatest slope of a spike from which templates are made.",
+    )
+    usable_peak: float = Field(
+        -18.0,
+        ge=-200,
+        le=200,
+        description="mV. Least potential at the peak of a spike from which templates are made. Potentials of the Allen "
+        "Institute's models are 14 mV below those that an electrode shows.",
+    )
     start_amplitude: float = Field(0.2, ge=1e-4, le=1000, description="nA. First step that the search tries.")
     max_runs: PositiveInt = Field(20, le=1000, description="runs. The search gives up after this number.")
 

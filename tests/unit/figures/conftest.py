@@ -55,6 +55,7 @@ def cell():
         recorded_amplitude=np.array([0.15, 0.25]),
         recorded_cell_spikes=np.array([2.0, 10.5]),
         recorded_model_spikes=np.array([4, 9]),
+        rheobase=np.array([0.1, 0.12, 0.1]),
     )
 
 

@@ -68,12 +68,12 @@ def test_stub_runs_along_the_reconstructed_axon(models_folder, mechanisms):
 ALL_ACTIVE = """
 import json
 from allenrec.intracellular.cell import load_cell
-from allenrec.intracellular.search import spike_peaks
 from allenrec.intracellular.simulation import step_response
 folder, mechanisms, amplitude, axon = sys.argv[1:]
 cell = load_cell(folder, mechanisms, dt=0.025, tstop=1100.0, axon=axon)
 time, vmem = step_response(cell, float(amplitude), delay=50, duration=1000)
-print(json.dumps({"spikes": len(spike_peaks(vmem, -20)), "axon": cell.axon, "kind": cell.model.kind,
+spikes = int(((vmem[:-1] < -20) & (vmem[1:] >= -20)).sum())
+print(json.dumps({"spikes": spikes, "axon": cell.axon, "kind": cell.model.kind,
                   "rest": float(vmem[time < 50][-1])}))
 """
 
@@ -97,3 +97,34 @@ def test_all_active_model_of_the_site_fires_as_the_site_shows(
     shutil.copytree(models_folder / "neuronal_model_473863510" / "modfiles", folder / "modfiles")
     found = run_python(ALL_ACTIVE, folder, mechanisms, 0.33, axon)
     assert (found["kind"], found["axon"], found["spikes"]) == ("all active", treatment, spikes)
+
+
+DIAMETERS = """
+import json, neuron
+from allenrec.intracellular.cell import load_cell
+cell = load_cell(sys.argv[1], sys.argv[2])
+axon = list(neuron.h.axon)
+print(json.dumps({"diameters": [section.diam for section in axon], "lengths": [section.L for section in axon]}))
+"""
+
+RECONSTRUCTED = """
+import json
+from neuron import h
+h.load_file("stdrun.hoc"), h.load_file("import3d.hoc")
+reader = h.Import3d_SWC_read()
+reader.input(sys.argv[1])
+h.Import3d_GUI(reader, False).instantiate(None)
+for section in h.allsec():
+    section.nseg = 1 + 2 * int(section.L / 40)
+h.distance(0, h.soma[0](0))
+beyond = [section.diam for section in h.axon if h.distance(section(0.5)) > 60]
+print(json.dumps([h.axon[0].diam, (beyond or [h.axon[0].diam])[0]]))
+"""
+
+
+def test_diameters_of_a_truncated_axon_are_those_of_the_reconstruction_to_the_last_bit(models_folder, mechanisms, tmp_path):
+    """They do not pass through the single precision of 3-D points. The reconstruction is read by NEURON alone."""
+    folder = legacy_all_active_model(models_folder, tmp_path / "neuronal_model_1")
+    found = run_python(DIAMETERS, folder, mechanisms)
+    assert found["diameters"] == run_python(RECONSTRUCTED, folder / "reconstruction.swc") and found["lengths"] == [30, 30]
+    assert found["diameters"] != [float(np.float32(diameter)) for diameter in found["diameters"]]

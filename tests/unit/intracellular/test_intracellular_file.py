@@ -55,6 +55,7 @@ def currents():
         recorded_amplitude=np.array([0.15]),
         recorded_cell_spikes=np.array([4.5]),
         recorded_model_spikes=np.array([5]),
+        rheobase=np.array([0.09, 0.11, 0.13]),
     )
 
 
@@ -80,8 +81,9 @@ def test_attributes_have_their_fixed_names_and_json(currents, tmp_path):
         *("stimulus", "versions", "digests"),
     }
     assert attributes["stimulus"] == (
-        '{"sim_time": 1.0, "delay": 2.0, "target_spikes": [3, 50], "cut_out": [1.0, 3.0], "threshold": -20.0, '
-        '"start_amplitude": 0.2, "max_runs": 20}'
+        '{"sim_time": 1.0, "spike_dt": 0.00390625, "delay": 2.0, "target_spikes": [3, 50], "cut_out": [1.0, 3.0], '
+        '"threshold": -30.0, "onset": 0.05, "min_upstroke": 20.0, "min_height": 2.0, "usable_upstroke": 70.0, '
+        '"usable_peak": -18.0, "start_amplitude": 0.2, "max_runs": 20}'
     )
     assert list(json.loads(attributes["facts"])) == [
         *("specimen_id", "specimen_name", "dendrite_type", "apical", "area", "layer", "line", "species", "model_kind"),
@@ -96,15 +98,33 @@ def test_currents_of_a_cell_that_does_not_fire_are_written_and_read(currents, tm
     write_currents(tmp_path / "silent.h5", silent)
     with h5py.File(tmp_path / "silent.h5") as file:
         assert file["spikes/imem"].shape == (0, 3, 80) and file["segments/end"].shape == (3, 3)
-    assert read_currents(tmp_path / "silent.h5").search_flags == ["does not fire"]
-    assert replace(silent, search_n_spikes=np.array([0, 2])).search_flags == ["no usable spikes"]
-    assert currents.search_flags == []
+    settings = currents.info.settings
+    assert read_currents(tmp_path / "silent.h5").search_flags(settings) == ["does not fire"]
+    assert replace(silent, search_n_spikes=np.array([0, 2])).search_flags(settings) == ["no usable spikes"]
+    weak = np.interp(np.arange(100), [0, 40, 55, 99], [-80, -70, -20, -80])  # samples of 0.05 ms: 67 mV/ms at most
+    failed = "no action potentials: peaks at -20 mV, upstroke 67 mV/ms"
+    assert replace(silent, search_n_spikes=np.array([0, 2]), vmem=weak).search_flags(settings) == [failed]
+    assert currents.search_flags(settings) == []
 
 
 def test_summary_describes_the_accepted_run(currents):
     assert currents.accepted_run == 1 and resting_potential(currents) == -78.0
     expected = {"axon": "stub", "n_segments": 3, "rest_mV": -78.0, "amplitude_nA": 0.2, "n_spikes": 3, "n_stored_spikes": 2}
-    assert summary(currents) == expected | {"model_and_recorded_spikes": "0.15: 5 (4.5)"}
+    expected |= {"model_and_recorded_spikes": "0.15: 5 (4.5)", "rheobase_nA": 0.13, "recorded_rheobase_nA": 0.11}
+    found = summary(currents)
+    assert {key: found[key] for key in expected} == expected
+    assert np.isnan([found[key] for key in set(found) - set(expected)]).all()  # this trace has no spikes
+
+
+def test_summary_has_the_shape_of_the_stored_spikes(currents):
+    """Two of three Gaussian spikes are stored, 80 and 90 mV high. The greatest slope is height / sigma e^(-1/2)."""
+    dt, sigma, places, heights = 0.05, 0.4, (5.0, 12.5, 40.0), (50.0, 80.0, 90.0)
+    time = np.arange(0, 60, dt)
+    vmem = -70 + sum(h * np.exp(-0.5 * ((time - t) / sigma) ** 2) for t, h in zip(places, heights, strict=True))
+    found = summary(replace(currents, vmem=vmem, time=time))
+    assert found["spike_peak_mV"] == pytest.approx(15.0)
+    assert found["spike_upstroke_mV_per_ms"] == pytest.approx(85 / sigma * np.exp(-0.5), rel=0.01)
+    assert found["spike_half_width_ms"] == pytest.approx(2.3548 * sigma, rel=0.01)
 
 
 def cut_short(path):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from allenrec.intracellular.search import Response, format_search, search_amplitude, spike_peaks
+from allenrec.intracellular.search import Response, accepted, format_search, judge, search_amplitude
+from allenrec.settings.models import Intracellular
 
 TARGET = (3, 50)
 
@@ -55,9 +56,63 @@ def test_search_stops_after_max_runs():
     assert len(search_amplitude(run, TARGET, 0.2, 4)) == len(runs) == 4
 
 
-def test_spike_peaks_are_where_they_were_put():
-    time = np.arange(0, 100, 0.025)
-    places = [10.0, 35.5, 80.0]
-    vmem = -70 + sum(100 * np.exp(-(((time - t) / 0.4) ** 2)) for t in places)
-    assert spike_peaks(vmem, -20) * 0.025 == pytest.approx(places)
-    assert len(spike_peaks(np.full(100, -10.0), -20)) == 0  # above the threshold all along: no crossing
+def test_cell_that_jumps_to_a_high_rate_gives_the_spikes_of_the_weakest_step():
+    """It is silent up to 0.228 nA, and fires 54 spikes and more from there on, as the all-active model of cell 318331342."""
+    for start in (0.05, 0.2, 0.3, 1.0):
+        runs = search_amplitude(cell_of(lambda a: 2 if a < 0.228 else 54 + int(50 * a)), TARGET, start, 20)
+        taken = accepted(runs)
+        assert taken.verdict == "many" and 0.228 <= taken.amplitude < 0.228 * 1.1
+        assert len(runs) <= 8
+
+
+@pytest.mark.parametrize("verdict", ["block", "weak"])
+def test_search_goes_down_from_block_and_weak_spikes(verdict):
+    run = cell_of(lambda a: 20 if a > 0.05 else 0, lambda a: verdict if a > 0.09 else None)
+    assert 0.05 < accepted(search_amplitude(run, TARGET, 0.2, 20)).amplitude <= 0.09
+
+
+def test_nothing_is_accepted_from_a_cell_that_is_silent_or_in_block():
+    run = cell_of(lambda a: 2, lambda a: "block" if a > 0.1 else None)
+    runs = search_amplitude(run, TARGET, 0.2, 20)
+    assert accepted(runs) is None and len(runs) <= 10
+
+
+DT = 0.1
+TIME = np.arange(0, 1100, DT)
+
+
+def trace(level, *, end=-80.0, oscillation=0.0):
+    """Return the potential (mV) of a cell that is at `level` during the step, and at `end` after it; rest is -80 mV."""
+    step = level + oscillation * np.sin(2 * np.pi * TIME / 8)
+    return np.where(TIME < 10, -80.0, np.where(TIME < 1000, step, end))
+
+
+@pytest.mark.parametrize(
+    ("vmem", "spikes", "n_usable", "verdict"),
+    [
+        (trace(-65), [50, 90, 130, 170, 900], 5, "good"),
+        (trace(-65), [50, 90], 2, "few"),
+        (trace(-50), [20, 25], 2, "block"),
+        (trace(-45, oscillation=18), [20, 25], 2, "block"),
+        (trace(-45), [20, 25, 500, 900], 4, "good"),
+        (trace(-65, end=-40), [50, 90, 130, 170, 900], 5, "block"),
+        (trace(-60), [50, 90, 130, 170], 3, "few"),
+        (trace(-60), [50, 90, 130, 170, 500, 900], 1, "weak"),
+        (trace(-60), range(20, 600, 10), 40, "many"),
+        (trace(-60), range(20, 600, 10), 2, "weak"),
+    ],
+    ids=[
+        *(
+            "regular",
+            "too few",
+            "block",
+            "oscillates near block",
+            "fires to the end, depolarised",
+            "does not come back to rest",
+        ),
+        *("stops near rheobase", "spikes become small", "too many", "too many, most of them small"),
+    ],
+)
+def test_responses_are_judged(vmem, spikes, n_usable, verdict):
+    peaks = np.array(spikes) * round(1 / DT)
+    assert judge(vmem, DT, peaks, n_usable, Intracellular(target_spikes=TARGET)) == verdict

@@ -1,7 +1,9 @@
 """The recorded cell beside its model: the steps of a made archive and of a real one, and which model gets which flag."""
 
 import json
+import math
 
+import numpy as np
 import pytest
 from made_data import ephys_sweeps
 
@@ -11,6 +13,7 @@ from allenrec.models.recorded_sweeps import (
     flags,
     format_steps,
     read_recorded_steps,
+    recorded_rheobase,
     recorded_steps,
     steps_to_compare,
 )
@@ -55,8 +58,15 @@ def test_stored_answer_of_the_site_has_the_same_form(shared_data):
 def test_compared_steps_spread_from_the_weakest_to_the_strongest(steps):
     chosen = {n: [round(1000 * step.amplitude) for step in steps_to_compare(steps, n)] for n in (0, 1, 2, 3, 9)}
     assert chosen == {0: [], 1: [150], 2: [150, 210], 3: [150, 170, 210], 9: [150, 170, 210]}
-    silent = [RecordedStep(0.1, 1000, (0,)), RecordedStep(0.2, 1000, (0, 0))]
-    assert steps_to_compare(silent, 3) == silent[1:] and steps_to_compare([], 3) == []
+    nearly_silent = [RecordedStep(0.1, 1000, (0,)), RecordedStep(0.2, 1000, (1, 2)), RecordedStep(0.3, 1000, (1,))]
+    assert steps_to_compare(nearly_silent, 3) == steps_to_compare([], 3) == []
+
+
+def test_rheobase_lies_between_a_silent_step_and_one_that_made_the_cell_fire(steps):
+    assert recorded_rheobase(steps) == (0.13, 0.15)
+    silent, firing = RecordedStep(0.1, 1000, (0,)), RecordedStep(0.2, 1000, (0, 1))
+    assert recorded_rheobase([firing, silent]) == (0.1, 0.2)
+    assert np.isnan([recorded_rheobase([silent]), recorded_rheobase([firing]), recorded_rheobase([])]).all()
 
 
 @pytest.mark.parametrize(
@@ -82,8 +92,22 @@ def test_without_recorded_steps_nothing_is_flagged(tmp_path):
     assert read_recorded_steps(tmp_path) == [] and flags([], [], []) == []
 
 
-def test_model_that_fires_where_the_cell_was_silent_is_far_off():
-    assert flags([RecordedStep(0.1, 1000, (0,))], [30], [True]) == ["spike counts far off"]
+@pytest.mark.parametrize(("recorded", "found"), [((0,), []), ((1,), []), ((1, 2), []), ((2,), ["spike counts far off"])])
+def test_steps_with_less_than_two_recorded_spikes_judge_nothing(recorded, found):
+    assert flags([RecordedStep(0.1, 1000, recorded)], [30], [True]) == found
+    assert flags([RecordedStep(0.1, 1000, recorded)], [0], [True]) == (["does not fire"] if found else [])
+
+
+@pytest.mark.parametrize(
+    ("silent", "firing", "model", "off"),
+    [
+        *((0.13, 0.15, 0.125, False), (0.13, 0.15, 0.23, True), (0.13, 0.15, 0.05, True), (0.05, 0.4, 0.1, False)),
+        *((0.02, 0.03, 0.07, False), (0.13, 0.15, math.nan, False), (math.nan, math.nan, 0.5, False)),
+    ],
+    ids=["25 pA less", "half as much again", "half", "between far steps", "40 pA more", "model unknown", "cell unknown"],
+)
+def test_rheobases_are_compared(silent, firing, model, off):
+    assert flags([], [], [], (silent, firing), model) == ["rheobase far off"] * off
 
 
 def sweep(key, value):
