@@ -12,7 +12,7 @@ with job_log(snakemake):
     from allenrec.common.files import write_table
     from allenrec.common.outcomes import without_failures
     from allenrec.intracellular.intracellular_file import read_currents, summary
-    from allenrec.realism.describe import describe_realism
+    from allenrec.libraries.realism.describe import describe_realism
 
     paths, failures = without_failures(snakemake.input.currents)
     for failure in failures:

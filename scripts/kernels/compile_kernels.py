@@ -3,8 +3,21 @@
 from allenrec.common.job_log import job_log
 
 with job_log(snakemake):
-    from allenrec.common.files import write_json
-    from allenrec.kernels.compilation import compile_kernels
-    from allenrec.kernels.made_run import make_run
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
 
-    write_json(snakemake.output[0], {"digest": compile_kernels(make_run)})
+    from allenrec.common.compiled_kernels import compile_kernels
+    from allenrec.common.files import write_json
+    from allenrec.intracellular.made_currents import made_currents
+    from allenrec.libraries.library_file import open_library
+    from allenrec.libraries.made_library import write_made_library
+    from allenrec.recordings.made_recording import write_made_recording
+
+    def use_kernels() -> None:
+        """Use all kernels, with values of the types that jobs have."""
+        with TemporaryDirectory() as folder:
+            write_made_library(Path(folder, "templates.h5"), made_currents())
+            with open_library(Path(folder, "templates.h5")) as library:
+                write_made_recording(Path(folder, "recording.h5"), library)
+
+    write_json(snakemake.output[0], {"digest": compile_kernels(use_kernels)})

@@ -14,7 +14,7 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compute_eaps",
     from allenrec.libraries.build import build_cell_library, templates_of_type
     from allenrec.libraries.library_file import poses_of
     from allenrec.libraries.poses import read_poses
-    from allenrec.realism.describe import VERDICTS, describe_realism
+    from allenrec.libraries.realism.describe import VERDICTS, describe_realism
     from allenrec.settings.input_files import file_digests
 
     name, chosen = snakemake.wildcards.library, snakemake.params.settings

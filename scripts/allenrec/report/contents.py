@@ -17,8 +17,8 @@ from allenrec.common.outcomes import Failure, failure_of
 from allenrec.common.processes import reason_in_log
 from allenrec.intracellular.intracellular_file import read_currents, summary
 from allenrec.libraries.library_file import open_library
+from allenrec.libraries.realism.describe import read_realism
 from allenrec.libraries.table import template_table
-from allenrec.realism.describe import read_realism
 
 #: The stages in the order in which they run, and how the names of their rules begin; other rules come after them
 STAGES = {

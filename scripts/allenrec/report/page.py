@@ -15,8 +15,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from allenrec.common.files import read_checked, write_text
 from allenrec.figures.register import pictures
 from allenrec.figures.style import colours
-from allenrec.realism.describe import COLUMNS, PEAK_TO_PEAK
-from allenrec.realism.in_vivo import read_in_vivo
+from allenrec.libraries.realism.describe import COLUMNS, PEAK_TO_PEAK
+from allenrec.libraries.realism.in_vivo import read_in_vivo
 
 from .citations import as_bibtex, as_text, needed, read_references
 from .contents import (

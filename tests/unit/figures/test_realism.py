@@ -5,8 +5,8 @@ import pandas as pd
 from unit.figures.drawn import by_gid
 
 from allenrec.figures.realism import beside_in_vivo
-from allenrec.realism.describe import COLUMNS, PEAK_TO_PEAK
-from allenrec.realism.in_vivo import read_in_vivo
+from allenrec.libraries.realism.describe import COLUMNS, PEAK_TO_PEAK
+from allenrec.libraries.realism.in_vivo import read_in_vivo
 
 
 def test_cells_stand_beside_the_ranges_of_the_register():

@@ -13,9 +13,9 @@ from support import ROOT
 
 from allenrec.common.files import write_table
 from allenrec.common.outcomes import Failure, write_failure
+from allenrec.libraries.realism.describe import COLUMNS
+from allenrec.libraries.realism.in_vivo import read_in_vivo
 from allenrec.models.metadata import CellFacts
-from allenrec.realism.describe import COLUMNS
-from allenrec.realism.in_vivo import read_in_vivo
 from allenrec.report import contents
 from allenrec.report.citations import as_bibtex, as_text, bibtex_key, needed, read_references
 from allenrec.report.contents import stage_times

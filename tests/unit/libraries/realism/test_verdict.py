@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from allenrec.realism.in_vivo import InVivo, Range
-from allenrec.realism.measure import Measured
-from allenrec.realism.verdict import judge, label_of
+from allenrec.libraries.realism.in_vivo import InVivo, Range
+from allenrec.libraries.realism.measure import Measured
+from allenrec.libraries.realism.verdict import judge, label_of
 from allenrec.settings.recordings import Filter
 
 SPANS = {

@@ -5,7 +5,7 @@ import pytest
 from scipy import signal
 
 from allenrec.libraries.poses import Geometry
-from allenrec.realism.measure import DISTANCES, NEAR, REACH, directions, measure
+from allenrec.libraries.realism.measure import DISTANCES, NEAR, REACH, directions, measure
 from allenrec.settings.recordings import Filter
 
 DT = 1 / 32

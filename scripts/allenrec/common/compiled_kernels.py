@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from allenrec.common.files import folder_built_beside, written_beside
-from allenrec.common.user_cache import forget_old, private_files, private_folder
+from .files import folder_built_beside, written_beside
+from .user_cache import forget_old, private_files, private_folder
 
 PACKAGE = Path(__file__).parents[1]
 #: The mark of a module that has kernels

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from allenrec.realism.in_vivo import read_in_vivo
+from allenrec.libraries.realism.in_vivo import read_in_vivo
 
 REGISTER = read_in_vivo()
 

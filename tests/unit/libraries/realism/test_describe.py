@@ -11,7 +11,7 @@ import pytest
 from allenrec.common.files import write_table
 from allenrec.libraries.eap import spike_currents
 from allenrec.libraries.forward_model import transfer_matrix
-from allenrec.realism.describe import COLUMNS, PEAK_TO_PEAK, VERDICTS, describe_realism, read_realism
+from allenrec.libraries.realism.describe import COLUMNS, PEAK_TO_PEAK, VERDICTS, describe_realism, read_realism
 
 SPINY = {"cell_type": "spiny", "dendrite_type": "spiny"}
 

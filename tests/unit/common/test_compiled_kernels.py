@@ -13,7 +13,7 @@ from support import ROOT
 ONE_KERNEL = """
 import json
 import numpy as np
-from allenrec.kernels.compilation import compile_kernels
+from allenrec.common.compiled_kernels import compile_kernels
 from allenrec.libraries.poses import in_cell_frame
 digest = compile_kernels(lambda: in_cell_frame(np.zeros(3), np.eye(3), np.zeros(3)))
 print(json.dumps([digest, sum(in_cell_frame.stats.cache_hits.values())]))

@@ -1,1 +1,0 @@
-"""Kernels: the functions that numba compiles. They are compiled once, for all checkouts of a user."""
