@@ -78,7 +78,10 @@ def read_realism(path: AnyPath) -> pd.DataFrame:
     numbers = [*COLUMNS.values(), *PEAK_TO_PEAK.values()]
     words = ["model_id", "cell_type", "line", "model_kind", *VERDICTS]
     unknown = {name: ["", "nan"] for name in numbers}
-    table = pd.read_csv(path, dtype=dict.fromkeys(words, str), keep_default_na=False, na_values=unknown)
+    try:
+        table = pd.read_csv(path, dtype=dict.fromkeys(words, str), keep_default_na=False, na_values=unknown)
+    except pd.errors.EmptyDataError:  # every model failed
+        table = pd.DataFrame()
     table = table.reindex(columns=[*words, *numbers])
     table[words] = table[words].astype(object).fillna("")
     return table

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from allenrec.common.files import write_table
+from allenrec.figures.realism import beside_in_vivo
 from allenrec.libraries.eap import spike_currents
 from allenrec.libraries.forward_model import transfer_matrix
 from allenrec.libraries.realism.describe import COLUMNS, PEAK_TO_PEAK, VERDICTS, describe_realism, read_realism
@@ -38,6 +39,13 @@ def test_a_cell_without_spikes_is_not_judged(currents):
     row = describe_realism(replace(cell, imem=cell.imem[:0]), SPINY)
     assert row["realism"] == "no waveform to judge" and row["realism_in_range"] == "unknown"
     assert all(math.isnan(row[column]) for column in (*COLUMNS.values(), *PEAK_TO_PEAK.values()))
+
+
+def test_table_of_a_run_in_which_every_model_failed_has_no_rows(tmp_path):
+    write_table(tmp_path / "cells.csv", pd.DataFrame([]))
+    table = read_realism(tmp_path / "cells.csv")
+    assert table.empty and set(VERDICTS) < set(table.columns)
+    assert beside_in_vivo(table).axes
 
 
 def test_table_is_read_as_it_was_written(tmp_path, currents):
