@@ -3,26 +3,29 @@
 from pathlib import Path
 
 from allenrec.common.crashes import go_on_in_child
+from allenrec.common.isolation import describe_missing, leave_network, restrict_writing
 from allenrec.common.job_log import job_log
 from allenrec.common.outcomes import recorded_outcome
+
+settings = snakemake.params.settings
+# The code of the model needs no network, nor do we. This comes first, because it works before there are threads.
+offline = settings.isolate and leave_network()
 
 with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spikes", terminal):
     # Before all that NEURON, or a module that it needs, may start
     go_on_in_child("NEURON")
 
-    from allenrec.common.isolation import isolate
     from allenrec.models.verified import approved_set, read_verified, verified_copy
 
     folder, place = Path(snakemake.input.model[0]).parent, Path(snakemake.output[0]).parent
-    settings = snakemake.params.settings
     # From here on the files of the model are code that runs. They are read once, and these bytes are used.
     contents = read_verified(folder)
     compiled = approved_set(folder, contents, snakemake.input.mechanisms[0], isolated=settings.isolate)
     with verified_copy(folder, contents, place) as copy:
-        # Before the modules are loaded that may start threads
-        missing = isolate([place]) if settings.isolate else "anything (models.isolate)"
+        restricted = settings.isolate and restrict_writing([place])
+        missing = describe_missing(offline=offline, restricted=restricted)
         if missing:
-            print(f"note: NEURON is not kept from {missing}")
+            print(f"note: NEURON is not kept from {missing if settings.isolate else 'anything (models.isolate)'}")
         from allenrec.cells.table import CellRow, describe_cell
         from allenrec.intracellular.intracellular_file import write_currents
         from allenrec.intracellular.simulation import simulate_model

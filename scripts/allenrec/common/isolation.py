@@ -27,31 +27,40 @@ REFER, TRUNCATE, TCP = 1 << 13, 1 << 14, 0b11
 NO_NEW_PRIVILEGES = 38
 
 
-def isolate(writable: Iterable[Path]) -> str:
-    """Take away the network, and writing outside of some folders, for this process and all that it starts.
+def isolate(writable: Iterable[Path]) -> None:
+    """Take away the network, and writing outside of some folders, for this process and all that it starts."""
+    leave_network()
+    restrict_writing(writable)
 
-    Files that are open stay open. An ordinary user's process keeps the network if it has threads already.
+
+def leave_network() -> bool:
+    """Take away the network, for this process and all that it starts; return whether that was possible.
+
+    An ordinary user's process must not have threads yet.
+    """
+    return _leave_network(_namespaces())
+
+
+def restrict_writing(writable: Iterable[Path]) -> bool:
+    """Take away writing outside of some folders, for this thread and all that it starts; return whether that was possible.
+
+    Files that are open stay open.
 
     Parameters
     ----------
     writable : iterable of path
         Folders that exist, below which files may be changed.
-
-    Returns
-    -------
-    str
-        What could not be taken away, in words; "" if all was.
     """
-    offline = _leave_network(_namespaces())
-    return _missing(offline, _restrict_writing([(path, True) for path in writable] + [(Path(os.devnull), False)]))
+    return _restrict_writing([(path, True) for path in writable] + [(Path(os.devnull), False)])
 
 
 def missing_isolation() -> str:
     """Return in words what `isolate` cannot take away on this system, "" if it can take away all."""
-    return _missing(_namespaces() != 0, _landlock_version() > 0)
+    return describe_missing(offline=_namespaces() != 0, restricted=_landlock_version() > 0)
 
 
-def _missing(offline: bool, restricted: bool) -> str:
+def describe_missing(*, offline: bool, restricted: bool) -> str:
+    """Return in words what was not taken away from a process."""
     network = "" if offline else "the network (this process may not make a network namespace)"
     return " and ".join(filter(None, [network, "" if restricted else "files elsewhere (the kernel has no Landlock)"]))
 

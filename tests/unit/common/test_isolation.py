@@ -24,7 +24,8 @@ folder, listener = Path(sys.argv[2]), int(sys.argv[3])
 if sys.argv[4:] == ["refused"]:
     isolation._namespaces = isolation._landlock_version = lambda: 0
 start = time.perf_counter()
-missing = isolation.isolate([folder / "own"])
+offline, restricted = isolation.leave_network(), isolation.restrict_writing([folder / "own"])
+missing = isolation.describe_missing(offline=offline, restricted=restricted)
 seconds = time.perf_counter() - start
 def works(action):
     try:

@@ -605,3 +605,26 @@ BAD_CELLS = {
 def test_question_that_cannot_be_is_named(name):
     cells, expected = BAD_CELLS[name]
     assert message(BASE | {"cells": cells}).startswith(f"config: {expected}")
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        {"allen": "https://me:secret@host"},
+        {"allen": {"url": "ftp://me:secret@host"}},
+        {"allen": {"url": ["https://me:secret@host"]}},
+        {"allen": {"url": "https://me:sec/re@t secret@host", "timeout": -1}},
+        {"sources": ["https://me:secret@host"]},
+    ],
+    ids=str,
+)
+def test_password_is_in_no_message(models):
+    with pytest.raises(UserError) as caught:
+        load_settings(BASE | {"models": models})
+    assert "secret" not in str(caught.value) and "me:" not in str(caught.value)
+
+
+def test_login_is_taken_out_of_the_address_and_decoded():
+    allen = load_settings(BASE | {"models": {"allen": {"url": "https://me:a%40b@host:8080/site"}}}).models.allen
+    assert allen.url == "https://host:8080/site" and allen.login == ("me", "a@b")
+    assert load_settings(BASE).models.allen.login is None
