@@ -92,22 +92,37 @@ def load_cell(
     model = read_model(model_folder)
     treatment = axon_treatment(model, axon)
     _load_mechanisms(Path(mechanisms).resolve())
-    cell = AllenCell(
-        morphology=str(model.morphology),
-        v_init=model.v_init,
-        celsius=model.temperature,
-        passive=False,
-        nsegs_method=None,
-        custom_fun=[_build],
-        custom_fun_args=[{"model": model, "axon": treatment}],
-        dt=dt,
-        tstart=0.0,
-        tstop=tstop,
-        pt3d=False,
-    )
+    with path_for_neuron(model.morphology) as morphology:
+        cell = AllenCell(
+            morphology=morphology,
+            v_init=model.v_init,
+            celsius=model.temperature,
+            passive=False,
+            nsegs_method=None,
+            custom_fun=[_build],
+            custom_fun_args=[{"model": model, "axon": treatment}],
+            dt=dt,
+            tstart=0.0,
+            tstop=tstop,
+            pt3d=False,
+        )
     cell.model = model
     cell.axon = treatment
     return cell
+
+
+@contextmanager
+def path_for_neuron(path: Path) -> Iterator[str]:
+    """Yield a path of a file for NEURON, which takes ASCII only: where a folder has another name, as /home/josé, the system's
+    path of the open folder."""
+    if str(path).isascii():
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 def axon_treatment(model: Model, axon: str = "auto") -> str:

@@ -97,3 +97,16 @@ def test_all_active_model_of_the_site_fires_as_the_site_shows(
     shutil.copytree(models_folder / "neuronal_model_473863510" / "modfiles", folder / "modfiles")
     found = run_python(ALL_ACTIVE, folder, mechanisms, 0.33, axon)
     assert (found["kind"], found["axon"], found["spikes"]) == ("all active", treatment, spikes)
+
+
+SEGMENTS = """
+from allenrec.intracellular.cell import load_cell
+print(load_cell(*sys.argv[1:]).totnsegs)
+"""
+
+
+def test_model_in_a_folder_with_any_name(models_folder, mechanisms, tmp_path):
+    """NEURON takes paths in ASCII only."""
+    folder = models_folder / "neuronal_model_473863510"
+    elsewhere = shutil.copytree(folder, tmp_path / "josé" / folder.name)
+    assert run_python(SEGMENTS, elsewhere, mechanisms) == run_python(SEGMENTS, folder, mechanisms) > 100
