@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+from contextlib import suppress
 from itertools import takewhile
 
 from allenrec.cells.cell_types import check_cell_types
@@ -40,10 +41,16 @@ def check_writable():
             sys.exit(f"error: {existing}: no permission to write here, or the file system is read-only")
 
 
+def say(*lines):
+    """Print lines, unless standard output is closed, as by `snakemake | head -1`."""
+    with suppress(OSError):
+        print(*lines, sep="\n", flush=True)
+
+
 def say_where_the_report_is():
     """After a run, name the report, if there is one."""
     if REPORT.exists():
-        print(f"Done. Open {REPORT} in a browser; README.md says what else there is in {RESULTS}/.")
+        say(f"Done. Open {REPORT} in a browser; README.md says what else there is in {RESULTS}/.")
 
 
 def report_contents():
@@ -69,9 +76,9 @@ def report_what_is_there():
         # An older report would be mistaken for that of this run.
         REPORT.unlink(missing_ok=True)
     except (ImportError, OSError, UserError) as error:  # an environment without its packages, a full disk
-        print(f"The report of what exists could not be written: {describe_exception(error)}")
+        say(f"The report of what exists could not be written: {describe_exception(error)}")
     else:
-        print(f"{REPORT_SO_FAR} shows what there is, and names what is missing.")
+        say(f"{REPORT_SO_FAR} shows what there is, and names what is missing.")
 
 
 def exit_with_failures_of_models():
@@ -86,8 +93,9 @@ def exit_with_failures_of_models():
         lines = [f"error: no model is left: all {len(cells)} failed; the first failure: {failures[0]}"]
     if lines:
         print(*lines, sep="\n", file=sys.stderr)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in filter(None, (sys.stdout, sys.stderr)):
+            with suppress(OSError):
+                stream.flush()
         os._exit(1)
 
 

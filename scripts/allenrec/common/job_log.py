@@ -5,9 +5,9 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from allenrec.common.errors import UserError
 from allenrec.common.lifetime import ended_by_signals, watch_workflow
@@ -19,7 +19,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 
 @contextmanager
-def job_log(snakemake: Any) -> Iterator[TextIO]:
+def job_log(snakemake: Any) -> Iterator[io.TextIOBase]:
     """Send everything that a rule's script prints to the rule's log; end a failed job with exit code 1.
 
     A mistake of the user and an error of the environment, such as a full disk, are logged in one line; any other error with its
@@ -37,10 +37,11 @@ def job_log(snakemake: Any) -> Iterator[TextIO]:
         The terminal, for the few words that belong there.
     """
     os.environ.update(ONE_THREAD)
+    _open_standard_streams()
     watch_workflow()
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", buffering=1, encoding="utf-8") as log, os.fdopen(os.dup(sys.stderr.fileno()), "w") as terminal:
+    with open(path, "w", buffering=1, encoding="utf-8") as log, _Terminal(os.dup(sys.stderr.fileno())) as terminal:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
             os.dup2(log.fileno(), stream.fileno())
@@ -57,7 +58,35 @@ def job_log(snakemake: Any) -> Iterator[TextIO]:
             sys.exit(1)
 
 
-def _last_words(text: str, terminal: TextIO) -> None:
+def _open_standard_streams() -> None:
+    """Open those of the standard streams that are closed, as by `>&-`. Otherwise the next files would take their places."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            setattr(sys, name, open(number, mode, closefd=False, encoding="utf-8"))
+
+
+class _Terminal(io.TextIOBase):
+    """The terminal. Words that it does not take, because it was closed, are lost; the job goes on."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            os.write(self._descriptor, text.encode(errors="replace"))
+        return len(text)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
+def _last_words(text: str, terminal: io.TextIOBase) -> None:
     """Print a text to the log or, where the disk is so full that not even that works, to the terminal."""
     try:
         print(text, file=sys.stderr, flush=True)

@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from io import TextIOBase
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from .errors import DamagedFile, Unavailable, UserError, not_valid
 from .files import write_json
@@ -92,7 +93,7 @@ def without_failures(paths: Iterable[str]) -> tuple[list[str], list[Failure]]:
 
 
 @contextmanager
-def recorded_outcome(snakemake: Any, stage: str, terminal: TextIO) -> Iterator[None]:
+def recorded_outcome(snakemake: Any, stage: str, terminal: TextIOBase) -> Iterator[None]:
     """Turn the failure of a model into the outcome of its job.
 
     If one of the job's inputs holds a failure, the job's output gets the same one, and the script ends here. A `UserError` in

@@ -112,9 +112,10 @@ def load_cell(
     model = read_model(model_folder)
     treatment = axon_treatment(model, axon)
     _load_mechanisms(Path(mechanisms).resolve(), library)
-    with chdir("/"):  # NEURON takes a file `import3d.hoc` of the working directory for its own
+    # NEURON takes a file `import3d.hoc` of the working directory for its own
+    with path_for_neuron(model.morphology.resolve()) as morphology, chdir("/"):
         cell = AllenCell(
-            morphology=str(model.morphology),
+            morphology=morphology,
             v_init=model.v_init,
             celsius=model.temperature,
             passive=False,
@@ -130,6 +131,20 @@ def load_cell(
     cell.axon = treatment
     _set_exact_diameters(cell.axon_diameters)
     return cell
+
+
+@contextmanager
+def path_for_neuron(path: Path) -> Iterator[str]:
+    """Yield a path of a file for NEURON, which takes ASCII only: where a folder has another name, as /home/josé, the system's
+    path of the open folder."""
+    if str(path).isascii():
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
 
 
 def axon_treatment(model: Model, axon: str = "auto") -> str:

@@ -87,3 +87,38 @@ def test_workflow_that_cannot_be_seen_is_no_reason_to_end(tmp_path):
     assert job.poll() is None
     job.kill()
     job.wait()
+
+
+@pytest.mark.parametrize("closed", ["1", "2", "0 1 2"])
+def test_job_with_closed_streams_writes_its_log(closed, tmp_path):
+    job = f"""
+import sys
+from types import SimpleNamespace
+sys.path.insert(0, {str(ROOT / "scripts")!r})
+from allenrec.common.job_log import job_log
+with job_log(SimpleNamespace(log=[sys.argv[1] + "/log"])) as terminal:
+    print("for the terminal", file=terminal, flush=True)
+    print("for the log")
+    raise OSError("full")
+"""
+    closing = " ".join(f"{number}>&-" for number in closed.split())
+    result = subprocess.run(["bash", "-c", f'"$0" -c "$1" "$2" {closing}', sys.executable, job, tmp_path], capture_output=True)
+    assert result.returncode == 1
+    assert (tmp_path / "log").read_text() == "for the log\nerror: full\n"
+
+
+def test_terminal_that_was_closed_fails_no_job(tmp_path):
+    """As by `snakemake 2>&1 | head -1`."""
+    job = f"""
+import sys, time
+from types import SimpleNamespace
+sys.path.insert(0, {str(ROOT / "scripts")!r})
+from allenrec.common.job_log import job_log
+with job_log(SimpleNamespace(log=[sys.argv[1] + "/log"])) as terminal:
+    time.sleep(0.2)
+    print("for nobody", file=terminal, flush=True)
+    print("for the log")
+"""
+    command = ["bash", "-c", '"$0" -c "$1" "$2" 2>&1 | true; exit ${PIPESTATUS[0]}', sys.executable, job, tmp_path]
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    assert (tmp_path / "log").read_text() == "for the log\n"

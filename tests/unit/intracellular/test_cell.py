@@ -128,3 +128,16 @@ def test_diameters_of_a_truncated_axon_are_those_of_the_reconstruction_to_the_la
     found = run_python(DIAMETERS, folder, mechanisms)
     assert found["diameters"] == run_python(RECONSTRUCTED, folder / "reconstruction.swc") and found["lengths"] == [30, 30]
     assert found["diameters"] != [float(np.float32(diameter)) for diameter in found["diameters"]]
+
+
+SEGMENTS = """
+from allenrec.intracellular.cell import load_cell
+print(load_cell(*sys.argv[1:]).totnsegs)
+"""
+
+
+def test_model_in_a_folder_with_any_name(models_folder, mechanisms, tmp_path):
+    """NEURON takes paths in ASCII only."""
+    folder = models_folder / "neuronal_model_473863510"
+    elsewhere = shutil.copytree(folder, tmp_path / "josé" / folder.name)
+    assert run_python(SEGMENTS, elsewhere, mechanisms) == run_python(SEGMENTS, folder, mechanisms) > 100
