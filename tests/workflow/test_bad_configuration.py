@@ -66,6 +66,37 @@ def test_bad_configuration(folder, key, value, expected):
     assert text.startswith("config: ") and expected in text
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"seed: 1\nseed: 2\n", "line 2: the key 'seed' is in line 1 already"),
+        (b"a: " + b"[" * 700 + b"]" * 700, "nested more than 20 levels deep"),
+        (b"a: \xe9\n", "not text in UTF-8"),
+    ],
+    ids=["twice", "deep", "Latin-1"],
+)
+def test_file_that_would_be_misread(folder, content, expected):
+    """It is checked before Snakemake reads it, which would take the last key, or end in a traceback."""
+    (folder / "config" / "config.yaml").write_bytes(content)
+    text = refused(folder)
+    assert text.startswith("config/config.yaml") and expected in text
+
+
+def test_sizes_and_models_that_are_left_out_are_checked_before_the_run(folder):
+    configure(folder, ("recordings/demo/spiketrains/n_exc", 1_000_000))
+    assert "recordings.demo: takes about" in refused(folder, "-n")
+    configure(folder, ("recordings/demo/spiketrains/n_exc", 5), ("models/leave_out", [4711]))
+    assert refused(folder, "-n") == "config: models.leave_out: '4711' is not a model_id of the cell table"
+
+
+def test_numbers_of_the_command_line_count_as_numbers(folder):
+    """Snakemake makes text of them. A recording may have any name, also that of nothing."""
+    value = "recordings={none: {library: neuronexus, spiketrains: {duration: 1.5, n_exc: 1}, format: [mearec, binary]}}"
+    result = snakemake(folder, "-n", "--config", value)
+    assert result.returncode == 0, result.stderr
+    assert "recordings/none/recording.h5" in result.stdout and "recordings/demo/recording.h5" in result.stdout
+
+
 def test_bad_value_on_the_command_line(folder):
     result = snakemake(folder, "--config", "seed=zero")
     assert result.returncode == 1 and not (folder / "results").exists()
