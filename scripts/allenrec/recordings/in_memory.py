@@ -1,9 +1,11 @@
 """Recordings in memory, for notebooks: the same samples as those that the workflow writes, computed when they are read."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pydantic import ValidationError
+from threadpoolctl import ThreadpoolController
 
 from allenrec.common.errors import UserError
 from allenrec.settings.error_messages import explain
@@ -16,6 +18,9 @@ from .types import TemplateLibrary
 
 if TYPE_CHECKING:
     from spikeinterface.core import BaseRecording, BaseSorting
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 
 def generate(
@@ -67,12 +72,25 @@ def generate(
     (32000, 32)
     """
     chosen = settings if isinstance(settings, RecordingSettings) else _validated(settings)
-    plan = plan_recording(
+    plan = _with_one_blas_thread(plan_recording)(
         library, chosen, seed=seed, name=name, far_library=far_library, choosing_library=choosing_library, threads=threads
     )
+    if plan.unit_drift is not None:  # it computes templates while traces are read
+        plan = replace(plan, unit_drift=replace(plan.unit_drift, at_step=_with_one_blas_thread(plan.unit_drift.at_step)))
     config = chosen.model_dump(mode="json", exclude=EXPORT_KEYS)
     origin = provenance(config, seed=seed, name=chosen.stream.recording or name, digests={})
     return GeneratedRecording(plan, library, chosen, origin, threads).to_spikeinterface()
+
+
+def _with_one_blas_thread(function: Callable[P, Result]) -> Callable[P, Result]:
+    """Return a function that computes with one thread of BLAS, as jobs do: the last bits of its sums depend on their number."""
+    controller = ThreadpoolController()
+
+    def limited(*args: P.args, **kwargs: P.kwargs) -> Result:
+        with controller.limit(limits=1, user_api="blas"):
+            return function(*args, **kwargs)
+
+    return limited
 
 
 def _validated(settings: Mapping[str, Any]) -> RecordingSettings:
