@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from allenrec.probes import FINE_FROM, Probe
 
 from .forward_model import Segments
+from .poses import in_cell_frame
 
 
 class Contacts(NamedTuple):
@@ -52,10 +53,16 @@ def _radius(middles: NDArray[np.float64], points: NDArray[np.float64]) -> float:
 
 
 @numba.njit(cache=True, nogil=True)
-def fine_enough(contacts: Contacts, segments: Segments, x: float, y: float, z: float) -> int:
-    """Return the number of the coarsest set that is fine enough for a contact whose middle is at x, y, z µm beside a cell."""
+def fine_enough(
+    contacts: Contacts, contact: int, segments: Segments, matrix: NDArray[np.float64], position: NDArray[np.float64]
+) -> int:
+    """Return the number of the coarsest set that is fine enough for a contact beside a cell in a pose.
+
+    See `poses.in_cell_frame` for the pose.
+    """
     if len(contacts.beyond) == 1:
         return 0
+    x, y, z = in_cell_frame(contacts.middles[contact], matrix, position)
     stretch = segments.stretch
     squared = distance_squared(segments, x * stretch[0], y * stretch[1], z * stretch[2]) / stretch.max() ** 2
     chosen = 0
@@ -64,7 +71,8 @@ def fine_enough(contacts: Contacts, segments: Segments, x: float, y: float, z: f
     return chosen
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+# The order of the minima does not change the least of them, so vector instructions may change it
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nnan", "nsz", "reassoc"})
 def distance_squared(segments: Segments, x: float, y: float, z: float) -> float:
     """Return the squared distance from a point to the axis of the nearest segment, both in stretched coordinates."""
     ex, ey, ez = segments.end[0], segments.end[1], segments.end[2]

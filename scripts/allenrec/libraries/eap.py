@@ -93,29 +93,32 @@ def templates_above_threshold(
     image_factor, min_amp
         `image_factor`, see `Medium`; and the threshold, µV. A pose is refused if the `drawdown` is smaller at every contact.
     """
-    n_contacts, n_points, first = len(contacts.points), np.diff(contacts.first).max(), contacts.first
+    n_contacts, n_points, first = len(contacts.points), int(np.diff(contacts.first).max()), contacts.first
     n_seg, n_t = currents.shape[1:]
     numbers = np.empty(len(positions), dtype=np.int64)
     templates = np.empty((len(positions), n_contacts, n_t), dtype=np.float32)
-    reachable = np.empty(n_contacts, dtype=np.bool_)
+    reachable, chosen = np.empty(n_contacts, dtype=np.bool_), np.empty(n_contacts, dtype=np.int64)
     points = np.empty((n_points, 3))
     work, row, weights = np.empty((WORK_ROWS, n_seg)), np.empty(n_seg), np.empty((n_contacts, n_seg), dtype=np.float32)
     n_above = 0
     for k in range(len(positions)):
         for j in range(n_contacts):
-            middle = contacts.middles[j : j + 1]
-            reachable[j] = touches(around, middle, matrices[k], positions[k]) and touches(
-                region, contacts.points[j], matrices[k], positions[k]
-            )
+            reachable[j] = touches(around, contacts.middles[j : j + 1], matrices[k], positions[k])
+            if reachable[j]:
+                chosen[j] = fine_enough(contacts, j, segments, matrices[k], positions[k])
+                of_set = contacts.points[j, first[chosen[j]] : first[chosen[j] + 1]]
+                reachable[j] = touches(region, of_set, matrices[k], positions[k])
+            else:
+                chosen[j] = -1
         above = min_amp <= 0
         for wanted in (True, False):  # the contacts that may be above threshold, and then, if one is, the others
             rows = np.flatnonzero(reachable == wanted)
             for i, c in enumerate(rows):
-                x, y, z = in_cell_frame(contacts.middles[c], matrices[k], positions[k])
-                chosen = fine_enough(contacts, segments, x, y, z)
-                n = first[chosen + 1] - first[chosen]
+                if chosen[c] < 0:
+                    chosen[c] = fine_enough(contacts, int(c), segments, matrices[k], positions[k])
+                begin, n = first[chosen[c]], first[chosen[c] + 1] - first[chosen[c]]
                 for q in range(n):
-                    point = contacts.points[c, first[chosen] + q]
+                    point = contacts.points[c, begin + q]
                     points[q, 0], points[q, 1], points[q, 2] = in_cell_frame(point, matrices[k], positions[k])
                 transfer(segments, points[:n], work, row)
                 for s in range(n_seg):

@@ -24,6 +24,10 @@ BLOCK = 2**15
 #: Approximate number of values of a block with few channels
 BLOCK_VALUES = 2**22
 
+#: The least value in the traces of a unit, µV; smaller ones become zero. A filter's response dies away for a long time, and its
+#: tails, far below the rounding of the recording, would fill most of a file and take most of the time to compress it.
+NOTHING = 1e-6
+
 #: A function that computes traces (stop - start, n) float32 µV from a plan, `start`, `stop` and memory for rows
 Compute = Callable[["Plan", int, int, Rows], NDArray[np.float32]]
 
@@ -110,7 +114,7 @@ def unit_traces(plan: Plan, start: int, stop: int, rows: Rows = new_rows, *, uni
     first, last = _seen_by_filter(plan, start, stop)
     traces = _zeros(last - first, plan.n_channels, rows)
     _add_units(traces, first, plan, [unit])
-    return _filtered(traces, plan, start - first, stop - start)
+    return _without_tails(_filtered(traces, plan, start - first, stop - start))
 
 
 def spike_traces(plan: Plan, start: int, stop: int, rows: Rows = new_rows) -> NDArray[np.float32]:
@@ -121,7 +125,7 @@ def spike_traces(plan: Plan, start: int, stop: int, rows: Rows = new_rows) -> ND
         alone = _zeros(last - first, 1, new_rows)
         _add_units(alone, first, plan, [unit], [channel])
         traces[:, unit] = alone[:, 0]
-    return _filtered(traces, plan, start - first, stop - start)
+    return _without_tails(_filtered(traces, plan, start - first, stop - start))
 
 
 def spike_amplitudes(plan: Plan, unit: int, spikes: slice, gains: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -175,6 +179,12 @@ def _filtered(traces: NDArray[np.float32], plan: Plan, begin: int, n: int) -> ND
     if plan.filter:
         plan.filter.apply(traces)
     return traces[begin : begin + n]
+
+
+def _without_tails(traces: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Set what is smaller than `NOTHING` to zero, in place."""
+    traces[np.abs(traces) < NOTHING] = 0
+    return traces
 
 
 def _add_units(

@@ -42,6 +42,9 @@ def test_traces_of_units_and_noise_are_the_recording(written):
         alone = [traces[()] for traces in recording.unit_traces]
         np.testing.assert_allclose(sum(alone) + noise, recording.traces[()], atol=1e-4)  # µV
         assert all(np.abs(traces).max() > 20 for traces in alone)
+        # Between spikes there is nothing, instead of the tails of the filter, which no compression makes small
+        for traces in (*alone, recording.spike_traces[()]):
+            assert (traces == 0).any() and np.abs(traces[traces != 0]).min() > 9e-7
         on_peak = np.stack([traces[:, c] for traces, c in zip(alone, recording.units["peak_channel"], strict=True)], axis=1)
         np.testing.assert_allclose(recording.spike_traces[()], on_peak, atol=1e-4)
 
