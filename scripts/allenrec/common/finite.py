@@ -10,7 +10,11 @@ from .errors import UserError
 
 def is_finite(values: NDArray[Any]) -> bool:
     """Return whether all numbers of an array are finite; text and integers are."""
-    return values.dtype.kind != "f" or bool(np.isfinite(values).all())
+    if values.dtype.kind != "f":
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A sum is quicker, and NaN or infinite where a number is. It may also be too large.
+        return bool(np.isfinite(values.sum())) or bool(np.isfinite(values).all())
 
 
 def require_finite(name: str, values: NDArray[Any], advice: str) -> None:
