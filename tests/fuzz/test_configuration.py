@@ -185,6 +185,8 @@ def test_any_edit_of_the_file_is_one_line_or_read(text):
 
 
 @given(text=edited("model_id\tspecimen_id\tcell_type\tlayer\n473863510\t\tspiny\t5\n473863035\t7\t\t2/3\n"))
+@example(text='""model_id\tcell_type\n1\tspiny\n')
+@example(text="\x80specimen_id\n7\n")
 def test_any_edit_of_the_cell_table_is_one_line_or_read(text):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "cells.tsv")

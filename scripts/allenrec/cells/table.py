@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from allenrec.common.csv_text import as_data, from_data
-from allenrec.common.errors import UserError, has_control_characters, shown
+from allenrec.common.errors import UserError, has_control_characters, shortened, shown
 from allenrec.common.files import written_beside
 from allenrec.models.metadata import FACTS, KIND_OF_TEMPLATE, CellFacts
 
@@ -169,7 +169,7 @@ def read_table(path: str | Path) -> tuple[list[tuple[int, dict[str, str]]], list
     except FileNotFoundError:
         raise UserError(f"{path}: no such cell table (config: cells)") from None
     except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise UserError(f"{path} is not a tab-separated table: {error}") from None
+        raise UserError(f"{path} is not a tab-separated table: {shortened(error)}") from None
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated:
         raise UserError(f"{path}: column {shown(repeated[0])} is there twice")

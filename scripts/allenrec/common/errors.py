@@ -16,7 +16,7 @@ def has_control_characters(text: str) -> bool:
 
 def shortened(text: object) -> str:
     """Return a text on one line, with its first characters only if it is too long."""
-    line = " ".join(str(text).splitlines())
+    line = " ".join(str(text).splitlines()).replace("\t", " ")
     return line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 3]}..."
 
 

@@ -88,6 +88,7 @@ IMPOSSIBLE = [
     (SIGNAL + "fs", 1e300),
     (SIGNAL + "filter_cutoff", [1e-300, 6000]),
     (SIGNAL + "filter_cutoff", 1e-300),
+    (SIGNAL + "filter_cutoff", [1000, 1000.001]),
     (SIGNAL + "noise_level", 1e39),
     (SIGNAL + "noise_half_distance", 1e-300),
     (SIGNAL + "color_q", 1e300),

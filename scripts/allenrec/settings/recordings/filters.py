@@ -23,4 +23,7 @@ class Filter(Block):
     def _check_filter(self) -> Self:
         if isinstance(self.filter_cutoff, tuple):
             self.require_ordered("filter_cutoff")
+            low, high = self.filter_cutoff
+            # A narrower band rings for so long that a piece needs millions of samples around it.
+            self.require(high >= 1.1 * low, "filter_cutoff", "must be 10 % apart or more")
         return self
