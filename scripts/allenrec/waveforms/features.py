@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import pandas as pd
-    from scipy.interpolate import CubicSpline
+    from scipy.interpolate import PPoly
 
 #: The columns of `waveform_features`, in order
 FEATURES = (
@@ -125,8 +125,8 @@ def _features(template: NDArray[np.float64], heights: NDArray[np.float64], dt: f
     depths = -template.min(axis=1)
     peak_contact = int(depths.argmax())
     waveform = template[peak_contact]
-    curve = _curve(waveform, dt)
-    trough = _trough(curve)
+    curve = _curves(waveform[np.newaxis], dt)
+    trough = _minima(curve, waveform[np.newaxis])[0]
     if np.isnan(trough):
         return depths[peak_contact], peak_contact, *[np.nan] * (len(FEATURES) - 2)
     return (
@@ -137,69 +137,77 @@ def _features(template: NDArray[np.float64], heights: NDArray[np.float64], dt: f
     )
 
 
-def _shape(waveform: NDArray[np.float64], curve: "CubicSpline", trough: float) -> tuple[float, ...]:
+def _shape(waveform: NDArray[np.float64], curve: "PPoly", trough: float) -> tuple[float, ...]:
     """Return the time from trough to peak, the half width, the two ratios and the two slopes of a waveform."""
-    depth, end = -curve(trough), curve.x[-1]
-    extrema = _extrema(curve)
-    later = np.append(extrema[extrema > trough], end)
-    top = later[curve(later).argmax()]
-    returns = curve(top) > RETURN * depth
-    peak = top if returns and top < end else np.nan
-    zeros = _crossings(curve, 0.0)
-    back = _first(zeros[zeros > trough]) if returns else np.nan
-    half = _crossings(curve, -depth / 2)
+    lowest, depth = int(waveform.argmin()), -float(curve(trough)[0])
+    upside_down = scipy.interpolate.PPoly(-curve.c, curve.x)
+    peak = _minima(upside_down, -waveform[np.newaxis], lowest + 1)[0]
+    height = float(curve(peak)[0])
+    returns = np.nanmax([height, waveform[-1]]) > RETURN * depth  # also if the window cuts off the peak
+    if not height > RETURN * depth:
+        peak = height = np.nan
+    half = [_crossing(curve, waveform, -depth / 2, trough, step) for step in (-1, 1)]
+    back = _crossing(curve, waveform, 0.0, trough, 1) if returns else np.nan
     return (
         peak - trough,
-        _first(half[half > trough]) - _first(half[half < trough][::-1]),
-        curve(peak) / depth,
-        waveform[: waveform.argmin()].max(initial=0.0) / -waveform.min(),
+        half[1] - half[0],
+        height / depth,
+        waveform[:lowest].max(initial=0.0) / -waveform[lowest],
         _slope(curve, trough, back),
         _slope(curve, peak, peak + RECOVERY),
     )
 
 
-def _curve(waveform: NDArray[np.float64], dt: float) -> "CubicSpline":
-    """Return a waveform as a cubic spline.
+def _curves(waveforms: NDArray[np.float64], dt: float) -> "PPoly":
+    """Return waveforms (n, n_t) as cubic splines, whose values at times (m,) are (n, m).
 
     A spline needs no samples beyond the window. Fourier resampling or a filter rings at the window's end, where a template is
     not zero.
     """
-    return scipy.interpolate.CubicSpline(np.arange(len(waveform)) * dt, waveform)
+    return scipy.interpolate.CubicSpline(np.arange(waveforms.shape[1]) * dt, waveforms, axis=1)
 
 
-def _extrema(curve: "CubicSpline") -> NDArray[np.float64]:
-    """Return the times at which a curve is level."""
-    times: NDArray[np.float64] = curve.derivative().roots(discontinuity=False, extrapolate=False)
-    return times[np.isfinite(times)]  # a NaN marks an interval where it is level all along
+def _minima(curves: "PPoly", samples: NDArray[np.float64], first: int = 0) -> NDArray[np.float64]:
+    """Return the times (n,) of the lowest points of curves, from a sample on, beside their lowest samples.
+
+    A time is NaN if the lowest sample is not below zero, or if it is the last one, or the first of all.
+    """
+    rows, n_t = np.arange(len(samples)), samples.shape[1]
+    lowest = first + samples[:, first:].argmin(axis=1) if first < n_t else np.zeros(len(samples), dtype=int)
+    within = (lowest > 0) & (lowest < n_t - 1) & (samples[rows, lowest] < 0)
+    pieces = np.clip(lowest, 1, n_t - 2)[:, np.newaxis] + [-1, 0]  # before and after the lowest sample
+    a, b, c, d = curves.c[:, pieces, rows[:, np.newaxis]]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        times = -c / (b + np.sqrt(b * b - 3 * a * c))  # the slope 3at² + 2bt + c is zero, and rises
+        values = ((a * times + b) * times + c) * times + d
+    length, rounding = curves.x[1] - curves.x[0], 1e-9
+    inside = (times >= -rounding * length) & (times <= (1 + rounding) * length)
+    chosen = np.where(inside, values, np.inf).argmin(axis=1)
+    found: NDArray[np.float64] = (curves.x[pieces] + times)[rows, chosen]
+    return np.where(within & inside[rows, chosen], found, np.nan)
 
 
-def _crossings(curve: "CubicSpline", level: float) -> NDArray[np.float64]:
-    """Return the times at which a curve has a value."""
-    times: NDArray[np.float64] = curve.solve(level, discontinuity=False, extrapolate=False)
-    return times[np.isfinite(times)]
-
-
-def _first(times: NDArray[np.float64]) -> float:
-    """Return the first of some times, NaN if there is none."""
-    return times[0] if len(times) else np.nan
-
-
-def _trough(curve: "CubicSpline") -> float:
-    """Return the time of the lowest point, NaN if it is not below zero or the window cuts it off."""
-    samples = curve(curve.x)
-    lowest = int(samples.argmin())
-    if lowest in (0, len(samples) - 1) or not samples[lowest] < 0:
+def _crossing(curve: "PPoly", samples: NDArray[np.float64], level: float, start: float, step: int) -> float:
+    """Return the time nearest to `start`, after (`step` 1) or before it (-1), at which a curve that is lower there rises to a
+    level; NaN if its samples do not reach it."""
+    times = curve.x
+    beyond = np.flatnonzero((samples >= level) & (times > start if step > 0 else times < start))
+    if len(beyond) == 0:
         return np.nan
-    extrema = _extrema(curve)
-    return float(extrema[curve(extrema).argmin()])
+    reached = beyond[0] if step > 0 else beyond[-1]
+    piece = min(reached, reached - step)
+    coefficients = curve.c[:, piece, 0]
+    ends = [times[reached], times[reached - step] if (times[reached - step] - start) * step > 0 else start]
+    root = scipy.optimize.brentq(lambda t: np.polyval(coefficients, t) - level, *(time - times[piece] for time in sorted(ends)))
+    return float(times[piece] + root)
 
 
-def _slope(curve: "CubicSpline", start: float, stop: float) -> float:
+def _slope(curve: "PPoly", start: float, stop: float) -> float:
     """Return the slope of the regression line of a curve between two times, NaN if they are not in its range."""
     if not start < stop <= curve.x[-1]:
         return np.nan
     times = start + (stop - start) * (np.arange(100) + 0.5) / 100
-    return _line(times, curve(times))[0]
+    return _line(times, curve(times)[0])[0]
 
 
 def _line(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
@@ -220,7 +228,7 @@ def _extent(
     spread = _edge(z, depths, level) - _edge(z[::-1], depths[::-1], level) if len(z) > 1 else np.nan
     seen = depths >= level
     distance = z[seen] - z[depths.argmax()]
-    times = np.array([_trough(_curve(waveform, dt)) for waveform in waveforms[seen]])
+    times = _minima(_curves(waveforms[seen], dt), waveforms[seen])
     above, below = distance >= 0, distance <= 0
     return spread, _speed(distance[above], times[above]), _speed(-distance[below], times[below])
 

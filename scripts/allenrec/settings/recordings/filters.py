@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from ..base import Block
 
-CutOff = Annotated[float, Field(ge=1, le=1e6)]
+CutOff = Annotated[float, Field(ge=0.1, le=1e6)]
 
 
 class Filter(Block):
