@@ -1,4 +1,4 @@
-"""A run of a made cell through all stages but the simulation, so small that compiling the kernels is nearly all of its work."""
+"""Templates of a made cell, so few that compiling the kernels is nearly all of the work."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -7,32 +7,23 @@ import numpy as np
 
 from allenrec.intracellular.intracellular_file import Currents, CurrentsInfo
 from allenrec.libraries.build import build_cell_library
-from allenrec.libraries.library_file import open_library
 from allenrec.models.metadata import CellFacts
-from allenrec.recordings.formats.mearec import write_mearec
-from allenrec.recordings.generated_recording import GeneratedRecording, provenance
-from allenrec.recordings.plan import plan_recording
 from allenrec.settings.libraries import Library
 from allenrec.settings.models import Intracellular
-from allenrec.settings.recordings import Recording
 
-PROBE = "Neuronexus-32"
 CELL = {"model_id": "0", "specimen_id": "0", "cell_type": "spiny"}
 
 
-def make_run() -> None:
-    """Compute templates and a recording of a made cell, with default settings, in a temporary folder."""
+def make_library() -> None:
+    """Compute templates of a made cell, with default settings, in a temporary folder."""
     with TemporaryDirectory() as folder:
-        path = Path(folder, "templates.h5")
-        library_settings = Library(probe=PROBE, n=3, max_iterations=1000)
-        build_cell_library(path, made_currents(), CELL, library_settings, name="made", seed=0, threads=2)
-        settings = Recording.model_validate(
-            {"library": "made", "spiketrains": {"duration": 1.0, "n_exc": 1, "n_inh": 0}, "templates": {"min_amp": 0.0}}
-        )
-        origin = provenance(settings.model_dump(mode="json"), seed=0, name="made", digests={})
-        with open_library(path) as library:
-            plan = plan_recording(library, settings, seed=0, name="made", threads=2)
-            write_mearec(Path(folder, "recording.h5"), GeneratedRecording(plan, library, settings, origin, 2))
+        write_made_library(Path(folder, "templates.h5"))
+
+
+def write_made_library(path: Path) -> None:
+    """Write a library of a made cell."""
+    settings = Library(probe="Neuronexus-32", n=3, max_iterations=1000)
+    build_cell_library(path, made_currents(), CELL, settings, name="made", seed=0, threads=2)
 
 
 def made_currents() -> Currents:
