@@ -43,6 +43,7 @@ if [ -e "$unfinished" ] || ! "$environment/bin/pip" --version > /dev/null 2>&1; 
 fi
 touch "$unfinished"
 echo "Installing $lock into $environment: $megabytes MB of disk, a minute or two ..."
-"$environment/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock" ||
+# The lock names everything, so nothing is resolved; Python compiles what is used when it is used, not all that is installed.
+"$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r "$lock" ||
   stop "pip could not install $lock (above); the same command once more tries again"
 rm "$unfinished"

@@ -18,8 +18,7 @@ rule compute_eaps:
     """Templates of one model on one probe, at poses that are drawn, read from a table, or those of another library."""
     input:
         currents=rules.simulate_spikes.output,
-        # Only so that they are compiled once: the digest of the code says whether they have changed.
-        kernels=ancient(rules.compile_kernels.output),
+        kernels=rules.compile_library_kernels.output,
         files=lambda wildcards: named_files(settings.libraries[wildcards.library]),
         poses=lambda wildcards: [
             f"<results>/libraries/{origin}/cells/{wildcards.model}.h5"

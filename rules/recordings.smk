@@ -37,7 +37,7 @@ rule generate_recording:
             for library in filter(None, [settings.recordings[wildcards.recording].choosing_library])
         ],
         files=lambda wildcards: named_files(settings.recordings[wildcards.recording]),
-        kernels=ancient(rules.compile_kernels.output),
+        kernels=rules.compile_recording_kernels.output,
         # It names no file. Snakemake calls it for planned recordings only, before anything runs.
         checked=lambda wildcards: with_known_cell_types(wildcards.recording),
     output:

@@ -1,14 +1,14 @@
 """The compiled kernels of a checkout. Numba keeps them beside their modules; the user's cache has a copy for other checkouts.
 
-A copy is found by the content of all modules with kernels, the processor and the versions. Numba itself looks at the module of
-a kernel only, not at those of the kernels that it calls; so kernels of another content are deleted here.
+A copy is found by the content of all modules of a package with kernels, the processor and the versions. Numba itself looks at
+the module of a kernel only, not at those of the kernels that it calls; so kernels of another content are deleted here.
 """
 
 import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,15 +20,20 @@ PACKAGE = Path(__file__).parents[1]
 MARK = b"@numba.njit(cache=True"
 #: The packages whose code is in a compiled kernel
 PACKAGES = ("numba", "llvmlite", "numpy")
+#: The folders whose kernels are compiled with those of a package, and those whose kernels they call
+FOLDERS = {"libraries": ("libraries", "waveforms"), "recordings": ("recordings",)}
+CALLED = ("waveforms",)
 #: Endings of numba's files: an index for each kernel, and code for each combination of types
 ENDINGS = (".nbi", ".nbc")
 
 
-def compile_kernels(use_kernels: Callable[[], object]) -> str:
-    """Compile the kernels of this checkout, or take them from the user's cache.
+def compile_kernels(package: str, use_kernels: Callable[[], object]) -> str:
+    """Compile the kernels of a package in this checkout, or take them from the user's cache.
 
     Parameters
     ----------
+    package : str
+        A key of `FOLDERS`.
     use_kernels : callable
         Calls all kernels that are to be compiled, with values of the types that they are used with.
 
@@ -37,55 +42,55 @@ def compile_kernels(use_kernels: Callable[[], object]) -> str:
     str
         The digest of the kernels.
     """
-    digest = kernels_digest()
+    digest = kernels_digest(package)
     # If the user has named a folder for numba's files, nothing of it is shared.
     shared = None if "NUMBA_CACHE_DIR" in os.environ else private_folder("kernels")
-    entry = shared and shared / digest
+    entry = shared and shared / f"{package}-{digest}"
     if "NUMBA_CACHE_DIR" not in os.environ:
         taken = private_files(entry) if entry else []
-        _replace_compiled(taken, entry)
+        _replace_compiled(package, taken, entry)
         print(
             f"{len(taken)} files of kernels taken from {entry}" if taken else "No compiled kernels to take; they are compiled"
         )
     use_kernels()
     if shared and entry:
         try:
-            _keep_compiled(entry)
+            _keep_compiled(package, entry)
             forget_old(shared)
         except OSError as error:  # a full disk, or another checkout that does the same now
             print(f"{error}; other checkouts will compile these kernels again")
     return digest
 
 
-def kernels_digest() -> str:
-    """Return the SHA-256 over all modules with kernels and over what else decides about compiled code."""
+def kernels_digest(package: str) -> str:
+    """Return the SHA-256 over all modules with kernels of a package, or called from there, and what else decides about their code."""
     from numba.core.registry import cpu_target  # it loads LLVM
 
     options = {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}
     # What numba itself compares: the kind of machine, the processor and its features.
     machine = (*cpu_target.target_context.codegen().magic_tuple(), sys.implementation.cache_tag)
     digest = hashlib.sha256(repr((machine, [version(name) for name in PACKAGES], sorted(options.items()))).encode())
-    for path in modules_with_kernels():
+    for path in modules_with_kernels({*FOLDERS[package], *CALLED}):
         digest.update(f"\0{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 
 
-def modules_with_kernels() -> list[Path]:
-    """Return the modules of this package that have kernels."""
-    return [path for path in sorted(PACKAGE.rglob("*.py")) if path != Path(__file__) and MARK in path.read_bytes()]
+def modules_with_kernels(folders: Iterable[str]) -> list[Path]:
+    """Return the modules that have kernels in some folders of the package."""
+    return [path for name in sorted(folders) for path in sorted((PACKAGE / name).rglob("*.py")) if MARK in path.read_bytes()]
 
 
-def compiled_files() -> Iterator[Path]:
-    """Yield numba's files beside the modules with kernels."""
-    for module in modules_with_kernels():
+def compiled_files(package: str) -> Iterator[Path]:
+    """Yield numba's files beside the modules of a package with kernels."""
+    for module in modules_with_kernels(FOLDERS[package]):
         yield from (path for path in (module.parent / "__pycache__").glob(f"{module.stem}.*") if path.suffix in ENDINGS)
 
 
-def _replace_compiled(taken: list[Path], entry: Path | None) -> None:
+def _replace_compiled(package: str, taken: list[Path], entry: Path | None) -> None:
     """Put files of the cache in place of those of this checkout. What cannot be taken or written is compiled."""
     targets = {PACKAGE / path.relative_to(entry).parent / "__pycache__" / path.name: path for path in taken} if entry else {}
     try:
-        for path in set(compiled_files()) - targets.keys():
+        for path in set(compiled_files(package)) - targets.keys():
             path.unlink(missing_ok=True)
         for target, path in targets.items():
             with written_beside(target) as temporary:
@@ -94,9 +99,9 @@ def _replace_compiled(taken: list[Path], entry: Path | None) -> None:
         print(f"{error}; what is missing is compiled")
 
 
-def _keep_compiled(entry: Path) -> None:
+def _keep_compiled(package: str, entry: Path) -> None:
     """Copy the files of this checkout into the cache, unless it has them all; others may be added later."""
-    files = {path.parents[1].relative_to(PACKAGE) / path.name: path for path in compiled_files()}
+    files = {path.parents[1].relative_to(PACKAGE) / path.name: path for path in compiled_files(package)}
     if {path.relative_to(entry) for path in private_files(entry)} >= files.keys():
         os.utime(entry)
         return

@@ -100,7 +100,7 @@ DRAWINGS = {
         Drawing(
             rule="plot_realism",
             kind="realism",
-            reader="realism.describe:read_realism",
+            reader="libraries.realism.describe:read_realism",
             message="Drawing the cells beside what is measured in vivo",
             group=None,
             mem_mb=500,

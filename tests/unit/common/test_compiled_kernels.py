@@ -15,7 +15,7 @@ import json
 import numpy as np
 from allenrec.common.compiled_kernels import compile_kernels
 from allenrec.libraries.poses import in_cell_frame
-digest = compile_kernels(lambda: in_cell_frame(np.zeros(3), np.eye(3), np.zeros(3)))
+digest = compile_kernels("libraries", lambda: in_cell_frame(np.zeros(3), np.eye(3), np.zeros(3)))
 print(json.dumps([digest, sum(in_cell_frame.stats.cache_hits.values())]))
 """
 
@@ -53,7 +53,7 @@ def test_another_checkout_takes_compiled_kernels(checkout, tmp_path):
     module.write_text(module.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
     changed, taken = compiled_in(second, cache)
     assert changed != first and not taken
-    for path in (cache / "allenrec" / "kernels" / first).rglob("*.nbc"):
+    for path in (cache / "allenrec" / "kernels" / f"libraries-{first}").rglob("*.nbc"):
         path.chmod(0o666)
     assert compiled_in(checkout("third"), cache) == (first, False)
 

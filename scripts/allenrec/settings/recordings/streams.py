@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from ..base import Block, LibraryName
+from ..base import Block, LibraryName, PositiveCount
 
 #: A part of a recording that is drawn at random
 Part = Literal["units", "spikes", "gains", "noise", "drift"]
@@ -14,7 +14,7 @@ PARTS: tuple[Part, ...] = get_args(Part)
 #: MEArec's names of parts, where they are not ours
 MEAREC_PARTS = {"templates": "units", "spiketrains": "spikes", "convolution": "gains"}
 
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**128)]
 
 
 def in_our_words(seeds: Any) -> Any:
@@ -51,7 +51,7 @@ class Stream(Block):
         description="Library (a key of `libraries`, with the same poses) in which units are chosen, so that they are the same "
         "neurons on another probe. `null`: that of the recording.",
     )
-    replicate: PositiveInt | None = Field(None, description="Number of the replicate, for the parts in `vary`.")
+    replicate: PositiveCount | None = Field(None, description="Number of the replicate, for the parts in `vary`.")
     vary: list[Part] = Field(list(PARTS), description="Parts that have other random numbers in each replicate.")
 
     @model_validator(mode="after")

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
-from ..base import Block
+from ..base import Block, PositiveCount
 from .streams import Part
 
 
 class Replicates(Block):
-    n: PositiveInt = Field(description="Number of replicates.")
+    n: PositiveCount = Field(description="Number of replicates.")
     vary: Annotated[list[Part], Field(min_length=1)] | None = Field(
         None, description="Parts whose random numbers differ between replicates. `null`: all."
     )

@@ -1,4 +1,4 @@
-"""Compile the kernels of this checkout, or find them compiled."""
+"""Compile the kernels of recordings, or find them compiled."""
 
 from allenrec.common.job_log import job_log
 
@@ -14,10 +14,10 @@ with job_log(snakemake):
     from allenrec.recordings.made_recording import write_made_recording
 
     def use_kernels() -> None:
-        """Use all kernels, with values of the types that jobs have."""
+        """Use all kernels of recordings, with values of the types that jobs have."""
         with TemporaryDirectory() as folder:
             write_made_library(Path(folder, "templates.h5"), made_currents())
             with open_library(Path(folder, "templates.h5")) as library:
                 write_made_recording(Path(folder, "recording.h5"), library)
 
-    write_json(snakemake.output[0], {"digest": compile_kernels(use_kernels)})
+    write_json(snakemake.output[0], {"digest": compile_kernels("recordings", use_kernels)})
