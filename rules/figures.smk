@@ -18,11 +18,6 @@ SOURCES = {
 }
 
 
-def of_drawing(drawing, files):
-    """Return files of a rule that draws; those of all libraries if it draws over libraries."""
-    return expand(files, library=settings.libraries, allow_missing=True) if drawing.over == "library" else files
-
-
 rule figures:
     """All figures. Each rule draws all of its figures at once, so one of them stands for the others."""
     input:
@@ -39,16 +34,18 @@ rule figures:
 
 
 for drawing in DRAWINGS.values():
+    # Some rules draw over all libraries at once.
+    over = {"library": settings.libraries} if drawing.over == "library" else {}
 
     rule:
         """All figures of a cell, of a cell on the probes, of a library, of a recording, or of all cells."""
         name:
             drawing.rule
         input:
-            of_drawing(drawing, SOURCES[drawing.rule]),
+            expand(SOURCES[drawing.rule], **over, allow_missing=True),
         output:
-            figures=ensure(of_drawing(drawing, figure_outputs(FIGURES, drawing.rule)), non_empty=True),
-            captions=of_drawing(drawing, figure_outputs(FIGURES, drawing.rule, ".txt")),
+            figures=ensure(expand(figure_outputs(FIGURES, drawing.rule), **over, allow_missing=True), non_empty=True),
+            captions=expand(figure_outputs(FIGURES, drawing.rule, ".txt"), **over, allow_missing=True),
         log:
             f"<logs>/{drawing.log}",
         benchmark:

@@ -63,7 +63,7 @@ def compile_kernels(package: str, use_kernels: Callable[[], object]) -> str:
 
 
 def kernels_digest(package: str) -> str:
-    """Return the SHA-256 over all modules with kernels of a package, or called from there, and what else decides about their code."""
+    """Return the SHA-256 over the modules whose kernels are compiled or called, and over what else decides about them."""
     from numba.core.registry import cpu_target  # it loads LLVM
 
     options = {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}
