@@ -1,20 +1,24 @@
 """The extracellular action potential of one cell at one pose, without a library: `allenrec.eap`."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import probeinterface
 from numpy.typing import ArrayLike, NDArray
 
 from allenrec.common.errors import UserError
-from allenrec.common.files import AnyPath
 from allenrec.intracellular.intracellular_file import Currents, read_currents
 from allenrec.libraries.eap import CellOnProbe, spike_currents
 from allenrec.libraries.forward_model import Medium
 from allenrec.libraries.poses import Geometry, Poses
 from allenrec.probes import as_probe, load_probe
 from allenrec.settings.libraries import Library as LibrarySettings
+
+if TYPE_CHECKING:
+    from allenrec.common.files import AnyPath
 
 
 def eap(

@@ -1,13 +1,18 @@
 """A check, before anything runs, that the cell types of recordings are those of some cells."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from allenrec.common.errors import UserError
 from allenrec.models.metadata import cell_facts, read_metadata
-from allenrec.settings import Settings
 
 from .table import CellRow, describe_cell
+
+if TYPE_CHECKING:
+    from allenrec.settings import Settings
 
 
 def check_cell_types(

@@ -3,6 +3,8 @@
 The answer is a cell table that the user reviews and keeps, so that the same configuration means the same cells next year.
 """
 
+from __future__ import annotations
+
 import datetime
 import json
 import os
@@ -41,7 +43,7 @@ COLUMNS = (
 )
 
 
-def load_cell_table(cells: "Cells", models: "Models", *, query_pending: bool = False) -> list[CellRow]:
+def load_cell_table(cells: Cells, models: Models, *, query_pending: bool = False) -> list[CellRow]:
     """Return the rows of the configuration's cell table, each with its model.
 
     If rows name only a specimen, their models are looked up at the Allen site, once. The answer is kept beside the table, in
@@ -99,7 +101,7 @@ def load_cell_table(cells: "Cells", models: "Models", *, query_pending: bool = F
     return rows
 
 
-def ask(table: str | Path, question: "Query", site: "Allen") -> str:
+def ask(table: str | Path, question: Query, site: Allen) -> str:
     """Ask the site a question and write the cell table that answers it. A table that exists already is not changed.
 
     Parameters
@@ -141,18 +143,18 @@ def _record(table: Path) -> Path:
     return table.with_suffix(".query.json")
 
 
-def _as_recorded(question: "Query") -> dict[str, Any]:
+def _as_recorded(question: Query) -> dict[str, Any]:
     return question.model_dump(mode="json", exclude_none=True)
 
 
-def _api(site: "Allen") -> "AllenApi":
+def _api(site: Allen) -> AllenApi:
     # Imported only here: it loads requests, and the Snakefile loads this module at every start.
     from allenrec.models.sources.allen_api import AllenApi
 
     return AllenApi(site)
 
 
-def find_cells(api: "AllenApi", question: "Query") -> list[CellRow]:
+def find_cells(api: AllenApi, question: Query) -> list[CellRow]:
     """Return the cells and models that answer a question.
 
     Parameters
@@ -183,7 +185,7 @@ def find_cells(api: "AllenApi", question: "Query") -> list[CellRow]:
     return [CellRow.from_columns({column: row[column] for column in COLUMNS}) for row in rows[: question.max]]
 
 
-def _rows(api: "AllenApi", cells: Sequence["Row"], kind: str) -> list[dict[str, str]]:
+def _rows(api: AllenApi, cells: Sequence[Row], kind: str) -> list[dict[str, str]]:
     """Return the rows of a cell table for cells of the site, each with the model of the wanted kind."""
     models = api.models_of([_specimen(cell) for cell in cells])
     rows = []
@@ -197,7 +199,7 @@ def _rows(api: "AllenApi", cells: Sequence["Row"], kind: str) -> list[dict[str, 
     return rows
 
 
-def matching(cells: Sequence["Row"], question: "Query") -> list["Row"]:
+def matching(cells: Sequence[Row], question: Query) -> list[Row]:
     """Return the rows of the site's cell table that match a question and have a model of its kind.
 
     A line matches by its first words ("Pvalb" matches "Pvalb-IRES-Cre"), everything else by equality: "aspiny" is not "spiny".
@@ -243,7 +245,7 @@ def _matches(key: str, wanted: str, value: Any) -> bool:
     return any(line.split("-")[: len(words)] == words for line in value.replace(";", "|").split("|"))
 
 
-def choose_model(models: Sequence["Row"], kind: str) -> "Row | None":
+def choose_model(models: Sequence[Row], kind: str) -> Row | None:
     """Return the model of a cell (a row of the site) of the wanted kind, None if there is none.
 
     "best" takes a perisomatic model before an all-active one, because its extracellular spikes are more like those measured in
@@ -255,7 +257,7 @@ def choose_model(models: Sequence["Row"], kind: str) -> "Row | None":
     return max(candidates, key=lambda model: (_kind(model) == "perisomatic", explained_variance(model) or 0.0, model["id"]))
 
 
-def find_models(api: "AllenApi", rows: Sequence[CellRow], kind: str) -> list[ChosenModel]:
+def find_models(api: AllenApi, rows: Sequence[CellRow], kind: str) -> list[ChosenModel]:
     """Return the models of those rows of a cell table that name only a specimen.
 
     Parameters
@@ -291,15 +293,15 @@ def find_models(api: "AllenApi", rows: Sequence[CellRow], kind: str) -> list[Cho
     return found
 
 
-def _kind(model: "Row") -> str:
+def _kind(model: Row) -> str:
     return KIND_OF_TEMPLATE[model["neuronal_model_template_id"]]
 
 
-def _specimen(cell: "Row") -> str:
+def _specimen(cell: Row) -> str:
     return str(cell["specimen__id"])
 
 
-def _columns_of_cell(cell: "Row") -> dict[str, str]:
+def _columns_of_cell(cell: Row) -> dict[str, str]:
     depth = cell.get("csl__normalized_depth")
     return {key: str(cell.get(column) or "") for key, column in FIELDS.items()} | {
         "specimen_id": _specimen(cell),
@@ -309,7 +311,7 @@ def _columns_of_cell(cell: "Row") -> dict[str, str]:
     }
 
 
-def _columns_of_model(model: "Row") -> dict[str, str]:
+def _columns_of_model(model: Row) -> dict[str, str]:
     sweeps = (model.get("specimen") or {}).get("ephys_sweeps") or []
     return {
         "model_id": str(model["id"]),

@@ -1,5 +1,7 @@
 """The cell table, and its rows joined with what is known about each cell from the metadata of its model."""
 
+from __future__ import annotations
+
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +33,7 @@ class CellRow:
     others: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def from_columns(cls, columns: Mapping[str, str]) -> "CellRow":
+    def from_columns(cls, columns: Mapping[str, str]) -> CellRow:
         """Return the row with these columns and values."""
         others = {column: value for column, value in columns.items() if column not in COLUMNS}
         return cls(columns.get("model_id", ""), columns.get("specimen_id", ""), columns.get("cell_type", ""), others)

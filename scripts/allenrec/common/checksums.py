@@ -5,19 +5,23 @@ of what follows its last byte, so that other programs read these files as any ot
 few samples of a recording of 180 GB cost no more than a few blocks.
 """
 
+from __future__ import annotations
+
 import io
 import os
 import struct
 import weakref
 import zlib
 from collections import OrderedDict
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DamagedFile, not_valid
-from .files import AnyPath
+
+if TYPE_CHECKING:
+    from .files import AnyPath
 
 #: Words of 8 bytes in a row of a block: a prime, so that sectors of the disk that change places change the sums of columns
 ROW = 509

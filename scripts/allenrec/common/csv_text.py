@@ -2,6 +2,8 @@
 themselves. Numbers are left as they are. What is read back is what was written.
 """
 
+from __future__ import annotations
+
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +26,17 @@ def from_data(value: Any) -> Any:
     return value[1:] if isinstance(value, str) and value.startswith("'") and FORMULA.match(value) else value
 
 
-def table_as_data(table: "pd.DataFrame") -> "pd.DataFrame":
+def table_as_data(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with its text, and the names of its columns, as they are written."""
     return _with_text(table, as_data)
 
 
-def table_from_data(table: "pd.DataFrame") -> "pd.DataFrame":
+def table_from_data(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with its text, and the names of its columns, as they were before `table_as_data`."""
     return _with_text(table, from_data)
 
 
-def _with_text(table: "pd.DataFrame", change: Any) -> "pd.DataFrame":
+def _with_text(table: pd.DataFrame, change: Any) -> pd.DataFrame:
     from pandas.api.types import is_numeric_dtype
 
     text = [place for place, kind in enumerate(table.dtypes) if not is_numeric_dtype(kind)]

@@ -1,5 +1,7 @@
 """Files that appear under their final name only when they are complete."""
 
+from __future__ import annotations
+
 import errno
 import hashlib
 import json
@@ -119,7 +121,7 @@ def write_json(path: AnyPath, content: Any, *, checked: bool = False) -> None:
     write_text(path, json.dumps(content, indent=2) + "\n", checked=checked)
 
 
-def write_table(path: AnyPath, table: "pd.DataFrame", *, checked: bool = False) -> None:
+def write_table(path: AnyPath, table: pd.DataFrame, *, checked: bool = False) -> None:
     """Write a table as CSV with six significant digits and without its index, as a complete file or not at all.
 
     See `write_text` for `checked`. Text that a spreadsheet would take for a formula has an apostrophe in front; see `csv_text`.

@@ -3,6 +3,8 @@
 Dictionaries have the layout of MEArec's `save_dict_to_hdf5`. Tables have one dataset per column.
 """
 
+from __future__ import annotations
+
 import atexit
 import io
 import os
@@ -35,7 +37,7 @@ COMPRESSION: dict[str, dict[str, Any]] = {
 
 
 @contextmanager
-def hdf5_written_beside(path: AnyPath) -> Iterator["NewFile"]:
+def hdf5_written_beside(path: AnyPath) -> Iterator[NewFile]:
     """Yield an open `NewFile` that appears under its name, with its checksums, when the block ends well.
 
     See `allenrec.common.files.written_beside` and `allenrec.common.checksums`.
@@ -106,7 +108,7 @@ def _close_files() -> None:
 class NewFile(h5py.File):
     """An HDF5 file being written. Call `raise_error` now and then, so that long work stops early when the disk is full."""
 
-    def __init__(self, target: "_ErrorKeepingFile") -> None:
+    def __init__(self, target: _ErrorKeepingFile) -> None:
         super().__init__(target, "w")
         self.raise_error = target.raise_error
 
@@ -173,7 +175,7 @@ def write_frame(parent: h5py.Group, name: str, frame: Columns) -> None:
             group.create_dataset(column, data=np.array([str(value) for value in array], dtype=object), dtype=TEXT)
 
 
-def read_frame(group: h5py.Group) -> "pd.DataFrame":
+def read_frame(group: h5py.Group) -> pd.DataFrame:
     """Read back what `write_frame` wrote."""
     import pandas as pd
 

@@ -1,11 +1,15 @@
 """Folders in which the checkouts of a user share what they have compiled: code, so nobody else may be able to write it."""
 
+from __future__ import annotations
+
 import os
 import shutil
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .files import AnyPath
+if TYPE_CHECKING:
+    from .files import AnyPath
 
 #: The number of entries that a folder keeps
 KEPT = 10

@@ -1,18 +1,22 @@
 """A study as a `SorterStudy` of SpikeInterface, whose tools then run sorters, compare them and draw the results."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import spikeinterface.core as si
 from spikeinterface.benchmark import SorterStudy
 
-from allenrec.common.files import AnyPath
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.formats.spikeinterface_adapter import as_sorting
 
 from .sorting import RecordingFile
+
+if TYPE_CHECKING:
+    from allenrec.common.files import AnyPath
 
 #: What SpikeInterface computes of each recording, for its plots against the signal-to-noise ratio
 EXTENSIONS = ("random_spikes", "templates", "noise_levels")

@@ -1,6 +1,8 @@
 """Figures of one cell: its shape, its spikes and its membrane currents."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,9 +15,10 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
-from allenrec.intracellular.intracellular_file import Currents
-
 from .style import BLUE, GREEN, GREY, INK, PALE, VERMILLION, new_figure, round_length, scale_bar, styled
+
+if TYPE_CHECKING:
+    from allenrec.intracellular.intracellular_file import Currents
 
 #: Colours of the types of sections, in the order of the legends
 SECTIONS = {"soma": INK, "axon": VERMILLION, "dend": BLUE, "apic": GREEN}

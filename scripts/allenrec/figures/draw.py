@@ -1,18 +1,22 @@
 """Draw all figures of a rule, as the registers of figures and drawings say."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from allenrec.common.outcomes import Failure, read_failure
 
 from .drawings import DRAWINGS, Drawing, load_function
-from .register import Figure
 from .style import GREY, new_figure, save, styled
+
+if TYPE_CHECKING:
+    from .register import Figure
 
 
 def draw(rule: str, inputs: Sequence[str | Path], outputs: Sequence[str | Path]) -> None:

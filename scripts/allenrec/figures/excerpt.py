@@ -1,17 +1,20 @@
 """An excerpt of a recording that is small enough for a web page: its first minute with every extreme value, and key facts."""
 
+from __future__ import annotations
+
 import base64
 import gzip
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from allenrec.recordings.formats.recording_file import Recording
-
 from .snippets import evenly
+
+if TYPE_CHECKING:
+    from allenrec.recordings.formats.recording_file import Recording
 
 #: Maximum duration of an excerpt, s, and maximum number of channels
 LENGTH, CHANNELS = 60.0, 64

@@ -1,7 +1,9 @@
 """Figures of a template library, and of the part of it that belongs to one cell."""
 
+from __future__ import annotations
+
 from itertools import zip_longest
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,8 +12,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
-
-from allenrec.libraries.library_file import Library
 
 from .style import (
     GREY,
@@ -25,6 +25,9 @@ from .style import (
     styled,
     waveform_scale_bar,
 )
+
+if TYPE_CHECKING:
+    from allenrec.libraries.library_file import Library
 
 #: Maximum number of contacts, around the largest one, that are drawn for a template on a large probe
 CONTACTS_SHOWN = 32

@@ -1,6 +1,9 @@
 """Figures of a recording: its units and their spikes, and a window of its traces."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,8 +11,6 @@ from matplotlib.collections import EventCollection, LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
-
-from allenrec.recordings.formats.recording_file import Recording
 
 from .style import (
     GREY,
@@ -38,6 +39,9 @@ from .units import (
     unit_names,
     unit_order,
 )
+
+if TYPE_CHECKING:
+    from allenrec.recordings.formats.recording_file import Recording
 
 #: Maximum number of channels on which the template of a unit is drawn
 BEST_CHANNELS = 8

@@ -1,14 +1,17 @@
 """Measurements of a recording for its figures: spikes cut out of the traces, and the noise between them."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from allenrec.recordings.formats.recording_file import Recording
+if TYPE_CHECKING:
+    from allenrec.recordings.formats.recording_file import Recording
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 

@@ -3,8 +3,10 @@
 Most functions take what `allenrec.figures.snippets` measured in the recording.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,11 +16,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from allenrec.recordings.formats.recording_file import Recording
-
 from .snippets import NoiseMeasure, Snippets, evenly, principal_components
 from .style import GREY, INK, PALE, colours, new_figure, styled
 from .units import heading, needs_units, type_colours, unit_colours, unit_kinds, unit_labels, unit_names, unit_order
+
+if TYPE_CHECKING:
+    from allenrec.recordings.formats.recording_file import Recording
 
 #: Maximum number of units with a panel of their own, and of lines that are drawn for one unit
 PANELS_SHOWN, LINES_SHOWN = 24, 100

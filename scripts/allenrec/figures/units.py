@@ -1,17 +1,20 @@
 """The units of a recording in figures: their names, kinds and colours, the order of rows, labels and headings."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from allenrec.recordings.formats.recording_file import Recording
-
 from .style import PALE, colours, new_figure
+
+if TYPE_CHECKING:
+    from allenrec.recordings.formats.recording_file import Recording
 
 P = ParamSpec("P")
 

@@ -3,10 +3,12 @@
 Python packs the data and lays out the plots; `viewer.js` draws what is in view.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bokeh.embed import file_html, json_item
@@ -36,12 +38,14 @@ from bokeh.resources import INLINE
 from numpy.typing import NDArray
 
 from allenrec.common.files import write_text
-from allenrec.recordings.formats.recording_file import Recording
 
 from .excerpt import Excerpt, make_excerpt, pack
 from .recordings import best_channels, busiest_window
 from .style import GREY, INK, PALE
 from .units import unit_colours, unit_kinds, unit_names
+
+if TYPE_CHECKING:
+    from allenrec.recordings.formats.recording_file import Recording
 
 CODE = Path(__file__).with_suffix(".js")
 #: Maximum number of channels on which the waveform of a spike is coloured

@@ -1,12 +1,16 @@
 """The search for a step current that gives the target number of spikes. The cell is a function here; NEURON is not needed."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from allenrec.settings.models import Intracellular
+if TYPE_CHECKING:
+    from allenrec.settings.models import Intracellular
 
 #: Ratio of the ends of the bracket at which the search gives up, because no amplitude between them will help
 BRACKET_CLOSED = 1.02

@@ -3,12 +3,14 @@
 This module and `cell` are the only ones that need NEURON. All later stages read the intracellular file.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,6 @@ from allenrec.common.errors import UserError
 from allenrec.models.archive import input_digests
 from allenrec.models.metadata import cell_facts, read_metadata
 from allenrec.models.recorded_sweeps import read_recorded_steps
-from allenrec.settings.models import Intracellular
 
 from .cell import AllenCell, load_cell, neuron, neuron_errors_for_users
 from .comparison import Comparison, compare
@@ -25,6 +26,9 @@ from .intracellular_file import Currents, CurrentsInfo, SimulatedSpikes
 from .search import RECOVERED, Response, accepted, format_search, judge, search_amplitude
 from .spikes import are_spikes, are_usable, find_events, find_spikes
 from .windows import SpikeWindows
+
+if TYPE_CHECKING:
+    from allenrec.settings.models import Intracellular
 
 #: Time for the cell to settle before a recorded step is repeated, ms
 SETTLING = 100.0

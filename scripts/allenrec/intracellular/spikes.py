@@ -5,14 +5,18 @@ Cell Types Database come. A spike begins where its slope exceeds a share of its 
 from there to the peak, and the peak have least values. NEURON is not needed here.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
-from allenrec.settings.models import Intracellular
+if TYPE_CHECKING:
+    from allenrec.settings.models import Intracellular
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Events:
     def __len__(self) -> int:
         return len(self.peaks)
 
-    def where(self, condition: NDArray[np.bool_]) -> "Events":
+    def where(self, condition: NDArray[np.bool_]) -> Events:
         """Return the events for which a condition (n,) holds."""
         return Events(*(values[condition] for values in astuple(self)))
 

@@ -1,5 +1,7 @@
 """The library of one cell on one probe. Poses are drawn or given, and cells drift or not, as the settings say."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError, shown
-from allenrec.common.files import AnyPath
 from allenrec.common.parallel import map_in_order
-from allenrec.common.random_streams import StreamKey
 from allenrec.probes import Probe, load_probe
 from allenrec.settings.libraries import EXPORT_KEYS
 from allenrec.settings.libraries import Library as LibrarySettings
@@ -25,6 +25,8 @@ from .poses import Geometry, Poses, draw_path, draw_poses, grid_displacements, p
 from .sampling import Requirements, Sampled, bin_function, distances, sample_templates, share_behind
 
 if TYPE_CHECKING:
+    from allenrec.common.files import AnyPath
+    from allenrec.common.random_streams import StreamKey
     from allenrec.intracellular.intracellular_file import Currents
 
 #: The packages whose versions are written as provenance
@@ -42,7 +44,7 @@ GivenPoses = tuple[Poses, NDArray[np.float64]]
 
 def build_cell_library(
     path: AnyPath,
-    currents: "Currents",
+    currents: Currents,
     cell: Mapping[str, Any],
     settings: LibrarySettings,
     *,
@@ -118,7 +120,7 @@ def templates_of_type(n: int | Mapping[str, int], cell: Mapping[str, Any], name:
 class _Task:
     """The templates of one cell on one probe."""
 
-    currents: "Currents"
+    currents: Currents
     cell: Mapping[str, Any]
     settings: LibrarySettings
     probe: Probe

@@ -1,17 +1,22 @@
 """The libraries of single cells joined into one."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from allenrec.common.errors import DamagedFile, UserError, require_own
-from allenrec.common.files import AnyPath
 from allenrec.common.hdf5 import hdf5_written_beside
 
 from .library_file import LibraryInfo, create_rows, read_info, read_rows, write_info
+
+if TYPE_CHECKING:
+    from allenrec.common.files import AnyPath
 
 
 def concatenate_libraries(

@@ -1,6 +1,8 @@
 """The contacts of a probe in the form that the kernels take: where each is, and the points over which it takes the mean."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numba
 import numpy as np
@@ -8,8 +10,10 @@ from numpy.typing import NDArray
 
 from allenrec.probes import FINE_FROM, Probe
 
-from .forward_model import Segments
 from .poses import in_cell_frame
+
+if TYPE_CHECKING:
+    from .forward_model import Segments
 
 
 class Contacts(NamedTuple):

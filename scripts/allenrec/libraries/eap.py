@@ -1,18 +1,22 @@
 """Templates: the extracellular action potentials of a cell beside a probe, and which of them are accepted."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from allenrec.settings.libraries import Acceptance
 from allenrec.waveforms.as_recorded import AsRecorded, as_recorded, pre_peak, recorded
 
 from .amplitude_bound import EVERYWHERE, AboveThreshold, region_above_threshold, touches, widened
 from .contacts import Contacts, contacts_with, fine_enough
 from .forward_model import WORK_ROWS, Medium, Segments, prepare_segments, transfer
 from .poses import Geometry, Poses, in_cell_frame, rotation_matrices
+
+if TYPE_CHECKING:
+    from allenrec.settings.libraries import Acceptance
 
 #: The threshold that every template reaches, µV
 NO_THRESHOLD = np.float32(0)
@@ -213,7 +217,7 @@ class Limits(NamedTuple):
     as_recorded: AsRecorded
 
     @classmethod
-    def of(cls, acceptance: Acceptance, dt: float) -> "Limits":
+    def of(cls, acceptance: Acceptance, dt: float) -> Limits:
         """Return the limits that the settings ask for, for templates with `dt` ms between samples."""
         max_peak = 1.0 if acceptance.check_eap_shape else np.inf
         max_pre_peak = np.inf if acceptance.max_pre_peak is None else acceptance.max_pre_peak

@@ -1,16 +1,21 @@
 """A library of templates that were computed elsewhere."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from allenrec.common.errors import UserError
-from allenrec.common.files import AnyPath
-from allenrec.probes import Probe
 
 from .library_file import LibraryInfo, TemplateRows, write_library
+
+if TYPE_CHECKING:
+    from allenrec.common.files import AnyPath
+    from allenrec.probes import Probe
 
 #: The spike index of a template that was not made from one stored spike
 NO_SPIKE = -1

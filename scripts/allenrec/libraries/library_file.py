@@ -3,6 +3,8 @@
 No other module knows the paths in the file.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import zlib
@@ -17,7 +19,6 @@ import probeinterface
 from numpy.typing import ArrayLike, NDArray
 
 from allenrec.common.errors import not_valid
-from allenrec.common.files import AnyPath
 from allenrec.common.finite import is_finite, require_finite
 from allenrec.common.hdf5 import (
     COMPRESSION,
@@ -38,6 +39,8 @@ from allenrec.waveforms.features import FEATURES, FILTERED_FEATURES
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from allenrec.common.files import AnyPath
 
     from .poses import Poses
 
@@ -81,7 +84,7 @@ class LibraryInfo:
     provenance: dict[str, Any]
 
     @classmethod
-    def on_probe(cls, probe: Probe, cells: Columns, params: dict[str, Any], provenance: dict[str, Any]) -> "LibraryInfo":
+    def on_probe(cls, probe: Probe, cells: Columns, params: dict[str, Any], provenance: dict[str, Any]) -> LibraryInfo:
         """Return the `LibraryInfo` of a library on a probe."""
         return cls(cells, probe.positions, probe.layout, params, probe.info, provenance)
 
@@ -95,9 +98,9 @@ class Library(TemplateRows, LibraryInfo):
     DataFrame as well.
     """
 
-    cells: "pd.DataFrame"
+    cells: pd.DataFrame
     templates: NDArray[np.float32]
-    features: "pd.DataFrame"
+    features: pd.DataFrame
 
     @property
     def dt(self) -> float:
@@ -141,7 +144,7 @@ class Library(TemplateRows, LibraryInfo):
         """The amplitudes (N,) µV: how far each template goes below zero."""
         return self.features["amplitude_uV"].to_numpy()
 
-    def to_spikeinterface(self, rows: ArrayLike | None = None) -> "Templates":
+    def to_spikeinterface(self, rows: ArrayLike | None = None) -> Templates:
         """Return templates as SpikeInterface's `Templates`, at the centre step if they drift.
 
         Parameters
@@ -369,7 +372,7 @@ def _checked_chunk(chunk: tuple[tuple[int, ...], bytes]) -> tuple[tuple[int, ...
     return chunk
 
 
-def poses_of(path: AnyPath) -> tuple["Poses", NDArray[np.float64]]:
+def poses_of(path: AnyPath) -> tuple[Poses, NDArray[np.float64]]:
     """Return the `Poses` of a library, or of the file of one cell, and the displacements (n, n_steps, 3) µm of its paths.
 
     Raises

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from allenrec.common.files import AnyPath
 from allenrec.settings.libraries import Library
 
 from .build import build_cell_library
 
 if TYPE_CHECKING:
+    from allenrec.common.files import AnyPath
     from allenrec.intracellular.intracellular_file import Currents
 
 

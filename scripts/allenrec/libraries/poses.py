@@ -1,8 +1,10 @@
 """Poses: the position of a soma, the rotation of its cell, and the paths on which it drifts."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
@@ -11,7 +13,9 @@ from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.common.random_streams import StreamKey, generator
-from allenrec.settings.libraries import DriftGrid, DriftPaths, PoseSampling
+
+if TYPE_CHECKING:
+    from allenrec.settings.libraries import DriftGrid, DriftPaths, PoseSampling
 
 #: The number of candidates in a block. Each block has a random stream of its own, so that candidate k does not depend on what
 #: comes after it.
@@ -36,7 +40,7 @@ class Geometry(NamedTuple):
     end: NDArray[np.float64]
     diameter: NDArray[np.float64]
 
-    def placed(self, rotation: NDArray[np.float64], position: NDArray[np.float64]) -> "Geometry":
+    def placed(self, rotation: NDArray[np.float64], position: NDArray[np.float64]) -> Geometry:
         """Return the segments of the cell in a pose, see `place`."""
         return Geometry(place(self.start, rotation, position), place(self.end, rotation, position), self.diameter)
 
@@ -52,10 +56,10 @@ class Poses:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def __getitem__(self, rows: Any) -> "Poses":
+    def __getitem__(self, rows: Any) -> Poses:
         return Poses(positions=self.positions[rows], rotations=self.rotations[rows], spikes=self.spikes[rows])
 
-    def along(self, displacements: NDArray[np.float64]) -> "Poses":
+    def along(self, displacements: NDArray[np.float64]) -> Poses:
         """Return the poses (n * n_steps) of cells that are moved by displacements, (n_steps, 3) or (n, n_steps, 3) µm."""
         displacements = np.broadcast_to(displacements, (len(self), *displacements.shape[-2:]))
         n_steps = displacements.shape[1]

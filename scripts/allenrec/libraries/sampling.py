@@ -1,18 +1,24 @@
 """Sampling: poses are tried until enough templates are accepted."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.parallel import map_in_order
-from allenrec.settings.libraries import Bins
 
-from .eap import CellOnProbe
 from .poses import BLOCK, Geometry, Poses, rotation_matrices
+
+if TYPE_CHECKING:
+    from allenrec.settings.libraries import Bins
+
+    from .eap import CellOnProbe
 
 BinOf = Callable[[NDArray[np.float64], NDArray[np.float32]], int | None]
 

@@ -1,12 +1,17 @@
 """A library as the `Templates` of SpikeInterface, in a zarr folder."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from numcodecs import blosc
 
 from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, folder_built_beside
 from allenrec.common.processes import describe_exception
 
-from .library_file import Library
+if TYPE_CHECKING:
+    from .library_file import Library
 
 
 def write_templates(path: AnyPath, library: Library) -> None:

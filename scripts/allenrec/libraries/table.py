@@ -1,11 +1,16 @@
 """The table of a library, `templates.csv`: one row per template."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
-from allenrec.common.files import AnyPath
-
 from .library_file import open_library
+
+if TYPE_CHECKING:
+    from allenrec.common.files import AnyPath
 
 #: The columns of `cells` that are numbers of a cell, not of its templates
 COUNTS = ("n_templates", "n_candidates", "acceptance_rate")

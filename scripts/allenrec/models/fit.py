@@ -1,17 +1,21 @@
 """The fit of a model: its file is read, checked, and returned as plain values."""
 
+from __future__ import annotations
+
 import json
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from allenrec.common.errors import UserError, shortened, shown
 
-from .mechanisms import Mechanism
 from .morphology import SECTIONS
 from .parts import MODFILES, MORPHOLOGY, part_of
+
+if TYPE_CHECKING:
+    from .mechanisms import Mechanism
 
 #: Parameters that every section has, without any mod file
 SECTION_PARAMETERS = frozenset({"g_pas", "e_pas", "cm", "Ra"})

@@ -1,5 +1,7 @@
 """A recording that is computed from its plan, whole or any part of it, and the provenance of recordings."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -12,16 +14,17 @@ import probeinterface
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from allenrec.settings.recordings import Recording as RecordingSettings
-
 from .formats.contract import ButterworthFilter
-from .plan import Plan
 from .tick_grid import split_ticks
 from .traces.blocks import BLOCK, block_length, blocks, n_blocks, piece, spike_amplitudes, spike_traces, unit_traces
-from .types import TemplateLibrary
 
 if TYPE_CHECKING:
     from spikeinterface.core import BaseRecording, BaseSorting
+
+    from allenrec.settings.recordings import Recording as RecordingSettings
+
+    from .plan import Plan
+    from .types import TemplateLibrary
 
 #: Spikes whose gains and amplitudes are computed at once
 SPIKES_AT_ONCE = 1024
@@ -222,7 +225,7 @@ class GeneratedRecording:
         """The number of grid points per sample on which spikes lie."""
         return self.plan.n_phases
 
-    def to_spikeinterface(self) -> "tuple[BaseRecording, BaseSorting]":
+    def to_spikeinterface(self) -> tuple[BaseRecording, BaseSorting]:
         """Return the recording, and the ground truth with the properties of units, as SpikeInterface has them. Traces are
         computed as they are sliced."""
         from .formats.spikeinterface_adapter import as_recording, as_sorting

@@ -1,5 +1,7 @@
 """Recordings in memory, for notebooks: the same samples as those that the workflow writes, computed when they are read."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -14,10 +16,11 @@ from allenrec.settings.recordings.formats import EXPORT_KEYS
 
 from .generated_recording import GeneratedRecording, provenance
 from .plan import plan_recording
-from .types import TemplateLibrary
 
 if TYPE_CHECKING:
     from spikeinterface.core import BaseRecording, BaseSorting
+
+    from .types import TemplateLibrary
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -32,7 +35,7 @@ def generate(
     far_library: TemplateLibrary | None = None,
     choosing_library: TemplateLibrary | None = None,
     threads: int = 1,
-) -> "tuple[BaseRecording, BaseSorting]":
+) -> tuple[BaseRecording, BaseSorting]:
     """Generate a recording in memory. Its traces are computed as they are read, block by block.
 
     Parameters

@@ -1,12 +1,19 @@
 """A recording of one unit for a second, so small that compiling the kernels is nearly all of the work."""
 
-from allenrec.common.files import AnyPath
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from allenrec.settings.recordings import Recording
 
 from .formats.mearec import write_mearec
 from .generated_recording import GeneratedRecording, provenance
 from .plan import plan_recording
-from .types import TemplateLibrary
+
+if TYPE_CHECKING:
+    from allenrec.common.files import AnyPath
+
+    from .types import TemplateLibrary
 
 
 def write_made_recording(path: AnyPath, library: TemplateLibrary) -> None:

@@ -5,7 +5,10 @@ computes any piece of the traces from a plan. Each part of the plan is designed 
 them one after the other.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,7 +16,6 @@ from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.common.finite import require_finite
-from allenrec.settings.recordings import Recording as RecordingSettings
 from allenrec.waveforms.filters import Filter, design_filter
 
 from .formats.adc import Adc, design_adc
@@ -22,15 +24,19 @@ from .spikes.draw import draw_spikes
 from .streams import Streams, streams_of
 from .tick_grid import TickGrid
 from .traces.gains import Gains, bursting_units, spike_gains
-from .traces.low_rank import UpsampledTemplates
 from .traces.noise import Noise, design_noise
 from .traces.noise_parts import NoiseInputs
 from .traces.unit_drift import UnitDrift, design_unit_drift
 from .traces.upsampling import read_and_upsample, upsampling_for
-from .types import TemplateLibrary, UnitKey
 from .units.overlaps import OVERLAP_WINDOW, overlap_labels, overlap_pairs, spatial_overlaps
 from .units.selection import choose_units, unit_groups, unit_keys
 from .units.table import signal_to_noise, unit_table
+
+if TYPE_CHECKING:
+    from allenrec.settings.recordings import Recording as RecordingSettings
+
+    from .traces.low_rank import UpsampledTemplates
+    from .types import TemplateLibrary, UnitKey
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,18 @@
 """The size of recordings on disk, before they are made."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from allenrec.probes import load_probe
-from allenrec.settings import Settings
-from allenrec.settings.recordings import Recording as RecordingSettings
-from allenrec.settings.studies import Study
+
+if TYPE_CHECKING:
+    from allenrec.settings import Settings
+    from allenrec.settings.recordings import Recording as RecordingSettings
+    from allenrec.settings.studies import Study
 
 #: Length of the waveforms of `extract_waveforms`, s
 WAVEFORM_LENGTH = 2.5e-3

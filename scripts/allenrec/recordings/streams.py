@@ -1,10 +1,14 @@
 """The random streams of a recording, one for each part. Nothing else knows which recordings share random numbers."""
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-from allenrec.common.random_streams import StreamKey
-from allenrec.settings.recordings import Recording
-from allenrec.settings.recordings.streams import Part
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from allenrec.common.random_streams import StreamKey
+    from allenrec.settings.recordings import Recording
+    from allenrec.settings.recordings.streams import Part
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Checks between blocks of the configuration, and between the configuration and files."""
 
+from __future__ import annotations
+
 import difflib
 import os
 from collections.abc import Mapping
@@ -11,13 +13,13 @@ from allenrec.common.probe_names import PROBE_FILES, probe_names, source_of
 
 from .evaluation import SORTERS, Evaluation
 from .input_files import check_input_files
-from .libraries import Library
-from .recordings import Recording
-from .recordings.streams import Part
-from .studies import Study
 
 if TYPE_CHECKING:
     from . import Settings
+    from .libraries import Library
+    from .recordings import Recording
+    from .recordings.streams import Part
+    from .studies import Study
 
 #: Endings of files with spike trains
 TRAIN_FILES = (".csv", ".npz", ".nwb")
@@ -65,7 +67,7 @@ def _check_poses(key: str, library: Library, libraries: Mapping[str, Library]) -
         raise UserError(f"config: {key}.drift_grid: missing; {chain[-1]}, where its poses are from, does not drift")
 
 
-def check_recording(key: str, recording: Recording, settings: "Settings") -> None:
+def check_recording(key: str, recording: Recording, settings: Settings) -> None:
     """Refuse a recording that is impossible with its library, its cell types or its sampling rate."""
     if recording.library not in settings.libraries:
         known = ", ".join(settings.libraries) or "none"
@@ -137,7 +139,7 @@ def _check_trains(key: str, recording: Recording) -> None:
             )
 
 
-def _check_far_neurons(key: str, recording: Recording, settings: "Settings") -> None:
+def _check_far_neurons(key: str, recording: Recording, settings: Settings) -> None:
     signal = recording.recordings
     name = signal.far_neurons_library or recording.library
     if name not in settings.libraries:

@@ -3,6 +3,8 @@
 One class a subject; `Library` joins them, because their keys stand in one block.
 """
 
+from __future__ import annotations
+
 import math
 from itertools import pairwise
 from typing import Annotated, Literal
@@ -41,7 +43,7 @@ class Bins(Block):
     )
 
     @model_validator(mode="after")
-    def _check(self) -> "Bins":
+    def _check(self) -> Bins:
         self.require(all(low < high for low, high in pairwise(self.edges)), "edges", "must increase")
         return self
 
@@ -64,7 +66,7 @@ class DriftGrid(Block):
         return limits
 
     @model_validator(mode="after")
-    def _check(self) -> "DriftGrid":
+    def _check(self) -> DriftGrid:
         axes = [axis for axis in "xyz" if getattr(self, axis) is not None]
         if len(axes) != 1:
             raise ValueError(f"x, y, z: one of them must be given, not {' and '.join(axes) or 'none'}")
@@ -121,7 +123,7 @@ class PoseSampling(Block):
     )
 
     @model_validator(mode="after")
-    def _check_limits(self) -> "PoseSampling":
+    def _check_limits(self) -> PoseSampling:
         self.require_ordered("xlim", "ylim", "zlim")
         return self
 
@@ -156,7 +158,7 @@ class Acceptance(Block):
     )
 
     @model_validator(mode="after")
-    def _check_bins(self) -> "Acceptance":
+    def _check_bins(self) -> Acceptance:
         if self.bins and self.bins.of == "amplitude":
             lowest = self.bins.edges[0]
             self.require(lowest >= self.min_amp, "min_amp", f"must not exceed the first of bins.edges, {lowest:g}")
@@ -210,7 +212,7 @@ class DriftPaths(Block):
     )
 
     @model_validator(mode="after")
-    def _check_paths(self) -> "DriftPaths":
+    def _check_paths(self) -> DriftPaths:
         for key in ("drift_xlim", "drift_ylim", "drift_zlim"):
             self.require(getattr(self, key)[0] <= getattr(self, key)[1], key, "must be [lowest, highest]")
         self.require(self.drift_steps % 2 == 1, "drift_steps", "must be odd: the pose is the middle of the path")
@@ -236,7 +238,7 @@ SAMPLING_KEYS = {
 # Pydantic takes the fields of the last base first.
 class Library(DriftPaths, ExistingPoses, ForwardModel, Acceptance, PoseSampling, Content):
     @model_validator(mode="after")
-    def _check_poses(self) -> "Library":
+    def _check_poses(self) -> Library:
         key = "poses_from" if self.poses_from is not None else "poses" if self.poses is not None else None
         if key:
             others = SAMPLING_KEYS | {"poses_from", "poses"} - {key}

@@ -1,5 +1,7 @@
 """Sizes of results and of the memory of jobs, estimated from the configuration alone, before anything runs."""
 
+from __future__ import annotations
+
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,11 +12,10 @@ from typing import TYPE_CHECKING
 from allenrec.common.errors import UserError
 from allenrec.common.files import readable_size
 
-from .libraries import Library
-from .recordings import Recording
-
 if TYPE_CHECKING:
     from . import Settings
+    from .libraries import Library
+    from .recordings import Recording
 
 #: Share of their size that templates keep at least when they are compressed
 COMPRESSED = 0.5
@@ -36,7 +37,7 @@ class Estimate:
     cure: str
 
 
-def estimates(settings: "Settings", n_cells: int, n_contacts: Callable[[str], int]) -> Iterator[Estimate]:
+def estimates(settings: Settings, n_cells: int, n_contacts: Callable[[str], int]) -> Iterator[Estimate]:
     """Yield what the simulation, each library and each recording need.
 
     Parameters
@@ -73,7 +74,7 @@ def _library(key: str, library: Library, n_cells: int, n_contacts: int, window: 
     return Estimate(key, n_cells * each * template * COMPRESSED, template + points, "lower n or the number of drift steps")
 
 
-def _recording(key: str, recording: Recording, n_contacts: int, settings: "Settings") -> Estimate:
+def _recording(key: str, recording: Recording, n_contacts: int, settings: Settings) -> Estimate:
     signal, trains = recording.recordings, recording.spiketrains
     fs = signal.fs or 1000 / settings.intracellular.dt
     second = fs * n_contacts * 4.0
@@ -92,7 +93,7 @@ def _recording(key: str, recording: Recording, n_contacts: int, settings: "Setti
 
 
 def check_sizes(
-    settings: "Settings", n_cells: int, n_contacts: Callable[[str], int], folder: Path, *, memory: float | None
+    settings: Settings, n_cells: int, n_contacts: Callable[[str], int], folder: Path, *, memory: float | None
 ) -> None:
     """Refuse a configuration whose results do not fit the disk, or whose jobs do not fit the memory.
 

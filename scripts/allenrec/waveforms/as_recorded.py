@@ -1,5 +1,7 @@
 """Templates as recordings show them by default: padded, and through the default filter of recordings."""
 
+from __future__ import annotations
+
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -102,7 +104,7 @@ def pre_peak(waveform: NDArray[np.float64]) -> float:
     return highest
 
 
-def features_both_ways(templates: NDArray[np.float32], channel_positions: NDArray[np.float64], dt: float) -> "pd.DataFrame":
+def features_both_ways(templates: NDArray[np.float32], channel_positions: NDArray[np.float64], dt: float) -> pd.DataFrame:
     """Return the `waveform_features` of templates as they are and, in further columns, as recordings show them by default.
 
     Parameters

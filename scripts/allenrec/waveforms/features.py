@@ -1,5 +1,7 @@
 """Waveform features: the shape of a template in a few numbers, in time at its peak contact and in space along the probe."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +55,7 @@ RESOLVED = 1e-3
 
 def waveform_features(
     templates: Iterable[NDArray[np.floating[Any]]], channel_positions: NDArray[np.float64], dt: float
-) -> "pd.DataFrame":
+) -> pd.DataFrame:
     """Describe each template by its amplitude, the shape of its waveform and its extent along the probe.
 
     The definitions are usual ones, so that templates can be compared with sorted units: for the shape, those of
@@ -137,7 +139,7 @@ def _features(template: NDArray[np.float64], heights: NDArray[np.float64], dt: f
     )
 
 
-def _shape(waveform: NDArray[np.float64], curve: "PPoly", trough: float) -> tuple[float, ...]:
+def _shape(waveform: NDArray[np.float64], curve: PPoly, trough: float) -> tuple[float, ...]:
     """Return the time from trough to peak, the half width, the two ratios and the two slopes of a waveform."""
     lowest, depth = int(waveform.argmin()), -float(curve(trough)[0])
     upside_down = scipy.interpolate.PPoly(-curve.c, curve.x)
@@ -158,7 +160,7 @@ def _shape(waveform: NDArray[np.float64], curve: "PPoly", trough: float) -> tupl
     )
 
 
-def _curves(waveforms: NDArray[np.float64], dt: float) -> "PPoly":
+def _curves(waveforms: NDArray[np.float64], dt: float) -> PPoly:
     """Return waveforms (n, n_t) as cubic splines, whose values at times (m,) are (n, m).
 
     A spline needs no samples beyond the window. Fourier resampling or a filter rings at the window's end, where a template is
@@ -167,7 +169,7 @@ def _curves(waveforms: NDArray[np.float64], dt: float) -> "PPoly":
     return scipy.interpolate.CubicSpline(np.arange(waveforms.shape[1]) * dt, waveforms, axis=1)
 
 
-def _minima(curves: "PPoly", samples: NDArray[np.float64], first: int = 0) -> NDArray[np.float64]:
+def _minima(curves: PPoly, samples: NDArray[np.float64], first: int = 0) -> NDArray[np.float64]:
     """Return the times (n,) of the lowest points of curves, from a sample on, beside their lowest samples.
 
     A time is NaN if the lowest sample is not below zero, or if it is the last one, or the first of all.
@@ -187,7 +189,7 @@ def _minima(curves: "PPoly", samples: NDArray[np.float64], first: int = 0) -> ND
     return np.where(within & inside[rows, chosen], found, np.nan)
 
 
-def _crossing(curve: "PPoly", samples: NDArray[np.float64], level: float, start: float, step: int) -> float:
+def _crossing(curve: PPoly, samples: NDArray[np.float64], level: float, start: float, step: int) -> float:
     """Return the time nearest to `start`, after (`step` 1) or before it (-1), at which a curve that is lower there rises to a
     level; NaN if its samples do not reach it."""
     times = curve.x
@@ -202,7 +204,7 @@ def _crossing(curve: "PPoly", samples: NDArray[np.float64], level: float, start:
     return float(times[piece] + root)
 
 
-def _slope(curve: "PPoly", start: float, stop: float) -> float:
+def _slope(curve: PPoly, start: float, stop: float) -> float:
     """Return the slope of the regression line of a curve between two times, NaN if they are not in its range."""
     if not start < stop <= curve.x[-1]:
         return np.nan

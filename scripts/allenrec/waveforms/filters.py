@@ -1,16 +1,19 @@
 """Filters in second-order sections, piece by piece without seams: Butterworth for recordings, and the colour of noise."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numba
 import numpy as np
 import scipy
 from numpy.typing import ArrayLike, NDArray
 
-from allenrec.settings.recordings import Filter as FilterSettings
-from allenrec.settings.recordings import Noise as NoiseSettings
+if TYPE_CHECKING:
+    from allenrec.settings.recordings import Filter as FilterSettings
+    from allenrec.settings.recordings import Noise as NoiseSettings
 
 #: Share of the impulse response that is left beyond the margins with which a piece is filtered
 RESIDUE = 1e-10

@@ -1,12 +1,13 @@
 """The columns of a table of cells that say how real the spikes of a cell are."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from allenrec.common.files import AnyPath
 from allenrec.libraries.eap import spike_currents
 from allenrec.libraries.poses import Geometry, upright_axis
 
@@ -15,6 +16,7 @@ from .measure import DISTANCES, Measured, measure
 from .verdict import judge
 
 if TYPE_CHECKING:
+    from allenrec.common.files import AnyPath
     from allenrec.intracellular.intracellular_file import Currents
 
 #: The columns in words; libraries have them too, so that recordings can ask for them
@@ -40,7 +42,7 @@ PEAK_TO_PEAK = {distance: f"realism_peak_to_peak_at_{distance}um_filtered_uV" fo
 NOTHING = Measured(np.nan, np.nan, np.nan, np.nan, np.nan, (np.nan,) * len(DISTANCES), np.nan, np.nan, np.nan)
 
 
-def describe_realism(currents: "Currents", cell: Mapping[str, str]) -> dict[str, str | float]:
+def describe_realism(currents: Currents, cell: Mapping[str, str]) -> dict[str, str | float]:
     """Return how real the spikes of a cell are, as columns of a table of cells.
 
     Parameters

@@ -1,18 +1,23 @@
 """The spike of a cell at fixed places around it, behind filters. No probe and no random number takes part."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from allenrec.libraries.forward_model import transfer_matrix
-from allenrec.libraries.poses import Geometry
 from allenrec.settings.recordings import Filter as FilterSettings
 from allenrec.settings.recordings.units import UnitSelection
 from allenrec.waveforms.as_recorded import padded
 from allenrec.waveforms.features import waveform_features
 from allenrec.waveforms.filters import design_filter
+
+if TYPE_CHECKING:
+    from allenrec.libraries.poses import Geometry
 
 #: Distances from the centre of the soma, µm; the shape of the waveform is measured at `NEAR`
 DISTANCES, NEAR = (10, 20, 30, 50, 80), 20

@@ -1,12 +1,17 @@
 """Verdicts in words: what a cell is by its label, what by its waveform, and whether it is as measured in living animals."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .in_vivo import InVivo, Range, read_in_vivo
-from .measure import Measured
+
+if TYPE_CHECKING:
+    from .measure import Measured
 
 #: Words in the line or the type of a cell, and the type of `in_vivo.yaml` that they mean; the first that is found counts
 LABELS = {"pvalb": "fast spiking", "fast spiking": "fast spiking", "sst": "Sst", "vip": "Vip"}

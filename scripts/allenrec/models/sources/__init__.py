@@ -1,5 +1,7 @@
 """Sources of models: the first source that has a model fills its folder, and the folder is checked."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from pathlib import Path
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from allenrec.settings.models import Models
 
 
-def fetch_model(model_id: str, models_folder: str | Path, settings: "Models") -> Path:
+def fetch_model(model_id: str, models_folder: str | Path, settings: Models) -> Path:
     """Return the folder of a model, complete and checked.
 
     Parameters

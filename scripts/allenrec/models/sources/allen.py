@@ -1,5 +1,7 @@
 """The source `allen`: the Allen Cell Types Database, over the web API that its download links use."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +21,7 @@ CITATION = (
 )
 
 
-def fetch(model_id: str, folder: Path, settings: "Models") -> dict[str, str]:
+def fetch(model_id: str, folder: Path, settings: Models) -> dict[str, str]:
     """Fill a folder with a model of the Allen site; return its record.
 
     Parameters
@@ -52,7 +54,7 @@ def fetch(model_id: str, folder: Path, settings: "Models") -> dict[str, str]:
     return fetch_archive(model_id, folder, "allen", api.address(path), CITATION, download)
 
 
-def _explain_unknown_id(model_id: str, api: "AllenApi") -> str:
+def _explain_unknown_id(model_id: str, api: AllenApi) -> str:
     """Return the message for an id that is no model: it may be the id of a cell, and then the message lists its models."""
     message = f"model {model_id}: the Allen site has no model with this id"
     try:

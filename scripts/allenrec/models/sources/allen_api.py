@@ -1,5 +1,7 @@
 """The web API of the Allen site: downloads and queries (RMA); requests are repeated after temporary errors."""
 
+from __future__ import annotations
+
 import io
 import json
 import zipfile
@@ -54,7 +56,7 @@ class AllenApi:
     `no_proxy`) is used.
     """
 
-    settings: "Allen"
+    settings: Allen
 
     @property
     def url(self) -> str:

@@ -1,5 +1,7 @@
 """The source `bmtk`: the five complete perisomatic models that the PyPI wheel of bmtk (BSD-3, Allen Institute) ships."""
 
+from __future__ import annotations
+
 import subprocess
 import sys
 import zipfile
@@ -43,7 +45,7 @@ CITATION = (
 RECORD = {"source": "bmtk", "requirement": REQUIREMENT, "sha256": WHEEL_SHA256, "citation": CITATION}
 
 
-def fetch(model_id: str, folder: Path, settings: "Models") -> dict[str, str] | None:
+def fetch(model_id: str, folder: Path, settings: Models) -> dict[str, str] | None:
     """Fill a folder with a model of the wheel; return its record, None if the wheel does not have the model.
 
     Raises

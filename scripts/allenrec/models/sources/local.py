@@ -1,5 +1,7 @@
 """The source `local`: models that are there already, unzipped by the user or left by another source at an earlier run."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 FROM_USER = {"source": "local"}
 
 
-def fetch(model_id: str, folder: Path, settings: "Models") -> dict[str, str] | None:
+def fetch(model_id: str, folder: Path, settings: Models) -> dict[str, str] | None:
     """Return the record of a model folder that is there already, None if it is empty or absent."""
     return find_record(folder)
 

@@ -4,6 +4,8 @@ A new source is a fetch function, an entry in `SOURCES`, and its name in `allenr
 archives have the layout of the Allen archives, `archives.fetch_archive` does most of the work.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +38,7 @@ class Source:
     """
 
     name: str
-    fetch: Callable[[str, Path, "Models"], Record | None]
+    fetch: Callable[[str, Path, Models], Record | None]
     options: tuple[str, ...] = ()
     inputs: Callable[[Path], list[Path]] = lambda folder: []
 
@@ -51,7 +53,7 @@ SOURCES = {
 }
 
 
-def source_keys(settings: "Models") -> list[str]:
+def source_keys(settings: Models) -> list[str]:
     """Return the keys of `models` that a fetch depends on, for the `params` of its rule."""
     return ["sources", *(key for name in settings.sources for key in SOURCES[name].options)]
 

@@ -1,5 +1,7 @@
 """The analogue-to-digital converter: from µV to the counts that a file holds, and back."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +66,7 @@ class Adc:
         return (np.clip(steps, self.lowest, self.highest) * self.lsb).astype(self.dtype), clipped
 
 
-def design_adc(settings: "RecordingSignal", templates: NDArray[np.floating]) -> Adc:
+def design_adc(settings: RecordingSignal, templates: NDArray[np.floating]) -> Adc:
     """Choose range and gain of the ADC of a recording.
 
     If a range is given but no gain, the gain is such that the largest template and three standard deviations of the noise just

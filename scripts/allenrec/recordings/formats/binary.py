@@ -1,11 +1,16 @@
 """A folder of SpikeInterface with plain samples, sample by sample, with all channels of a sample side by side."""
 
+from __future__ import annotations
+
 import warnings
+from typing import TYPE_CHECKING
 
 from allenrec.common.files import AnyPath, folder_built_beside
 
-from .contract import RecordingWithGroundTruth
 from .spikeinterface_adapter import PIECES, as_recording, as_sorting
+
+if TYPE_CHECKING:
+    from .contract import RecordingWithGroundTruth
 
 
 def write_binary(path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "none") -> None:

@@ -1,27 +1,32 @@
 """The MEArec layout, readable by MEArec, Neo and SpikeInterface, with additional datasets of ours (see `layout`)."""
 
+from __future__ import annotations
+
 import json
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from allenrec.common.files import AnyPath
 from allenrec.common.hdf5 import COMPRESSION, TEXT, NewFile, hdf5_written_beside, write_dict, write_frame
 from allenrec.probes import layout_to_text
 
 from ..generated_recording import CHUNK_VALUES, GeneratedRecording, chunk_rows
-from ..plan import Plan
 from ..tick_grid import split_ticks
 from ..traces.blocks import block_length, n_blocks
-from ..traces.unit_drift import UnitDrift
-from ..types import TemplateLibrary
 from . import layout
+
+if TYPE_CHECKING:
+    from allenrec.common.files import AnyPath
+
+    from ..plan import Plan
+    from ..traces.unit_drift import UnitDrift
+    from ..types import TemplateLibrary
 
 #: ms before and after a spike of its waveform, as in MEArec
 WAVEFORM_WINDOW = (0.5, 2.0)

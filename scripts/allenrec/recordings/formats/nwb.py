@@ -1,10 +1,12 @@
 """A file of Neurodata Without Borders: traces, electrodes, and the ground truth as its table of units."""
 
+from __future__ import annotations
+
 import json
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
@@ -22,7 +24,9 @@ from allenrec.common.hdf5 import COMPRESSION
 from allenrec.probes import half_sizes
 
 from .attribution import PAPERS, TERMS
-from .contract import RecordingWithGroundTruth, Samples
+
+if TYPE_CHECKING:
+    from .contract import RecordingWithGroundTruth, Samples
 
 #: The date of every simulated session, so that the same recording gives the same file
 DATE = datetime(2000, 1, 1, tzinfo=UTC)
@@ -213,7 +217,7 @@ def _add_units(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
     )
 
 
-def _column(name: str, values: "pd.Series[Any]") -> VectorData:
+def _column(name: str, values: pd.Series[Any]) -> VectorData:
     """Return a column of the table of units. Without units it has a type all the same."""
     meaning = MEANING.get(name, name.replace("_", " "))
     if pd.api.types.is_numeric_dtype(values):

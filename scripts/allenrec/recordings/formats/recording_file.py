@@ -1,5 +1,7 @@
 """A recording with its ground truth, read from its file."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import dataclass
 from types import TracebackType
@@ -12,7 +14,6 @@ import probeinterface
 from numpy.typing import NDArray
 
 from allenrec.common.errors import DamagedFile
-from allenrec.common.files import AnyPath
 from allenrec.common.hdf5 import CheckedHdf5, check_shapes, read_dict, read_frame, read_values
 from allenrec.probes import layout_from_text
 
@@ -22,6 +23,8 @@ from .contract import ButterworthFilter
 
 if TYPE_CHECKING:
     from spikeinterface.core import BaseRecording, BaseSorting, Motion
+
+    from allenrec.common.files import AnyPath
 
 #: Axes of the datasets that every recording file must have
 SHAPES = {layout.TRACES: "samples channels", layout.CHANNEL_POSITIONS: "channels 3", layout.TEMPLATE_IDS: "units"}
@@ -152,14 +155,14 @@ class Recording:
         paths = [layout.of_train(unit, layout.WAVEFORMS) for unit in range(len(self.units))]
         return self._of_trains(layout.WAVEFORMS) if all(path in self.file for path in paths) else None
 
-    def to_spikeinterface(self) -> "tuple[BaseRecording, BaseSorting]":
+    def to_spikeinterface(self) -> tuple[BaseRecording, BaseSorting]:
         """Return the recording, and the ground truth with the properties of units, as SpikeInterface has them. Traces are
         read as they are sliced, so the file must stay open."""
         from .spikeinterface_adapter import as_recording, as_sorting
 
         return as_recording(self), as_sorting(self)
 
-    def motion(self) -> "Motion | None":
+    def motion(self) -> Motion | None:
         """Return the drift as SpikeInterface's `Motion`, or None if units do not drift; see `as_motion`."""
         from .spikeinterface_adapter import as_motion
 
@@ -176,7 +179,7 @@ class Recording:
         """Close the file. After that, samples, traces and properties that are read on access cannot be read."""
         self.file.close()
 
-    def __enter__(self) -> "Recording":
+    def __enter__(self) -> Recording:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:

@@ -1,12 +1,16 @@
 """The functions that write the formats of `allenrec.settings.recordings.formats`, imported when they are used."""
 
-from importlib import import_module
-from typing import Protocol
+from __future__ import annotations
 
-from allenrec.common.files import AnyPath
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
+
 from allenrec.settings.recordings.formats import FORMATS as FORMATS
 
-from .contract import RecordingWithGroundTruth
+if TYPE_CHECKING:
+    from allenrec.common.files import AnyPath
+
+    from .contract import RecordingWithGroundTruth
 
 
 class Writer(Protocol):

@@ -1,6 +1,8 @@
 """A recording as a recording and a sorting of SpikeInterface, whose own functions write folders from them."""
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,9 @@ from spikeinterface.core import BaseRecording, BaseRecordingSegment, BaseSorting
 from allenrec.probes import PLANES
 
 from .attribution import TERMS
-from .contract import RecordingWithGroundTruth, Samples
+
+if TYPE_CHECKING:
+    from .contract import RecordingWithGroundTruth, Samples
 
 #: How SpikeInterface writes; the pieces of a zarr folder are as long as `chunk_duration`
 PIECES = {"chunk_duration": "1s", "n_jobs": 1, "progress_bar": True}

@@ -1,7 +1,10 @@
 """A zarr folder of SpikeInterface: the traces in compressed pieces of one second."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from numcodecs import blosc
 
@@ -9,8 +12,10 @@ from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, folder_built_beside
 from allenrec.common.processes import describe_exception
 
-from .contract import RecordingWithGroundTruth
 from .spikeinterface_adapter import PIECES, as_recording, as_sorting
+
+if TYPE_CHECKING:
+    from .contract import RecordingWithGroundTruth
 
 
 def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "zstd") -> None:

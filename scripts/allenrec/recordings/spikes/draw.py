@@ -1,19 +1,25 @@
 """The spikes of all units: drawn by their processes and made synchronous, or imported from a file."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.random_streams import StreamKey, generator
-from allenrec.settings.recordings import SpikeTrains, Synchrony
 
-from ..tick_grid import TickGrid
-from ..types import UnitKey
 from .imported import import_trains
 from .processes import Process, Train, draw_rate, draw_train, rate_factor
 from .synchrony import synchronise
+
+if TYPE_CHECKING:
+    from allenrec.settings.recordings import SpikeTrains, Synchrony
+
+    from ..tick_grid import TickGrid
+    from ..types import UnitKey
 
 
 def draw_spikes(

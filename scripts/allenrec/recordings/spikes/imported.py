@@ -1,9 +1,12 @@
 """Imported spike trains: files of CSV, NPZ or NWB that the user supplies."""
 
+from __future__ import annotations
+
 import zipfile
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,8 +14,10 @@ from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError, shown
 
-from ..tick_grid import TickGrid
 from .processes import Train
+
+if TYPE_CHECKING:
+    from ..tick_grid import TickGrid
 
 #: Maximum number of units that an error message lists
 UNITS_LISTED = 10

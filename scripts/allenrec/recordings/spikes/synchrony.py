@@ -3,20 +3,26 @@
 No spike is added or taken away, so that every unit keeps its rate.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.random_streams import StreamKey, generator
-from allenrec.settings.recordings import SpikeTrains
-from allenrec.settings.recordings import Synchrony as SynchronySettings
 
-from ..tick_grid import TickGrid
-from ..types import UnitKey
 from ..units.overlaps import coincident
-from .processes import Train
+
+if TYPE_CHECKING:
+    from allenrec.settings.recordings import SpikeTrains
+    from allenrec.settings.recordings import Synchrony as SynchronySettings
+
+    from ..tick_grid import TickGrid
+    from ..types import UnitKey
+    from .processes import Train
 
 #: Maximum distance by which a spike is moved away from another one, in windows of synchrony
 FARTHEST = 5

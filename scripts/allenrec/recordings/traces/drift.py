@@ -1,8 +1,11 @@
 """Drift: how far every unit has moved along its path at every moment, as a sum of several movements."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,8 +13,10 @@ from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError, shown
 from allenrec.common.random_streams import StreamKey, generator
-from allenrec.settings.recordings import Drift as MovementSettings
-from allenrec.settings.recordings import DriftingUnits
+
+if TYPE_CHECKING:
+    from allenrec.settings.recordings import Drift as MovementSettings
+    from allenrec.settings.recordings import DriftingUnits
 
 #: Columns of a drift file
 COLUMNS = ["time_s", "depth_um", "displacement_um"]

@@ -1,20 +1,20 @@
 """Far neurons: many small spikes that together make noise. They fire as Poisson processes, which are drawn block by block."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.common.random_streams import StreamKey, generator
-from allenrec.settings.recordings import FarNeurons as FarNeuronSettings
-from allenrec.waveforms.filters import Filter
 
 from ..spikes.draw import rate_of
 from ..spikes.processes import draw_rate
-from ..types import TemplateLibrary
 from ..units.selection import UnitGroup, unit_groups, unit_keys
 from .drift import Drift, DriftingCells, design_drift
 from .injection import Spikes, add_spikes
@@ -23,6 +23,12 @@ from .noise_parts import NoiseInputs, NoiseParts
 from .paths import Paths, paths_of
 from .unit_drift import UnitDrift, drift_direction
 from .upsampling import upsample_templates, upsampling_for
+
+if TYPE_CHECKING:
+    from allenrec.settings.recordings import FarNeurons as FarNeuronSettings
+    from allenrec.waveforms.filters import Filter
+
+    from ..types import TemplateLibrary
 
 #: Number of samples in which spikes are drawn together; each such block has its own random stream
 BLOCK = 2**13
@@ -52,7 +58,7 @@ class FarNeurons:
     at_rest: NDArray[np.int64]
     moved: Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.int64]] | None = None
 
-    def scaled(self, factor: NDArray[np.float64]) -> "FarNeurons":
+    def scaled(self, factor: NDArray[np.float64]) -> FarNeurons:
         """Return the same neurons with spikes multiplied by a factor per channel, (n_channels,)."""
         return replace(self, templates=self.templates.scaled(factor))
 

@@ -1,19 +1,25 @@
 """Spike gains: how much larger or smaller each spike is than its template, and how much wider."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.common.random_streams import StreamKey, generator
-from allenrec.settings.recordings import Bursting, SpikeGains
 
-from ..tick_grid import TickGrid
-from ..types import UnitKey
 from .white_noise import white_noise
+
+if TYPE_CHECKING:
+    from allenrec.settings.recordings import Bursting, SpikeGains
+
+    from ..tick_grid import TickGrid
+    from ..types import UnitKey
 
 #: Number of spikes whose gains are drawn together
 SPIKES_AT_ONCE = 64

@@ -1,5 +1,7 @@
 """Injection: spikes are added to a recording at times between its samples."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -23,7 +25,7 @@ class Spikes(NamedTuple):
     widening: NDArray[np.float64]
     which: NDArray[np.int64]
 
-    def of(self, mine: NDArray[Any]) -> "Spikes":
+    def of(self, mine: NDArray[Any]) -> Spikes:
         """Return some of the spikes, by a mask or indices."""
         return Spikes(*(values[mine] for values in self))
 

@@ -6,19 +6,23 @@ gigabytes, and each spike would have to be fetched from memory. The slow end of 
 therefore time is cut into windows, each with its own components.
 """
 
+from __future__ import annotations
+
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.parallel import map_in_order
 from allenrec.common.random_streams import generator
-from allenrec.waveforms.filters import Filter
+
+if TYPE_CHECKING:
+    from allenrec.waveforms.filters import Filter
 
 #: Largest error of the components of a template, as a share of its largest singular value
 LEFT_OUT = 1e-6
@@ -74,11 +78,11 @@ class UpsampledTemplates(NamedTuple):
         """Number of samples of a template."""
         return self.temporal.shape[2]
 
-    def on(self, channels: Sequence[int]) -> "UpsampledTemplates":
+    def on(self, channels: Sequence[int]) -> UpsampledTemplates:
         """Return the same templates on some channels."""
         return self._replace(spatial=np.ascontiguousarray(self.spatial[..., channels]))
 
-    def scaled(self, factor: NDArray[np.float64]) -> "UpsampledTemplates":
+    def scaled(self, factor: NDArray[np.float64]) -> UpsampledTemplates:
         """Return the templates multiplied by a factor per channel, (n_channels,)."""
         return self._replace(spatial=self.spatial * factor.astype(np.float32))
 

@@ -3,8 +3,11 @@
 `NOISE_MODES` is the register of noise modes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
@@ -12,14 +15,17 @@ import scipy
 from numpy.typing import NDArray
 
 from allenrec.common.buffers import new_rows
-from allenrec.common.random_streams import StreamKey
-from allenrec.settings.recordings import Noise as NoiseSettings
 from allenrec.waveforms.filters import Filter, design_colour
 
-from ..types import Rows
 from .far_neurons import design_far_neurons
 from .noise_parts import NoiseInputs, NoiseParts, NoiseSource
 from .white_noise import white_noise
+
+if TYPE_CHECKING:
+    from allenrec.common.random_streams import StreamKey
+    from allenrec.settings.recordings import Noise as NoiseSettings
+
+    from ..types import Rows
 
 #: Share of the variance that is independent at each contact. It keeps the covariance of contacts at the same place positive
 #: definite.

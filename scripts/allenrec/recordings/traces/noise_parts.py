@@ -1,18 +1,21 @@
 """The parts of which the noise of a recording is made, and the inputs from which a noise mode designs them."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from allenrec.common.random_streams import StreamKey
-from allenrec.settings.recordings import Recording
-from allenrec.waveforms.filters import Filter
+if TYPE_CHECKING:
+    from allenrec.common.random_streams import StreamKey
+    from allenrec.settings.recordings import Recording
+    from allenrec.waveforms.filters import Filter
 
-from ..tick_grid import TickGrid
-from ..types import TemplateLibrary
-from .unit_drift import UnitDrift
+    from ..tick_grid import TickGrid
+    from ..types import TemplateLibrary
+    from .unit_drift import UnitDrift
 
 
 class NoiseSource(Protocol):
@@ -21,7 +24,7 @@ class NoiseSource(Protocol):
     def deviation(self, bandpass: Filter | None = None) -> NDArray[np.float64]:
         """Return the standard deviation (n_channels,) µV, after a filter if there is one."""
 
-    def scaled(self, factor: NDArray[np.float64]) -> "NoiseSource":
+    def scaled(self, factor: NDArray[np.float64]) -> NoiseSource:
         """Return the same source multiplied by a factor per channel, (n_channels,)."""
 
     def add_to(self, traces: NDArray[np.float32], start: int) -> None:

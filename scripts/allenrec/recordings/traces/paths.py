@@ -1,13 +1,17 @@
 """Paths: the straight lines along which the templates of a drifting library were computed."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 
-from .drift import Drift
+if TYPE_CHECKING:
+    from .drift import Drift
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,28 @@
 """Drift of units: where each spike happens along the path of its unit, and the templates there."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.common.random_streams import StreamKey, generator
-from allenrec.settings.recordings import DriftingUnits, Recording
 
-from ..tick_grid import TickGrid
-from ..types import TemplateLibrary
 from .drift import Drift, DriftingCells, design_drift
-from .low_rank import UpsampledTemplate
 from .paths import Paths, paths_of, require_reach
 from .upsampling import Upsampling, upsample_template
+
+if TYPE_CHECKING:
+    from allenrec.settings.recordings import DriftingUnits, Recording
+
+    from ..tick_grid import TickGrid
+    from ..types import TemplateLibrary
+    from .low_rank import UpsampledTemplate
 
 #: Maximum number of templates along paths that are held in memory; at least two per unit are held in any case
 STEPS_HELD = 1024

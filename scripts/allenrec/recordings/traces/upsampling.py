@@ -1,10 +1,12 @@
 """Upsampling: templates are brought to the sampling rate of a recording, at all phases between its samples."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,10 @@ from allenrec.common.parallel import map_in_order
 from allenrec.waveforms.as_recorded import padded
 
 from ..tick_grid import TickGrid, split_shift
-from ..types import TemplateLibrary
 from .low_rank import UpsampledTemplate, UpsampledTemplates, in_windows, low_rank, no_templates, stacked
+
+if TYPE_CHECKING:
+    from ..types import TemplateLibrary
 
 #: Samples before a template, in which the interpolation rings, are set to zero if they hold at most this share of the template
 SILENCE = 1e-5

@@ -7,6 +7,10 @@ which draws them one by one; here each channel has its own stream of the same ge
 gives the same bits.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +18,8 @@ from numpy.typing import NDArray
 from allenrec.common.buffers import new_rows
 from allenrec.common.random_streams import StreamKey, generator
 
-from ..types import Rows
+if TYPE_CHECKING:
+    from ..types import Rows
 
 #: Number of samples that are drawn together; each such block has its own random stream
 BLOCK = 2**11

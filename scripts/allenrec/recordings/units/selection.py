@@ -1,19 +1,24 @@
 """Selection: which templates of a library become the units of a recording."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError, shown
 from allenrec.common.random_streams import StreamKey, generator
-from allenrec.settings.recordings import CellTypes, DriftingUnits, UnitSelection
 
-from ..types import TemplateLibrary, UnitKey
 from .overlaps import spatial_overlaps
 from .similarity import largest_similarity, similarity_bounds
+
+if TYPE_CHECKING:
+    from allenrec.settings.recordings import CellTypes, DriftingUnits, UnitSelection
+
+    from ..types import TemplateLibrary, UnitKey
 
 #: Number of random orders in which overlapping pairs are searched for
 ORDERS = 20

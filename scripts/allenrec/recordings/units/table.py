@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from allenrec.settings.recordings import SpikeTrains
 from allenrec.waveforms.features import filtered_name, waveform_features
 
-from ..tick_grid import TickGrid
-from ..types import TemplateLibrary, UnitKey
-
 if TYPE_CHECKING:
+    from allenrec.settings.recordings import SpikeTrains
+
     from ..spikes.processes import Train
+    from ..tick_grid import TickGrid
+    from ..types import TemplateLibrary, UnitKey
 
 #: Columns of a library's cells that count its templates
 COUNTS_OF_LIBRARY = ("n_templates", "n_candidates", "acceptance_rate")

@@ -3,6 +3,8 @@
 A new format is an entry here, and a module `allenrec.recordings.formats.<name>` with a function `write_<name>`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,7 +42,7 @@ class Format:
         """The module that writes the format."""
         return f"allenrec.recordings.formats.{self.name}"
 
-    def options_of(self, settings: "Recording") -> dict[str, Any]:
+    def options_of(self, settings: Recording) -> dict[str, Any]:
         """Return the keyword arguments of the writer for a recording with these settings."""
         return {argument: getattr(settings, key) for argument, key in self.options.items()}
 
