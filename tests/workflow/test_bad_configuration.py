@@ -154,6 +154,8 @@ def test_unusual_configuration_passes(folder):
     assert result.returncode == 0, result.stderr
     counts = dict(line.split()[:2] for line in result.stdout.splitlines() if line.startswith(("sim", "comp", "conc", "gen")))
     assert counts == {
+        "compile_library_kernels": "1",
+        "compile_recording_kernels": "1",
         "simulate_spikes": "2",
         "compile_mechanisms": "2",
         "compute_eaps": "4",
