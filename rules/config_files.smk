@@ -28,5 +28,5 @@ DEFAULT_CONFIG = [] if workflow.modifier.skip_configfile else [Path("config/conf
 with mistakes_in_one_line():
     for file in (*DEFAULT_CONFIG, *workflow.config_settings.configfiles):
         if file.exists():
-            check_config_file(file)
             refuse_code(file, was_read=file not in DEFAULT_CONFIG)
+            check_config_file(file)

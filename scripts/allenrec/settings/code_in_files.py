@@ -49,8 +49,6 @@ def runs_code(path: str | Path) -> bool:
         pass
     try:
         content = yaml.load(text, Loader=yaml.FullLoader)  # as YTE does
-    except RecursionError:
-        raise UserError(f"{path}: its blocks are nested too deep") from None
-    except (ValueError, TypeError, yaml.YAMLError):
-        return False
+    except (ValueError, TypeError, RecursionError, yaml.YAMLError):
+        return False  # Snakemake cannot read it either
     return isinstance(content, dict) and bool(content.get("__use_yte__"))
