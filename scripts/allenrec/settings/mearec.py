@@ -14,6 +14,7 @@ from .error_messages import MEAREC_KEYS, explain
 from .libraries import Library
 from .models import Intracellular
 from .recordings import Drift, Recording
+from .recordings.streams import in_our_words
 
 #: The name of the library and of the recording in a converted configuration
 NAME = "mearec"
@@ -74,6 +75,8 @@ def _recording(params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     if blocks.pop("cell_types", None):
         left_out.append(f"cell_types: left out; {CELL_TYPES}")
     recording: dict[str, Any] = {"library": NAME}
+    if "seeds" in blocks:
+        recording["seeds"] = in_our_words(blocks.pop("seeds"))
     for name, block in blocks.items():
         keys = getattr(Recording.model_fields[name].annotation, "model_fields", {}) if name in Recording.model_fields else {}
         # The keys of a single drift may stand beside `drifting`

@@ -13,7 +13,7 @@ FOLDER = files("MEArec") / "default_params"
 TEMPLATES, RECORDINGS = (str(FOLDER / f"{name}_params.yaml") for name in ("templates", "recordings"))
 #: The keys of MEArec's files that have no counterpart in the same block
 OF_TEMPLATES = {"sim_time", "target_spikes", "cut_out", "dt", "delay", "weights", "seed", "timeout"}
-OF_RECORDINGS = {"n_jitters", "smooth_percent", "smooth_strength", "overlap", "shape_stretch", "seeds"}
+OF_RECORDINGS = {"n_jitters", "smooth_percent", "smooth_strength", "overlap", "shape_stretch"}
 
 
 def read(path):
@@ -44,6 +44,10 @@ def test_converted_files_are_a_configuration_with_all_their_values():
             if key not in OF_RECORDINGS:
                 block = getattr(recording, name)
                 assert _plain(getattr(block if hasattr(block, key) else movement, key)) == value, key
+    assert settings.recordings["mearec"].seeds.model_dump() == {"drift": None} | {
+        ours: read(RECORDINGS)["seeds"][theirs]
+        for ours, theirs in (("units", "templates"), ("spikes", "spiketrains"), ("gains", "convolution"), ("noise", "noise"))
+    }
     comments = [line for line in text.splitlines() if line.startswith("#")]
     for key in (*OF_RECORDINGS, "weights", "timeout", "cell_types"):
         assert any(f"{key}: " in line for line in comments), key
@@ -55,6 +59,11 @@ def _plain(value):
 
 def test_seed_of_the_templates_becomes_the_seed():
     assert convert({"seed": 5, "n": 3}) == ({"intracellular": {}, "libraries": {"mearec": {"n": 3}}, "seed": 5}, [])
+
+
+def test_seeds_of_a_recording_have_our_names():
+    (config, left_out) = convert({"spiketrains": {}, "seeds": {"templates": 3, "convolution": 4, "noise": None}})
+    assert config["recordings"]["mearec"]["seeds"] == {"units": 3, "gains": 4, "noise": None} and left_out == []
 
 
 @pytest.mark.parametrize(
