@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.intracellular.intracellular_file import Currents, read_currents
+from allenrec.libraries.contacts import contacts_of
 from allenrec.libraries.eap import CellOnProbe, spike_currents
 from allenrec.libraries.forward_model import Medium
 from allenrec.libraries.poses import Geometry, Poses
@@ -69,10 +70,11 @@ def eap(
     beside = CellOnProbe(
         spikes,
         Geometry(cell.start, cell.end, cell.diameter),
-        where.points,
+        contacts_of(where),
         Medium(settings.sigma, settings.source, where.image_factor(settings.image_factor)),
         settings,
         peak_sample=cell.info.settings.window_samples[0],
+        dt=cell.info.settings.dt,
         bounded=False,
     )
     place, turn = (np.asarray(values, dtype=float).reshape(1, 3) for values in (position, rotation))

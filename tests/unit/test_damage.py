@@ -14,7 +14,7 @@ from allenrec.common.errors import DamagedFile
 from allenrec.common.hdf5 import CheckedHdf5, hdf5_written_beside
 from allenrec.common.outcomes import Failure, read_failure, write_failure
 from allenrec.intracellular.intracellular_file import Currents, CurrentsInfo, read_currents, write_currents
-from allenrec.libraries.library_file import open_library, read_in_blocks, read_library
+from allenrec.libraries.library_file import open_library, read_library, read_rows
 from allenrec.models.metadata import CellFacts
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.settings.models import Intracellular
@@ -63,7 +63,7 @@ def write_failed(path):
 
 
 def content_of_templates(path):
-    blocks = [values for _, _, values in read_in_blocks(path)]
+    blocks = [values for _, _, values in read_rows(path)]
     with open_library(path) as library:
         return [vars(read_library(path)), library.templates[5], blocks]
 

@@ -44,7 +44,7 @@ def test_default_run_gives_the_bytes_that_it_gave(found):
 
 def test_no_job_compiles_kernels(default_run):
     """All kernels of the default run are compiled when the rule for it ends, so later jobs find them."""
-    for package in ("libraries", "recordings"):
+    for package, fewest in (("libraries", 10), ("recordings", 9)):
         compiled = list(default_run.glob(f"scripts/allenrec/{package}/**/*.nbc"))
         end = (default_run / "results" / "kernels" / f"{package}.json").stat().st_mtime
-        assert len(compiled) >= 10 and [path for path in compiled if path.stat().st_mtime > end] == []
+        assert len(compiled) >= fewest and [path for path in compiled if path.stat().st_mtime > end] == []

@@ -341,7 +341,7 @@ def read_rows(path: AnyPath, threads: int = 1) -> Iterator[tuple[str, tuple[int,
     Of templates that are compressed as `create_rows` says, the pieces are chunks as they are stored. Each is checked, as it
     would be if it were read: zlib's data end with a checksum.
     """
-    with _reading(path) as file:
+    with _reading(path) as file, file.checked():
         for name in ROWS:
             dataset = file[name]
             if name == "templates" and _is_compressed_as_usual(dataset):

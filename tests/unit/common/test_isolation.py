@@ -72,7 +72,7 @@ def tried(tmp_path, listener, *options, python=sys.executable, **user):
         (tmp_path / name).chmod(0o777)
     (tmp_path / "other" / "file").write_text("content")
     (tmp_path / "other" / "file").chmod(0o666)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(folder.stat().st_mode | 0o055)
     command = [python, "-c", TRY, str(MODULE.parent), str(tmp_path), str(listener), *options]
     result = subprocess.run(command, capture_output=True, text=True, **user)

@@ -189,6 +189,7 @@ def test_joined_templates_are_those_of_the_cells(drift, currents, tmp_path):
         plain = file["templates"][()]
         del file["templates"]
         file.create_dataset("templates", data=plain)
+    add_checksums(parts[1])
     joined = [tmp_path / f"{threads}.h5" for threads in (1, 3)]
     for threads, path in zip((1, 3), joined, strict=True):
         concatenate_libraries([*parts, parts[0]], path, threads=threads)
