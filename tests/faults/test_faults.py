@@ -94,7 +94,7 @@ def test_jobs_end_with_a_snakemake_that_is_ended_alone(number, workflow):
     folder = workflow(f"ended_{number.name}")
     process = begin(folder)
     deadline = time.monotonic() + 120
-    while not list(folder.glob("results/logs/simulate_spikes/*")) and time.monotonic() < deadline:
+    while not list(folder.glob("results/logs/models/*/simulate_spikes.log")) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert len(working_in(folder)) > 1
     os.kill(process.pid, number)
@@ -210,7 +210,7 @@ def remove_products(folder, rule, target):
     ("missing", "expected"),
     [
         (
-            ("cells.csv", "report.html"),
+            ("left_out.csv", "report.html"),
             r"^error: .*/results: no permission to write here, or the file system is read-only$",
         ),
         # What is there, but must be made anew, is Snakemake's own to say.

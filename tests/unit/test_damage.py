@@ -50,6 +50,7 @@ def write_intracellular(path):
         "recorded_amplitude": np.array([0.15]),
         "recorded_cell_spikes": np.array([4.5]),
         "recorded_model_spikes": np.array([5]),
+        "rheobase": np.array([0.1, 0.12, 0.15]),
     }
     write_currents(path, Currents(info=info, amplitude=0.2, **arrays))
 

@@ -33,5 +33,5 @@ def made_currents() -> Currents:
         recorded_amplitude=nothing,
         recorded_cell_spikes=nothing,
         recorded_model_spikes=nothing.astype(np.int64),
-        rheobase=np.full(2, np.nan),
+        rheobase=np.full(3, np.nan),
     )
