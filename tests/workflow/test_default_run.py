@@ -1,4 +1,6 @@
-"""The default run gives the results that it gave at commit aa81825, before the package was taken apart into stages.
+"""The default run gives the results that it gave when its digests were written.
+
+They were those of commit aa81825 until spikes were simulated with shorter time steps. CHANGELOG.md says what has changed since.
 
 The run takes a minute of computing, which is most of what this module takes; no smaller one is the default.
 """
