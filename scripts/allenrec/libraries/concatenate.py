@@ -54,17 +54,7 @@ def concatenate_libraries(
     UserError
         If there is no template at all, or a file is damaged or belongs to another probe or setting.
     """
-    found = [(part, *read_info(part)) for part in map(Path, paths)]
-    for (part, _, info), model in zip(found, models or (), strict=models is not None):
-        require_own(part, "template", info.cells["model_id"][0], model)
-    outcome = [_outcome(info, exclude_flagged) for _, _, info in found]
-    found = [row for row in found if not (exclude_flagged and _flags(row[2]))]
-    if not found:
-        raise UserError(f"{path}: every model is flagged; set models.exclude_flagged to false to use them nevertheless")
-    parts, shapes, infos = zip(*found, strict=True)
-    for part, shape in zip(parts, shapes, strict=True):
-        if shape[1:] != shapes[0][1:]:
-            raise DamagedFile(f"{part} has templates of another shape than {parts[0]}; delete it and run again")
+    parts, shapes, infos, outcome = _parts(paths, path, exclude_flagged, models)
     total = sum(shape[0] for shape in shapes)
     if not total:
         raise UserError(f"{path}: no cell gave a template; widen the limits or lower min_amp in `libraries`")
@@ -82,7 +72,25 @@ def concatenate_libraries(
             file.raise_error()
             first_row += shape[0]
         write_info(file, _joined(infos))
-    return "\n".join(outcome)
+    return outcome
+
+
+def _parts(
+    paths: Sequence[AnyPath], path: AnyPath, exclude_flagged: bool, models: Sequence[str] | None
+) -> tuple[list[Path], list[tuple[int, ...]], list[LibraryInfo], str]:
+    """Return the files to join, checked, the shapes of their templates, their infos, and the lines for the log."""
+    found = [(part, *read_info(part)) for part in map(Path, paths)]
+    for (part, _, info), model in zip(found, models or (), strict=models is not None):
+        require_own(part, "template", info.cells["model_id"][0], model)
+    outcome = "\n".join(_outcome(info, exclude_flagged) for _, _, info in found)
+    found = [row for row in found if not (exclude_flagged and _flags(row[2]))]
+    if not found:
+        raise UserError(f"{path}: every model is flagged; set models.exclude_flagged to false to use them nevertheless")
+    parts, shapes, infos = (list(column) for column in zip(*found, strict=True))
+    for part, shape in zip(parts, shapes, strict=True):
+        if shape[1:] != shapes[0][1:]:
+            raise DamagedFile(f"{part} has templates of another shape than {parts[0]}; delete it and run again")
+    return parts, shapes, infos, outcome
 
 
 def _joined(infos: Sequence[LibraryInfo]) -> LibraryInfo:

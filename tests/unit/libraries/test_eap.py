@@ -8,9 +8,10 @@ from scipy import stats
 from scipy.signal import butter, sosfiltfilt
 
 from allenrec.common.parallel import map_in_order
+from allenrec.libraries.acceptance import Limits, aligned, deep_contacts, is_accepted
 from allenrec.libraries.amplitude_bound import EVERYWHERE, region_above_threshold, touches
 from allenrec.libraries.contacts import contacts_of
-from allenrec.libraries.eap import CellOnProbe, Limits, aligned, deep_contacts, drawdown, eap, is_accepted, spike_currents
+from allenrec.libraries.eap import CellOnProbe, drawdown, eap, spike_currents
 from allenrec.libraries.forward_model import Medium, transfer_matrix
 from allenrec.libraries.poses import Geometry, draw_poses, grid_displacements, position_limits
 from allenrec.libraries.sampling import sample_templates

@@ -388,12 +388,12 @@ def _grow(
         usable = order[(with_pairs if with_pairs.any() else without_pairs)[order]]
         if not len(usable):
             break
-        k = int(usable[0])
+        k, row = int(usable[0]), int(rows[usable[0]])
         is_open[k] = False
-        if limits.max_similarity < 1 and not neighbours.allow(int(rows[k])):
+        if limits.max_similarity < 1 and not neighbours.allow(row):
             continue
-        neighbours.add(int(rows[k]))
-        is_open &= _far(candidates.paths[rows], candidates.paths[rows[k]], limits.min_dist)
+        neighbours.add(row)
+        is_open &= _far(candidates.paths[rows], candidates.paths[row], limits.min_dist)
         pairs += int(added_pairs[k])
         added_pairs += overlaps[k]
         missing -= kinds[:, k]
