@@ -170,7 +170,7 @@ def check_study(study: Study, recordings: Mapping[str, Recording]) -> None:
         if not any(part in drawn_parts(recordings[name]) for name in study.rows):
             drawn = {other: None for name in study.rows for other in drawn_parts(recordings[name])}
             raise UserError(
-                f"config: recordings.{study.name}.replicates.vary: {part!r} is not drawn at random here, so that "
+                f"config: recordings.{study.name}.replicates.vary: {shown(part)} is not drawn at random here, so that "
                 f"all replicates would be the same; drawn are {', '.join(drawn) or 'no parts'}"
             )
 

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 
 from . import Settings
 from .error_messages import MEAREC_KEYS, explain
@@ -88,7 +88,7 @@ def _recording(params: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
 def _kept(block: Mapping[str, Any], known: Collection[str], prefix: str = "") -> tuple[dict[str, Any], list[str]]:
     """Return the keys of a block without those of MEArec that are not `known`, and a line for each of these."""
     left_out = [key for key in block if key in MEAREC_KEYS and key not in known]
-    lines = [f"{prefix}{key}: {block[key]!r} left out; {MEAREC_KEYS[key]}" for key in left_out]
+    lines = [f"{prefix}{key}: {shown(block[key])} left out; {MEAREC_KEYS[key]}" for key in left_out]
     return {key: value for key, value in block.items() if key not in left_out}, lines
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 
 from .base import Block, block_in
 from .error_messages import explain
@@ -80,7 +80,7 @@ def expand_recordings(config: Entry) -> tuple[dict[str, Any], dict[str, Study]]:
         members, study = _members(name, _resolve(name, config, ()), config)
         for member, entry in members.items():
             if member in expanded or (member != name and member in entries):
-                raise UserError(f"config: recordings.{name}: makes {member!r}, which is the name of another recording")
+                raise UserError(f"config: recordings.{name}: makes {shown(member)}, which is the name of another recording")
             expanded[member] = _with_own_stream(member, entry)
         if study:
             studies[name] = study
@@ -115,11 +115,11 @@ def _resolve(name: str, config: Entry, chain: Sequence[str]) -> Any:
     if like is None:
         return changes
     if like == name:
-        raise UserError(f"{key}.like: {like!r} is the recording itself; name another one")
+        raise UserError(f"{key}.like: {shown(like)} is the recording itself; name another one")
     if like not in entries:
         close = difflib.get_close_matches(like, entries, 1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise UserError(f"{key}.like: {like!r} is not in `recordings`; {hint}known are {', '.join(map(str, entries))}")
+        hint = f"did you mean {shown(close[0])}? " if close else ""
+        raise UserError(f"{key}.like: {shown(like)} is not in `recordings`; {hint}known are {', '.join(map(str, entries))}")
     if like in chain:
         circle = [*chain[chain.index(like) :], name, like]
         raise UserError(f"{key}.like: goes round in a circle, {' like '.join(map(str, circle))}")
@@ -176,7 +176,7 @@ def _members(name: str, entry: Any, config: Entry) -> tuple[dict[str, Any], Stud
         texts = [_text(level) for level in levels]
         twice = next((level for level, text in zip(levels, texts, strict=True) if texts.count(text) > 1), None)
         if len(set(texts)) < len(texts):
-            raise UserError(f"{where}.grid.{key}: {twice!r} has the same name as another value, {_text(twice)}")
+            raise UserError(f"{where}.grid.{key}: {shown(twice)} has the same name as another value, {_text(twice)}")
     vary = replicates and replicates.vary
     stream = {"recording": name, **({"vary": vary} if vary else {}), **_block(plain, "stream")}
     members: dict[str, Any] = {}
@@ -217,11 +217,13 @@ def _check_grid_key(where: str, key: str) -> None:
         known = [*kind.model_fields, *(Drift.model_fields if issubclass(kind, DriftingUnits) else [])]
         if part not in known:
             if part in VARIANT_KEYS:
-                raise UserError(f"{where}: {key!r} cannot be a factor, because it makes recordings itself")
+                raise UserError(f"{where}: {shown(key)} cannot be a factor, because it makes recordings itself")
             close = difflib.get_close_matches(part, known, 1)
             hint = f"did you mean {'.'.join([*parts[:number], close[0]])!r}? " if close else ""
             block = ".".join(parts[:number]) or "a recording"
-            raise UserError(f"{where}: {key!r} is no key of a recording; {hint}keys of {block} are {', '.join(sorted(known))}")
+            raise UserError(
+                f"{where}: {shown(key)} is no key of a recording; {hint}keys of {block} are {', '.join(sorted(known))}"
+            )
         kind = block_in(kind.model_fields[part].annotation) if part in kind.model_fields else None
 
 

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 from allenrec.common.files import sha256, write_json
 
 from ..archive import model_files, read_model
@@ -56,8 +56,8 @@ def fetch_model(model_id: str, models_folder: str | Path, settings: Models) -> P
     record = find_record(folder)
     if record is not None and record["source"] not in settings.sources:
         raise UserError(
-            f"model {model_id}: {folder} holds files of the source {record['source']!r}, which models.sources does not list; "
-            f"add it there, or move the folder away"
+            f"model {model_id}: {folder} holds files of the source {shown(record['source'])}, which models.sources does not "
+            f"list; add it there, or move the folder away"
         )
     for name in settings.sources:
         if record is None:

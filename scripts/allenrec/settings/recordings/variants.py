@@ -5,6 +5,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from allenrec.common.errors import shown
+
 from ..base import Block, PositiveCount
 from .streams import Part
 
@@ -44,5 +46,5 @@ class Variants(Block):
         grid = value.get("grid") if isinstance(value, Mapping) else None
         for key, levels in grid.items() if isinstance(grid, Mapping) else ():
             if not (isinstance(levels, list) and levels):
-                raise ValueError(f"grid.{key}: {levels!r} must be a list of one value or more")
+                raise ValueError(f"grid.{key}: {shown(levels)} must be a list of one value or more")
         return value
