@@ -11,10 +11,10 @@ rule compile_library_kernels:
         "<logs>/compile_library_kernels.log",
     benchmark:
         "<benchmarks>/compile_library_kernels.tsv"
-    # On a cluster as well: the jobs use the same checkout.
-    localrule: True
     # It needs nothing, and takes the longest of the first jobs.
     priority: 1
+    # On a cluster as well: the jobs use the same checkout.
+    localrule: True
     conda:
         "../envs/analysis.yaml"
     threads: 1
