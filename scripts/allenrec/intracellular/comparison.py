@@ -15,7 +15,7 @@ HIGHEST_RHEOBASE = 4.0
 
 @dataclass(frozen=True)
 class Comparison:
-    """How a model responds to the steps that its cell received.
+    """The responses of a model to the steps that its cell received.
 
     `steps` are those of the cell; `spikes` and `at_rest` say how often the model fired at each, and whether it was back at
     rest afterwards. `cell_rheobase` is as `recorded_rheobase` returns it, `model_rheobase` in nA; they are NaN if they are

@@ -29,7 +29,7 @@ SPIKE = 40
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a part of the configuration needs at least, bytes: its `key`, and the `cure` if that is too much."""
+    """The least disk and memory, bytes, that the part of a configuration at `key` needs; and the `cure` if that is too much."""
 
     key: str
     disk: float

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class AsRecorded(NamedTuple):
-    """What becomes of a template on its way into a recording with the default settings, in arrays for compiled functions.
+    """The way of a template into a recording with the default settings, in arrays for compiled functions.
 
     `before`, the number of zeros in front of it; `fade` (n,), the factors by which its last value fades to zero behind it; the
     filter's `sections` and whether it runs `both_ways`; `margin`, the number of samples until its response has died away; and

@@ -229,6 +229,8 @@ def _extent(
     level = SEEN * depths.max()
     spread = _edge(z, depths, level) - _edge(z[::-1], depths[::-1], level) if len(z) > 1 else np.nan
     seen = depths >= level
+    if seen.sum() < MIN_HEIGHTS:
+        return spread, np.nan, np.nan
     distance = z[seen] - z[depths.argmax()]
     times = _minima(_curves(waveforms[seen], dt), waveforms[seen])
     above, below = distance >= 0, distance <= 0

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from allenrec.libraries.eap import spike_currents
 from allenrec.libraries.poses import Geometry, upright_axis
@@ -16,6 +15,8 @@ from .measure import DISTANCES, Measured, measure
 from .verdict import judge
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from allenrec.common.files import AnyPath
     from allenrec.intracellular.intracellular_file import Currents
 
@@ -77,6 +78,8 @@ def read_realism(path: AnyPath) -> pd.DataFrame:
 
     Words that are not known are "", numbers that are not known NaN.
     """
+    import pandas as pd  # jobs that describe a cell need no tables
+
     numbers = [*COLUMNS.values(), *PEAK_TO_PEAK.values()]
     words = ["model_id", "cell_type", "line", "model_kind", *VERDICTS]
     unknown = {name: ["", "nan"] for name in numbers}

@@ -25,7 +25,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Range:
-    """What was measured of a feature in `n` units of a type: `lowest`, `median` and `highest`.
+    """The measured range of a feature in `n` units of a type: `lowest`, `median` and `highest`.
 
     `source` is a key of `InVivo.sources`. If `used` is false, no cell is judged by it.
     """

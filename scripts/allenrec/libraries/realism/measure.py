@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from allenrec.libraries.forward_model import transfer_matrix
 from allenrec.settings.recordings import Filter as FilterSettings
 from allenrec.settings.recordings.units import UnitSelection
 from allenrec.waveforms.as_recorded import padded
-from allenrec.waveforms.features import waveform_features
+from allenrec.waveforms.features import feature_columns
 from allenrec.waveforms.filters import design_filter
 
 if TYPE_CHECKING:
@@ -86,13 +85,13 @@ def measure(
     lines = [recorded(line) for line in _lines(upright)]
     heights = np.zeros((len(lines[0]), 3))
     heights[:, 2] = _heights()
-    along = waveform_features(np.array(lines, dtype=np.float32), heights, dt)
+    along = feature_columns(np.array(lines, dtype=np.float32), heights, dt)
     return Measured(
         trough_to_peak_as_in_vivo_ms=_median(compared["trough_to_peak_ms"]),
         half_width_as_in_vivo_ms=_median(compared["half_width_ms"]),
         trough_to_peak_ms=_median(shape["trough_to_peak_ms"]),
         half_width_ms=_median(shape["half_width_ms"]),
-        pre_peak_ratio=_median([_pre_peak_ratio(waveform) for waveform in near]),
+        pre_peak_ratio=_median(shape["pre_peak_to_trough_ratio"]),
         peak_to_peak_uV=tuple(_median(np.ptp(ring, axis=1)) for ring in rings),
         spread_um=_median(along["spread_um"]),
         speed_above_um_per_ms=_median(along["propagation_speed_above_um_per_ms"]),
@@ -116,9 +115,9 @@ def _filtered(potentials: NDArray[np.float64], dt: float, settings: FilterSettin
     return filtered
 
 
-def _shape(waveforms: NDArray[np.float64], dt: float) -> pd.DataFrame:
+def _shape(waveforms: NDArray[np.float64], dt: float) -> dict[str, NDArray[np.float64] | NDArray[np.int64]]:
     """Return the features of waveforms (n, n_t), each of which is at its own contact."""
-    return waveform_features(waveforms[:, np.newaxis].astype(np.float32), np.zeros((1, 3)), dt)
+    return feature_columns(waveforms[:, np.newaxis].astype(np.float32), np.zeros((1, 3)), dt)
 
 
 def _heights() -> NDArray[np.float64]:
@@ -134,12 +133,6 @@ def _lines(upright: NDArray[np.float64]) -> list[NDArray[np.float64]]:
     angles = 2 * np.pi * np.arange(SIDES) / SIDES
     sides = NEAR * (np.outer(np.cos(angles), first) + np.outer(np.sin(angles), second))
     return [side + np.outer(_heights(), upright) for side in sides]
-
-
-def _pre_peak_ratio(waveform: NDArray[np.float64]) -> float:
-    """Return the height of the highest sample before the lowest one, or 0, over the depth of that one."""
-    trough = int(waveform.argmin())
-    return max(waveform[:trough].max(initial=0.0), 0.0) / -waveform[trough] if waveform[trough] < 0 else np.nan
 
 
 def _median(values: object) -> float:
