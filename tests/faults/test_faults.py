@@ -213,8 +213,8 @@ def remove_products(folder, rule, target):
             ("left_out.csv", "report.html"),
             r"^error: .*/results: no permission to write here, or the file system is read-only$",
         ),
-        # What is there, but must be made anew, is Snakemake's own to say.
-        (("cells.csv",), r"Write-protected output files for rule write_report:\n +output: results/report.html"),
+        # What is there, but must be made anew, is Snakemake's own to say, for whichever of the jobs it comes to first.
+        (("cells.csv",), r"Write-protected output files for rule \w+:\n +output: results/"),
     ],
 )
 def test_read_only_folder_is_named_before_anything_runs(missing, expected, damaged):
