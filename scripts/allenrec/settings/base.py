@@ -43,11 +43,13 @@ Text = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is
 class NamesFile:
     """A mark of keys that name a file. The file is an input of the jobs that use it; see `input_files`.
 
-    With `endings`, only values that end so are files. With `or_folder`, the value may be a folder, whose files are meant.
+    With `endings`, only values that end so are files. With `or_folder`, the value may be a folder, whose files are meant. With
+    `large`, a folder is one input, and no digest is made of its content.
     """
 
     endings: tuple[str, ...] = ("",)
     or_folder: bool = False
+    large: bool = False
 
 
 @dataclass(frozen=True)
