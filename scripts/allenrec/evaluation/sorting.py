@@ -20,7 +20,7 @@ from tqdm import tqdm
 from allenrec.common.files import AnyPath, write_table
 from allenrec.common.temporary import temporary_beside
 from allenrec.recordings.formats.recording_file import Recording, read_recording
-from allenrec.recordings.formats.spikeinterface_adapter import as_known_sorting, as_recording, as_sorting
+from allenrec.recordings.formats.spikeinterface_adapter import as_recording, as_sorting_with_known
 
 from .tables import SortedUnits, SorterRun, SortingJob, failed_table, unit_table
 
@@ -57,9 +57,8 @@ def compare(recording: Recording, sorting: si.BaseSorting) -> tuple[pd.DataFrame
     n_sorted = len(sorting.unit_ids)
     if not len(recording.spike_trains) or not n_sorted:
         return _nothing_found(recording), SortedUnits(n_sorted, n_false_units=n_sorted, n_redundant=0, n_merged=0)
-    n_true, known = len(recording.spike_trains), as_known_sorting(recording)
-    truth = as_sorting(recording) if known is None else si.aggregate_units([as_sorting(recording), known])
-    comparison = compare_sorter_to_ground_truth(truth, sorting, exhaustive_gt=True)
+    n_true = len(recording.spike_trains)
+    comparison = compare_sorter_to_ground_truth(as_sorting_with_known(recording), sorting, exhaustive_gt=True)
     performance = comparison.get_performance().astype(float)[["accuracy", "precision", "recall"]]
     spikes = comparison.count_score[["tp", "fn", "fp"]].set_axis(["n_found", "n_missed", "n_false"], axis=1)
     performance = performance.join(spikes.astype(int)).reset_index(drop=True).head(n_true)

@@ -31,7 +31,8 @@ from .traces.unit_drift import UnitDrift, design_unit_drift
 from .traces.upsampling import read_and_upsample, upsampling_for
 from .units.overlaps import OVERLAP_WINDOW, overlap_labels, overlap_pairs, spatial_overlaps
 from .units.selection import choose_units, unit_groups, unit_keys
-from .units.table import signal_to_noise, unit_table
+from .units.signal_to_noise import library_signal_to_noise, signal_to_noise
+from .units.table import unit_table
 
 if TYPE_CHECKING:
     from allenrec.settings.recordings import Recording as RecordingSettings
@@ -197,10 +198,31 @@ def plan_recording(
     groups = unit_groups(settings.cell_types, settings.spiketrains.n_exc, settings.spiketrains.n_inh)
     if choosing_library is not None:
         _require_same_poses(library, choosing_library, settings, name)
-    template_ids = choose_units(streams.units, choosing_library or library, groups, settings.templates, settings.recordings)
+    choosing, signal = choosing_library or library, settings.recordings
+    snr = None
+    if settings.templates.snr is not None:
+        snr = library_signal_to_noise(choosing, _noise_before_units(streams, choosing, settings, background, threads))
+    template_ids = choose_units(streams.units, choosing, groups, settings.templates, signal, snr)
     return _plan_units(
         streams, name, library, template_ids, unit_keys(groups), settings, far_library or library, background, threads
     )
+
+
+def _noise_before_units(
+    streams: Streams, library: TemplateLibrary, settings: RecordingSettings, background: Background | None, threads: int
+) -> NDArray[np.float64]:
+    """Return the standard deviation of the noise at each channel, (n_channels,) µV, before the units are known."""
+    signal, positions = settings.recordings, library.channel_positions
+    if background is not None:
+        if len(background.noise_levels) != len(positions):
+            raise UserError("templates.snr: the units are chosen on another probe than that of the background; leave it out")
+        return background.noise_levels
+    if signal.noise_level_at == "raw":
+        return np.full(len(positions), signal.noise_level)
+    grid = tick_grid(library, settings)
+    bandpass = design_filter(grid.fs, signal) if signal.filter else None
+    noise = design_noise(NoiseInputs(streams.noise, settings, positions, library, grid, None, threads), bandpass)
+    return noise.raw if noise else np.zeros(len(positions))
 
 
 def _require_same_poses(library: TemplateLibrary, other: TemplateLibrary, settings: RecordingSettings, name: str) -> None:

@@ -1,16 +1,18 @@
 """Hybrid recordings: units on a real recording, against SpikeInterface's own injection and noise levels."""
 
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import spikeinterface as si
 import spikeinterface.extractors as se
 from made_library import made_library
-from spikeinterface.core import NumpyRecording, NumpySorting, Templates, get_noise_levels
+from spikeinterface.core import Motion, NumpyRecording, NumpySorting, Templates, get_noise_levels
 from spikeinterface.core.generate import InjectTemplatesRecording
 from spikeinterface.generation import generate_hybrid_recording
 
 import allenrec
+from allenrec.common.errors import UserError
 from allenrec.recordings.formats.binary import write_binary
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.nwb import write_nwb
@@ -75,7 +77,7 @@ def hybrid(library, background, path=None, spiketrains=None, templates=None, nam
 def counts_of_units(plan, segments=LENGTHS):
     """Return the traces of units in each segment, computed alone, as counts of the background that are not rounded."""
     bounds = np.cumsum([0, *segments])
-    parts = [spikes_only(plan, a, b) / plan.background.gains for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    parts = [spikes_only(plan, a, b) / plan.background.gains for a, b in pairwise(bounds)]
     return np.concatenate(parts)
 
 
@@ -196,7 +198,8 @@ def exported(units, tmp_path_factory):
     """The folder of a hybrid recording with known units, in all formats, made from a zarr folder."""
     folder = tmp_path_factory.mktemp("exported")
     before = real(units.probe, "uint16", offsets=-6389.76)
-    known = NumpySorting.from_unit_dict([{"a": [100, 39000], "b": [20000]}, {"a": [5], "b": [24000, 25000]}], FS)
+    trains = [{"a": [100, 39000], "b": [20000]}, {"a": [5], "b": [24000, 25000]}]
+    known = NumpySorting.from_unit_dict([{unit: np.array(t) for unit, t in part.items()} for part in trains], FS)
     known.save(folder=folder / "known")
     background = {"recording": str(saved(before, folder, "zarr")), "sorting": str(folder / "known")}
     hybrid(units, background, folder / "recording.h5")
@@ -227,21 +230,18 @@ def test_spikeinterface_opens_segments_gains_and_known_units(exported, path):
 
 
 def test_nwb_has_a_series_for_each_segment_and_times_of_the_session(exported):
-    folder, before = exported
+    folder, _ = exported
     with read_recording(folder / "recording.h5") as recording:
-        trains, samples = recording.spike_trains, recording.samples[()]
+        trains, samples, traces = recording.spike_trains, recording.samples[()], recording.traces[:]
     for segment, name in enumerate(("ElectricalSeries", "ElectricalSeries2")):
         series = f"acquisition/{name}"
         after = se.read_nwb_recording(folder / "recording.nwb", electrical_series_path=series)
         first = segment * LENGTHS[0]
         assert np.array_equal(after.get_traces(), samples[first : first + LENGTHS[segment]])
         assert after.get_start_time() == T_STARTS[segment]
-        np.testing.assert_allclose(
-            after.get_traces(return_in_uV=True)[:9], before.get_traces(segment, 0, 9, return_in_uV=True), atol=60
-        )
-        truth = se.read_nwb_sorting(
-            folder / "recording.nwb", electrical_series_path=series, sampling_frequency=FS, t_start=T_STARTS[segment]
-        )
+        scaled = traces[first : first + LENGTHS[segment]]
+        np.testing.assert_allclose(after.get_traces(return_in_uV=True), scaled, atol=2e-3)
+        truth = se.read_nwb_sorting(folder / "recording.nwb", electrical_series_path=series)
         for unit, train in zip(truth.unit_ids, trains, strict=True):
             inside = train[(train >= first) & (train < first + LENGTHS[segment])] - first
             found = truth.get_unit_spike_train(unit)
@@ -288,3 +288,107 @@ def test_in_memory_it_is_the_same_as_in_the_file(units, tmp_path):
     settings = {"background": {"recording": str(path)}, "templates": {"max_amp": 1e4}}
     recording, truth = allenrec.generate(units, settings, seed=3)
     assert recording.get_num_segments() == 2 and recording.dtype == np.int16 and len(truth.unit_ids) == 7
+
+
+@pytest.mark.parametrize("on_background", [True, False])
+def test_units_are_chosen_by_their_snr(units, tmp_path, on_background):
+    wanted = {"snr": [4, 9]}
+    if on_background:
+        recording = hybrid(units, saved(real(units.probe), tmp_path), templates=wanted | {"max_amp": 1e6})
+    else:
+        settings = {"library": "made", "templates": {"min_dist": 10.0, **wanted}, "spiketrains": {"duration": 1.0}}
+        settings["recordings"] = {"noise_level": 20.0, "noise_level_at": "filtered"}
+        recording = GeneratedRecording(
+            plan_recording(units, Recording.model_validate(settings), seed=0, name="a"), units, None, {}
+        )
+    snr = recording.units["snr"]
+    assert (snr > 3.9).all() and (snr < 9.1).all() and len(snr) >= 6
+    assert units.amplitudes.max() > 20 * 15  # µV; there are others to choose from
+
+
+def test_motion_of_the_background_moves_units_on_its_clock_and_at_its_depths(units, tmp_path):
+    """The motion of each segment has times of its own, and depths whose origin is that of the background."""
+    before = real(units.probe)
+    shifted = before.get_probe().copy()
+    shifted.move([100.0, 2000.0])
+    shifted.set_device_channel_indices(np.arange(32))
+    before.set_probe(shifted)
+    times = [np.arange(t, t + 1.4, 0.1) for t in T_STARTS]
+    depths = np.array([1900.0, 2000.0, 2100.0])
+    displacement = [np.outer(np.sin(at), [1.0, 2.0, 3.0]) * 5 for at in times]
+    motion = Motion(displacement, times, depths, direction="y")
+    motion.save(tmp_path / "motion")
+    path = saved(before, tmp_path)
+    background = {"recording": str(path), "motion": str(tmp_path / "motion")}
+    recording = hybrid(units, background, tmp_path / "recording.h5", templates={"zlim": [-90, 90]})
+    for unit, row in enumerate(recording.units.itertuples()):
+        samples = recording.plan.ticks[unit] / recording.plan.n_phases
+        for segment, first in enumerate((0, LENGTHS[0])):
+            mine = (samples >= first) & (samples < first + LENGTHS[segment])
+            at = T_STARTS[segment] + (samples[mine] - first) / FS
+            expected = motion.get_displacement_at_time_and_depth(at, np.full(len(at), row.z + 2000.0), segment_index=segment)
+            np.testing.assert_allclose(recording.plan.unit_drift.displacements[unit][mine], expected, atol=0.05)
+    assert max(np.abs(some).max() for some in recording.plan.unit_drift.displacements) > 5
+    with read_recording(tmp_path / "recording.h5") as written:
+        assert written.drift is not None
+
+
+def test_known_units_are_not_counted_as_false(exported):
+    from allenrec.evaluation.sorting import compare
+
+    folder, _ = exported
+    with read_recording(folder / "recording.h5") as recording:
+        known = recording.known_units
+        found = {0: recording.spike_trains[0], 1: known["a"], 2: known["b"], 3: np.array([11, 222, 3333])}
+        segments = recording.segments
+        parts = [{unit: segments.split(train)[segment] for unit, train in found.items()} for segment in range(2)]
+        performance, counts = compare(recording, NumpySorting.from_unit_dict(parts, FS))
+    assert counts.n_sorted == 4 and counts.n_false_units == 1
+    assert len(performance) == 6 and performance["accuracy"].tolist()[0] == 1.0 and performance["sorted_unit"][0] == "0"
+
+
+BAD = {
+    "no such file or folder": {"recording": "{folder}/nothing"},
+    "cannot open it .*; name the function": {"recording": "{folder}/text.txt"},
+    "has no such function": {"recording": "{folder}/text.txt", "extractor": "read_nothing"},
+    "does not say what a sample is in µV; write background.gain_to_uV": {"recording": "{folder}/no_gains"},
+    "of which background.duration wants 1000 s": {"recording": "{folder}/real", "duration": 1000.0},
+    "holds a .*, not a sorting": {"recording": "{folder}/real", "sorting": "{folder}/real"},
+    "is it complete": {"recording": "{folder}/cut.zarr"},
+}
+
+
+@pytest.fixture(scope="module")
+def bad_backgrounds(units, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("bad")
+    saved(real(units.probe), folder)
+    (folder / "text.txt").write_text("no recording")
+    NumpyRecording([np.zeros((100, 32), np.int16)], FS).save(folder=folder / "no_gains", verbose=False)
+    real(units.probe).save(folder=folder / "cut.zarr", format="zarr", verbose=False)
+    for chunk in (folder / "cut.zarr").glob("traces_seg0/1.*"):
+        chunk.write_bytes(chunk.read_bytes()[:50])
+    return folder
+
+
+@pytest.mark.parametrize("message", BAD)
+def test_a_background_that_cannot_be_used_is_named_in_one_line(units, bad_backgrounds, message):
+    values = {
+        key: value.format(folder=bad_backgrounds) if isinstance(value, str) else value for key, value in BAD[message].items()
+    }
+    with pytest.raises(UserError, match=message) as error:
+        recording = hybrid(units, values)
+        recording.samples[: len(recording.samples)]
+    assert ("\n" not in str(error.value) and str(bad_backgrounds) in str(error.value)) or "read_nothing" in str(error.value)
+
+
+def test_a_background_that_does_not_fit_says_what_to_write(units, tmp_path):
+    path = saved(real(units.probe), tmp_path)
+    with pytest.raises(UserError, match=r"recordings.mixed.recordings.fs: 32000 Hz, but .* has 30000 Hz; leave fs out"):
+        hybrid(units, path, fs=32000.0)
+    fewer = saved(real(units.probe).select_channels(np.arange(16)), tmp_path / "fewer")
+    with pytest.raises(UserError, match=r"made has 32 contacts, but .* has 16 channels; write `probe: {recording: "):
+        hybrid(units, fewer)
+    other = real(units.probe)
+    turned = saved(other.select_channels(other.channel_ids[::-1]), tmp_path / "turned")
+    with pytest.raises(UserError, match=r"contact \d+ of made lies .* µm away from channel \d+ of"):
+        hybrid(units, turned)

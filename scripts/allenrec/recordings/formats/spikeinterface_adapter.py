@@ -116,6 +116,11 @@ def as_known_sorting(recording: RecordingWithGroundTruth) -> BaseSorting | None:
     return sorting
 
 
+def as_sorting_with_known(recording: RecordingWithGroundTruth) -> BaseSorting:
+    """Return the units of the ground truth, and after them the known units of the background, without properties."""
+    return _sorting_of(recording, dict(enumerate([*recording.spike_trains, *recording.known_units.values()])))
+
+
 def _sorting_of(recording: RecordingWithGroundTruth, trains: Mapping[Any, NDArray[np.int64]]) -> BaseSorting:
     """Return the sorting of trains (n_spikes,), whose samples count through all segments, by the ids of units."""
     segments = recording.segments or Segments(np.array([len(recording.samples)]), np.zeros(1))

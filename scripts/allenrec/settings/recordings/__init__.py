@@ -129,11 +129,21 @@ class PlainRecording(Block):
     @model_validator(mode="after")
     def _check(self) -> Self:
         points = self.templates.upsample
+        if self.templates.snr is not None and self.background is None:
+            self._check_noise_of_snr()
         if self.recordings.shape_mod and points < LEAST_UPSAMPLE:
             raise ValueError(
                 f"templates.upsample: {points} must be {LEAST_UPSAMPLE} or more with shape_mod, which reads between the points"
             )
         return self
+
+    def _check_noise_of_snr(self) -> None:
+        """Refuse a limit on the signal-to-noise ratio where the noise is not known before the units are chosen."""
+        signal, given = self.recordings, shown(list(self.templates.snr or ()))
+        if not signal.noise_level:
+            raise ValueError(f"templates.snr: {given} needs noise, but recordings.noise_level is 0")
+        if signal.noise_mode == "far-neurons" and signal.noise_level_at == "filtered":
+            raise ValueError(f"templates.snr: {given} needs recordings.noise_level_at: raw with far-neurons")
 
 
 def _library_or_like(schema: dict[str, Any]) -> None:
