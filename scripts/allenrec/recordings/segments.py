@@ -45,9 +45,13 @@ class Segments:
     def clock(self, times: NDArray[np.float64], fs: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the segment (n,) of each of some times (n,) s, which count the samples of all segments, and the time (n,) s on
         the clock of the recording."""
-        begins = self.bounds[:-1] / fs
-        number = np.clip(np.searchsorted(begins, times, side="right") - 1, 0, len(begins) - 1)
-        return number, times - begins[number] + self.t_starts[number]
+        number = np.searchsorted(self.seams(fs), times, side="right")
+        return number, times - self.bounds[number] / fs + self.t_starts[number]
+
+    def seams(self, fs: float) -> NDArray[np.float64]:
+        """Return the times (n_segments - 1,) s that part the segments, half a sample before each but the first: a spike belongs
+        to the segment of the sample nearest to it."""
+        return np.asarray((self.bounds[1:-1] - 0.5) / fs, dtype=np.float64)
 
     def one_after_another(self, fs: float) -> Segments:
         """Return the segments on one clock, where each begins when the one before has ended, or later."""

@@ -324,7 +324,7 @@ def test_motion_of_the_background_moves_units_on_its_clock_and_at_its_depths(uni
     for unit, row in enumerate(recording.units.itertuples()):
         samples = recording.plan.ticks[unit] / recording.plan.n_phases
         for segment, first in enumerate((0, LENGTHS[0])):
-            mine = (samples >= first) & (samples < first + LENGTHS[segment])
+            mine = (samples >= first - 0.5) & (samples < first + LENGTHS[segment] - 0.5)
             at = T_STARTS[segment] + (samples[mine] - first) / FS
             expected = motion.get_displacement_at_time_and_depth(at, np.full(len(at), row.z + 2000.0), segment_index=segment)
             np.testing.assert_allclose(recording.plan.unit_drift.displacements[unit][mine], expected, atol=0.05)

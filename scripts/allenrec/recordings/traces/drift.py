@@ -144,6 +144,9 @@ def design_drift(
         If a drift file cannot be read.
     """
     times = np.arange(int(np.ceil(duration * settings.drift_fs)) + 1) / settings.drift_fs
+    if frame is not None:  # the motion may jump from one segment to the next
+        seams = frame.segments.seams(frame.fs)
+        times = np.union1d(times, [*np.nextafter(seams, 0), *seams])
     movements = []
     for number, movement in enumerate(settings.drift_dicts):
         if movement.drift_file is not None:
