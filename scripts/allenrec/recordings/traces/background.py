@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 SAME_RATE = 1e-9
 #: Largest difference of the positions of a contact and its channel, µm
 SAME_PLACE = 1.0
+#: Pieces of a background from which SpikeInterface estimates the noise; twenty of each segment
+NOISE_PIECES = {"seed": 0, "chunk_duration": "100ms"}
 #: Pieces of a background, and the samples in each, that make up its digest
 PIECES, PIECE = 32, 2**12
 
@@ -86,7 +88,7 @@ class Background:
 
         try:
             counts = get_noise_levels(
-                self.recording, False, force_recompute=True, random_slices_kwargs={"seed": 0}, n_jobs=1, progress_bar=False
+                self.recording, False, force_recompute=True, random_slices_kwargs=NOISE_PIECES, n_jobs=1, progress_bar=False
             )
         except Exception as error:  # readers of many formats, each with errors of its own
             raise self._unreadable(error) from None

@@ -10,7 +10,7 @@ from ..base import Block, NamesFile
 #: A file or folder that may be large: it is one input of a rule, and its whole content is never read for a digest
 LargeInput = Annotated[str, NamesFile(or_folder=True, large=True)]
 #: Values of arguments of an extractor
-Argument = str | int | float | bool | None
+Argument = str | bool | Annotated[int, Field(ge=-(2**63), lt=2**63)] | Annotated[float, Field(ge=-1e12, le=1e12)] | None
 #: Names of the path among the arguments of extractors
 PATH_ARGUMENTS = ("folder_path", "file_path", "file_paths")
 
