@@ -45,17 +45,18 @@ def stamps(block: Block) -> dict[str, str]:
 def check_input_files(key: str, block: Block) -> None:
     """Raise a `UserError` unless every file that a block at a key of the configuration names is there."""
     for name, mark, value in _marked_values(block, NamesFile):
-        path = Path(value)
-        if value.lower().endswith(mark.endings) and not (os.path.isfile(path) or (mark.or_folder and os.path.isdir(path))):
-            raise UserError(f"config: {key}.{name}: no such file {shown(value)}")
+        path = mark.path_in(value)
+        if path is not None and not (os.path.isfile(path) or (mark.or_folder and os.path.isdir(path))):
+            raise UserError(f"config: {key}.{name}: no such file {shown(path)}")
 
 
 def _named_paths(block: Block) -> Iterator[tuple[str, str, bool]]:
     """Yield the key and the path of each input file of a block, and whether it may be large."""
     for key, mark, value in _marked_values(block, NamesFile):
-        if value.lower().endswith(mark.endings):
-            for file in [Path(value)] if mark.large else _files_at(Path(value)):
-                yield (key if mark.large or str(file) == value else f"{key}/{file.relative_to(value)}"), str(file), mark.large
+        path = mark.path_in(value)
+        if path is not None:
+            for file in [Path(path)] if mark.large else _files_at(Path(path)):
+                yield (key if mark.large or str(file) == path else f"{key}/{file.relative_to(path)}"), str(file), mark.large
 
 
 def _stamp(folder: Path) -> str:

@@ -7,12 +7,15 @@ import pytest
 import spikeinterface as si
 import spikeinterface.extractors as se
 from made_library import made_library
+from pydantic import ValidationError
 from spikeinterface.core import Motion, NumpyRecording, NumpySorting, Templates, get_noise_levels
 from spikeinterface.core.generate import InjectTemplatesRecording
 from spikeinterface.generation import generate_hybrid_recording
 
 import allenrec
 from allenrec.common.errors import UserError
+from allenrec.common.probe_names import recording_of
+from allenrec.probes import load_probe
 from allenrec.recordings.formats.binary import write_binary
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.nwb import write_nwb
@@ -22,6 +25,8 @@ from allenrec.recordings.generated_recording import GeneratedRecording
 from allenrec.recordings.plan import plan_recording
 from allenrec.recordings.traces.background import open_background
 from allenrec.recordings.traces.blocks import spikes_only
+from allenrec.settings.input_files import file_digests, input_files
+from allenrec.settings.libraries import Library
 from allenrec.settings.recordings import Background, Recording
 
 FS, LENGTHS, T_STARTS = 30000.0, (40000, 25001), (12.5, 100.0)
@@ -392,3 +397,23 @@ def test_a_background_that_does_not_fit_says_what_to_write(units, tmp_path):
     turned = saved(other.select_channels(other.channel_ids[::-1]), tmp_path / "turned")
     with pytest.raises(UserError, match=r"contact \d+ of made lies .* µm away from channel \d+ of"):
         hybrid(units, turned)
+
+
+def test_the_probe_of_a_recording_is_one_for_libraries(units, tmp_path):
+    before = real(units.probe)
+    path = saved(before, tmp_path)
+    library = Library.model_validate({"probe": {"recording": str(path)}})
+    assert Library.model_validate(library.model_dump(mode="json")) == library
+    assert input_files(library) == {"probe": str(path)} and file_digests(library) == {}
+    probe = load_probe(library.probe, 1)
+    np.testing.assert_allclose(probe.layout.contact_positions, before.get_channel_locations())
+    # A library on it fits the recording
+    made = made_library(tmp_path / "templates.h5", library.probe, 5000)
+    assert hybrid(made, path).samples.shape == (sum(LENGTHS), 32)
+    raw = {"extractor": "read_binary", "arguments": {"file_paths": "a.bin", "num_channels": 4}}
+    named = Library.model_validate({"probe": raw}).probe
+    assert recording_of(named) == ("a.bin", "read_binary", {"num_channels": 4})
+    with pytest.raises(UserError, match="the recording has no probes"):
+        load_probe(f"recording:{saved(NumpyRecording([np.zeros((9, 4), np.int16)], FS), tmp_path / 'bare')}", 1)
+    with pytest.raises(ValidationError, match=r"probe\.recording: missing"):
+        Library.model_validate({"probe": {"extractor": "read_binary"}})
