@@ -70,4 +70,4 @@ def test_a_hybrid_recording_is_made_once_and_again_when_its_background_changes(f
     ):
         configure(**changes)
         result = snakemake(folder, *run)
-        assert result.returncode == 1 and f"error: {message}" in result.stderr.splitlines()
+        assert result.returncode == 1 and f"error: {message}" in result.stderr

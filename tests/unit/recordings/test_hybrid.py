@@ -1,16 +1,19 @@
 """Hybrid recordings: units on a real recording, against SpikeInterface's own injection and noise levels."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
 import pytest
 import spikeinterface as si
 import spikeinterface.extractors as se
+import yaml
 from made_library import made_library
 from pydantic import ValidationError
 from spikeinterface.core import Motion, NumpyRecording, NumpySorting, Templates, get_noise_levels
 from spikeinterface.core.generate import InjectTemplatesRecording
 from spikeinterface.generation import generate_hybrid_recording
+from support import ROOT
 
 import allenrec
 from allenrec.common.errors import UserError
@@ -25,9 +28,10 @@ from allenrec.recordings.generated_recording import GeneratedRecording
 from allenrec.recordings.plan import plan_recording
 from allenrec.recordings.traces.background import open_background
 from allenrec.recordings.traces.blocks import spikes_only
+from allenrec.settings import load_settings
 from allenrec.settings.input_files import file_digests, input_files
 from allenrec.settings.libraries import Library
-from allenrec.settings.recordings import Background, Recording
+from allenrec.settings.recordings import Background, Recording, UnitSelection
 
 FS, LENGTHS, T_STARTS = 30000.0, (40000, 25001), (12.5, 100.0)
 WRITERS = {"binary": write_binary, "recording.zarr": write_zarr, "recording.nwb": write_nwb}
@@ -417,3 +421,24 @@ def test_the_probe_of_a_recording_is_one_for_libraries(units, tmp_path):
         load_probe(f"recording:{saved(NumpyRecording([np.zeros((9, 4), np.int16)], FS), tmp_path / 'bare')}", 1)
     with pytest.raises(ValidationError, match=r"probe\.recording: missing"):
         Library.model_validate({"probe": {"extractor": "read_binary"}})
+
+
+def test_the_recipe_of_the_docs_runs(tmp_path, monkeypatch):
+    """docs/hybrid.md as a person copies it; made cells stand in for those of the workflow."""
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "hybrid.md").read_text(encoding="utf-8")
+    first, last = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    recipe, readers = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    names = {}
+    exec(first, names)
+    settings = load_settings(yaml.safe_load(recipe))
+    for line in readers.splitlines():
+        Background.model_validate(yaml.safe_load(line)["background"])
+    made = made_library(tmp_path / "templates.h5", settings.libraries["on_real"].probe, 2000)
+    chosen = settings.recordings["hybrid"].model_copy(update={"templates": UnitSelection(min_dist=0.0, snr=(3.0, 100.0))})
+    folder = tmp_path / "results" / "recordings" / "hybrid"
+    folder.mkdir(parents=True)
+    plan = plan_recording(made, chosen, seed=0, name="hybrid")
+    write_mearec(folder / "recording.h5", GeneratedRecording(plan, made, chosen, {"config": {}}))
+    exec(last, names)
+    np.testing.assert_allclose(names["added"], counts_of_units(plan, [250000]), atol=1e-3)
