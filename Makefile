@@ -14,7 +14,7 @@ export XDG_CACHE_HOME := $(shell mkdir -p '$(CACHE)/snakemake' 2> /dev/null && t
 .PHONY: run evaluate test check lint fuzz test-slow test-faults test-slurm test-fresh cluster docs site lock clean say-what-run-does always
 
 run: say-what-run-does $(VENV)/run
-	snakemake
+	@python scripts/run.py
 
 say-what-run-does:
 	@echo "Fetching the models that config/config.yaml names, simulating their spikes, making template libraries and recordings"

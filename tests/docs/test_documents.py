@@ -82,7 +82,18 @@ def documented(finished, session):
     return made_once(session / "home", make) / "allenrec"
 
 
-@pytest.mark.parametrize("path", [pytest.param(p, id=str(p.relative_to(ROOT))) for p in DOCUMENTS if blocks(p, "python")])
+#: Documents whose code takes minutes: spike sorters run in it
+SLOW = {"docs/evaluation.md"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for path in DOCUMENTS
+        if blocks(path, "python") and (name := str(path.relative_to(ROOT)))
+    ],
+)
 def test_python_runs_from_top_to_bottom(path, documented, tmp_path):
     code = tmp_path / "document.py"
     code.write_text("\n".join(blocks(path, "python")))
