@@ -11,7 +11,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export XDG_CACHE_HOME := $(shell mkdir -p '$(CACHE)/snakemake' 2> /dev/null && test -w '$(CACHE)/snakemake' && \
   echo '$(CACHE)' || echo '$(CURDIR)/.snakemake/cache')
 
-.PHONY: run evaluate test check lint fuzz test-slow test-faults test-slurm test-fresh cluster docs site lock clean say-what-run-does always
+.PHONY: run evaluate test check lint fuzz test-slow test-faults test-slurm test-fresh cluster docs pictures site lock clean say-what-run-does always
 
 run: say-what-run-does $(VENV)/run
 	@python scripts/run.py
@@ -77,6 +77,10 @@ docs: $(VENV)/run $(VENV)-docs/run
 	python docs/rules_table.py
 	snakemake --rulegraph dot | dot -Tsvg > docs/rulegraph.svg
 	$(MAKE) site
+
+# The pictures of the documents, from the default run; they need Chromium.
+pictures: run $(VENV)/test
+	python docs/pictures.py
 
 site: $(VENV)-docs/run
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --quiet
