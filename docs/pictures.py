@@ -16,22 +16,23 @@ FIGURES = {
     "realism.png": "realism/in_vivo.png",
 }
 #: Width and height of one half of the picture of the report
-HALF = (800, 684)
+HALF = (1000, 800)
 
 
 def report(browser):
     """Return a picture of the report: at the left a cell with its figures, at the right the viewer of traces."""
-    page = browser.new_page(viewport={"width": HALF[0], "height": HALF[1]})
+    page = browser.new_page(viewport={"width": HALF[0], "height": HALF[1]}, reduced_motion="reduce")
     page.goto((RESULTS / "report.html").as_uri())
     page.locator("#cell-table button.open").first.click()
     page.locator(".viewer").scroll_into_view_if_needed()
     page.wait_for_selector(".viewer.ready")
     page.wait_for_timeout(1000)
+    page.evaluate("scrollTo(0, 0)")
     halves = []
     for name in ("cells", "recordings"):
-        page.locator(f"#{name}").evaluate("section => section.scrollIntoView()")
-        page.wait_for_timeout(500)
-        halves.append(Image.open(io.BytesIO(page.screenshot())))
+        top = page.locator(f"#{name}").bounding_box()["y"]
+        clip = {"x": 0, "y": top, "width": HALF[0], "height": HALF[1]}
+        halves.append(Image.open(io.BytesIO(page.screenshot(full_page=True, clip=clip))))
     whole = Image.new("RGB", (2 * HALF[0], HALF[1]))
     for number, half in enumerate(halves):
         whole.paste(half, (number * HALF[0], 0))
