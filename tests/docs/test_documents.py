@@ -58,6 +58,14 @@ def commands():
     return list(dict.fromkeys(filter(None, lines)))
 
 
+#: Files of a user that documents name
+NAMED_FILES = {
+    "mine.yaml": "{dim: [8, 1], pitch: 25, shape: circle, size: 6}",
+    "motion.csv": "time_s,depth_um,displacement_um\n0,0,0\n600,0,10\n",
+    "trains.csv": "unit,time_s\n14,0.5\n7,0.75\n31,1.5\n",
+}
+
+
 @pytest.fixture(scope="session")
 def documented(finished, session):
     """A home folder with the clone `allenrec`, in which all results and files are that the documents name."""
@@ -74,6 +82,8 @@ def documented(finished, session):
             (folder / "config" / f"{name}.yaml").write_text(yaml.safe_dump({"pathvars": {"results": f"results_{name}"}}))
         for parameters in Path(MEArec.__file__).parent.joinpath("default_params").glob("*_params.yaml"):
             shutil.copy(parameters, folder)
+        for name, text in NAMED_FILES.items():
+            (folder / "config" / name).write_text(text)
         shutil.copytree(folder / "config", home / "study" / "config")
         result = snakemake(folder, "--cores", "2", "recordings", "library")
         assert result.returncode == 0, result.stderr
@@ -112,7 +122,8 @@ def merged(base, change):
 
 
 @pytest.mark.parametrize("block", all_blocks("yaml"))
-def test_configuration_is_valid(block):
+def test_configuration_is_valid(block, documented, monkeypatch):
+    monkeypatch.chdir(documented)
     default = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
     load_settings(merged(default, yaml.safe_load(block)))
 
