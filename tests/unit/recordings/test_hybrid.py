@@ -427,8 +427,7 @@ def test_the_recipe_of_the_docs_runs(tmp_path, monkeypatch):
     """docs/hybrid.md as a person copies it; made cells stand in for those of the workflow."""
     monkeypatch.chdir(tmp_path)
     page = (ROOT / "docs" / "hybrid.md").read_text(encoding="utf-8")
-    first, last = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    recipe, readers = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    first, recipe, readers, last = re.findall(r"```(?:py|python|yaml|yml)\n(.*?)```", page, re.DOTALL)
     names = {}
     exec(first, names)
     settings = load_settings(yaml.safe_load(recipe))
