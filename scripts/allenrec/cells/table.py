@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -163,6 +164,8 @@ def read_table(path: str | Path) -> tuple[list[tuple[int, dict[str, str]]], list
         If the file is missing, is not such a table, or has a column twice or without a name.
     """
     path = Path(path)
+    if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe may have no end
+        raise UserError(f"{path} is not a tab-separated table: it is no regular file")
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t", restkey="", strict=True)

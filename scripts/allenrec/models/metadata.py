@@ -119,7 +119,7 @@ def cell_facts(metadata: dict[str, Any]) -> CellFacts:
         return facts
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(
-            f"model {metadata.get('id')}: its metadata have another shape than an archive's: {shown(error)}"
+            f"model {shown(metadata.get('id'))}: its metadata have another shape than an archive's: {shown(error)}"
         ) from None
 
 
