@@ -189,7 +189,7 @@ PROMISES = {
         f"{PLAN}::test_spike_is_where_the_ground_truth_says",
     ),
     "units fire at the rate that was asked for, whatever the process, the refractory period and the synchrony": (
-        f"{UNIT}recordings/spikes/test_processes.py::test_rate_is_the_one_that_was_asked_for",
+        f"{UNIT}recordings/spikes/test_processes.py::test_rate_is_kept_whatever_the_refractory_period",
         f"{UNIT}recordings/spikes/test_synchrony.py::test_pairs_have_the_synchrony_that_was_asked_for_and_units_keep_their_rates",
     ),
     "the file has the overlaps of every spike": (
