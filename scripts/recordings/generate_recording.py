@@ -31,8 +31,11 @@ with job_log(snakemake):
     # The settings of other formats are no part of the provenance.
     config = settings.model_dump(mode="json", exclude=EXPORT_KEYS)
     origin = provenance(config, seed=seed, name=name, digests=digests)
-    far, choosing = (open_library(*paths) if paths else nullcontext() for paths in others.values())
-    with open_library(snakemake.input.library) as library, far as far_library, choosing as choosing_library:
+    names = (settings.recordings.own_far_neurons_library, settings.choosing_library)
+    far, choosing = (
+        open_library(*paths, name) if paths else nullcontext() for paths, name in zip(others.values(), names, strict=True)
+    )
+    with open_library(snakemake.input.library, settings.library) as library, far as far_library, choosing as choosing_library:
         compressed = settings.compression != "none" or settings.recordings.spike_traces != "none"
         require_space(output, recording_size(library, settings, background=background), at_most=compressed)
         plan = plan_recording(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,24 @@ if TYPE_CHECKING:
 
 #: Endings of files with spike trains
 TRAIN_FILES = (".csv", ".npz", ".nwb")
+
+
+def check_names(key: str, names: Iterable[str]) -> None:
+    """Refuse names that differ in case only: on some systems they are one file."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise UserError(f"config: {key}.{name}: differs from {shown(other)} in case only; choose another name")
+
+
+def check_folders(folders: Mapping[str, str]) -> None:
+    """Refuse folders, by their keys, that lie where a file is."""
+    for key, folder in folders.items():
+        path = Path(folder).absolute()
+        existing = next(part for part in (path, *path.parents) if os.path.exists(part))
+        if not os.path.isdir(existing):
+            raise UserError(f"config: {key}: {shown(folder)} cannot be a folder, because {existing} is a file")
 
 
 def check_library(key: str, library: Library, libraries: Mapping[str, Library]) -> None:

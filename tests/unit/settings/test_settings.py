@@ -655,3 +655,38 @@ def test_login_is_taken_out_of_the_address_and_decoded():
     allen = load_settings(BASE | {"models": {"allen": {"url": "https://me:a%40b@host:8080/site"}}}).models.allen
     assert allen.url == "https://host:8080/site" and allen.login == ("me", "a@b")
     assert load_settings(BASE).models.allen.login is None
+
+
+@pytest.mark.parametrize("key", [1, True, None, 1.5])
+def test_name_that_yaml_reads_as_something_else_is_one_line(key):
+    """YAML makes a truth value of `on`."""
+    config = copy.deepcopy(BASE)
+    config["recordings"][key] = next(iter(BASE["recordings"].values()))
+    assert message(config) == f"config: recordings.{_key(key)}: {key!r} must be a name; put it in quotes"
+
+
+def _key(key):
+    return "1" if key is True else str(key)
+
+
+@pytest.mark.parametrize("block", ["libraries", "recordings"])
+def test_names_that_differ_in_case_only_are_refused(block):
+    """They are one folder on some systems."""
+    config = copy.deepcopy(BASE)
+    name = next(iter(BASE[block]))
+    config[block][name.upper()] = BASE[block][name]
+    assert message(config) == f"config: {block}.{name.upper()}: differs from {name!r} in case only; choose another name"
+
+
+@pytest.mark.parametrize("folder", ["a{b}c", "<results>", "a<models>", "~", "~/x", "config", "config/", "./config"])
+def test_folders_that_mean_something_else_are_refused(folder):
+    assert message({**BASE, "pathvars": {"results": folder}}).startswith(f"config: pathvars.results: {folder!r} must ")
+
+
+def test_folder_where_a_file_is_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    for folder in ("file", "file/results"):
+        for key in ("results", "models"):
+            text = message({**BASE, "pathvars": {key: folder}})
+            assert text == f"config: pathvars.{key}: {folder!r} cannot be a folder, because {tmp_path / 'file'} is a file"

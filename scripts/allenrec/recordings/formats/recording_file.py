@@ -13,7 +13,7 @@ import pandas as pd
 import probeinterface
 from numpy.typing import NDArray
 
-from allenrec.common.errors import DamagedFile
+from allenrec.common.errors import DamagedFile, require_own
 from allenrec.common.hdf5 import CheckedHdf5, check_shapes, read_dict, read_frame, read_values
 from allenrec.probes import layout_from_text
 
@@ -217,12 +217,14 @@ class Recording:
         self.close()
 
 
-def read_recording(path: AnyPath) -> Recording:
+def read_recording(path: AnyPath, recording: str | None = None) -> Recording:
     """Open a recording file.
 
     Parameters
     ----------
     path : path
+    recording : str, optional
+        The name of the recording that the file must be of.
 
     Returns
     -------
@@ -232,7 +234,7 @@ def read_recording(path: AnyPath) -> Recording:
     Raises
     ------
     UserError
-        If the file is missing, truncated or of another kind.
+        If the file is missing, truncated, of another kind or of another recording.
 
     Examples
     --------
@@ -243,7 +245,10 @@ def read_recording(path: AnyPath) -> Recording:
     try:
         with file.checked():
             check_shapes(file, SHAPES)
-            return _read(file)
+            found = _read(file)
+            if recording is not None:
+                require_own(path, "recording", f"recording {found.provenance['config']['recording']}", f"recording {recording}")
+            return found
     except DamagedFile:
         file.close()
         raise
