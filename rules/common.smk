@@ -14,7 +14,7 @@ from allenrec.cells.table import check_cell_type_column, check_left_out
 from allenrec.common import code_digest as code
 from allenrec.common.errors import UserError
 from allenrec.settings import load_configuration
-from allenrec.settings.input_files import input_files
+from allenrec.settings.input_files import input_files, stamps
 from allenrec.settings.job_params import job_params, row_params
 from allenrec.settings.recordings.formats import FORMATS
 from allenrec.settings.sizes import check_sizes, memory_of_machine

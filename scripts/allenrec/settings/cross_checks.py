@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from allenrec.common.errors import UserError, shown
-from allenrec.common.probe_names import PROBE_FILES, probe_names, source_of
+from allenrec.common.probe_names import PROBE_FILES, probe_names, recording_of, source_of
 
 from .evaluation import SORTERS, Evaluation
 from .input_files import check_input_files
@@ -54,6 +54,8 @@ def _check_probe(key: str, library: Library) -> None:
     """Check the name of a probe, without the web and without reading a file."""
     probe = library.probe
     if library.probe_file:
+        return
+    if recording_of(probe) is not None:
         return
     if os.path.isfile(probe) or Path(probe).suffix or probe.count("/") > 1:
         raise UserError(f"config: {key}: {shown(probe)} must end in {', '.join(PROBE_FILES)} if it is a file")
