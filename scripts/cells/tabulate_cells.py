@@ -25,4 +25,4 @@ with job_log(snakemake):
         row = CellRow.from_columns(rows[path])
         cell = describe_cell(row, currents.info.facts, snakemake.params.settings.cell_type_column)
         described.append(cell | summary(currents) | describe_realism(currents, cell))
-    write_table(snakemake.output[0], pd.DataFrame(described))
+    write_table(snakemake.output[0], pd.DataFrame(described), checked=True)

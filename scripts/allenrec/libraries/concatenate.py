@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +25,7 @@ def concatenate_libraries(
     *,
     exclude_flagged: bool = False,
     models: Sequence[str] | None = None,
+    columns: Mapping[str, Mapping[str, str]] | None = None,
     threads: int = 1,
 ) -> str:
     """Join the files of single cells, in their order, into one library.
@@ -41,6 +42,8 @@ def concatenate_libraries(
         Whether models that are flagged (see `allenrec.models.recorded_sweeps.flags`) are left out.
     models : list of str, optional
         The model that each file must be of.
+    columns : mapping, optional
+        Further columns of the table of cells, for each model.
     threads : int
         The number of threads that check what is copied; the result does not depend on it.
 
@@ -71,7 +74,7 @@ def concatenate_libraries(
                 file[name][first_row + row : first_row + row + len(piece)] = piece
             file.raise_error()
             first_row += shape[0]
-        write_info(file, _joined(infos))
+        write_info(file, _joined(infos, columns or {}))
     return outcome
 
 
@@ -93,9 +96,12 @@ def _parts(
     return parts, shapes, infos, outcome
 
 
-def _joined(infos: Sequence[LibraryInfo]) -> LibraryInfo:
-    """Return the info of the first file with the cells and the digests of all."""
+def _joined(infos: Sequence[LibraryInfo], columns: Mapping[str, Mapping[str, str]]) -> LibraryInfo:
+    """Return the info of the first file with the cells, with further columns, and the digests of all."""
     cells = pd.concat([pd.DataFrame(info.cells) for info in infos], ignore_index=True).fillna("")
+    further = [columns.get(str(model), {}) for model in cells["model_id"]]
+    for column in dict.fromkeys(name for row in further for name in row):
+        cells[column] = [row.get(column, "") for row in further]
     digests = {info.cells["model_id"][0]: info.provenance["digests"] for info in infos}
     return replace(infos[0], cells=cells, provenance=infos[0].provenance | {"digests": digests})
 

@@ -6,7 +6,7 @@ from scipy import signal
 from unit.recordings.traces.examples import BANDPASS, FS, mearec_spectrum, scipy_filtered
 
 from allenrec.settings.recordings import Filter, Noise
-from allenrec.waveforms.filters import design_colour, design_filter
+from allenrec.waveforms.filters import DESIGNED, design_colour, design_filter
 
 
 @pytest.mark.parametrize(
@@ -92,3 +92,9 @@ def test_noise_gain_is_what_the_filter_does_to_noise():
         coloured = colour.apply(white)
         assert coloured.std() == pytest.approx(1, rel=0.02)
         assert design.apply(coloured).std() == pytest.approx(design.noise_gain(colour.power()), rel=0.02)
+
+
+def test_default_filter_that_is_written_down_is_that_of_scipy():
+    rate, order, cutoff, sections = DESIGNED
+    assert (order, cutoff) == (Filter().filter_order, Filter().filter_cutoff)
+    assert np.array_equal(sections, signal.butter(order, cutoff, btype="bandpass", fs=rate, output="sos"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from allenrec.common.files import read_checked
 from allenrec.libraries.eap import spike_currents
 from allenrec.libraries.poses import Geometry, upright_axis
 
@@ -73,6 +75,12 @@ def describe_realism(currents: Currents, cell: Mapping[str, str]) -> dict[str, s
     return words | {column: float(f"{value:.4g}") for column, value in values.items()}
 
 
+def read_verdicts(path: AnyPath) -> dict[str, dict[str, str]]:
+    """Return the columns `VERDICTS` of each model of a table of cells."""
+    table = read_realism(path).set_index("model_id")[list(VERDICTS)]
+    return {str(model): row for model, row in table.to_dict("index").items()}
+
+
 def read_realism(path: AnyPath) -> pd.DataFrame:
     """Return the columns of a table of cells that say how real their spikes are, with a row for each cell.
 
@@ -84,7 +92,8 @@ def read_realism(path: AnyPath) -> pd.DataFrame:
     words = ["model_id", "cell_type", "line", "model_kind", *VERDICTS]
     unknown = {name: ["", "nan"] for name in numbers}
     try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(words, str), keep_default_na=False, na_values=unknown)
+        text = io.StringIO(read_checked(path, "table"))
+        table = pd.read_csv(text, dtype=dict.fromkeys(words, str), keep_default_na=False, na_values=unknown)
     except pd.errors.EmptyDataError:  # every model failed
         table = pd.DataFrame()
     table = table.reindex(columns=[*words, *numbers])
