@@ -71,7 +71,7 @@ def _orthonormal(samples: NDArray[np.float64], tolerance: float) -> NDArray[np.f
             return basis[:, :k].copy()
         chosen = squares.argmax()
         column = samples[:, chosen].copy()
-        for _ in range(2):  # twice is enough (Giraud et al. 2005, Numer Math 101:87)
+        for _ in range(2):  # twice is enough (Giraud et al. 2005, doi:10.1007/s00211-005-0615-4)
             for m in range(k):
                 overlap = 0.0
                 for s in range(n_seg):

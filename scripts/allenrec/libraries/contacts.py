@@ -1,7 +1,8 @@
 """The contacts of a probe in the form that the kernels take, and the mean potential over a contact.
 
-Sources near a contact are averaged over points on it. For those farther away, the mean over the contact is the potential in its
-middle, plus half of its second derivatives along the two axes of the contact, times the mean squares of the distances along them.
+The potential of sources near a contact is averaged over points on it. That of sources farther away follows from the potential in
+the middle of the contact, plus half of its second derivatives along the two axes, times the mean squares of the distances along
+them.
 """
 
 from __future__ import annotations

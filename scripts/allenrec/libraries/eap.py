@@ -116,7 +116,7 @@ def templates_above_threshold(
         for wanted in (True, False):  # the contacts that may be above threshold, and then, if one is, the others
             rows = np.flatnonzero(reachable == wanted)
             for i, c in enumerate(rows):
-                mean_weights(segments, contacts, c, matrices[k], positions[k], work, points, of_segments[i])
+                mean_weights(segments, contacts, int(c), matrices[k], positions[k], work, points, of_segments[i])
             weighted_sums(of_segments, components.spatial, np.arange(len(rows)), of_components)
             weights[: len(rows)] = 1000.0 * image_factor * of_components[: len(rows)]  # mV to µV
             weighted_sums(weights, components.temporal[spikes[k]], rows, templates[n_above])

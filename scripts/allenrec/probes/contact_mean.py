@@ -14,8 +14,8 @@ PANEL = 5.0
 INNERMOST, WIDTH, ARC = 7.0, 4.0, 5.3
 #: The distances from the middle of a contact to a source, in radii of the circle around the contact: from the first one on, the
 #: mean follows from the potential and its second derivatives in the middle; from each of the others on, a set is fine enough.
-#: The errors are at most 0.02 % there; the finest set serves every distance. They are so small because a cell's currents add up to zero:
-#: the potentials of its parts nearly cancel, but not their errors.
+#: The errors are at most 0.02 % there; the finest set serves every distance. They are so small because
+#: a cell's currents add up to zero: the potentials of its parts nearly cancel, but not their errors.
 FINE_FROM = (5.0, 2.5, 0.0)
 
 

@@ -209,7 +209,7 @@ def _curves(samples: NDArray[np.float64]) -> _Curves:
     y = np.ascontiguousarray(samples.T)
     n_t = len(y)
     if n_t < 4:
-        return _Curves(samples, np.gradient(samples, axis=1, edge_order=n_t - 1))
+        return _Curves(samples, np.gradient(samples, axis=1, edge_order=1 if n_t < 3 else 2))
     slopes, diagonal = np.empty_like(y), np.full(n_t, 4.0)
     lower, upper = np.ones(n_t), np.ones(n_t)
     upper[0] = lower[-1] = 2.0

@@ -77,8 +77,8 @@ def describe_realism(currents: Currents, cell: Mapping[str, str]) -> dict[str, s
 
 def read_verdicts(path: AnyPath) -> dict[str, dict[str, str]]:
     """Return the columns `VERDICTS` of each model of a table of cells."""
-    table = read_realism(path).set_index("model_id")[list(VERDICTS)]
-    return {str(model): row for model, row in table.to_dict("index").items()}
+    rows = read_realism(path).to_dict("records")
+    return {str(row["model_id"]): {column: str(row[column]) for column in VERDICTS} for row in rows}
 
 
 def read_realism(path: AnyPath) -> pd.DataFrame:
