@@ -10,15 +10,18 @@ with job_log(snakemake):
     from allenrec.libraries.concatenate import concatenate_libraries
     from allenrec.libraries.realism.describe import read_verdicts
     from allenrec.libraries.table import template_table
+    from allenrec.settings.libraries import EXPORT_KEYS
 
     paths, failures = without_failures(snakemake.input.cells)
     settings = snakemake.params.settings
+    config = settings.library.model_dump(mode="json", exclude=EXPORT_KEYS)
     outcome = concatenate_libraries(
         paths,
         snakemake.output.library,
         exclude_flagged=settings.exclude_flagged,
         models=[Path(path).stem for path in paths],
         columns=read_verdicts(snakemake.input.described),
+        origin={"library": snakemake.wildcards.library, "config": config, "seed": settings.seed},
         threads=snakemake.threads,
     )
     print(outcome)

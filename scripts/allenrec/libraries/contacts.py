@@ -1,7 +1,7 @@
 """The contacts of a probe in the form that the kernels take, and the mean potential over a contact.
 
-The potential of sources near a contact is averaged over points on it. That of sources farther away follows from the potential in
-the middle of the contact, plus half of its second derivatives along the two axes, times the mean squares of the distances along
+The potential of sources near a contact is averaged over points on it. That of sources farther away is the potential in the
+middle of the contact, plus half of its second derivatives along the two axes, times the mean squares of the distances along
 them.
 """
 
