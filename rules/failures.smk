@@ -104,7 +104,7 @@ def say_what_studies_need():
     from allenrec.recordings.size import describe_studies
 
     with mistakes_in_one_line():
-        print(*describe_studies(studies, settings), sep="\n", file=sys.stderr)
+        print(*describe_studies(studies, settings, n_contacts), sep="\n", file=sys.stderr)
 
 
 #: Whether nothing is run; options of one letter may be joined, as in `-np`
