@@ -8,7 +8,7 @@ with job_log(snakemake):
     from allenrec.common.files import write_table
     from allenrec.common.outcomes import without_failures
     from allenrec.libraries.concatenate import concatenate_libraries
-    from allenrec.libraries.table import template_table
+    from allenrec.libraries.table import DATASET, template_table
 
     paths, failures = without_failures(snakemake.input.cells)
     settings = snakemake.params.settings
@@ -24,4 +24,5 @@ with job_log(snakemake):
         print(f"{failure}; left out")
     for model in settings.leave_out:
         print(f"model {model}: left out (models.leave_out)")
-    write_table(snakemake.output.table, template_table(snakemake.output.library))
+    dataset = f"{snakemake.wildcards.library}/{DATASET}"
+    write_table(snakemake.output.table, template_table(snakemake.output.library, dataset=dataset))

@@ -129,6 +129,7 @@ def _cell_table(rows: TemplateRows, cells: pd.DataFrame | None) -> pd.DataFrame:
     known, first = np.unique(rows.model_ids, return_index=True)
     table = pd.DataFrame({"model_id": known, "cell_type": rows.celltypes[first]}).iloc[np.argsort(first)]
     if cells is not None:
-        table = table.merge(cells.drop(columns="cell_type", errors="ignore"), on="model_id", how="left").fillna("")
+        table = table.merge(cells.drop(columns="cell_type", errors="ignore"), on="model_id", how="left")
+        table = table.fillna(dict.fromkeys(table.select_dtypes(exclude="number"), ""))
     counts = table["model_id"].map(pd.Series(rows.model_ids).value_counts()).to_numpy()
     return table.assign(n_templates=counts, n_candidates=counts, acceptance_rate=1.0)

@@ -60,7 +60,10 @@ def import_library(
         raise UserError(f"libraries.{name}.drifting: the templates of {source} have no steps along a path; leave it out")
     found = found if settings.drifting else at_centre(found)
     n = len(found.values)
-    table = _read_table(settings.templates_table, source, n) if settings.templates_table else pd.DataFrame(index=range(n))
+    table = found.columns
+    if settings.templates_table:
+        own = _read_table(settings.templates_table, source, n)
+        table = own.join(table.drop(columns=own.columns, errors="ignore"))
     locations, origin = _locations(found, table, settings.templates_table)
     cell_types = _cell_types(found, table, settings.cell_type_column, f"libraries.{name}.cell_type_column")
     model_ids = table["model_id"].astype(str) if "model_id" in table else pd.Series(found.names)
@@ -123,7 +126,7 @@ def _locations(found: FoundTemplates, table: pd.DataFrame, path: str | None) -> 
 def _cell_types(found: FoundTemplates, table: pd.DataFrame, column: str | None, key: str) -> NDArray[np.object_]:
     """Return the cell type of each template."""
     if column is not None and column not in table:
-        known = ", ".join(map(str, table)) or "no columns, because there is no templates_table"
+        known = ", ".join(map(str, table)) or "no column; name one in templates_table"
         raise UserError(f"config: {key}: {shown(column)} is not in the table of the templates, which has {known}")
     chosen = column or "cell_type"
     if chosen in table:
@@ -133,7 +136,8 @@ def _cell_types(found: FoundTemplates, table: pd.DataFrame, column: str | None, 
 
 def _metadata(table: pd.DataFrame, model_ids: pd.Series[str]) -> pd.DataFrame:
     """Return a row for each model with the columns that are the same for all of its templates."""
-    groups = table.drop(columns=["model_id", *POSITIONS, *ROTATIONS], errors="ignore").groupby(model_ids.to_numpy(), sort=False)
+    others = table.drop(columns=["model_id", *POSITIONS, *ROTATIONS], errors="ignore").dropna(axis=1, how="all")
+    groups = others.groupby(model_ids.to_numpy(), sort=False)
     rows = groups.first()
     same = rows.columns[(groups.nunique(dropna=False) <= 1).all()] if len(rows.columns) else rows.columns
     plain = rows[same].rename(columns=lambda column: str(column).replace("/", "_"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
@@ -38,7 +39,8 @@ class FoundTemplates:
 
     `values` (N, n_contacts, n_t) float32 µV, or (N, n_steps, n_contacts, n_t) if they have steps along a path; `locations`
     (N, 3) or (N, n_steps, 3) µm; `rotations` (N, 3) rad; `cell_types` (N,) text; `names` (N,) text, the id of each; `dt` ms
-    between samples; `before`, the number of samples before the spike. Where a file does not say something, it is None.
+    between samples; `before`, the number of samples before the spike; `columns`, a table with whatever else there is of each.
+    Where a file does not say something, it is None.
     """
 
     values: NDArray[np.float32]
@@ -49,6 +51,7 @@ class FoundTemplates:
     dt: float
     before: int
     probe: Probe
+    columns: pd.DataFrame
 
 
 def read_templates(path: AnyPath, probe: str | None = None) -> FoundTemplates:
@@ -89,6 +92,7 @@ def _from_zarr(path: AnyPath, probe: Probe | None) -> FoundTemplates:
 
     try:
         templates = Templates.from_zarr(path)
+        columns = _columns_in_zarr(path, templates.num_units)
     except Exception as error:  # zarr and SpikeInterface raise many kinds for damaged folders
         raise UserError(f"{path}: cannot be read as SpikeInterface's Templates: {describe_exception(error)}") from None
     if not templates.is_in_uV:
@@ -106,7 +110,18 @@ def _from_zarr(path: AnyPath, probe: Probe | None) -> FoundTemplates:
         dt=1000 / float(templates.sampling_frequency),
         before=int(templates.nbefore),
         probe=probe,
+        columns=columns,
     )
+
+
+def _columns_in_zarr(path: AnyPath, n: int) -> pd.DataFrame:
+    """Return the arrays with a value for each template that lie beside SpikeInterface's, as `brain_area` in its database."""
+    import zarr
+
+    group = zarr.open_group(str(path), mode="r")
+    own = {"templates_array", "channel_ids", "unit_ids", "sparsity_mask"}
+    arrays = {name: array for name, array in group.arrays() if name not in own and array.shape == (n,)}
+    return pd.DataFrame({name: array[:] for name, array in sorted(arrays.items())}, index=range(n))
 
 
 def _from_mearec(path: AnyPath, probe: Probe | None) -> FoundTemplates:
@@ -125,6 +140,7 @@ def _from_mearec(path: AnyPath, probe: Probe | None) -> FoundTemplates:
                 dt=dt,
                 before=int(before / dt + 1e-6),  # as MEArec, but for rounding errors
                 probe=probe or _probe_of_mearec(file),
+                columns=pd.DataFrame(index=range(len(values))),
             )
     except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: cannot be read as a template file of MEArec: {describe_exception(error)}") from None

@@ -6,14 +6,17 @@ import numpy as np
 import pandas as pd
 import probeinterface
 import pytest
+import zarr
 from pydantic import ValidationError
 from small_recording import write_templates
 from spikeinterface.core import Templates
 
 from allenrec.common.errors import UserError
+from allenrec.common.files import write_table
 from allenrec.libraries.import_templates import import_library
 from allenrec.libraries.library_file import read_library
 from allenrec.libraries.spikeinterface_templates import write_templates as export_templates
+from allenrec.libraries.table import template_table
 from allenrec.libraries.template_files import count_contacts
 from allenrec.recordings.in_memory import generate
 from allenrec.settings import load_settings
@@ -105,6 +108,20 @@ def test_table_of_the_public_database_gives_types_positions_and_metadata(tmp_pat
     assert library.locations.tolist() == [[20, k, 3] for k in range(6)] and "from its table" in outcome
 
 
+def test_columns_in_the_folder_itself(tmp_path):
+    """Folders of the database have `brain_area` and `best_channels` beside the templates."""
+    templates, _ = real_templates()
+    templates.to_zarr(tmp_path / "real.zarr")
+    group = zarr.open_group(str(tmp_path / "real.zarr"), mode="r+")
+    group.create_dataset("brain_area", data=np.array(["CA1", "CA3"] * 3))
+    group.create_dataset("best_channels", data=np.arange(6))
+    for name, values in zip(("x_um", "y_um", "z_um"), np.arange(18.0).reshape(3, 6), strict=True):
+        group.create_dataset(name, data=values)
+    library, outcome = imported(tmp_path, tmp_path / "real.zarr", cell_type_column="brain_area")
+    assert library.celltypes.tolist() == ["CA1", "CA3"] * 3 and library.cells["best_channels"].tolist() == list(range(6))
+    assert np.array_equal(library.locations, np.arange(18.0).reshape(3, 6).T) and "from its table" in outcome
+
+
 def test_recording_of_real_templates(tmp_path):
     """SpikeInterface finds the templates in a recording of them without noise, at the spikes that it is told."""
     templates, _ = real_templates()
@@ -130,12 +147,28 @@ def test_recording_of_real_templates(tmp_path):
 
 
 def test_library_of_ours_is_the_same_after_a_way_through_spikeinterface(tmp_path):
+    """Templates go by the zarr folder, and cell types, positions and models by the table beside it."""
     write_templates(tmp_path / "own.h5")
     own = read_library(tmp_path / "own.h5")
     export_templates(tmp_path / "templates.zarr", own)
+    write_table(tmp_path / "templates.csv", template_table(tmp_path / "own.h5"))
     library, _ = imported(tmp_path, tmp_path / "templates.zarr")
-    assert np.array_equal(library.templates, own.templates)
     assert library.peak_sample == own.peak_sample and library.dt == own.dt
+    for name in ("templates", "locations", "rotations", "celltypes", "model_ids"):
+        assert np.array_equal(getattr(library, name), getattr(own, name)), name
+
+
+def test_table_has_the_columns_of_the_public_database(library_path):
+    """They are those that the database makes of the templates with numpy: best channel, amplitude from peak to peak, depth."""
+    table, library = template_table(library_path), read_library(library_path)
+    samples = np.ptp(library.to_spikeinterface().templates_array, axis=1)
+    rows, best = np.arange(len(samples)), table["best_channel_index"].to_numpy()
+    assert (samples[rows, best] >= 0.9 * samples.max(axis=1)).all()
+    assert table["amplitude_uv"].to_numpy() == pytest.approx(samples[rows, best], rel=0.01)
+    assert np.array_equal(table["depth_along_probe"], library.probe.contact_positions[best, 1])
+    assert np.array_equal(table["template_index"], rows) and set(table["dataset"]) == {"templates.zarr"}
+    others = {"probe", "probe_manufacturer", "brain_area", "noise_level_uv", "signal_to_noise_ratio", "spikes_per_unit"}
+    assert others | {"dataset_path"} <= set(table) and set(table["probe"]) == {"Neuronexus-32"}
 
 
 @pytest.mark.parametrize("ours", [False, True])
