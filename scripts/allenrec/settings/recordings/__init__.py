@@ -12,6 +12,7 @@ from .drift import Drift, DriftingUnits
 from .filters import Filter
 from .formats import FORMATS, GENERATED_FORMAT, FormatName
 from .noise import FarNeurons, Noise
+from .nwb import Nwb
 from .spike_gains import Bursting, SpikeGains
 from .spike_trains import SpikeTrains, Synchrony
 from .storage import Sampling, Storage
@@ -27,6 +28,7 @@ __all__ = [
     "FarNeurons",
     "Filter",
     "Noise",
+    "Nwb",
     "PlainRecording",
     "Recording",
     "RecordingSignal",
@@ -74,6 +76,7 @@ class PlainRecording(Block):
     zarr_compression: Literal["none", "zstd"] = Field(
         "zstd", description="Compression of the traces in `zarr`: SpikeInterface's default, or none."
     )
+    nwb: Nwb = Field(Nwb(), description="Subject and session in `nwb`.")
     spiketrains: SpikeTrains = Field(SpikeTrains(), description="Number of units and their spike trains.")
     cell_types: CellTypes = Field(CellTypes(), description="Excitatory and inhibitory cell types.")
     templates: UnitSelection = Field(UnitSelection(), description="Which templates become units, and the grid of spike times.")
