@@ -29,8 +29,8 @@ class Subject(Block):
     sex: Literal["M", "F", "U", "O"] | None = Field(
         None, description="Male, female, unknown or other. `null`: that of the cells, if they have the same, or else `U`."
     )
-    genotype: NotEmpty | None = Field(None, description="Genetic strain of the subject. `null`: not in the file.")
-    strain: NotEmpty | None = Field(None, description="Strain of the subject. `null`: not in the file.")
+    genotype: NotEmpty | None = Field(None, description="Genetic strain of the subject. `null`: left out.")
+    strain: NotEmpty | None = Field(None, description="Strain of the subject. `null`: left out.")
     subject_description: NotEmpty | None = Field(None, description="`null`: that the units are neuron models, and how many.")
 
     @model_validator(mode="after")
@@ -47,17 +47,17 @@ class Nwb(Subject):
         None, description="`null`: the name of the recording, and that it is simulated."
     )
     session_start_time: str = Field(
-        "2000-01-01T00:00:00+00:00", description="As ISO 8601. Without a time zone it is UTC. The same gives the same file."
+        "2000-01-01T00:00:00+00:00", description="As ISO 8601. Without a time zone it is UTC. The same gives the same bytes."
     )
     experimenter: list[NotEmpty] = Field([], description="Names, each as `Last, First`.")
-    institution: NotEmpty | None = Field(None, description="`null`: not in the file.")
-    lab: NotEmpty | None = Field(None, description="`null`: not in the file.")
+    institution: NotEmpty | None = Field(None, description="`null`: left out.")
+    lab: NotEmpty | None = Field(None, description="`null`: left out.")
     location: NotEmpty | None = Field(
         None,
         description="Where the electrodes are: for a mouse, a name or abbreviation of the Allen Mouse Brain Atlas. `null`: the "
         "`area` of the cells, if they have the same, or else `unknown`.",
     )
-    keywords: list[NotEmpty] = Field(["simulation", "ground truth", "spike sorting"], description="Words to find the file by.")
+    keywords: list[NotEmpty] = Field(["simulation", "ground truth", "spike sorting"], description="Words to find it by.")
 
     @model_validator(mode="after")
     def _check_start(self) -> Self:
