@@ -107,10 +107,29 @@ def say_what_studies_need():
         print(*describe_studies(studies, settings, n_contacts), sep="\n", file=sys.stderr)
 
 
+def say_what_this_run_makes():
+    """After a dry run, say in a few lines what would be made. Snakemake knows the jobs only when it has planned them."""
+    if workflow.dag is None:
+        return
+    from allenrec.recordings.size import recording_sizes
+    from allenrec.report.forecast import PlannedJob, forecast
+
+    jobs = list(workflow.dag.needrun_jobs(exclude_finished=False))
+    made = [job.wildcards.recording for job in jobs if job.rule.name.endswith(("generate_recording", "passing_recording"))]
+    with mistakes_in_one_line():
+        disk = sum(recording_sizes(settings, made, n_contacts))
+    planned = [PlannedJob(job.rule.name, job.benchmark and str(job.benchmark)) for job in jobs]
+    folder = Path(rules.save_config.benchmark).parent
+    with suppress(OSError):
+        print(*forecast(planned, folder, disk), sep="\n", file=sys.stderr, flush=True)
+
+
 #: Whether nothing is run; options of one letter may be joined, as in `-np`
 IS_DRY_RUN = any(re.fullmatch(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", argument) for argument in sys.argv[1:])
 if studies and IS_MAIN_RUN and IS_DRY_RUN:
     say_what_studies_need()
+if IS_MAIN_RUN and IS_DRY_RUN:
+    atexit.register(say_what_this_run_makes)
 #: Requested files that may hold the failure of a model
 NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
 # This does not apply to a dry run, nor to jobs on a cluster, which are runs of Snakemake themselves.
