@@ -77,7 +77,8 @@ def import_library(
         found.probe,
         dt=found.dt,
         cut_out=(found.before * found.dt, (n_samples - found.before) * found.dt),
-        cells=_metadata(table, model_ids),
+        # Files made from them say that these are not the Allen Institute's.
+        cells=_metadata(table if "licence" in table else table.assign(licence=f"the terms of {Path(source).name}"), model_ids),
         centre=found.values.shape[1] // 2 if settings.drifting else 0,
         provenance={
             "config": settings.model_dump(mode="json", include=IMPORT_KEYS | {"probe", "drifting"}, exclude=EXPORT_KEYS),

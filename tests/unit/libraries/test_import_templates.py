@@ -59,6 +59,7 @@ def test_templates_of_spikeinterface_are_taken_as_they_are(tmp_path):
     assert np.abs(library.locations - sources[:, [2, 0, 1]]).max() < 5
     assert set(library.celltypes) == {"unknown"} and "6 unknown; positions estimated by SpikeInterface" in outcome
     assert library.provenance["digests"] == {"templates": "0" * 64}
+    assert set(library.cells["licence"]) == {"the terms of real.zarr"}
     assert count_contacts(tmp_path / "real.zarr") == count_contacts(tmp_path / "library.h5") == 40
 
 
