@@ -86,6 +86,8 @@ def documented(finished, session):
         for name, text in NAMED_FILES.items():
             (folder / "config" / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / "config" / name).write_text(text)
+        for name in ("real", "real_units"):
+            (folder / name).mkdir()
         shutil.copytree(folder / "config", home / "study" / "config")
         result = snakemake(folder, "--cores", "2", "recordings", "library")
         assert result.returncode == 0, result.stderr

@@ -16,6 +16,7 @@ FILES = {
     *("cells.table", "libraries.probe", "libraries.poses", "recordings.spiketrains.file"),
     *("libraries.templates", "libraries.templates_table"),
     "recordings.recordings.drift_dicts.drift_file",
+    *(f"recordings.background.{key}" for key in ("recording", "sorting", "motion")),
 }
 LIBRARIES = {
     *("libraries.poses_from", "recordings.library", "recordings.stream.library"),

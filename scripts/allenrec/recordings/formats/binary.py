@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from allenrec.common.files import AnyPath, folder_built_beside
 
-from .spikeinterface_adapter import PIECES, as_recording, as_sorting, write_ground_truth
+from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_sorting, write_ground_truth
 
 if TYPE_CHECKING:
     from .contract import RecordingWithGroundTruth
@@ -38,3 +38,6 @@ def write_binary(path: AnyPath, recording: RecordingWithGroundTruth, *, compress
         sorting = as_sorting(recording)
         sorting.save(format="numpy_folder", folder=temporary / "sorting")
         write_ground_truth(temporary, recording, sorting)
+        known = as_known_sorting(recording)
+        if known is not None:
+            known.save(format="numpy_folder", folder=temporary / "known_units")

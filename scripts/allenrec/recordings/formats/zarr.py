@@ -9,7 +9,7 @@ from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, folder_built_beside
 from allenrec.common.processes import describe_exception
 
-from .spikeinterface_adapter import PIECES, as_recording, as_sorting, write_ground_truth
+from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_sorting, write_ground_truth
 
 if TYPE_CHECKING:
     from .contract import RecordingWithGroundTruth
@@ -40,5 +40,8 @@ def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compressio
             sorting = as_sorting(recording)
             sorting.save(format="zarr", folder=temporary / "sorting.zarr")
             write_ground_truth(temporary, recording, sorting)
+            known = as_known_sorting(recording)
+            if known is not None:
+                known.save(format="zarr", folder=temporary / "known_units.zarr")
         except NotImplementedError as error:
             raise UserError(f"{path}: {describe_exception(error)}") from None
