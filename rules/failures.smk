@@ -36,15 +36,17 @@ def with_known_cell_types(recording):
 def with_fitting_background(recording):
     """Return no files; end the run with one line if a recording does not fit the real one that its units are added to."""
     chosen = settings.recordings[recording]
-    probe = settings.libraries[chosen.library].probe
+    library = settings.libraries[chosen.library]
     if IS_MAIN_RUN and chosen.background is not None:
         # These take too long for every start.
+        from allenrec.libraries.template_files import read_templates
         from allenrec.probes import load_probe
         from allenrec.recordings.traces.background import open_background, require_fit
 
         with mistakes_in_one_line():
             background = open_background(chosen.background)
-            contacts = load_probe(probe, 1).layout.contact_positions
+            probe = load_probe(library.probe, 1) if library.probe else read_templates(library.templates).probe
+            contacts = probe.layout.contact_positions
             require_fit(background, chosen, contacts, f"config: recordings.{recording}")
     return []
 
