@@ -128,7 +128,7 @@ def say_what_studies_need():
 
 def say_what_this_run_makes():
     """After a dry run, say in a few lines what would be made. Snakemake knows the jobs only when it has planned them."""
-    if workflow.dag is None:
+    if workflow.dag is None or not set(workflow.dag.jobs):  # the plan failed, and Snakemake says why
         return
     from allenrec.recordings.size import recording_sizes
     from allenrec.report.forecast import PlannedJob, forecast
@@ -148,6 +148,8 @@ IS_DRY_RUN = any(re.fullmatch(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", argument) for 
 if studies and IS_MAIN_RUN and IS_DRY_RUN:
     say_what_studies_need()
 if IS_MAIN_RUN and IS_DRY_RUN:
+    if IMPORTED:
+        import allenrec.common.hdf5  # h5py crashes if it is first imported while Python ends.
     atexit.register(say_what_this_run_makes)
 #: Requested files that may hold the failure of a model
 NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
