@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from allenrec.common.errors import UserError, shown
 from allenrec.common.parallel import map_in_order
 from allenrec.probes import Probe, load_probe
-from allenrec.settings.libraries import EXPORT_KEYS
+from allenrec.settings.libraries import EXPORT_KEYS, IMPORT_KEYS
 from allenrec.settings.libraries import Library as LibrarySettings
 
 from .contacts import contacts_of
@@ -87,7 +87,7 @@ def build_cell_library(
     UserError
         If templates are missing and `on_shortfall` is "fail", `n` lacks the cell type, or a given pose names no stored spike.
     """
-    probe = load_probe(settings.probe, settings.ncontacts)
+    probe = load_probe(str(settings.probe), settings.ncontacts)
     task = _Task(currents, cell, settings, probe, name, seed, digests or {}, threads)
     sampled, n, outcome = task.sample(given, progress)
     templates, paths, centre = sampled.templates, None, 0
@@ -150,7 +150,7 @@ class _Task:
         info = self.currents.info
         return {
             "library": self.name,
-            "config": self.settings.model_dump(mode="json", exclude=EXPORT_KEYS),
+            "config": self.settings.model_dump(mode="json", exclude=EXPORT_KEYS | IMPORT_KEYS),
             "digests": info.digests | dict(self.digests),
             "versions": info.versions | {package: version(package) for package in PACKAGES},
             "seed": self.seed,
@@ -294,7 +294,7 @@ class _Task:
         """Return the `LibraryInfo`."""
         n, n_candidates = len(sampled.poses), sampled.n_candidates
         counts = {"n_templates": n, "n_candidates": n_candidates, "acceptance_rate": n / max(n_candidates, 1)}
-        params = self.settings.model_dump(exclude=EXPORT_KEYS) | {
+        params = self.settings.model_dump(exclude=EXPORT_KEYS | IMPORT_KEYS) | {
             "n": n_wanted,
             "dt": self.dt,
             "cut_out": self.cut_out,

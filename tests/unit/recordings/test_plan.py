@@ -113,10 +113,10 @@ def test_trace_without_noise_is_the_sum_of_the_templates_at_their_times(modulati
     with read_recording(path) as recording:
         n = len(recording.traces)
         gains = [recording.file[f"spiketrains/{unit}/gains"][()] for unit in range(len(recording.units))]
-        n_t = recording.templates.shape[2]
+        n_t = recording.unfiltered_templates.shape[2]
         margin = 2 * n_t
         expected = np.zeros((n + 2 * margin, 32))
-        for unit, (template, times) in enumerate(zip(recording.templates, recording.spike_times, strict=True)):
+        for unit, (template, times) in enumerate(zip(recording.unfiltered_templates, recording.spike_times, strict=True)):
             spectrum = np.fft.rfft(template, axis=-1)
             frequencies = np.fft.rfftfreq(n_t)
             for time, gain in zip(times, gains[unit], strict=True):
