@@ -30,14 +30,16 @@ FolderPath = Annotated[str, Field(min_length=1)]
 
 
 class Pathvars(Block):
-    """Folders of results and models. Snakemake puts them in place of `<results>` and `<models>`; no job depends on them."""
+    """Folders of results and models. Snakemake puts them in place of `<results>`, `<models>` and `<cell_models>`; no job
+    depends on them."""
 
     results: FolderPath = Field("results", description="Folder of all results.")
     models: FolderPath = Field("allen_models", description="Folder of the models. Several configurations may share it.")
+    cell_models: FolderPath = Field("cell_models", description="Folder of models that are not the Allen Institute's.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for key in ("results", "models"):
+        for key in ("results", "models", "cell_models"):
             parts = getattr(self, key).split("/")
             self.require(all(len(part.encode()) <= 200 for part in parts), key, "must have names of 200 bytes at most")
         return self
