@@ -70,6 +70,13 @@ def test_licence_and_papers_are_in_report_and_nwb(mixed):
         assert any("10.1016/j.cell.2015.09.029" in paper for paper in content.related_publications)
 
 
+def test_configuration_that_stands_alone_is_not_merged(mixed):
+    """Nothing of the default configuration is planned, in which the library and the recording are `mixed`."""
+    planned = snakemake(mixed, "-n", "--configfile", "config/bbp.yaml").stdout
+    assert "results/recordings/bbp/recording.h5" in planned and "libraries/mixed" not in planned
+    assert "results/libraries/mixed/templates.h5" in snakemake(mixed, "-n", "--forceall").stdout
+
+
 def test_changed_model_needs_consent_and_a_model_never_takes_others_down(mixed, tmp_path):
     """The refusal says what to write; with it the dry run plans the model again."""
     folder = shutil.copytree(mixed, tmp_path / "changed", symlinks=True)
