@@ -29,15 +29,19 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spike
         from allenrec.cells.table import CellRow, describe_cell
         from allenrec.intracellular.intracellular_file import write_currents
         from allenrec.intracellular.simulation import simulate_model
-        from allenrec.models.metadata import cell_facts, read_metadata
+        from allenrec.models.kinds.register import kind_of
+        from allenrec.models.trust import require_consent
 
+        kind = kind_of(copy)
+        if kind.runs_code:
+            require_consent(snakemake.wildcards.model, folder, contents, snakemake.params.trusted)
         row = CellRow.from_columns(snakemake.params.cell)
-        described = describe_cell(row, cell_facts(read_metadata(copy)), settings.cell_type_column)
+        described = describe_cell(row, kind.describe(copy), settings.cell_type_column)
         currents = simulate_model(
             copy,
-            compiled.folder,
+            compiled.folder if compiled else None,
             settings.intracellular,
-            library=compiled.library,
+            library=compiled.library if compiled else None,
             specimen_id=described["specimen_id"],
             cell_type=described["cell_type"],
             axon=settings.axon,
