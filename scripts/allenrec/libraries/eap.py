@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .acceptance import Limits, accepted_templates, aligned, shift_to, shifted
 from .amplitude_bound import EVERYWHERE, AboveThreshold, region_above_threshold, touches, widened
 from .contacts import Contacts, contacts_with, fine_enough
-from .forward_model import WORK_ROWS, Medium, Segments, prepare_segments, transfer
+from .forward_model import WORK_ROWS, Images, Medium, Segments, prepare_segments, transfer
 from .poses import Geometry, Poses, in_cell_frame, rotation_matrices
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def eap(
     pose = (np.eye(3)[np.newaxis], np.zeros((1, 3)), np.zeros(1, dtype=np.int64))
     rest = (currents[np.newaxis], medium.image_factor, NO_THRESHOLD)
     potentials: NDArray[np.float32] = templates_above_threshold(
-        segments, EVERYWHERE, EVERYWHERE, as_contacts(probe_points), *pose, *rest
+        segments, EVERYWHERE, EVERYWHERE, as_contacts(probe_points), *pose, *rest, medium.images
     )[1]
     return potentials[0]
 
@@ -78,6 +78,7 @@ def templates_above_threshold(
     currents: NDArray[np.float32],
     image_factor: float,
     min_amp: np.float32,
+    images: Images,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the indices (m,) and potentials (m, n_contacts, n_t) float32 µV of poses that reach a threshold at a contact.
 
@@ -95,6 +96,8 @@ def templates_above_threshold(
         (n_spikes, n_seg, n_t) float32 nA, zero at the first sample.
     image_factor, min_amp
         `image_factor`, see `Medium`; and the threshold, µV. A pose is refused if the `drawdown` is smaller at every contact.
+    images : Images
+        The images of contacts in a slice. The region does not take them into account.
     """
     n_contacts, n_points, first = len(contacts.points), int(np.diff(contacts.first).max()), contacts.first
     n_seg, n_t = currents.shape[1:]
@@ -103,6 +106,7 @@ def templates_above_threshold(
     reachable, chosen = np.empty(n_contacts, dtype=np.bool_), np.empty(n_contacts, dtype=np.int64)
     points = np.empty((n_points, 3))
     work, row, weights = np.empty((WORK_ROWS, n_seg)), np.empty(n_seg), np.empty((n_contacts, n_seg), dtype=np.float32)
+    image = np.empty(n_seg)
     n_above = 0
     for k in range(len(positions)):
         for j in range(n_contacts):
@@ -120,9 +124,13 @@ def templates_above_threshold(
                 if chosen[c] < 0:
                     chosen[c] = fine_enough(contacts, int(c), segments, matrices[k], positions[k])
                 of_set = contacts.points[c, first[chosen[c]] : first[chosen[c] + 1]]
-                for q, point in enumerate(of_set):
-                    points[q, 0], points[q, 1], points[q, 2] = in_cell_frame(point, matrices[k], positions[k])
-                transfer(segments, points[: len(of_set)], work, row)
+                mean_over(of_set, segments, matrices[k], positions[k], points, work, row)
+                if images.distance >= contacts.beyond[0]:
+                    of_set = contacts.points[c, : first[1]]
+                for j, weight in enumerate(images.weights):
+                    mean_over(of_set + images.shifts[j], segments, matrices[k], positions[k], points, work, image)
+                    for s in range(n_seg):
+                        row[s] += weight * image[s]
                 for s in range(n_seg):
                     weights[i, s] = 1000.0 * image_factor * row[s]  # mV to µV
             weighted_sums(weights, currents[spikes[k]], rows, templates[n_above])
@@ -134,6 +142,25 @@ def templates_above_threshold(
             numbers[n_above] = k
             n_above += 1
     return numbers[:n_above], templates[:n_above]
+
+
+@numba.njit(cache=True, nogil=True)
+def mean_over(
+    of_contact: NDArray[np.float64],
+    segments: Segments,
+    matrix: NDArray[np.float64],
+    position: NDArray[np.float64],
+    points: NDArray[np.float64],
+    work: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Write the row (n_seg,) of the transfer matrix to the points of a contact (n, 3) µm into `out`.
+
+    `points` (n or more, 3) and `work`, see `transfer`, are working memory. See `poses.in_cell_frame` for the pose.
+    """
+    for q, point in enumerate(of_contact):
+        points[q, 0], points[q, 1], points[q, 2] = in_cell_frame(point, matrix, position)
+    transfer(segments, points[: len(of_contact)], work, out)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -242,7 +269,7 @@ class CellOnProbe:
         self.limits, self.peak_sample = Limits.of(acceptance, dt), peak_sample
         self.segments = self._prepared(geometry)
         self.region = EVERYWHERE
-        if bounded and medium.isotropic and self.limits.min_amp > 0 and len(currents):
+        if bounded and medium.turns_with_cell and self.limits.min_amp > 0 and len(currents):
             self.region = region_above_threshold(self.currents, geometry, medium, float(self.limits.min_amp), threads)
         self.around = widened(self.region, self.contacts.radius)
 
@@ -280,21 +307,24 @@ class CellOnProbe:
         min_amp: np.float32 = NO_THRESHOLD,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the numbers (m,) and potentials (m, n_contacts, n_t) of the poses that reach a threshold at some contact."""
-        rest = (self.currents, self.medium.image_factor, min_amp)
-        if self.medium.isotropic:
+        rest, images = (self.currents, self.medium.image_factor, min_amp), self.medium.images
+        if self.medium.turns_with_cell:
             matrices = rotation_matrices(poses.rotations)
             cell = (self.segments, region, around, self.contacts)
             result: tuple[NDArray[np.int64], NDArray[np.float32]]
-            result = templates_above_threshold(*cell, matrices, poses.positions, poses.spikes, *rest)
+            result = templates_above_threshold(*cell, matrices, poses.positions, poses.spikes, *rest, images)
             return result
-        # An anisotropic medium does not turn with the cell, so the segments are turned and not the contacts
+        # An anisotropic medium or a slice does not turn with the cell, so the segments are turned and not the contacts
         potentials = np.empty((len(poses), len(self.contacts.points), self.currents.shape[2]), dtype=np.float32)
         numbers: list[int] = []
         for k, rotation in enumerate(poses.rotations):
-            segments = self._prepared(self.geometry.placed(rotation, np.zeros(3)))
-            pose = (np.eye(3)[np.newaxis], poses.positions[k : k + 1], poses.spikes[k : k + 1])
+            geometry, position = self.geometry.placed(rotation, np.zeros(3)), poses.positions[k : k + 1]
+            if self.medium.layers is not None and self.medium.layers.settings.outside == "fold":
+                geometry, position = self.medium.layers.folded(self.geometry.placed(rotation, position[0])), np.zeros((1, 3))
+            segments = self._prepared(geometry)
+            pose = (np.eye(3)[np.newaxis], position, poses.spikes[k : k + 1])
             cell = (segments, region, around, self.contacts)
-            for potential in templates_above_threshold(*cell, *pose, *rest)[1]:
+            for potential in templates_above_threshold(*cell, *pose, *rest, images)[1]:
                 potentials[len(numbers)] = potential
                 numbers.append(k)
         return np.array(numbers, dtype=np.int64), potentials[: len(numbers)]
