@@ -278,6 +278,10 @@ CLASHES = [
     ),
     ([(SIGNAL + "noise_color", True), (SIGNAL + "color_peak", 16000)], "color_peak: 16000 Hz must be below half the sampling"),
     (
+        [(SIGNAL + "shape_stretch", 30), (SIGNAL + "shape_widening", 0.5)],
+        "shape_widening: 0.5 must not stand beside shape_stretch",
+    ),
+    (
         [(SIGNAL + "bursting", True), (SIGNAL + "n_bursting", 1), (SIGNAL + "bursting_units", [0])],
         "n_bursting: 1 must not stand beside bursting_units",
     ),
@@ -287,6 +291,12 @@ CLASHES = [
 @pytest.mark.parametrize(("changes", "expected"), CLASHES, ids=[case[1].split(":")[0] for case in CLASHES])
 def test_clash_of_several_values_is_named(changes, expected):
     assert message(changed(*changes)).startswith(f"config: recordings.rec.recordings.{expected}")
+
+
+@pytest.mark.parametrize(("key", "instead"), [("sigma", "sigma_tissue"), ("image_factor", "sigma_glass")])
+def test_a_slice_has_its_own_conductivities(key, instead):
+    text = message(changed((LIB + "medium", {"kind": "slice"}), (LIB + key, 1.5)))
+    assert text.startswith(f"config: libraries.lib.{key}: 1.5 does not go with a slice; set medium.{instead} instead")
 
 
 def test_stretched_templates_need_points():
