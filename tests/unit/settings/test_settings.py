@@ -561,7 +561,6 @@ def test_keys_of_a_movement_may_stand_as_mearecs_do():
         ),
         ({"slow_drift_velocity": -5.0}, "drift_dicts.0.slow_drift_velocity: -5.0 must be"),
         ({"overlap": True}, "overlap: MEArec's key, but not one here: every spike has its overlap label"),
-        ({"shape_stretch": 30.0}, "shape_stretch: MEArec's key, but not one here: `shape_widening`"),
     ],
 )
 def test_keys_of_mearecs_recordings_that_cannot_stand_are_answered(signal, expected):
