@@ -162,6 +162,17 @@ def test_given_pose_that_leaves_the_slice_is_refused_in_words(currents, tmp_path
         made(currents, tmp_path, settings, given)
 
 
+def test_paths_stay_in_the_slice(currents, tmp_path):
+    """Cells drift by 20 to 30 µm away from the glass on either side of their pose, and may begin 5 µm from a face."""
+    drift = {"drifting": True, "drift_steps": 3, "drift_xlim": (40.0, 60.0), "drift_ylim": (0.0, 0.0), "drift_zlim": (0.0, 0.0)}
+    medium = Slice(thickness=80.0, outside="fold")
+    settings = Library(probe="SqMEA-10-15", n=4, min_amp=0.0, xlim=(5.0, 75.0), max_iterations=100, medium=medium, **drift)
+    library = made(currents, tmp_path, settings)
+    x = library.locations[..., 0]
+    assert x.shape == (4, 3) and (x > 0).all() and (x < 80).all()
+    assert (np.ptp(x, axis=1) >= 40).all()
+
+
 def test_wires_have_no_glass(currents, tmp_path):
     with pytest.raises(UserError, match=r"libraries.t.medium: a slice lies on the contacts.*'tetrode' are not on a plane"):
         made(currents, tmp_path, Library(probe="tetrode", medium=Slice()))
