@@ -18,4 +18,5 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compile_mechan
     for note in notes:
         print(f"note: {note}")
     compiled = compile_set(modfiles, Path(snakemake.output[0]).parent, isolated=settings.isolate)
-    write_json(snakemake.output[0], {"digest": compiled.folder.name, "library": compiled.library, "notes": notes})
+    record = {"digest": compiled.folder.name, "library": compiled.library, "notes": notes}
+    write_json(snakemake.output[0], record, checked=True)

@@ -1,7 +1,6 @@
 """The record of a model's check, and the check at the moment of use that its files have not changed since."""
 
 import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -9,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from allenrec.common.errors import DamagedFile, UserError
+from allenrec.common.files import read_json
 
 from .archive import MODFILES, model_files
 from .mechanisms import CompiledSet, ModFile, compile_set, mechanisms_digest
-from .metadata import METADATA
+from .metadata import METADATA, metadata_digest, parse_metadata
 
 #: The file of ours beside those of the archive, with the digests of the checked files
 VERIFIED = "verified.json"
@@ -32,7 +32,7 @@ def read_verified(folder: str | Path) -> dict[str, bytes]:
     Returns
     -------
     dict
-        The contents of fit, morphology, mod files and recorded sweeps by their names in the folder.
+        The contents of fit, morphology, mod files, recorded sweeps and metadata by their names in the folder.
 
     Raises
     ------
@@ -41,19 +41,29 @@ def read_verified(folder: str | Path) -> dict[str, bytes]:
     """
     folder = Path(folder)
     try:
-        verified = json.loads((folder / VERIFIED).read_text(encoding="utf-8"))
-        checked = {name: digest for name, digest in verified.items() if name != METADATA}
-    except (OSError, ValueError, AttributeError, RecursionError):
+        checked = read_json(folder / VERIFIED, "record")
+    except (OSError, DamagedFile):
         raise DamagedFile(f"{folder / VERIFIED} is not a valid record of a check; {AGAIN}") from None
     try:
         paths = model_files(folder)
     except UserError as error:
         raise DamagedFile(f"{folder / MODFILES} was changed after it was checked ({error}); {AGAIN}") from None
+    paths.append(folder / METADATA)
     contents = {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
     for name in sorted(contents.keys() | checked.keys()):
-        if name not in contents or hashlib.sha256(contents[name]).hexdigest() != checked.get(name):
+        if name not in contents or _digest(folder / name, contents[name]) != checked.get(name):
             raise DamagedFile(f"{folder / name} was changed after it was checked; {AGAIN}")
     return contents
+
+
+def _digest(path: Path, content: bytes) -> str | None:
+    """Return the digest of a file as the record of the check has it; None if it has no digest."""
+    if path.name != METADATA:
+        return hashlib.sha256(content).hexdigest()
+    try:
+        return metadata_digest(parse_metadata(path, content))
+    except UserError:
+        return None
 
 
 def verified_mod_files(folder: str | Path, contents: Mapping[str, bytes]) -> list[ModFile]:
@@ -86,9 +96,9 @@ def approved_set(folder: str | Path, contents: Mapping[str, bytes], approval: st
     """
     modfiles = verified_mod_files(folder, contents)
     try:
-        record = json.loads(Path(approval).read_text(encoding="utf-8"))
+        record = read_json(approval, "record")
         digest, library = record["digest"], record["library"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, DamagedFile, KeyError):
         digest, library = None, None
     if digest != mechanisms_digest(modfiles) or not isinstance(library, str):
         raise DamagedFile(
@@ -102,7 +112,7 @@ def approved_set(folder: str | Path, contents: Mapping[str, bytes], approval: st
 
 @contextmanager
 def verified_copy(folder: str | Path, contents: Mapping[str, bytes], place: str | Path) -> Iterator[Path]:
-    """Yield a copy of a model folder that holds just the contents that were checked, and the metadata.
+    """Yield a copy of a model folder that holds just the contents that were checked.
 
     NEURON and LFPy read files by their names. From the copy they read the bytes that were compared with the record, whatever
     happens to the model folder meanwhile.
@@ -125,8 +135,6 @@ def verified_copy(folder: str | Path, contents: Mapping[str, bytes], place: str 
         (copy / MODFILES).mkdir(parents=True)
         for name, content in contents.items():
             (copy / name).write_bytes(content)
-        if (folder / METADATA).exists():
-            shutil.copyfile(folder / METADATA, copy / METADATA)
         try:
             yield copy
         except UserError as error:
