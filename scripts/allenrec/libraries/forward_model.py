@@ -37,15 +37,14 @@ SQRT_HALF_BITS = int(np.sqrt(0.5).view(np.int64))
 
 
 class Images(NamedTuple):
-    """Copies of each contact: `shifts` (n, 3) µm from it, and `weights` (n,). No source is nearer to one than `distance` µm."""
+    """Copies of each contact: `shifts` (n, 3) µm from it, and `weights` (n,)."""
 
     shifts: NDArray[np.float64]
     weights: NDArray[np.float64]
-    distance: float
 
 
 #: The images in a medium without borders
-NO_IMAGES = Images(np.zeros((0, 3)), np.zeros(0), 0.0)
+NO_IMAGES = Images(np.zeros((0, 3)), np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -226,7 +225,7 @@ def transfer(segments: Segments, points: NDArray[np.float64], work: NDArray[np.f
             for s in range(n):
                 numerator[s] /= denominator[s]
                 denominator[s] = 1.0
-            _add_logarithms(numerator, mantissa, out)
+            add_logarithms(numerator, mantissa, out)
             numerator[:] = 1.0
     share = 1 / n_points
     for s in range(n):
@@ -241,7 +240,7 @@ def transfer(segments: Segments, points: NDArray[np.float64], work: NDArray[np.f
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _add_logarithms(x: NDArray[np.float64], mantissa: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+def add_logarithms(x: NDArray[np.float64], mantissa: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """Add the natural logarithms of `x`, finite and at least 1, to `out`, to two units in the last place; `x` is overwritten.
 
     A call of `log` would not become vector instructions. As in fdlibm (e_log.c, its coefficients too), x = 2**k * m with m

@@ -59,7 +59,7 @@ class Layers:
         below = (self.at_saline * self.at_glass) ** n
         shifts = np.zeros((2 * len(n), 3))
         shifts[:, self.normal] = 2 * self.settings.thickness * np.concatenate([n, -n])
-        return Images(shifts, np.concatenate([above, below]), self.settings.thickness)
+        return Images(shifts, np.concatenate([above, below]))
 
     def folded(self, geometry: Geometry) -> Geometry:
         """Return segments in a pose, with what leaves the slice folded back at its faces."""
