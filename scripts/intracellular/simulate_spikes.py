@@ -13,7 +13,7 @@ offline = settings.isolate and leave_network()
 
 with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spikes", terminal):
     # Before all that NEURON, or a module that it needs, may start
-    go_on_in_child("NEURON")
+    go_on_in_child("NEURON", snakemake.output[0])
 
     from allenrec.models.verified import approved_set, read_verified, verified_copy
 
@@ -46,5 +46,6 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spike
             cell_type=described["cell_type"],
             axon=settings.axon,
             recorded_steps=settings.recorded_steps,
+            max_build_time=settings.max_build_time,
         )
         write_currents(snakemake.output[0], currents)
