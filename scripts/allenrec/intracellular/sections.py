@@ -68,6 +68,11 @@ def _some(names: Iterable[str]) -> str:
     return shortened(", ".join(names))
 
 
+def is_section_list(value: Any) -> bool:
+    """Return whether a value is a `SectionList` of NEURON."""
+    return isinstance(value, neuron.hoc.HocObject) and value.hname().startswith("SectionList[")
+
+
 def type_by_beginning(name: str) -> str:
     """Return the type of a section by how its name begins, such as "axon" for `cell[0].hillock`."""
     own = own_name(name).lower()

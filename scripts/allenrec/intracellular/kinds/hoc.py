@@ -10,7 +10,17 @@ from allenrec.common.errors import UserError
 from ..hoc_errors import hoc_errors_for_users
 from ..model_cell import ModelCell, as_model_cell
 from ..nrn import neuron
-from ..sections import divide, find_soma, load_libraries, note_stimuli, own_name, turn_upright, type_by_beginning, wrap
+from ..sections import (
+    divide,
+    find_soma,
+    is_section_list,
+    load_libraries,
+    note_stimuli,
+    own_name,
+    turn_upright,
+    type_by_beginning,
+    wrap,
+)
 
 if TYPE_CHECKING:
     from allenrec.models.kinds.hoc import HocDescription, HocModel
@@ -42,7 +52,7 @@ def build(model: HocModel, *, dt: float, tstop: float, axon: str) -> ModelCell:
         if described.segment_length:
             divide(sections, described.segment_length)
         _set_conditions(described)
-        types = _section_types(model, template, sections)
+        types = _section_types(model, template, sections) | {soma.name(): "soma"}
         celsius, v_init = float(h.celsius), float(h.v_init)
         cell = wrap(soma, v_init=v_init, celsius=celsius, dt=dt, tstop=tstop)
     cell.template = template  # NEURON deletes sections whose template is gone
@@ -113,8 +123,8 @@ def _section_types(model: HocModel, template: Any, sections: list[Any]) -> dict[
         named = model.description.section_lists.get(kind)  # type: ignore[call-overload]
         for name in named or [usual]:
             listed = getattr(scope, name, None)
-            if listed is not None and hasattr(listed, "wholetree"):
-                mine = [section.name() for section in listed]
+            if is_section_list(listed):
+                mine = [section.name() for section in listed]  # type: ignore[union-attr]
             else:
                 mine = [section.name() for section in sections if own_name(section.name()) == name]
             if named and not mine:

@@ -21,7 +21,7 @@ from ..hoc_errors import hoc_errors_for_users
 from ..lfpy_cell import Cell
 from ..model_cell import ModelCell, as_model_cell
 from ..nrn import neuron
-from ..sections import find_soma, load_libraries, note_stimuli, turn_upright, type_by_beginning, wrap
+from ..sections import find_soma, is_section_list, load_libraries, note_stimuli, turn_upright, type_by_beginning, wrap
 
 if TYPE_CHECKING:
     from allenrec.models.kinds.python import PythonModel
@@ -57,7 +57,15 @@ def build(model: PythonModel, *, dt: float, tstop: float, axon: str) -> ModelCel
             cell = wrap(soma, v_init=float(v_init), celsius=celsius, dt=dt, tstop=tstop)
             cell.template = found  # NEURON deletes sections that nobody holds
     note_stimuli(model.model_id)
-    built = as_model_cell(cell, model, soma=soma, axon=AXON, celsius=celsius, section_type=type_by_beginning)
+    types = {soma.name(): "soma"}
+    built = as_model_cell(
+        cell,
+        model,
+        soma=soma,
+        axon=AXON,
+        celsius=celsius,
+        section_type=lambda name: types.get(name) or type_by_beginning(name),
+    )
     turn_upright(built, described.axis)
     return built
 
@@ -144,9 +152,7 @@ def _soma_of(model: PythonModel, found: Any) -> Any:
         sections = list(found.allseclist)
     elif isinstance(found, neuron.nrn.Section):
         return found
-    elif hasattr(found, "wholetree"):
-        sections = list(found)
-    elif isinstance(found, list | tuple) and found and all(isinstance(s, neuron.nrn.Section) for s in found):
+    elif is_section_list(found) or (isinstance(found, list | tuple) and all(isinstance(s, neuron.nrn.Section) for s in found)):
         sections = list(found)
     else:
         sections = [s for s in neuron.h.allsec() if s.cell() is not None and s.cell() == found]
