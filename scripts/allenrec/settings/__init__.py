@@ -66,6 +66,12 @@ class Settings(Block):
     )
     recordings: dict[RecordingName, Recording] = Field({}, description="Recordings by name.")
     evaluation: Evaluation = Field(Evaluation(), description="Spike sorters that `snakemake evaluate` runs.")
+    alone: bool = Field(
+        False,
+        exclude=True,
+        description="For what is given with `--configfile`: it takes the place of `config/config.yaml`, as with "
+        "`--replace-workflow-config`, instead of being merged over it.",
+    )
     file: Annotated[str | list[str] | None, Field(min_length=1)] = Field(
         None,
         exclude=True,

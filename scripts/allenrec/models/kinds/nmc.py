@@ -155,7 +155,7 @@ def describe(folder: Path) -> CellFacts:
         specimen_name=values["cell name"],
         dendrite_type="spiny" if excitatory else "",
         apical="intact" if excitatory else "NA",
-        area="SSp-ll",
+        area="S1HL",
         layer={"23": "2/3"}.get(layer := values["layer"].removeprefix("L"), layer),
         species="Rattus norvegicus",
         model_kind="nmc",
