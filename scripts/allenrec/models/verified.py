@@ -12,12 +12,15 @@ from allenrec.common.errors import DamagedFile, UserError
 from allenrec.common.files import write_json
 
 from .kinds.folders import VERIFIED as VERIFIED  # the file of ours beside those of the model, with their digests
-from .kinds.register import kind_of
+from .kinds.register import kind_of, model_id_of
 from .mechanisms import CompiledSet, ModFile, compile_set, mechanisms_digest
 from .metadata import METADATA
 
-#: What the user has to do when a file is another one
-AGAIN = "check the model again with `snakemake --forcerun download_model`"
+
+def check_again(folder: str | Path) -> str:
+    """Return what the user has to do when a file of a model is another one."""
+    rule = "download_model" if model_id_of(folder).isdigit() else "download_cell_model"
+    return f"check the model again with `snakemake --forcerun {rule}`"
 
 
 def read_verified(folder: str | Path) -> dict[str, bytes]:
@@ -43,15 +46,15 @@ def read_verified(folder: str | Path) -> dict[str, bytes]:
         verified = json.loads((folder / VERIFIED).read_text(encoding="utf-8"))
         checked = {name: digest for name, digest in verified.items() if name != METADATA}
     except (OSError, ValueError, AttributeError, RecursionError):
-        raise DamagedFile(f"{folder / VERIFIED} is not a valid record of a check; {AGAIN}") from None
+        raise DamagedFile(f"{folder / VERIFIED} is not a valid record of a check; {check_again(folder)}") from None
     try:
         paths = kind_of(folder).files(folder)
     except UserError as error:
-        raise DamagedFile(f"{folder} was changed after it was checked ({error}); {AGAIN}") from None
+        raise DamagedFile(f"{folder} was changed after it was checked ({error}); {check_again(folder)}") from None
     contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if path.is_file()}
     for name in sorted(contents.keys() | checked.keys()):
         if name not in contents or hashlib.sha256(contents[name]).hexdigest() != checked.get(name):
-            raise DamagedFile(f"{folder / name} was changed after it was checked; {AGAIN}")
+            raise DamagedFile(f"{folder / name} was changed after it was checked; {check_again(folder)}")
     return contents
 
 

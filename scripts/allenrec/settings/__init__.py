@@ -66,7 +66,7 @@ class Settings(Block):
     )
     recordings: dict[RecordingName, Recording] = Field({}, description="Recordings by name.")
     evaluation: Evaluation = Field(Evaluation(), description="Spike sorters that `snakemake evaluate` runs.")
-    alone: bool = Field(
+    stands_alone: bool = Field(
         False,
         exclude=True,
         description="For what is given with `--configfile`: it takes the place of `config/config.yaml`, as with "

@@ -101,7 +101,8 @@ class PoseSampling(Block):
     rot: Literal["norot", "xrot", "yrot", "zrot", "3drot", "physrot"] = Field(
         "3drot",
         description="Rotation of a cell: none; uniform about one axis; uniform over all rotations; or `physrot`, the apical "
-        "dendrite along the probe towards larger z, with `tilt`, and any turn about itself (cells without one: as `3drot`).",
+        "dendrite along the probe towards larger z, with `tilt`, and any turn about itself (cells of the Blue Brain "
+        "Project: the direction to the pia; others without an apical dendrite: as `3drot`).",
     )
     tilt: Annotated[float, Field(ge=0, le=math.pi)] = Field(
         0.26, description="rad. With `physrot`, how far the apical dendrite may lean from the axis of the probe."

@@ -53,8 +53,8 @@ E_TYPES = {"L5PC": "cADpyr"}
 
 LICENCE = "CC BY-NC-SA 4.0"
 CITATION = (
-    "Blue Brain Project, (c) EPFL, Neocortical Microcircuit Collaboration Portal: Markram et al. 2015, Cell 163:456-492; "
-    "Ramaswamy et al. 2015, Frontiers in Neural Circuits 9:44"
+    "Blue Brain Project, (c) EPFL, Neocortical Microcircuit Collaboration Portal: Markram et al. 2015, Cell 163:456-492, "
+    "doi:10.1016/j.cell.2015.09.029; Ramaswamy et al. 2015, Frontiers in Neural Circuits 9:44, doi:10.3389/fncir.2015.00044"
 )
 
 

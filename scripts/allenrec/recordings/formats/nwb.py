@@ -23,7 +23,7 @@ from allenrec.common.files import AnyPath, written_beside
 from allenrec.common.hdf5 import COMPRESSION
 from allenrec.probes import half_sizes
 
-from .attribution import PAPERS, TERMS
+from .attribution import papers_of, terms_of
 
 if TYPE_CHECKING:
     from .contract import RecordingWithGroundTruth, Samples
@@ -100,8 +100,8 @@ def _describe(recording: RecordingWithGroundTruth) -> NWBFile:
         identifier=str(uuid5(NAMESPACE_URL, provenance)),
         session_start_time=DATE,
         file_create_date=DATE,
-        experiment_description=TERMS,
-        related_publications=list(PAPERS),
+        experiment_description=terms_of(recording.units),
+        related_publications=papers_of(recording.units),
         keywords=["simulation", "ground truth", "spike sorting"],
         data_collection=f"Made by allenrec from this configuration, digests and versions: {provenance}",
         notes=f"Samples clipped, of each channel: {recording.clipped_samples.tolist()}",
