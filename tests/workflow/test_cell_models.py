@@ -19,9 +19,9 @@ PAGE = (ROOT / "docs" / "cell_models.md").read_text()
 FILES = dict(re.findall(r"^`([\w./]+)`[^\n]*:\n\n```\w*\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
 MODELS = ("bipolar", "stylized", "from_function", "like_mearec", "from_swc")
 #: A model whose template never ends, in a configuration that gives it two seconds; one that ends NEURON
-ENDLESS = "begintemplate E\ncreate soma\nproc init() { while (1) { x = 1 } }\nendtemplate E\n"
+ENDLESS = "begintemplate Endless\ncreate soma\nproc init() { while (1) { x = 1 } }\nendtemplate Endless\n"
 BAD = {
-    "cell_models/endless/model.yaml": "kind: hoc\ntemplate_file: cell.hoc\ntemplate_name: E\n",
+    "cell_models/endless/model.yaml": "kind: hoc\ntemplate_file: cell.hoc\ntemplate_name: Endless\n",
     "cell_models/endless/cell.hoc": ENDLESS,
     "cell_models/quits/model.yaml": "kind: hoc\ntemplate_file: cell.hoc\n",
     "cell_models/quits/cell.hoc": "create soma\nquit()\n",
@@ -105,4 +105,4 @@ def test_changed_file_withdraws_consent(example, model):
 
 
 def test_configuration_of_the_page_is_valid():
-    load_settings(yaml.safe_load(FILES["config/my_cells.yaml"]) | {"alone": True})
+    load_settings(yaml.safe_load(FILES["config/my_cells.yaml"]))

@@ -1,12 +1,19 @@
 """Models that users describe in `model.yaml`: what is read, and one line for each mistake, before any code runs."""
 
+import re
+
 import pytest
 from made_cells import LAYER5, layer5, swc_of, write_model
 
-from allenrec.common.errors import UserError
+from allenrec.common.errors import DamagedFile, UserError
+from allenrec.models.kinds.folders import contents_of
 from allenrec.models.kinds.hoc_text import templates_in
 from allenrec.models.kinds.model_yaml import DESCRIBED_KINDS
 from allenrec.models.kinds.register import KINDS, kind_of, read_model
+from allenrec.models.mechanisms import check_mod_files
+from allenrec.models.sources import fetch_model
+from allenrec.models.verified import read_verified
+from allenrec.settings.models import Models
 
 TOP = {"kind": "hoc", "template_file": "cell.hoc"}
 PYTHON = {"kind": "python", "function": "cells.py:load"}
@@ -136,3 +143,50 @@ def refused(folder, words):
         read_model(folder)
     message = str(error.value)
     assert words in message and str(folder) in message and "\n" not in message
+
+
+MOD = "NEURON {\n  SUFFIX leaky\n  NONSPECIFIC_CURRENT i\n  RANGE g, e\n}\nPARAMETER { g = 1e-4 e = -65 }\n"
+
+
+@pytest.mark.parametrize("place", ["mod", "."])
+@pytest.mark.parametrize("described", [TOP, PYTHON, SWC], ids=["hoc", "python", "swc"])
+def test_mod_files_of_a_model_are_those_of_its_folder_and_have_to_be_known(tmp_path, described, place):
+    files = FILES | {f"{place}/leaky.mod": MOD, "old/other.mod": MOD}
+    folder = write_model(tmp_path / "mine", described | {"mechanisms": place}, files)
+    found = kind_of(folder).mod_files(folder, contents_of(folder))
+    assert [file.path for file in found] == [folder / place / "leaky.mod"] and read_model(folder).mechanisms == {"leaky"}
+    assert folder / place / "leaky.mod" in kind_of(folder).files(folder)
+    with pytest.raises(UserError, match=r"leaky\.mod is not one of the .* add the digest to models\.known_mechanisms"):
+        check_mod_files(found)
+
+
+def test_channels_of_mod_files_go_into_the_table(tmp_path):
+    described = SWC | {"mechanisms": "mod", "channels": {"soma": {"leaky": {"g": 2e-4}}}}
+    folder = write_model(tmp_path / "mine", described, FILES | {"mod/leaky.mod": MOD})
+    assert read_model(folder).settings[0].parameters == (("g_leaky", 2e-4),)
+
+
+@pytest.mark.parametrize("described", [TOP, PYTHON], ids=["hoc", "python"])
+def test_code_needs_consent_which_a_change_withdraws(tmp_path, described):
+    folder = write_model(tmp_path / "mine", described, FILES)
+
+    def fetch(trusted):
+        return fetch_model("mine", tmp_path, Models(sources=["local"], trusted=trusted))
+
+    def refusal(trusted):
+        with pytest.raises(UserError, match="would run with your rights") as error:
+            fetch(trusted)
+        return re.search(r"\{mine: ([0-9a-f]{64})\}", str(error.value))[1]
+
+    digest = refusal({})
+    assert fetch({"mine": digest}) == folder and read_verified(folder)
+    (folder / "notes.txt").write_text("a file that no code names")
+    with pytest.raises(DamagedFile, match=r"notes\.txt was changed after it was checked"):
+        read_verified(folder)
+    assert refusal({"mine": digest}) != digest
+
+
+def test_morphology_with_channels_needs_no_consent(tmp_path):
+    folder = write_model(tmp_path / "mine", SWC, {"cell.swc": FILES["cell.swc"]})
+    assert fetch_model("mine", tmp_path, Models(sources=["local"])) == folder
+    assert set(read_verified(folder)) == {"model.yaml", "cell.swc"}
