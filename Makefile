@@ -11,10 +11,10 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export XDG_CACHE_HOME := $(shell mkdir -p '$(CACHE)/snakemake' 2> /dev/null && test -w '$(CACHE)/snakemake' && \
   echo '$(CACHE)' || echo '$(CURDIR)/.snakemake/cache')
 
-.PHONY: run evaluate test check lint fuzz test-slow test-faults test-slurm test-fresh cluster docs lock clean say-what-run-does always
+.PHONY: run evaluate test check lint fuzz test-slow test-faults test-slurm test-fresh cluster docs pictures site lock clean say-what-run-does always
 
 run: say-what-run-does $(VENV)/run
-	snakemake
+	@python scripts/run.py
 
 say-what-run-does:
 	@echo "Fetching the models that config/config.yaml names, simulating their spikes, making template libraries and recordings"
@@ -68,12 +68,22 @@ lint: $(VENV)/test
 	PYTHONPATH=scripts lint-imports --no-logo
 	codespell
 	python docs/configuration.py --check
+	python docs/rules_table.py --check
 	snakemake --lint
 
-# For maintainers; the graph needs Graphviz.
-docs: $(VENV)/run
+# Writes what is made from the code, and builds the site in site/; a broken link fails. The graph needs Graphviz.
+docs: $(VENV)/run $(VENV)-docs/run
 	python docs/configuration.py
+	python docs/rules_table.py
 	snakemake --rulegraph dot | dot -Tsvg > docs/rulegraph.svg
+	$(MAKE) site
+
+# The pictures of the documents, from the default run; they need Chromium.
+pictures: run $(VENV)/test
+	python docs/pictures.py
+
+site: $(VENV)-docs/run
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --quiet
 
 # An environment works where it was made, with the Python that made it.
 unless-works = $(if $(shell $(1)/bin/pip --version 2> /dev/null),,always)
@@ -94,6 +104,10 @@ $(VENV)-evaluation/run: requirements-evaluation.lock $(call unless-works,$(VENV)
 	@sh envs/install.sh $(@D) $< 1300
 	@touch $@
 
+$(VENV)-docs/run: requirements-docs.lock $(call unless-works,$(VENV)-docs)
+	@sh envs/install.sh $(@D) $< 150
+	@touch $@
+
 # For maintainers; needs uv. The locks name versions and hashes, and no index.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q requirements.in -o requirements.lock
@@ -103,6 +117,7 @@ lock:
 	  requirements-cluster.in -o requirements-cluster.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q -c requirements.lock \
 	  requirements-evaluation.in -o requirements-evaluation.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header -q requirements-docs.in -o requirements-docs.lock
 
 clean:
 	find results -mindepth 1 -not -path results/README.md -delete

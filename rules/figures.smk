@@ -92,7 +92,7 @@ rule view_recording:
     params:
         code_digest=code_digest("figures/view_recording.py"),
         # The number of values of the traces in the page; each takes about one byte.
-        n_values=6_000_000,
+        n_values=8_000_000,
     message:
         "Making the viewer of recording {wildcards.recording}"
     script:

@@ -156,16 +156,26 @@ def test_viewer_shows_the_traces_and_pans(finished, opened):
     # Undo the scaling of what is drawn: on each channel the extremes in view are those of the traces.
     ys = json.loads(opened.evaluate("() => JSON.stringify(model('traces_source').data.ys)"))
     arguments = opened.evaluate(
-        "() => (({step, spacing, labels, bin_width}) => ({step, spacing, labels, bin_width}))(model('draw').args)"
+        "() => (({step, spacing, labels, rate}) => ({step, spacing, labels, rate}))(model('draw').args)"
     )
     assert len(ys) == traces.shape[1] == len(arguments["labels"])
-    # Bins extend a little beyond the view.
-    width = arguments["bin_width"]
-    window = traces[round(np.floor(start / width) * width * rate) : round(np.ceil(end / width) * width * rate)]
+    window = traces[int(np.floor(start * rate)) : int(np.ceil(end * rate))]
     for place, (line, label) in enumerate(zip(ys, arguments["labels"], strict=True)):
         drawn = (np.array([min(line), max(line)]) - place) * arguments["spacing"]
         of_channel = window[:, int(label.split(" · ")[0])]
         np.testing.assert_allclose(drawn, [of_channel.min(), of_channel.max()], atol=0.51 * arguments["step"])
+    # Where one zooms in on a spike, each sample is drawn.
+    middle = (start + end) / 2
+    opened.evaluate("([start, end]) => model('window').setv({start, end})", [middle, middle + 0.01])
+    opened.wait_for_function("() => model('traces').title.text.includes('each sample')")
+    xs = json.loads(opened.evaluate("() => JSON.stringify(model('traces_source').data.xs)"))[0]
+    ys = json.loads(opened.evaluate("() => JSON.stringify(model('traces_source').data.ys)"))[0]
+    samples = np.round(np.array(xs) * rate).astype(int)
+    assert list(np.diff(samples)) == [1] * (len(xs) - 1) and len(xs) >= 0.01 * rate
+    of_channel = traces[samples, int(arguments["labels"][0].split(" · ")[0])]
+    np.testing.assert_allclose(np.array(ys) * arguments["spacing"], of_channel, atol=0.51 * arguments["step"])
+    opened.evaluate("([start, end]) => model('window').setv({start, end})", [start, end])
+    opened.wait_for_function("() => !model('traces').title.text.includes('each sample')")
     before = opened.locator(".viewer").screenshot()
     box = opened.locator(".viewer canvas").first.bounding_box()
     middle = box["x"] + box["width"] / 2, box["y"] + 250

@@ -49,7 +49,7 @@ def code_files(scripts: Path, script: str, *modules: str) -> set[Path]:
         path = queue.pop()
         if path not in found:
             found.add(path)
-            queue += [file for module in _imported_modules(path, scripts) for file in _files_of(scripts, module)]
+            queue += _imported_files(path, scripts)
     return found | {data for path in found for data in _data_files(path)}
 
 
@@ -58,8 +58,14 @@ def _content(path: Path) -> bytes:
     return path.read_bytes()
 
 
+# What is cached is asked for once for each script that uses the file, at every start of Snakemake.
 @functools.cache
-def _imported_modules(path: Path, scripts: Path) -> tuple[str, ...]:
+def _imported_files(path: Path, scripts: Path) -> list[Path]:
+    """Return the files of the modules that a file imports from the package."""
+    return list(dict.fromkeys(file for name in _imported_names(path, scripts) for file in _files_of(scripts, name)))
+
+
+def _imported_names(path: Path, scripts: Path) -> list[str]:
     """Return the dotted names that a file imports from the package. Some are modules, others are names in modules."""
     here = path.relative_to(scripts).parent.parts
     found: list[str] = []
@@ -70,7 +76,7 @@ def _imported_modules(path: Path, scripts: Path) -> tuple[str, ...]:
             module = _absolute_name(node, here)
             for name in node.names:
                 found += [f"{module}.{name.name}", *_lazily_imported(scripts, module, name.name)]
-    return tuple(name for name in found if name.split(".")[0] == PACKAGE)
+    return [name for name in found if name.split(".")[0] == PACKAGE]
 
 
 def _imports(text: str) -> ast.Module:
@@ -110,6 +116,7 @@ def _files_of(scripts: Path, module: str) -> Iterator[Path]:
                 yield file
 
 
+@functools.cache
 def _data_files(path: Path) -> list[Path]:
     """Return the data files of a module; those of a package that has no module are all files in its folder."""
     folder = path.parent

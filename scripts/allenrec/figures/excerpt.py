@@ -1,4 +1,5 @@
-"""An excerpt of a recording that is small enough for a web page: its first minute with every extreme value, and key facts."""
+"""An excerpt of a recording that is small enough for a web page: its first minute with every extreme value, some seconds of it
+sample by sample, and key facts."""
 
 from __future__ import annotations
 
@@ -42,6 +43,10 @@ class Excerpt:
         s.
     deviation : float
         The standard deviation of the noise, µV, the median over channels.
+    samples : numpy.ndarray
+        (n_channels, n_samples), all samples of a part of the excerpt, in steps of `step` µV.
+    first_sample : int
+        The first sample of this part.
     """
 
     values: NDArray[np.int16]
@@ -50,6 +55,8 @@ class Excerpt:
     channels: NDArray[np.intp]
     duration: float
     deviation: float
+    samples: NDArray[np.int16]
+    first_sample: int
 
 
 def extremes(traces: NDArray[np.floating], bin_length: int) -> NDArray[np.floating]:
@@ -70,10 +77,11 @@ def extremes(traces: NDArray[np.floating], bin_length: int) -> NDArray[np.floati
     return pairs.reshape(2 * n_bins, -1)
 
 
-def make_excerpt(recording: Recording, n_values: int, length: float = LENGTH) -> Excerpt:
+def make_excerpt(recording: Recording, n_values: int, length: float = LENGTH, middle: float = 0.0) -> Excerpt:
     """Reduce the first `length` seconds of a recording to about `n_values` values.
 
-    Only one second of the traces is in memory at a time.
+    Half of the values are the extremes of bins, the other half are single samples around a time. Only one second of the traces
+    is in memory at a time, and these samples.
 
     Parameters
     ----------
@@ -82,11 +90,13 @@ def make_excerpt(recording: Recording, n_values: int, length: float = LENGTH) ->
         The number of values of all channels together.
     length : float
         s.
+    middle : float
+        The time around which all samples are kept, s.
     """
     rate, n_all = recording.sampling_frequency, len(recording.traces)
     n = min(int(length * rate), n_all)
     channels = channels_by_depth(recording)
-    bin_length = max(1, int(np.ceil(2 * n * len(channels) / n_values)))
+    bin_length = max(1, int(np.ceil(4 * n * len(channels) / n_values)))
     # Each piece has whole bins.
     piece = bin_length * max(1, int(rate) // bin_length)
     parts, deviations = [], []
@@ -98,16 +108,32 @@ def make_excerpt(recording: Recording, n_values: int, length: float = LENGTH) ->
     deviation = float(np.median(deviations))
     largest = float(np.abs(values).max(initial=0.0))
     step = max(deviation / STEPS, largest / np.iinfo(np.int16).max) or 1.0
-    return Excerpt(np.round(values / step).astype(np.int16), step, bin_length, channels, n / rate, deviation)
+    n_samples = min(n_values // (2 * max(len(channels), 1)), n)
+    first = min(max(int(middle * rate) - n_samples // 2, 0), n - n_samples)
+    samples = np.asarray(recording.traces[first : first + n_samples])[:, channels].T
+    return Excerpt(
+        values=_in_steps(values, step),
+        step=step,
+        bin_length=bin_length,
+        channels=channels,
+        duration=n / rate,
+        deviation=deviation,
+        samples=_in_steps(samples, step),
+        first_sample=first,
+    )
+
+
+def _in_steps(values: NDArray[np.floating], step: float) -> NDArray[np.int16]:
+    return np.round(values / step).astype(np.int16)
 
 
 def channels_by_depth(recording: Recording, most: int = CHANNELS) -> NDArray[np.intp]:
-    """Return up to `most` channels, from the bottom of the probe (z) to its top.
+    """Return up to `most` channels, shank by shank, from the bottom (z) to the top.
 
     If there are more, these are the channels on which units are largest, and others that are evenly spread.
     """
     positions = recording.channel_positions
-    order = np.lexsort((positions[:, 1], positions[:, 2]))
+    order = np.lexsort((positions[:, 1], positions[:, 2], np.unique(shanks(recording), return_inverse=True)[1]))
     if len(order) <= most:
         return order
     sizes = np.ptp(recording.filtered_templates, axis=2)
@@ -115,6 +141,12 @@ def channels_by_depth(recording: Recording, most: int = CHANNELS) -> NDArray[np.
     largest = list(dict.fromkeys(map(int, ranked)))[: most - 2]
     kept = {*largest, *map(int, evenly(order, most - len(largest)))}
     return np.array([channel for channel in order if int(channel) in kept])
+
+
+def shanks(recording: Recording) -> NDArray[np.str_]:
+    """Return the name of the shank of each channel, (n_channels,) text."""
+    names = recording.probe.shank_ids
+    return np.zeros(len(recording.channel_positions), dtype=str) if names is None else np.asarray(names, dtype=str)
 
 
 def pack(values: NDArray[Any]) -> str:

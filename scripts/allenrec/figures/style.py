@@ -1,5 +1,6 @@
 """The parts that all figures share: the look, the colours, scale bars, waveforms on a probe, and saving."""
 
+import zlib
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import AbstractContextManager
 from functools import wraps
@@ -103,16 +104,20 @@ def save(figure: Figure, path: str | Path, caption: str | None = None) -> None:
 def colours(labels: Iterable[Label]) -> dict[Label, str]:
     """Return a colour for each distinct label, sorted by label.
 
-    Labels in `FIXED` always keep their colour. The others share the rest of `PALETTE` and, if there are many, darker and
-    lighter shades of it.
+    Labels in `FIXED` always keep their colour. Other text has a colour that depends on the text, so that a cell type looks the
+    same in all figures and runs; only if two would have the same one, the later one takes the next that is free. Numbers take
+    the colours of `PALETTE` in their order. If there are many labels, darker and lighter shades are used as well.
     """
     ordered: list[Label] = sorted(set(labels))  # type: ignore[type-var]  # labels of one call are all text or all numbers
-    taken = {FIXED[label] for label in ordered if label in FIXED}
+    given: dict[Label, str] = {label: FIXED[label] for label in ordered if label in FIXED}
     shaded = [_shaded(colour, shade) for shade in SHADES for colour in PALETTE if colour != BLACK]
-    free = [colour for colour in (*PALETTE, *shaded) if colour not in taken]
-    others = [label for label in ordered if label not in FIXED]
-    given = {label: free[k % len(free)] for k, label in enumerate(others)}
-    return {label: FIXED.get(label) or given[label] for label in ordered}
+    for number, label in enumerate(label for label in ordered if label not in FIXED):
+        text = isinstance(label, str)
+        colour = [*(c for c in PALETTE if c not in FIXED.values()), *shaded] if text else [*PALETTE, *shaded]
+        first = zlib.crc32(str(label).encode()) if text else number
+        circle = [colour[(first + k) % len(colour)] for k in range(len(colour))]
+        given[label] = next((c for c in circle if c not in given.values()), circle[0])
+    return {label: given[label] for label in ordered}
 
 
 def _shaded(colour: str, shade: float) -> str:

@@ -1,16 +1,36 @@
 // Draw the part of a recording that is in view. This runs when the time in view, the size, the channels or the gain change.
-// `values` holds, for each channel, the lowest and the highest value of each bin, in their order in time.
+// `values` holds, for each channel, the lowest and the highest value of each bin, in their order in time; `samples` holds all
+// samples of a part.
 
 const POINTS = 1500 // maximum number of bins that are drawn per channel; if there are more, bins are joined
 const WAVEFORMS = 400 // maximum number of spikes in view up to which their waveforms are coloured
 
+function unpack(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0))
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))
+  return new Response(stream).arrayBuffer().then((buffer) => new Int16Array(buffer))
+}
+
 function unpacked() {
-  if (!traces.values) {
-    const bytes = Uint8Array.from(atob(packed), (letter) => letter.charCodeAt(0))
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))
-    traces.values = new Response(stream).arrayBuffer().then((buffer) => new Int16Array(buffer))
-  }
+  traces.values ||= Promise.all([unpack(packed), unpack(packed_samples)])
   return traces.values
+}
+
+// Return the line of a channel through its samples from one to another; each pair of points shows `joined` samples, if not one.
+function sampled(samples, channel, first, last, joined, place, scale) {
+  const start = channel * n_samples - first_sample
+  const xs = [], ys = []
+  for (let k = first; k < last; k += joined) {
+    const part = samples.subarray(start + k, start + Math.min(k + joined, last))
+    if (joined == 1) {
+      xs.push(k / rate)
+      ys.push(place + part[0] * scale)
+    } else {
+      xs.push((k + 0.25 * joined) / rate, (k + 0.75 * joined) / rate)
+      ys.push(place + Math.min(...part) * scale, place + Math.max(...part) * scale)
+    }
+  }
+  return [xs, ys]
 }
 
 // Return the line of a channel over some bins; each pair of points shows `joined` bins.
@@ -50,14 +70,20 @@ function labelled(shown) {
   plot.y_range.setv({start: -1.2, end: shown.length})
 }
 
-function draw(values) {
+function draw([values, samples]) {
   const shown = chosen.value.map(Number).sort((a, b) => a - b)
   const places = new Map(shown.map((channel, place) => [channel, place]))
   const scale = gain.value * step / spacing
   const from = plot.x_range.start, to = plot.x_range.end
   const first = Math.max(0, Math.floor(from / bin_width)), last = Math.min(n_bins, Math.ceil(to / bin_width))
   const joined = Math.max(1, Math.ceil((last - first) / POINTS))
-  const lines = shown.map((channel, place) => line(values, channel, first, last, joined, place, scale))
+  // All samples are drawn where they are kept.
+  const a = Math.max(0, Math.floor(from * rate)), b = Math.ceil(to * rate)
+  const kept = a >= first_sample && b <= first_sample + n_samples
+  const each = Math.max(1, Math.ceil((b - a) / (2 * POINTS)))
+  const lines = shown.map((channel, place) => kept
+    ? sampled(samples, channel, a, b, each, place, scale)
+    : line(values, channel, first, last, joined, place, scale))
   traces.data = {xs: lines.map((l) => l[0]), ys: lines.map((l) => l[1])}
 
   const {time, unit} = spikes.data
@@ -73,10 +99,13 @@ function draw(values) {
       marks.kind.push(kinds[unit[k]])
     }
     if (end - begin > WAVEFORMS) continue
-    const a = Math.max(first, Math.floor((time[k] - 0.001) / bin_width))
-    const b = Math.min(last, Math.ceil((time[k] + 0.002) / bin_width))
-    for (const channel of near.filter((each) => places.has(each))) {
-      const [xs, ys] = line(values, channel, a, b, 1, places.get(channel), scale)
+    const before = time[k] - 0.001, after = time[k] + 0.002
+    for (const channel of near.filter((row) => places.has(row))) {
+      const [xs, ys] = kept
+        ? sampled(samples, channel, Math.max(a, Math.floor(before * rate)), Math.min(b, Math.ceil(after * rate)), each,
+          places.get(channel), scale)
+        : line(values, channel, Math.max(first, Math.floor(before / bin_width)), Math.min(last, Math.ceil(after / bin_width)),
+          1, places.get(channel), scale)
       forms.xs.push(xs)
       forms.ys.push(ys)
       forms.colour.push(colours[unit[k]])
@@ -85,7 +114,10 @@ function draw(values) {
   markers.data = marks
   waveforms.data = forms
   labelled(shown)
-  plot.title.text = `Rows are ${(spacing / gain.value).toFixed(0)} µV apart  ·  ${end - begin} spikes in view`
+  const shown_ms = 1000 * (kept ? each / rate : joined * bin_width)
+  const resolution = kept && each == 1 ? "each sample" : `lowest and highest value of each ${shown_ms.toPrecision(2)} ms`
+  plot.title.text =
+    `Rows are ${(spacing / gain.value).toFixed(0)} µV apart  ·  ${end - begin} spikes in view  ·  ${resolution}`
 }
 
 unpacked().then((values) => {

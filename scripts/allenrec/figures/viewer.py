@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from bokeh.embed import file_html, json_item
 from bokeh.layouts import column, row
-from bokeh.models.annotations import Legend, Title
+from bokeh.models.annotations import BoxAnnotation, Legend, Title
 from bokeh.models.callbacks import CustomJS
 from bokeh.models.layouts import LayoutDOM
 from bokeh.models.ranges import Range, Range1d
@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 
 from allenrec.common.files import write_text
 
-from .excerpt import Excerpt, make_excerpt, pack
+from .excerpt import LENGTH, Excerpt, make_excerpt, pack, shanks
 from .recordings import best_channels, busiest_window
 from .style import GREY, INK, PALE
 from .units import unit_colours, unit_kinds, unit_names
@@ -67,27 +67,32 @@ def trace_viewer(recording: Recording, n_values: int) -> LayoutDOM:
     n_values : int
         The number of values of the traces that it holds, about.
     """
-    excerpt = make_excerpt(recording, n_values)
-    bin_width = excerpt.bin_length / recording.sampling_frequency
-    labels = [f"{channel} · {recording.channel_positions[channel, 2]:.0f} µm" for channel in excerpt.channels]
+    view = _first_view(recording)
+    excerpt = make_excerpt(recording, n_values, middle=sum(view) / 2)
+    rate = recording.sampling_frequency
+    labels = _channel_labels(recording, excerpt.channels)
     colours, spikes = unit_colours(recording), _spikes(recording, excerpt.duration)
-    plot = _plot(recording, excerpt.duration)
-    chosen, controls = _controls(recording, excerpt, labels)
+    plot = _plot(view, excerpt.duration)
+    chosen, unit, gain = _controls(recording, excerpt, labels)
     sources = {name: ColumnDataSource(columns, name=f"{name}_source") for name, columns in _empty().items()}
     plot.multi_line("xs", "ys", source=sources["traces"], color="#9a9a9a", line_width=0.8)
     plot.multi_line("xs", "ys", source=sources["waveforms"], color="colour", line_width=1.8)
     marks = plot.scatter("x", "y", source=sources["markers"], color="colour", marker="triangle", size=6)
     plot.add_tools(HoverTool(renderers=[marks], tooltips=[("unit", "@unit"), ("type", "@kind"), ("time", "@x{0.0000} s")]))
-    _add_legend(plot, recording, colours)
+    _add_legend(plot, recording, colours, unit)
     arguments = sources | {
         "plot": plot,
         "axis": plot.yaxis[0],
         "spikes": spikes,
         "chosen": chosen,
-        "gain": controls[1],
+        "gain": gain,
         "packed": pack(excerpt.values),
         "n_bins": excerpt.values.shape[1] // 2,
-        "bin_width": bin_width,
+        "bin_width": excerpt.bin_length / rate,
+        "packed_samples": pack(excerpt.samples),
+        "n_samples": excerpt.samples.shape[1],
+        "first_sample": excerpt.first_sample,
+        "rate": rate,
         "step": excerpt.step,
         "spacing": _spacing(recording, excerpt.deviation),
         "labels": labels,
@@ -102,9 +107,11 @@ def trace_viewer(recording: Recording, n_values: int) -> LayoutDOM:
     for property_ in ("start", "end"):
         plot.x_range.js_on_change(property_, draw)
     chosen.js_on_change("value", draw)
-    controls[1].js_on_change("value", draw)
+    gain.js_on_change("value", draw)
     overview = _overview(spikes, plot.x_range, excerpt.duration, colours)
-    return column(plot, overview, row(*controls, sizing_mode="stretch_width"), chosen, sizing_mode="stretch_width")
+    sampled = (excerpt.first_sample / rate, (excerpt.first_sample + excerpt.samples.shape[1]) / rate)
+    overview.add_layout(BoxAnnotation(left=sampled[0], right=sampled[1], fill_color=PALE, fill_alpha=0.5, level="underlay"))
+    return column(plot, overview, row(unit, gain, sizing_mode="stretch_width"), chosen, sizing_mode="stretch_width")
 
 
 def write_viewer(viewer: LayoutDOM, page: str | Path, item: str | Path) -> None:
@@ -133,11 +140,17 @@ def _spikes(recording: Recording, duration: float) -> ColumnDataSource:
     return ColumnDataSource({"time": times[order], "unit": units[order].astype(np.int32)})
 
 
-def _plot(recording: Recording, duration: float) -> figure:
-    """Return the plot of the traces, which the script fills; at first it shows the window in which most units fire."""
+def _first_view(recording: Recording) -> tuple[float, float]:
+    """Return start and end (s) of what is shown at first: the window in the first minute in which most units fire."""
+    duration = min(recording.duration, LENGTH)
     start, _ = busiest_window(recording, min(WINDOW, duration)) if len(recording.units) else (0.0, 0.0)
     start = min(start, max(duration - WINDOW, 0.0))
-    window = Range1d(start=start, end=min(start + WINDOW, duration), bounds=(0, duration), min_interval=0.002, name="window")
+    return start, min(start + WINDOW, duration)
+
+
+def _plot(view: tuple[float, float], duration: float) -> figure:
+    """Return the plot of the traces, which the script fills."""
+    window = Range1d(start=view[0], end=view[1], bounds=(0, duration), min_interval=0.002, name="window")
     pan = PanTool(dimensions="width")
     tools: list[Tool] = [pan, WheelZoomTool(dimensions="width"), BoxZoomTool(dimensions="width")]
     tools += [ZoomInTool(dimensions="width"), ZoomOutTool(dimensions="width"), ResetTool(), SaveTool()]
@@ -154,33 +167,41 @@ def _plot(recording: Recording, duration: float) -> figure:
     return plot
 
 
-def _controls(recording: Recording, excerpt: Excerpt, labels: Sequence[str]) -> tuple[MultiSelect, list[LayoutDOM]]:
-    """Return the choice of channels, and the row above it: the choice of a unit, and the gain."""
+def _channel_labels(recording: Recording, channels: NDArray[np.intp]) -> list[str]:
+    """Return the label of each channel: its number, its depth and, if there are several, its shank."""
+    names = shanks(recording)
+    several = len(set(names)) > 1
+    return [
+        f"{channel} · {f'shank {names[channel]} · ' if several else ''}{recording.channel_positions[channel, 2]:.0f} µm"
+        for channel in channels
+    ]
+
+
+def _controls(recording: Recording, excerpt: Excerpt, labels: Sequence[str]) -> tuple[MultiSelect, Select, Slider]:
+    """Return the choice of channels, the choice of a unit, and the gain."""
     n, names, kinds = len(labels), unit_names(recording), unit_kinds(recording)
     options: list[Any] = [(str(k), labels[k]) for k in reversed(range(n))]
     first = max(0, (n - SHOWN) // 2)
+    some, every = [str(k) for k in range(first, min(first + SHOWN, n))], [str(k) for k in range(n)]
     chosen = MultiSelect(
         title="Channels (Ctrl or Shift for several)", name="channels", options=options, size=6, sizing_mode="stretch_width",
-        value=[str(k) for k in range(first, min(first + SHOWN, n))],
+        value=some,
     )  # fmt: skip
     around = {str(unit): [str(k) for k in near] for unit, near in enumerate(_nearest(recording, excerpt.channels, 8))}
-    every = [str(k) for k in range(n)]
-    units: list[Any] = [
-        ("all", f"all {n} channels"),
-        *((str(u), f"around unit {names[u]} ({kinds[u][1]})") for u in range(len(names))),
-    ]
-    unit = Select(title="Show", name="unit", value="all", options=units, sizing_mode="stretch_width")
-    choose = "chosen.value = unit.value == 'all' ? every : around[unit.value]"
-    arguments = {"unit": unit, "chosen": chosen, "every": every, "around": around}
-    unit.js_on_change("value", CustomJS(args=arguments, code=choose))
+    rows: dict[str, list[str]] = ({"some": some} if n > SHOWN else {}) | {"all": every} | around
+    titles = {"some": f"{SHOWN} of {n} channels", "all": f"all {n} channels"}
+    shown: list[Any] = [(key, titles.get(key) or f"around unit {names[int(key)]} ({kinds[int(key)][1]})") for key in rows]
+    unit = Select(title="Show", name="unit", value=next(iter(rows)), options=shown, sizing_mode="stretch_width")
+    arguments = {"unit": unit, "chosen": chosen, "rows": rows}
+    unit.js_on_change("value", CustomJS(args=arguments, code="chosen.value = rows[unit.value]"))
     gain = Slider(
         title="Gain", name="gain", start=0.25, end=5, step=0.25, value=1, sizing_mode="stretch_width", margin=(5, 20, 5, 20)
     )
-    return chosen, [unit, gain]
+    return chosen, unit, gain
 
 
-def _add_legend(plot: figure, recording: Recording, colours: Sequence[str]) -> None:
-    """Draw a legend of the units above the plot, if they are not too many."""
+def _add_legend(plot: figure, recording: Recording, colours: Sequence[str], unit: Select) -> None:
+    """Draw a legend of the units above the plot, if they are not too many. A click shows the channels around a unit."""
     if 0 < len(colours) <= LEGEND:
         names, kinds = unit_names(recording), unit_kinds(recording)
         items: list[Any] = [
@@ -192,6 +213,8 @@ def _add_legend(plot: figure, recording: Recording, colours: Sequence[str]) -> N
         ]
         legend = Legend(items=items, orientation="horizontal", ncols=4, border_line_color=None, label_text_font_size="11px")
         legend.update(padding=2, spacing=8, margin=2, label_standoff=2, glyph_width=14)
+        choose = "const key = String(legend.items.indexOf(cb_obj.item)); unit.value = unit.value == key ? before : key"
+        legend.js_on_click(CustomJS(args={"legend": legend, "unit": unit, "before": unit.value}, code=choose))
         plot.add_layout(legend, "above")
 
 
@@ -217,7 +240,8 @@ def _overview(spikes: ColumnDataSource, window: Range, duration: float, colours:
     raster = figure(
         name="overview", height=110, sizing_mode="stretch_width", x_range=Range1d(start=0, end=duration),
         y_range=Range1d(start=n - 0.4, end=-0.6),
-        tools="", toolbar_location=None, x_axis_label="all that is shown here (s): move the window",
+        tools="", toolbar_location=None,
+        x_axis_label="all that is shown here (s): move the window; each sample is kept in the grey part",
     )  # fmt: skip
     spikes.data["colour"] = [colours[unit] for unit in np.asarray(spikes.data["unit"])]
     raster.scatter(

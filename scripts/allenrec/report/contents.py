@@ -22,19 +22,8 @@ from allenrec.libraries.table import template_table
 from allenrec.models.kinds.register import folder_name
 from allenrec.models.metadata import METADATA
 
-#: The stages in the order in which they run, and how the names of their rules begin; other rules come after them
-STAGES = {
-    "Models fetched and checked": ("download_",),
-    "Mechanisms compiled": ("compile_",),
-    "Spikes simulated": ("simulate_",),
-    "Templates computed": ("compute_",),
-    "Libraries joined": ("concatenate_",),
-    "Recordings generated": ("generate_",),
-    "Other formats written": ("export_",),
-    "Spike sorters run": ("evaluate_",),
-    "Figures drawn": ("plot_", "view_"),
-    "Tables and settings": ("tabulate_", "save_", "list_", "summarise_", "query", "convert_"),
-}
+from .stages import STAGES, stage_of
+
 #: The rule of the report, whose time is not known while it is written
 ITSELF = "write_report"
 #: The rules that a cell needs before it has spikes, in their order
@@ -181,13 +170,9 @@ def stage_times(folder: str | Path) -> pd.DataFrame:
     for path in sorted(folder.rglob("*.tsv")):
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
         if rule != ITSELF:
-            found.setdefault(_stage(rule), []).append(pd.read_csv(path, sep="\t", na_values=["-", "NA"]))
+            found.setdefault(stage_of(rule), []).append(pd.read_csv(path, sep="\t", na_values=["-", "NA"]))
     rows = [_times(stage, pd.concat(jobs)) for stage, jobs in found.items() if jobs]
     return pd.DataFrame(rows, columns=["stage", "jobs", "total_s", "longest_s", "cpu_s", "memory_MB"])
-
-
-def _stage(rule: str) -> str:
-    return next((stage for stage, begins in STAGES.items() if rule.startswith(begins)), rule.replace("_", " ").capitalize())
 
 
 def _times(stage: str, jobs: pd.DataFrame) -> dict[str, Any]:

@@ -43,8 +43,8 @@ def scripts(tmp_path):
 
 def digest(scripts, *arguments):
     """Return the digest as a new process would."""
-    module._content.cache_clear()
-    module._imported_modules.cache_clear()
+    for cached in (module._content, module._imported_files, module._data_files):
+        cached.cache_clear()
     return code_digest(scripts, *arguments)
 
 

@@ -17,7 +17,12 @@ def recording_of(traces, templates=None):
     positions = np.column_stack([np.zeros(n), np.zeros(n), 20.0 * np.arange(n)[::-1]])
     templates = np.zeros((0, n, 5)) if templates is None else templates
     return SimpleNamespace(
-        traces=traces, sampling_frequency=FS, channel_positions=positions, filtered_templates=templates, spike_trains=[]
+        traces=traces,
+        sampling_frequency=FS,
+        channel_positions=positions,
+        filtered_templates=templates,
+        spike_trains=[],
+        probe=SimpleNamespace(shank_ids=None),
     )
 
 
@@ -37,7 +42,7 @@ def test_extremes_are_the_lowest_and_highest_value_of_each_bin_in_their_order(n,
 def test_a_spike_of_one_sample_survives_any_reduction():
     traces = np.random.default_rng(0).normal(0, 1, (20_000, 2)).astype(np.float32)
     traces[12_345, 1] = -50.0
-    excerpt = make_excerpt(recording_of(traces), n_values=200)
+    excerpt = make_excerpt(recording_of(traces), n_values=400)
     assert excerpt.values.shape == (2, 100) and excerpt.bin_length == 400
     # Channel 1 lies at the bottom, so it is the first row
     assert list(excerpt.channels) == [1, 0]
@@ -55,11 +60,26 @@ def test_excerpt_is_the_beginning_and_is_rounded_to_a_fraction_of_the_noise():
     np.testing.assert_allclose(shown, traces[:2000, excerpt.channels], atol=0.51 * excerpt.step)
 
 
+@pytest.mark.parametrize(("middle", "first"), [(0.0, 0), (1.0, 950), (1.99, 1900)])
+def test_all_samples_around_a_time_are_kept(middle, first):
+    traces = np.random.default_rng(3).normal(0, 8.0, (5000, 4)).astype(np.float32)
+    excerpt = make_excerpt(recording_of(traces), n_values=800, length=2.0, middle=middle)
+    assert excerpt.samples.shape == (4, 100) and excerpt.first_sample == first
+    expected = traces[first : first + 100, excerpt.channels].T
+    np.testing.assert_allclose(excerpt.samples * excerpt.step, expected, atol=0.51 * excerpt.step)
+
+
 def test_large_spikes_fit_into_the_integers():
     traces = np.random.default_rng(2).normal(0, 0.01, (3000, 2)).astype(np.float32)
     traces[100, 0] = 9000.0
     excerpt = make_excerpt(recording_of(traces), n_values=10**6)
     assert excerpt.values.max() * excerpt.step == pytest.approx(9000.0, rel=1e-4)
+
+
+def test_channels_stand_shank_by_shank():
+    recording = recording_of(np.zeros((10, 6), np.float32))
+    recording.probe.shank_ids = np.array(["b", "a", "b", "a", "b", "a"])
+    assert list(channels_by_depth(recording)) == [5, 3, 1, 4, 2, 0]
 
 
 def test_the_peak_channels_of_units_on_a_large_probe_are_kept():

@@ -49,3 +49,11 @@ def test_colours_are_distinct_and_do_not_depend_on_order():
     assert chosen == style.colours([*"jihgfedcba", "sparsely spiny", "aspiny", "spiny", "spiny"])
     assert style.colours(["aspiny", "a"])["aspiny"] == chosen["aspiny"]
     assert len(set(style.colours(range(19)).values())) == 19
+
+
+def test_cell_type_has_the_same_colour_whatever_other_types_there_are():
+    types = ["L5_TTPC1", "Pvalb-IRES-Cre", "Rorb-IRES2-Cre", "bursting"]
+    alone = {name: style.colours([name])[name] for name in types}
+    together = style.colours(["aspiny", *types, "spiny"])
+    assert {name: together[name] for name in types} == alone and len(set(together.values())) == 6
+    assert not set(alone.values()) & set(style.FIXED.values())

@@ -1,0 +1,48 @@
+"""Make the pictures of the documents from the results of the default run; `make pictures` does it. It needs Chromium."""
+
+import io
+import shutil
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[1]
+RESULTS, DOCS = ROOT / "results", ROOT / "docs"
+#: Figures of the run that documents show
+FIGURES = {
+    "recording.png": "recordings/demo/traces.png",
+    "library.png": "libraries/neuronexus/poses.png",
+    "realism.png": "realism/in_vivo.png",
+}
+#: Width and height of one half of the picture of the report
+HALF = (1000, 800)
+
+
+def report(browser):
+    """Return a picture of the report: at the left a cell with its figures, at the right the viewer of traces."""
+    page = browser.new_page(viewport={"width": HALF[0], "height": HALF[1]}, reduced_motion="reduce")
+    page.goto((RESULTS / "report.html").as_uri())
+    page.locator("#cell-table button.open").first.click()
+    page.locator(".viewer").scroll_into_view_if_needed()
+    page.wait_for_selector(".viewer.ready")
+    page.wait_for_timeout(1000)
+    page.evaluate("scrollTo(0, 0)")
+    halves = []
+    for name in ("cells", "recordings"):
+        top = page.locator(f"#{name}").bounding_box()["y"]
+        clip = {"x": 0, "y": top, "width": HALF[0], "height": HALF[1]}
+        halves.append(Image.open(io.BytesIO(page.screenshot(full_page=True, clip=clip))))
+    whole = Image.new("RGB", (2 * HALF[0], HALF[1]))
+    for number, half in enumerate(halves):
+        whole.paste(half, (number * HALF[0], 0))
+    return whole
+
+
+if __name__ == "__main__":
+    for name, figure in FIGURES.items():
+        shutil.copyfile(RESULTS / "figures" / figure, DOCS / name)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        report(browser).save(DOCS / "report.png", optimize=True)
+        browser.close()

@@ -1,0 +1,37 @@
+"""Write docs/rules.md, a table of the rules of the workflow, from what `snakemake --list-rules` says; `make docs` runs it.
+
+With `--check` nothing is written; it fails if the file is not as it would be written.
+"""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "rules.md"
+HEAD = """# Rules
+
+The rules of the workflow. `snakemake <rule>` runs one that has no wildcards: `snakemake library` makes all libraries, for
+example. For any other, name a file, as in `snakemake results/intracellular/473863510.h5`;
+[the first page](../README.md#what-it-makes) lists the files. `results/benchmarks/` has the time and the memory of each job
+under the name of its rule, and `results/logs/` its log.
+
+| rule | what it does |
+|---|---|
+"""
+
+
+def page():
+    """Return the page as Markdown."""
+    command = [sys.executable, "-m", "snakemake", "--list-rules"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return HEAD + "".join(f"| `{name}` | {what} |\n" for name, what in re.findall(r"^(\w+) \((.*)\)$", listed, re.MULTILINE))
+
+
+if __name__ == "__main__":
+    text = page()
+    if sys.argv[1:] != ["--check"]:
+        PAGE.write_text(text, encoding="utf-8")
+    elif PAGE.read_text(encoding="utf-8") != text:
+        sys.exit(f"{PAGE.relative_to(ROOT)} is not what the rules say; `make docs` writes it")

@@ -1,0 +1,70 @@
+"""Run Snakemake, and say in one line what each stage has done; `make run` does it. Snakemake's own words are in its log.
+
+Arguments are passed to Snakemake.
+"""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter, deque
+
+from tqdm import tqdm
+
+from allenrec.report.stages import STAGES, stage_of
+
+#: A row of the table of jobs, which comes first
+JOB_COUNT = re.compile(r"^(\w+) +(\d+)$")
+FINISHED = re.compile(r"^Finished jobid: \d+ \(Rule: (\w+)\)")
+#: Lines for the user, as the workflow and its jobs write them
+FOR_THE_USER = re.compile(r"^(error|warning|note): |^model \S+ failed|^Nothing to be done")
+#: Number of last lines that are shown if Snakemake stops without an error of ours
+LAST_LINES = 15
+
+
+def run(arguments):
+    """Run Snakemake with some arguments; return its exit code."""
+    # A handler of ours, so that Ctrl-C ends Snakemake, which is in the same group of processes, and not this process.
+    stopped = []
+    signal.signal(signal.SIGINT, lambda *_: stopped.append(True))
+    process = subprocess.Popen(["snakemake", *arguments], stderr=subprocess.PIPE, text=True, errors="replace")
+    shown, last = show(process.stderr)
+    code = process.wait()
+    if stopped:
+        print("\nStopped. Run the same command again to go on from here: what is finished is not made again.", file=sys.stderr)
+    elif code and not shown:
+        print(*last, sep="\n", file=sys.stderr)
+    return code
+
+
+def show(lines):
+    """Show the progress of a run; return whether there was an error of ours, and the last lines."""
+    wanted, done, began = Counter(), Counter(), time.monotonic()
+    last, errors = deque(maxlen=LAST_LINES), 0
+    with tqdm(unit="job", dynamic_ncols=True, leave=False, disable=not sys.stderr.isatty()) as bar:
+        for line in map(str.rstrip, lines):
+            last.append(line)
+            if (job := JOB_COUNT.match(line)) and not done:
+                if job[1] == "total":
+                    bar.total = int(job[2])
+                    tqdm.write(f"{jobs(bar.total)}; .snakemake/log has what Snakemake says of them")
+                wanted[stage_of(job[1])] += int(job[2])
+            elif job := FINISHED.match(line):
+                stage = stage_of(job[1])
+                done[stage] += 1
+                bar.update()
+                if done[stage] == wanted[stage] and stage in STAGES:
+                    tqdm.write(f"{time.monotonic() - began:6.0f} s  {stage}: {jobs(done[stage])}")
+            elif FOR_THE_USER.match(line.strip()):
+                errors += line.strip().startswith("error: ")
+                tqdm.write(line.strip(), file=sys.stderr)
+    return errors > 0, last
+
+
+def jobs(number):
+    return f"{number} job{'s' * (number != 1)}"
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))
