@@ -93,9 +93,8 @@ def test_changed_file_withdraws_consent(example, model):
     try:
         path.write_text(before + comment)
         # At use: the record of the check is there, and the job that simulates reads another file
-        used = run(
-            folder, "--allowed-rules", "simulate_spikes", "--forcerun", "simulate_spikes", f"results/intracellular/{model}.h5"
-        )
+        simulated = f"results/intracellular/{model}.h5"
+        used = run(folder, simulated, "--allowed-rules", "simulate_spikes", "--forcerun", "simulate_spikes")
         assert f"{path.name} was changed after it was checked" in used.stderr
         # At the fetch, which the changed file starts
         fetched = run(folder, f"results/mechanisms/{model}.json")

@@ -57,25 +57,33 @@ def hoc_errors_for_users(model_id: str, folder: Path) -> Iterator[None]:
 
 
 def describe_error(said: str, folder: Path) -> str:
-    """Return the first error that NEURON tells in words and where it is, "" if it tells none.
+    """Return the error at which hoc stopped, in words, and where it is; "" if NEURON tells none.
 
     Parameters
     ----------
     said : str
-        What NEURON has written on the standard error stream.
+        What NEURON has written on the standard error stream. Each file that was being loaded has a message after that of the
+        error itself. Files that it did not find, at which it goes on, are named as well: they are often the cause.
     folder : path
         The model folder.
     """
-    found = MESSAGE.search(said)
-    if found is None:
+    messages = [found for found in MESSAGE.finditer(said) if not found["text"].startswith("hoc_Load_file")]
+    if not messages:
         return ""
-    text, place = found["text"].strip(), ""
+    *before, last = [_described(found, said, folder) for found in messages]
+    missing = "; ".join(text for text in dict.fromkeys(before) if text.startswith("Couldn't find"))
+    return shortened(f"{last} (before that: {missing})" if missing else last)
+
+
+def _described(found: re.Match[str], said: str, folder: Path) -> str:
+    """Return a message of NEURON and its place."""
+    text, place = " ".join(found["text"].split()), ""
     if found["line"] not in (None, "0"):
         code = " ".join(found["code"].split())
         place = f"{found['file']}, line {found['line']}" + (f": {code}" if code and code != "^" else "")
     else:
         place = _procedure(CALL.findall(said[found.end() :]), folder)
-    return shortened(f"{text}, in {place}" if place else text)
+    return f"{text}, in {place}" if place else text
 
 
 def _procedure(names: list[str], folder: Path) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 #: How names of sections begin, by the type of the section; others are dendrites
 BEGINNINGS = {
     "soma": ("soma",),
-    "apic": ("apic", "api_"),
+    "apic": ("apic",),
     "axon": ("axon", "ais", "iseg", "hill", "node", "myelin"),
 }
 #: Point processes that would stimulate the cell

@@ -168,7 +168,7 @@ FAILING = {
         {"cell.hoc": 'load_file("parts/b.hoc")\n', "parts/b.hoc": "create soma\nsoma insert NaTa\n"},
         "NaTa is not a MECHANISM, in b.hoc, line 2: soma insert NaTa",
     ),
-    "missing file": (*hoc('create soma\nxopen("more.hoc")\n'), "Can't open  more.hoc, in cell.hoc, line 2"),
+    "missing file": (*hoc('create soma\nxopen("more.hoc")\n'), "Can't open more.hoc, in cell.hoc, line 2"),
     "in a procedure": (
         *template("create soma\nproc init() {\n channels()\n}\nproc channels() {\n nothing(3)\n}"),
         "nothing undefined function, in `channels` of cell.hoc, which begins in line 7",
@@ -203,6 +203,10 @@ FAILING = {
         {"kind": "hoc", "template_file": "cell.hoc", "section_lists": {"apic": "tuft"}},
         {"cell.hoc": "create soma\n"},
         "section_lists: apic: no section list and no section is called tuft",
+    ),
+    "file that was not found before": (
+        *hoc('load_file("more.hoc")\ncreate soma\nchannels()\n'),
+        "in cell.hoc, line 3: channels() (before that: Couldn't find: more.hoc, in cell.hoc, line 1",
     ),
     "own error": (*hoc('create soma\nexecerror("no such cell", "at all")\n'), "no such cell at all, in cell.hoc, line 2"),
 }
