@@ -13,12 +13,11 @@ from allenrec.cells.query import load_cell_table
 from allenrec.cells.table import check_cell_type_column, check_left_out
 from allenrec.common import code_digest as code
 from allenrec.common.errors import UserError
-from allenrec.settings import load_settings
-from allenrec.settings.input_files import input_files
+from allenrec.settings import load_configuration
+from allenrec.settings.input_files import input_files, stamps
 from allenrec.settings.job_params import job_params, row_params
 from allenrec.settings.recordings.formats import FORMATS
 from allenrec.settings.sizes import check_sizes, memory_of_machine
-from allenrec.settings.studies import load_studies
 
 #: Whether this is the run of the user: jobs on a cluster are runs of Snakemake as well
 IS_MAIN_RUN = "--target-jobs" not in sys.argv
@@ -39,7 +38,7 @@ def n_contacts(probe):
 with mistakes_in_one_line():
     if " " in sys.executable:  # Snakemake does not quote it
         raise UserError(f"{sys.executable}: Snakemake needs a path without spaces; move the environment to one")
-    settings, studies = load_settings(config, workflow.config_settings.config), load_studies(config)
+    settings, studies = load_configuration(config, workflow.config_settings.config)
     rows = load_cell_table(
         settings.cells,
         settings.models,

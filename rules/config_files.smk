@@ -9,7 +9,6 @@ SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
 from allenrec.common.errors import UserError
-from allenrec.settings.code_in_files import refuse_code
 from allenrec.settings.config_files import check_config_file
 
 
@@ -30,7 +29,12 @@ if workflow.config_settings.overwrite_config.get("stands_alone") is True:
 DEFAULT_CONFIG = [] if workflow.modifier.skip_configfile else [Path("config/config.yaml")]
 
 with mistakes_in_one_line():
-    for file in (*DEFAULT_CONFIG, *workflow.config_settings.configfiles):
+    if DEFAULT_CONFIG and not DEFAULT_CONFIG[0].exists() and not workflow.config_settings.overwrite_config:
+        raise UserError(f"{DEFAULT_CONFIG[0]}: no such file; the repository has one to begin with")
+    for file in DEFAULT_CONFIG:
         if file.exists():
-            refuse_code(file, was_read=file not in DEFAULT_CONFIG)
             check_config_file(file)
+    for file in workflow.config_settings.configfiles:
+        # Pipes, as of `--configfile <(...)`, cannot be read again.
+        if file.is_file():
+            check_config_file(file, was_read=True)

@@ -32,6 +32,23 @@ def with_known_cell_types(recording):
     return []
 
 
+@functools.cache
+def with_fitting_background(recording):
+    """Return no files; end the run with one line if a recording does not fit the real one that its units are added to."""
+    chosen = settings.recordings[recording]
+    probe = settings.libraries[chosen.library].probe
+    if IS_MAIN_RUN and chosen.background is not None:
+        # These take too long for every start.
+        from allenrec.probes import load_probe
+        from allenrec.recordings.traces.background import open_background, require_fit
+
+        with mistakes_in_one_line():
+            background = open_background(chosen.background)
+            contacts = load_probe(probe, 1).layout.contact_positions
+            require_fit(background, chosen, contacts, f"config: recordings.{recording}")
+    return []
+
+
 def check_writable():
     """Stop with one line, before anything runs, if results or models cannot be written."""
     for folder in dict.fromkeys([RESULTS, *(model_folder(model).parent for model in cells)]):

@@ -11,7 +11,7 @@ rule intracellular:
 rule simulate_spikes:
     """A step current that makes the cell fire; the membrane currents around its spikes."""
     input:
-        model=lambda wildcards: verified_file(wildcards.model),
+        model=lambda wildcards: [verified_file(wildcards.model)],
         mechanisms=rules.compile_mechanisms.output,
     output:
         ensure("<results>/intracellular/{model}.h5", non_empty=True),

@@ -41,6 +41,7 @@ rule compute_eaps:
     params:
         **as_params(
             library="libraries.{library}",
+            intracellular="intracellular",
             cell_type_column="cell_type_column",
             seed="seed",
             # Further formats do not change the templates.
@@ -74,7 +75,14 @@ rule concatenate_library:
         mem_mb=mem_mb(1000),
         runtime=runtime(30),
     params:
-        **as_params(exclude_flagged="models.exclude_flagged", leave_out="models.leave_out"),
+        **as_params(
+            exclude_flagged="models.exclude_flagged",
+            leave_out="models.leave_out",
+            # The templates of each model must be made with these.
+            library="libraries.{library}",
+            seed="seed",
+            unused=[f"library.{key}" for key in EXPORT_KEYS],
+        ),
         code_digest=code_digest("libraries/concatenate_library.py"),
     message:
         "Joining the templates of {wildcards.library}"

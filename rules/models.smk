@@ -54,7 +54,7 @@ use rule download_model as download_cell_model with:
 rule compile_mechanisms:
     """The mechanisms of a model, if they are known, compiled once for each distinct set; the output names the set."""
     input:
-        model=lambda wildcards: verified_file(wildcards.model),
+        model=lambda wildcards: [verified_file(wildcards.model)],
     output:
         ensure("<results>/mechanisms/{model}.json", non_empty=True),
     log:

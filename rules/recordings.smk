@@ -39,7 +39,7 @@ rule generate_recording:
         files=lambda wildcards: named_files(settings.recordings[wildcards.recording]),
         kernels=rules.compile_recording_kernels.output,
         # It names no file. Snakemake calls it for planned recordings only, before anything runs.
-        checked=lambda wildcards: with_known_cell_types(wildcards.recording),
+        checked=lambda wildcards: with_known_cell_types(wildcards.recording) + with_fitting_background(wildcards.recording),
     output:
         ensure("<results>/recordings/{recording}/recording.h5", non_empty=True),
     log:
@@ -59,6 +59,7 @@ rule generate_recording:
     params:
         # The settings of other formats do not change this file.
         **as_params(recording="recordings.{recording}", seed="seed", unused=[f"recording.{key}" for key in EXPORT_KEYS]),
+        stamps=lambda wildcards: [f"{key}: {stamp}" for key, stamp in stamps(settings.recordings[wildcards.recording]).items()],
         code_digest=code_digest("recordings/generate_recording.py"),
     message:
         "Generating recording {wildcards.recording}"

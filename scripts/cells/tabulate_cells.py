@@ -8,7 +8,6 @@ with job_log(snakemake):
     import pandas as pd
 
     from allenrec.cells.table import CellRow, describe_cell
-    from allenrec.common.errors import require_own
     from allenrec.common.files import write_table
     from allenrec.common.outcomes import without_failures
     from allenrec.intracellular.intracellular_file import read_currents, summary
@@ -20,9 +19,8 @@ with job_log(snakemake):
     rows = dict(zip(snakemake.input.currents, snakemake.params.rows.by_name.values(), strict=True))
     described = []
     for path in paths:
-        currents = read_currents(path)
-        require_own(path, "intracellular", currents.info.model_id, Path(path).stem)
+        currents = read_currents(path, Path(path).stem)
         row = CellRow.from_columns(rows[path])
         cell = describe_cell(row, currents.info.facts, snakemake.params.settings.cell_type_column)
         described.append(cell | summary(currents) | describe_realism(currents, cell))
-    write_table(snakemake.output[0], pd.DataFrame(described))
+    write_table(snakemake.output[0], pd.DataFrame(described), checked=True)

@@ -6,4 +6,4 @@ with job_log(snakemake):
     from allenrec.common.files import write_table
     from allenrec.evaluation.tables import read_table, summary
 
-    write_table(snakemake.output[0], summary(read_table(path) for path in snakemake.input.tables))
+    write_table(snakemake.output[0], summary(read_table(path) for path in snakemake.input.tables), checked=True)

@@ -6,4 +6,4 @@ with job_log(snakemake):
     from allenrec.common.files import write_table
     from allenrec.evaluation.studies import study_table
 
-    write_table(snakemake.output[0], study_table(snakemake.input.study, snakemake.input.tables))
+    write_table(snakemake.output[0], study_table(snakemake.input.study, snakemake.input.tables), checked=True)

@@ -17,7 +17,7 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spike
 
     from allenrec.models.verified import approved_set, read_verified, verified_copy
 
-    folder, place = Path(snakemake.input.model).parent, Path(snakemake.output[0]).parent
+    folder, place = Path(snakemake.input.model[0]).parent, Path(snakemake.output[0]).parent
     # From here on the files of the model are code that runs. They are read once, and these bytes are used.
     contents = read_verified(folder)
     compiled = approved_set(folder, contents, snakemake.input.mechanisms[0], isolated=settings.isolate)

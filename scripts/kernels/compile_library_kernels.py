@@ -16,4 +16,4 @@ with job_log(snakemake):
         with TemporaryDirectory() as folder:
             write_made_library(Path(folder, "templates.h5"), made_currents())
 
-    write_json(snakemake.output[0], {"digest": compile_kernels("libraries", use_kernels)})
+    write_json(snakemake.output[0], {"digest": compile_kernels("libraries", use_kernels)}, checked=True)

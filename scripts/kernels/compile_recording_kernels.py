@@ -20,4 +20,4 @@ with job_log(snakemake):
             with open_library(Path(folder, "templates.h5")) as library:
                 write_made_recording(Path(folder, "recording.h5"), library)
 
-    write_json(snakemake.output[0], {"digest": compile_kernels("recordings", use_kernels)})
+    write_json(snakemake.output[0], {"digest": compile_kernels("recordings", use_kernels)}, checked=True)

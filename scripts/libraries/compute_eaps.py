@@ -8,7 +8,6 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compute_eaps",
     from tqdm import tqdm
 
     from allenrec.cells.table import CellRow, describe_cell
-    from allenrec.common.errors import require_own
     from allenrec.common.files import sha256
     from allenrec.intracellular.intracellular_file import read_currents
     from allenrec.libraries.build import build_cell_library, templates_of_type
@@ -20,8 +19,7 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compute_eaps",
     name, chosen = snakemake.wildcards.library, snakemake.params.settings
     settings = chosen.library
     digests = file_digests(settings)
-    currents = read_currents(snakemake.input.currents[0])
-    require_own(snakemake.input.currents[0], "intracellular", currents.info.model_id, snakemake.wildcards.model)
+    currents = read_currents(snakemake.input.currents[0], snakemake.wildcards.model, chosen.intracellular)
     row = CellRow.from_columns(snakemake.params.cell)
     cell = describe_cell(row, currents.info.facts, chosen.cell_type_column)
     realism = describe_realism(currents, cell)
@@ -29,7 +27,7 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compute_eaps",
     given = None
     if settings.poses_from is not None:
         (origin,) = snakemake.input.poses
-        given = poses_of(origin)
+        given = poses_of(origin, settings.poses_from, snakemake.wildcards.model)
         digests["poses_from"] = sha256(origin)
     elif settings.poses is not None:
         poses = read_poses(settings.poses, snakemake.wildcards.model)

@@ -9,14 +9,17 @@ with job_log(snakemake):
     from allenrec.common.outcomes import without_failures
     from allenrec.libraries.concatenate import concatenate_libraries
     from allenrec.libraries.table import template_table
+    from allenrec.settings.libraries import EXPORT_KEYS
 
     paths, failures = without_failures(snakemake.input.cells)
     settings = snakemake.params.settings
+    config = settings.library.model_dump(mode="json", exclude=EXPORT_KEYS)
     outcome = concatenate_libraries(
         paths,
         snakemake.output.library,
         exclude_flagged=settings.exclude_flagged,
         models=[Path(path).stem for path in paths],
+        origin={"library": snakemake.wildcards.library, "config": config, "seed": settings.seed},
         threads=snakemake.threads,
     )
     print(outcome)

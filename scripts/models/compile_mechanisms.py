@@ -9,7 +9,7 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compile_mechan
     from allenrec.models.mechanisms import check_mod_files
     from allenrec.models.verified import approve_set, read_verified, verified_mod_files
 
-    folder = Path(snakemake.input.model).parent
+    folder = Path(snakemake.input.model[0]).parent
     # The files are read once: what is checked here is what is compiled.
     modfiles = verified_mod_files(folder, read_verified(folder))
     settings = snakemake.params.settings

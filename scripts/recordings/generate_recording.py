@@ -13,6 +13,7 @@ with job_log(snakemake):
     from allenrec.recordings.formats.recording_file import read_recording
     from allenrec.recordings.generated_recording import GeneratedRecording, provenance
     from allenrec.recordings.plan import plan_recording, recording_size
+    from allenrec.recordings.traces.background import open_background
     from allenrec.settings.input_files import file_digests
     from allenrec.settings.recordings.formats import EXPORT_KEYS
 
@@ -24,13 +25,19 @@ with job_log(snakemake):
         "stream.library": snakemake.input.choosing_library,
     }
     digests |= {key: sha256(*paths) for key, paths in others.items() if paths}
+    background = settings.background and open_background(settings.background)
+    if background:
+        digests |= {"background.recording": background.digest()}
     # The settings of other formats are no part of the provenance.
     config = settings.model_dump(mode="json", exclude=EXPORT_KEYS)
     origin = provenance(config, seed=seed, name=name, digests=digests)
-    far, choosing = (open_library(*paths) if paths else nullcontext() for paths in others.values())
-    with open_library(snakemake.input.library) as library, far as far_library, choosing as choosing_library:
+    names = (settings.recordings.own_far_neurons_library, settings.choosing_library)
+    far, choosing = (
+        open_library(*paths, name) if paths else nullcontext() for paths, name in zip(others.values(), names, strict=True)
+    )
+    with open_library(snakemake.input.library, settings.library) as library, far as far_library, choosing as choosing_library:
         compressed = settings.compression != "none" or settings.recordings.spike_traces != "none"
-        require_space(output, recording_size(library, settings), at_most=compressed)
+        require_space(output, recording_size(library, settings, background=background), at_most=compressed)
         plan = plan_recording(
             library,
             settings,
@@ -38,10 +45,15 @@ with job_log(snakemake):
             name=name,
             far_library=far_library,
             choosing_library=choosing_library,
+            background=background,
             threads=snakemake.threads,
         )
         if settings.recordings.extract_waveforms:
-            require_space(output, recording_size(library, settings, sum(plan.units["n_spikes"])), at_most=compressed)
+            n_spikes = sum(plan.units["n_spikes"])
+            require_space(output, recording_size(library, settings, n_spikes, background), at_most=compressed)
+        if background:
+            low, high = background.noise_levels.min(), background.noise_levels.max()
+            print(f"{background.path}: {plan.n_samples / plan.fs:g} s, noise from {low:.3g} to {high:.3g} µV on its channels")
         print(f"{len(plan.units)} units, {sum(plan.units['n_spikes'])} spikes")
         if settings.recordings.sync_rate is not None and len(plan.overlap_pairs):
             found = plan.overlap_pairs["sync_rate"]
@@ -53,5 +65,6 @@ with job_log(snakemake):
     if clipped.any():
         print(
             f"{clipped.sum()} samples on {np.count_nonzero(clipped)} channels exceed the range of the ADC and are clipped, "
-            f"most on channel {clipped.argmax()}: {clipped.max()}; a larger gain or more bits would hold them"
+            f"most on channel {clipped.argmax()}: {clipped.max()}; "
+            + ("smaller units would fit" if settings.background else "a larger gain or more bits would hold them")
         )

@@ -7,4 +7,4 @@ with job_log(snakemake):
 
     from allenrec.common.files import write_table
 
-    write_table(snakemake.output[0], pd.DataFrame(snakemake.params.recordings))
+    write_table(snakemake.output[0], pd.DataFrame(snakemake.params.recordings), checked=True)

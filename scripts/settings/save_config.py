@@ -8,4 +8,4 @@ with job_log(snakemake):
     from allenrec.common.files import write_text
 
     content = snakemake.params.settings.config.model_dump(mode="json")
-    write_text(snakemake.output[0], yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
+    write_text(snakemake.output[0], yaml.safe_dump(content, sort_keys=False, allow_unicode=True), checked=True)

@@ -84,6 +84,8 @@ def documented(finished, session):
             shutil.copy(parameters, folder)
         for name, text in NAMED_FILES.items():
             (folder / "config" / name).write_text(text)
+        for name in ("real", "real_units"):
+            (folder / name).mkdir()
         shutil.copytree(folder / "config", home / "study" / "config")
         result = snakemake(folder, "--cores", "2", "recordings", "library")
         assert result.returncode == 0, result.stderr

@@ -289,6 +289,39 @@ def test_damaged_mechanisms_are_compiled_anew(damaged, finished):
     assert_equal_datasets(damaged, finished)
 
 
+SWAPPED = {
+    # the file, the file in its place, and what the message says of it
+    "currents": (INTERMEDIATE[0], f"results/intracellular/{MODELS[1]}.h5", f"it is that of model {MODELS[1]}, not of model "),
+    "templates": (INTERMEDIATE[1], f"{LIBRARY}/cells/{MODELS[1]}.h5", f"it is that of model {MODELS[1]}, not of model "),
+    "library": (INTERMEDIATE[2], f"{LIBRARY}-2/templates.h5", "it is that of library neuronexus-2, not of library neuronexus"),
+    "recording": (INTERMEDIATE[3], "results/recordings/two/recording.h5", "it is that of recording two, not of recording demo"),
+}
+
+
+@pytest.mark.parametrize(
+    "kind", [kind if kind == "currents" else pytest.param(kind, marks=pytest.mark.faults) for kind in SWAPPED]
+)
+def test_file_of_another_model_in_its_place_is_named(kind, damaged, finished):
+    """It has the same shapes, and is a sound file of its own."""
+    path, other, reason = SWAPPED[kind]
+    if kind in ("library", "recording"):
+
+        def twice(config):
+            config["libraries"]["neuronexus-2"] = config["libraries"]["neuronexus"]
+            config["recordings"]["two"] = config["recordings"]["demo"]
+
+        change_config(damaged, twice)
+        assert snakemake(damaged, "--cores", "2", other).returncode == 0
+    shutil.copy(damaged / other, damaged / path)
+    result = snakemake(damaged, "--cores", "2")
+    assert result.returncode == 1 and "Traceback" not in result.stderr
+    error = first_error(result)
+    assert path in error and reason in error and error.endswith("delete it and run again")
+    (damaged / path).unlink()
+    assert snakemake(damaged, "--cores", "2").returncode == 0
+    assert (damaged / path).read_bytes() == (finished / path).read_bytes()
+
+
 # Models that fail
 
 

@@ -66,6 +66,12 @@ def test_any_change_of_a_fit(folder, parts, data):
         assert all(math.isfinite(parameter.value) for parameter in model.parameters)
 
 
+def test_id_of_any_length_is_a_short_line():
+    """The search has found it."""
+    for number in (10**400, 10**4000, "x" * 5000):
+        assert answer(cell_facts, {"id": number, "specimen": 1}) is None
+
+
 @given(data=st.data())
 def test_any_change_of_the_metadata(folder, parts, data):
     (folder / FIT).write_text(parts[FIT], encoding="utf-8")

@@ -1,6 +1,8 @@
 """Files that were damaged: whoever reads one gets what was written, or one line that names the file."""
 
 import re
+import shutil
+from functools import partial
 
 import h5py
 import numpy as np
@@ -11,8 +13,10 @@ from support import run_python
 
 from allenrec.common.checksums import BLOCK
 from allenrec.common.errors import DamagedFile
+from allenrec.common.files import read_json, write_json, write_table
 from allenrec.common.hdf5 import CheckedHdf5, hdf5_written_beside
 from allenrec.common.outcomes import Failure, read_failure, write_failure
+from allenrec.evaluation.tables import SorterRun, failed_table, read_table
 from allenrec.intracellular.intracellular_file import Currents, CurrentsInfo, read_currents, write_currents
 from allenrec.libraries.library_file import open_library, read_library, read_rows
 from allenrec.models.metadata import CellFacts
@@ -60,7 +64,18 @@ def write_integers(path):
 
 
 def write_failed(path):
-    write_failure(path, Failure("4711", "simulate_spikes", "does not fire" * 500))
+    write_failure(path, Failure("4711", "simulate_spikes", " ".join(map(str, range(1000)))))
+
+
+def write_record(path):
+    write_json(
+        path, {"digest": "0" * 64, "notes": [f"modfiles/{number}.mod is not known" for number in range(50)]}, checked=True
+    )
+
+
+def write_units(path):
+    table = failed_table(SorterRun("demo", "simple"), " ".join(map(str, range(1000))))
+    write_table(path, table, checked=True)
 
 
 def content_of_templates(path):
@@ -78,13 +93,16 @@ def content_of_recording(path):
         return [content, recording.filter_settings, [dataset[()] for dataset in lazy]]
 
 
-#: The kinds of files, each with the functions that write one and read all of it
+#: The kinds of files, each with its name and the functions that write one and read all of it
 KINDS = {
-    "intracellular": (write_intracellular, read_currents),
-    "template": (write_templates, content_of_templates),
-    "recording": (write_recording, content_of_recording),
-    "recording as integers": (write_integers, content_of_recording),
-    "failure": (write_failed, read_failure),
+    "intracellular": ("a.h5", write_intracellular, read_currents),
+    "template": ("a.h5", write_templates, content_of_templates),
+    "recording": ("a.h5", write_recording, content_of_recording),
+    "recording as integers": ("a.h5", write_integers, content_of_recording),
+    "failure": ("4711.h5", write_failed, read_failure),
+    "failure as JSON": ("4711.json", write_failed, read_failure),
+    "record": ("a.json", write_record, partial(read_json, kind="record")),
+    "table": ("a.csv", write_units, read_table),
 }
 
 
@@ -133,24 +151,26 @@ def other_file(data, rng):
 def sound(tmp_path_factory):
     """A sound file of each kind: what it holds, its bytes, and what is read."""
     found = {}
-    for kind, (write, read) in KINDS.items():
-        path = tmp_path_factory.mktemp("sound") / "a.h5"
+    for kind, (name, write, read) in KINDS.items():
+        path = tmp_path_factory.mktemp("sound") / name
         write(path)
-        found[kind] = path.read_bytes(), comparable(read(path))
+        found[kind] = path, path.read_bytes(), comparable(read(path))
     return found
 
 
 @pytest.mark.parametrize("damage", [flip, zero, truncate, exchange, overwrite, other_file])
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_damaged_file_is_one_line_or_reads_as_it_was_written(kind, damage, sound, tmp_path):
-    path, (whole, expected), rng = tmp_path / "a.h5", sound[kind], np.random.default_rng(len(damage.__name__))
-    refused = 0
+    name, _, read = KINDS[kind]
+    (origin, whole, expected), rng = sound[kind], np.random.default_rng(len(damage.__name__))
+    shutil.copytree(origin.parent, tmp_path, dirs_exist_ok=True)  # with what lies beside it
+    path, refused = tmp_path / name, 0
     for _ in range(15):
         data = bytearray(whole)
         damage(data, rng)
         path.write_bytes(data)
         try:
-            assert comparable(KINDS[kind][1](path)) == expected
+            assert comparable(read(path)) == expected
         except DamagedFile as error:
             refused += 1
             assert re.fullmatch(
@@ -160,10 +180,11 @@ def test_damaged_file_is_one_line_or_reads_as_it_was_written(kind, damage, sound
 
 
 def test_file_of_another_kind_or_without_checksums_is_refused(sound, tmp_path):
-    for kind, (_, read) in KINDS.items():
-        path = tmp_path / "a.h5"
+    for kind in ("intracellular", "template", "recording", "failure"):
+        name, _, read = KINDS[kind]
+        path = tmp_path / name
         for other in {"intracellular", "template", "recording"} - {kind.split()[0]}:
-            path.write_bytes(sound[other][0])
+            path.write_bytes(sound[other][1])
             if kind == "failure":
                 assert read(path) is None
             else:

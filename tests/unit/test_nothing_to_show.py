@@ -73,7 +73,7 @@ def test_every_figure_and_the_viewer_are_made(recording):
     assert all(path.stat().st_size > 1000 for path in outputs)
     write_viewer(trace_viewer(found, 100_000), folder / "viewer.html", folder / "viewer.json")
     write_table(folder / "units.csv", found.units, checked=True)
-    write_json(folder / "facts.json", describe_recording(found), checked=True)
+    write_json(folder / "facts.json", {"recording": "small", **describe_recording(found)}, checked=True)
     facts = recording_facts(folder.parents[2], "small")
     assert facts.n_units == len(facts.units) == len(found.units) and facts.n_spikes == sum(map(len, found.spike_trains))
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -172,15 +175,22 @@ def read_table(path: str | Path) -> tuple[list[tuple[int, dict[str, str]]], list
         If the file is missing, is not such a table, or has a column twice or without a name.
     """
     path = Path(path)
+    if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe may have no end
+        raise UserError(f"{path} is not a tab-separated table: it is no regular file")
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t", restkey="", strict=True)
-            rows = [(reader.line_num, {from_data(column): from_data(value) for column, value in row.items()}) for row in reader]
-            columns = list(map(from_data, reader.fieldnames or []))
+            rows = [
+                (reader.line_num, {_column_name(column): from_data(value) for column, value in row.items()})
+                for row in islice(reader, MOST_ROWS + 1)
+            ]
+            columns = list(map(_column_name, reader.fieldnames or []))
     except FileNotFoundError:
         raise UserError(f"{path}: no such cell table (config: cells)") from None
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise UserError(f"{path} is not a tab-separated table: {shortened(error)}") from None
+    if len(rows) > MOST_ROWS:
+        raise UserError(f"{path}: more than {MOST_ROWS} rows; make several tables of it")
     repeated = sorted({column for column in columns if columns.count(column) > 1})
     if repeated:
         raise UserError(f"{path}: column {shown(repeated[0])} is there twice")
@@ -191,8 +201,15 @@ def read_table(path: str | Path) -> tuple[list[tuple[int, dict[str, str]]], list
     return rows, columns
 
 
+#: Largest number of rows: no workflow of more jobs can be planned
+MOST_ROWS = 100_000
 #: Most characters of the name of a column, and of a value
 MOST_CHARACTERS_OF_COLUMN, MOST_CHARACTERS_OF_VALUE = 100, 1000
+
+
+def _column_name(text: str) -> str:
+    """Return the name of a column in one form, because spaces around it, and how its accents are coded, cannot be seen."""
+    return unicodedata.normalize("NFC", from_data(text).strip())
 
 
 def _check_column(path: str | Path, column: str) -> None:

@@ -9,9 +9,17 @@ from typing import Any
 MOST_CHARACTERS = 200
 
 
+#: Classes of characters that turn the order of what is shown after them
+DIRECTIONS = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
+
+
 def has_control_characters(text: str) -> bool:
-    """Return whether a text has characters that break lines, that no terminal shows, or that cannot be written."""
-    return any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in text)
+    """Return whether a text has characters that break lines, that turn the order of what follows, that no terminal shows, or
+    that cannot be written."""
+    return any(
+        unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or unicodedata.bidirectional(character) in DIRECTIONS
+        for character in text
+    )
 
 
 def shortened(text: object) -> str:

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .csv_text import table_as_data
-from .errors import UserError, not_valid
+from .errors import UserError, not_valid, shortened
 from .temporary import temporary_beside
 
 if TYPE_CHECKING:  # the start of a workflow needs no pandas
     import pandas as pd
 
 AnyPath = str | os.PathLike[str]
+
+#: The key of a JSON object that holds the SHA-256 of all else in it
+DIGEST = "sha256"
 
 
 @contextmanager
@@ -89,7 +92,7 @@ def write_text(path: AnyPath, text: str, *, checked: bool = False) -> None:
 
 
 def read_checked(path: AnyPath, kind: str) -> str:
-    """Return the text of a file that `write_text` or one of the functions below wrote with `checked`.
+    """Return the text of a file that `write_text` or `write_table` wrote with `checked`.
 
     Parameters
     ----------
@@ -117,8 +120,45 @@ def _digest_beside(path: AnyPath) -> Path:
 
 
 def write_json(path: AnyPath, content: Any, *, checked: bool = False) -> None:
-    """Write `content` as indented JSON, as a complete file or not at all; see `write_text`."""
-    write_text(path, json.dumps(content, indent=2) + "\n", checked=checked)
+    """Write `content` as indented JSON, as a complete file or not at all.
+
+    With `checked`, the content is a dict, and its SHA-256 is put into the file with it, for `read_json`.
+    """
+    write_text(path, json.dumps(content | {DIGEST: _digest_of(content)} if checked else content, indent=2) + "\n")
+
+
+def read_json(path: AnyPath, kind: str) -> dict[str, Any]:
+    """Return the dict that `write_json` wrote with `checked`.
+
+    Parameters
+    ----------
+    path : path
+    kind : str
+        What the file should be, as in "JSON", for messages.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    DamagedFile
+        If it does not hold its SHA-256, or if its content is not what was written.
+    """
+    content = Path(path).read_bytes()
+    try:
+        found = json.loads(content.decode())
+        digest = found.pop(DIGEST)
+        if digest != _digest_of(found):
+            raise ValueError("it is not what was written")
+    except (KeyError, TypeError, AttributeError, IndexError):
+        raise not_valid(path, kind, "it does not hold its SHA-256: it was changed, or written by another program") from None
+    except (ValueError, RecursionError) as error:
+        raise not_valid(path, kind, shortened(error)) from None
+    return found
+
+
+def _digest_of(content: dict[str, Any]) -> str:
+    """Return the SHA-256 of a dict, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def write_table(path: AnyPath, table: pd.DataFrame, *, checked: bool = False) -> None:

@@ -13,11 +13,13 @@ from io import TextIOBase
 from pathlib import Path
 from typing import Any
 
-from .errors import DamagedFile, Unavailable, UserError, not_valid
-from .files import write_json
+from .errors import DamagedFile, Unavailable, UserError, not_valid, require_own
+from .files import read_json, write_json
 
 #: Key of a JSON file, or attribute of an HDF5 file, that holds a failure
 KEY = "failed"
+#: The names of a job's inputs that are outcomes of other jobs of the model; other inputs may be files of the user
+OUTCOMES = ("model", "mechanisms", "currents", "poses")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Failure:
 def write_failure(path: str | Path, failure: Failure) -> None:
     """Write a file that holds a failure, whole or not at all: JSON or HDF5, as the ending of its name says."""
     if Path(path).suffix == ".json":
-        write_json(path, {KEY: asdict(failure)})
+        write_json(path, {KEY: asdict(failure)}, checked=True)
         return
     from .hdf5 import hdf5_written_beside  # loads NumPy, which must not happen before `job_log` has begun
 
@@ -60,21 +62,29 @@ def read_failure(path: str | Path) -> Failure | None:
     Raises
     ------
     DamagedFile
-        If the file is damaged.
+        If the file is damaged, or if it holds the failure of another model than the one that its path names.
     """
     if not Path(path).exists():
         return None
     if Path(path).suffix == ".json":
         try:
-            content = json.loads(Path(path).read_text(encoding="utf-8"))
-            found = content.get(KEY) if isinstance(content, dict) else None
-            return None if found is None else Failure(**found)
-        except (OSError, ValueError, TypeError) as error:
+            content = read_json(path, "JSON")
+            failure = Failure(**content[KEY]) if KEY in content else None
+        except (OSError, TypeError) as error:
             raise not_valid(path, "JSON", error) from None
-    from .hdf5 import CheckedHdf5  # loads NumPy, see above
+    else:
+        from .hdf5 import CheckedHdf5  # loads NumPy, see above
 
-    with CheckedHdf5(path, "result") as file, file.checked():
-        return Failure(**json.loads(file.attrs[KEY])) if KEY in file.attrs else None
+        with CheckedHdf5(path, "result") as file, file.checked():
+            failure = Failure(**json.loads(file.attrs[KEY])) if KEY in file.attrs else None
+    if failure is not None:
+        require_own(path, "result", f"model {failure.model}", f"model {_model_of(Path(path))}")
+    return failure
+
+
+def _model_of(path: Path) -> str:
+    """Return the model whose outcome a path is: `<model>.json` and `<model>.h5`, or `neuronal_model_<model>/verified.json`."""
+    return path.parent.name.removeprefix("neuronal_model_") if path.name == "verified.json" else path.stem
 
 
 def without_failures(paths: Iterable[str]) -> tuple[list[str], list[Failure]]:
@@ -109,7 +119,8 @@ def recorded_outcome(snakemake: Any, stage: str, terminal: TextIOBase) -> Iterat
     terminal : text stream
         Where one line says that the model failed; see `allenrec.common.job_log.job_log`.
     """
-    failure = next(filter(None, map(read_failure, _outcomes_among(snakemake.input))), None)
+    outcomes = [path for name in OUTCOMES for path in snakemake.input.get(name, ())]
+    failure = next(filter(None, map(read_failure, outcomes)), None)
     if failure is not None:
         print(f"passed on: {failure}")
         write_failure(snakemake.output[0], failure)
@@ -124,7 +135,3 @@ def recorded_outcome(snakemake: Any, stage: str, terminal: TextIOBase) -> Iterat
         for stream in (sys.stdout, terminal):
             print(failure, file=stream, flush=True)
         write_failure(snakemake.output[0], failure)
-
-
-def _outcomes_among(paths: list[str]) -> list[str]:
-    return [path for path in paths if path.endswith((".json", ".h5"))]

@@ -4,10 +4,12 @@
 """
 
 import importlib.util
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 def _meautility_names() -> list[str]:
@@ -39,7 +41,27 @@ class ProbeSource:
         )
 
 
+#: The beginning of the name of the probe of a recording, `recording:path`
+RECORDING = "recording:"
+
+
+def name_of_recording(path: str, extractor: str | None, arguments: Mapping[str, Any]) -> str:
+    """Return the name of the probe of a recording; see `open_recording` for the parameters."""
+    options = {"extractor": extractor, "arguments": dict(arguments)}
+    return f"{RECORDING}{path}" + (f"?{json.dumps(options)}" if extractor is not None else "")
+
+
+def recording_of(probe: str) -> tuple[str, str | None, dict[str, Any]] | None:
+    """Return path, extractor and its arguments from the name of the probe of a recording; None for other probes."""
+    if not probe.startswith(RECORDING):
+        return None
+    path, found, options = probe.removeprefix(RECORDING).partition("?{")
+    values = json.loads("{" + options) if found else {"extractor": None, "arguments": {}}
+    return path, values["extractor"], values["arguments"]
+
+
 PROBE_SOURCES = {
+    "recording": ProbeSource("`{recording: path}`, the probe of a recording", pattern=rf"(?s){RECORDING}.+"),
     "MEAutility": ProbeSource("the name of a MEAutility probe", names=_meautility_names),
     "MEAutility file": ProbeSource("a file `.yaml` of MEAutility", suffixes=(".yaml", ".yml")),
     "probeinterface file": ProbeSource("a file `.json` of probeinterface", suffixes=(".json",)),
@@ -49,6 +71,11 @@ PROBE_SOURCES = {
 PROBE_FORMS = ", or ".join(source.form for source in PROBE_SOURCES.values())
 #: Suffixes of files that hold a probe
 PROBE_FILES = tuple(suffix for source in PROBE_SOURCES.values() for suffix in source.suffixes)
+
+
+def is_probe_file(probe: str) -> bool:
+    """Return whether a name is that of a file that holds a probe."""
+    return probe.lower().endswith(PROBE_FILES) and not probe.startswith(RECORDING)
 
 
 def source_of(probe: str) -> str | None:

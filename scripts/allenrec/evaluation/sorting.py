@@ -20,7 +20,7 @@ from tqdm import tqdm
 from allenrec.common.files import AnyPath, write_table
 from allenrec.common.temporary import temporary_beside
 from allenrec.recordings.formats.recording_file import Recording, read_recording
-from allenrec.recordings.formats.spikeinterface_adapter import as_recording, as_sorting
+from allenrec.recordings.formats.spikeinterface_adapter import as_recording, as_sorting_with_known
 
 from .tables import SortedUnits, SorterRun, SortingJob, failed_table, unit_table
 
@@ -31,7 +31,8 @@ class RecordingFile(si.BaseRecording):
     def __init__(self, file_path: AnyPath) -> None:
         recording = as_recording(read_recording(file_path))
         super().__init__(recording.sampling_frequency, recording.channel_ids, recording.dtype)
-        self.add_recording_segment(recording.segments[0])
+        for segment in recording.segments:
+            self.add_recording_segment(segment)
         recording.copy_metadata(self)
         self._kwargs = {"file_path": str(Path(file_path).absolute())}
 
@@ -51,15 +52,17 @@ def compare(recording: Recording, sorting: si.BaseSorting) -> tuple[pd.DataFrame
         agreement of spike times within 0.4 ms; empty if none agrees by half), `accuracy`, `precision`, `recall`, and
         `n_found`, `n_missed`, `n_false` spikes. The scores are those of SpikeInterface's `compare_sorter_to_ground_truth`.
     found : SortedUnits
+        Known units of a background are matched as well, so that none of them counts as false.
     """
     n_sorted = len(sorting.unit_ids)
     if not len(recording.spike_trains) or not n_sorted:
         return _nothing_found(recording), SortedUnits(n_sorted, n_false_units=n_sorted, n_redundant=0, n_merged=0)
-    comparison = compare_sorter_to_ground_truth(as_sorting(recording), sorting, exhaustive_gt=True)
+    n_true = len(recording.spike_trains)
+    comparison = compare_sorter_to_ground_truth(as_sorting_with_known(recording), sorting, exhaustive_gt=True)
     performance = comparison.get_performance().astype(float)[["accuracy", "precision", "recall"]]
     spikes = comparison.count_score[["tp", "fn", "fp"]].set_axis(["n_found", "n_missed", "n_false"], axis=1)
-    performance = performance.join(spikes.astype(int)).reset_index(drop=True)
-    matches = zip(comparison.hungarian_match_12, performance["n_found"], strict=True)
+    performance = performance.join(spikes.astype(int)).reset_index(drop=True).head(n_true)
+    matches = zip(comparison.hungarian_match_12[:n_true], performance["n_found"], strict=True)
     performance.insert(0, "sorted_unit", [str(unit) if n_found else "" for unit, n_found in matches])
     found = SortedUnits(
         n_sorted=n_sorted,

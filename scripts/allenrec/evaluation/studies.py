@@ -1,10 +1,13 @@
 """The evaluation of a study: one table of all its recordings, and how the accuracy depends on each of its factors."""
 
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from allenrec.common.files import read_checked
 
 from .tables import COLUMNS, TEXT_COLUMNS, read_table
 
@@ -31,7 +34,7 @@ def study_table(study: str | Path, tables: Iterable[str | Path]) -> pd.DataFrame
     pandas.DataFrame
         One row per unit of each recording and sorter: the columns of the study, then those of the tables, and `snr_band`.
     """
-    rows = pd.read_csv(study, dtype={"recording": str}, keep_default_na=False)
+    rows = pd.read_csv(io.StringIO(read_checked(study, "table")), dtype={"recording": str}, keep_default_na=False)
     units = pd.concat([read_table(path) for path in tables], ignore_index=True)
     table = rows.merge(units, on="recording", validate="one_to_many")
     return table.assign(**{BAND: pd.cut(table["snr_filtered"], SNR_BOUNDS, labels=SNR_BANDS).astype(object)})
@@ -40,7 +43,8 @@ def study_table(study: str | Path, tables: Iterable[str | Path]) -> pd.DataFrame
 def read_study(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     """Read the table of the evaluation of a study; return it and the names of its factors."""
     numbers = {column: [""] for column in COLUMNS if column not in TEXT_COLUMNS}
-    table = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=numbers)
+    text = io.StringIO(read_checked(path, "evaluation"))
+    table = pd.read_csv(text, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=numbers)
     factors = [str(name) for name in table.columns[1 : table.columns.get_loc("sorter")] if name != REPLICATE]
     return table, factors
 

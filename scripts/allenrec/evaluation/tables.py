@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allenrec.common.csv_text import table_from_data
-from allenrec.common.errors import UserError, not_valid
+from allenrec.common.errors import UserError, not_valid, require_own
 from allenrec.common.files import AnyPath, read_checked, write_table
 from allenrec.common.processes import describe_exit
 from allenrec.recordings.units.similarity import nearest_similarities
@@ -229,21 +229,30 @@ def unit_table(recording: TrueUnits, performance: pd.DataFrame, run: SorterRun, 
     return table.assign(status="ok", message="", **same).reindex(columns=COLUMNS)
 
 
-def read_table(path: AnyPath) -> pd.DataFrame:
+def read_table(path: AnyPath, recording: str | None = None) -> pd.DataFrame:
     """Read a table of units. Names and messages are text.
+
+    Parameters
+    ----------
+    path : path
+    recording : str, optional
+        The recording whose units the table must have.
 
     Raises
     ------
     DamagedFile
-        If the table is damaged; the message says what to delete.
+        If the table is damaged, or is that of another recording; the message says what to delete.
     """
     numbers = {column: [""] for column in COLUMNS if column not in TEXT_COLUMNS}
     text = io.StringIO(read_checked(path, "evaluation"))
     try:
         table = pd.read_csv(text, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=numbers)
-        return table_from_data(table)[list(COLUMNS)]
+        table = table_from_data(table)[list(COLUMNS)]
     except (ValueError, KeyError) as error:
         raise not_valid(path, "evaluation", error) from None
+    for found in table["recording"] if recording is not None else ():
+        require_own(path, "evaluation", f"recording {found}", f"recording {recording}")
+    return table
 
 
 def summary(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:

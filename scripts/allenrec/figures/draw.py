@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from textwrap import wrap
@@ -13,6 +14,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from allenrec.common.outcomes import Failure, read_failure
 
 from .drawings import DRAWINGS, Drawing, load_function
+from .register import FOLDERS
 from .style import GREY, new_figure, save, styled
 
 if TYPE_CHECKING:
@@ -48,13 +50,14 @@ def _parts(files: Sequence[str | Path], n: int) -> list[Sequence[str | Path]]:
 
 def _draw_one(drawing: Drawing, inputs: Sequence[str | Path], outputs: Sequence[str | Path]) -> None:
     """Draw the figures of one thing."""
+    names = _names_in(FOLDERS[drawing.kind], Path(outputs[0]).parent)
     failure = read_failure(inputs[0]) if "model" in drawing.wildcards else None
     if failure is not None:
         for figure, path in zip(drawing.figures, outputs, strict=True):
             save(failure_card(figure, failure), path, f"This figure was not drawn, because {failure}")
         return
     values: dict[str, Any] = {}
-    with _opened(drawing, inputs) as data:
+    with _opened(drawing, inputs, names) as data:
         for figure, path in zip(drawing.figures, outputs, strict=True):
             for name in figure.takes:
                 if name not in values:
@@ -63,9 +66,20 @@ def _draw_one(drawing: Drawing, inputs: Sequence[str | Path], outputs: Sequence[
             save(plot(data, *(values[name] for name in figure.takes)), path, figure.caption)
 
 
-def _opened(drawing: Drawing, inputs: Sequence[str | Path]) -> AbstractContextManager[Any]:
-    """Read what the figures of a rule are drawn from; files that stay open are closed at the end of the block."""
-    data = load_function(drawing.reader, "allenrec")(*inputs)
+def _names_in(pattern: str, folder: Path) -> dict[str, str]:
+    """Return the names of a thing, such as "library" and "model", from the end of the folder of its figures."""
+    parts = [f"(?P<{part[1:-1]}>[^/]+)" if part.startswith("{") else re.escape(part) for part in pattern.split("/")]
+    found = re.search(rf"(^|/){'/'.join(parts)}$", folder.as_posix())
+    return found.groupdict() if found else {}
+
+
+def _opened(drawing: Drawing, inputs: Sequence[str | Path], names: Mapping[str, str]) -> AbstractContextManager[Any]:
+    """Read what the figures of a rule are drawn from; files that stay open are closed at the end of the block.
+
+    Readers that take the names of the thing make sure that the file is not that of another one.
+    """
+    reader = load_function(drawing.reader, "allenrec")
+    data = reader(*inputs, **names) if drawing.named else reader(*inputs)
     return data if hasattr(data, "__enter__") else nullcontext(data)
 
 

@@ -20,7 +20,8 @@ class Drawing:
     kind : str
         What is shown, a key of `FOLDERS`.
     reader : str
-        The function that opens what the figures are drawn from, as "module:function" in `allenrec`. It takes the input files.
+        The function that opens what the figures are drawn from, as "module:function" in `allenrec`. It takes the input files
+        and, if `named`, the names of the thing ("model", "library", "recording"), so that it refuses the file of another one.
     message : str
         What Snakemake prints while the rule runs.
     group : str or None
@@ -39,6 +40,7 @@ class Drawing:
     over: str | None = None
     mem_mb: int = 1000
     minutes: int = 10
+    named: bool = True
 
     @property
     def figures(self) -> tuple[Figure, ...]:
@@ -104,6 +106,7 @@ DRAWINGS = {
             message="Drawing the cells beside what is measured in vivo",
             group="cells",
             mem_mb=500,
+            named=False,
         ),
         Drawing(
             rule="plot_recording",
@@ -133,6 +136,7 @@ DRAWINGS = {
             reader="evaluation.studies:read_study",
             message="Drawing the accuracy of the sorted units of study {wildcards.study}",
             group=None,
+            named=False,
         ),
     )
 }

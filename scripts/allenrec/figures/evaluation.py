@@ -22,9 +22,9 @@ COLUMNS = 3
 NUMBERED = 40
 
 
-def read_tables(*paths: str | Path) -> list[pd.DataFrame]:
-    """Read the tables of several sorters."""
-    return [read_table(path) for path in paths]
+def read_tables(*paths: str | Path, recording: str | None = None) -> list[pd.DataFrame]:
+    """Read the tables of several sorters. If a recording is given, they must be of it."""
+    return [read_table(path, recording) for path in paths]
 
 
 @styled

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from allenrec.common.errors import require_own
 from allenrec.common.finite import is_finite, require_finite
 from allenrec.common.hdf5 import CheckedHdf5, check_shapes, hdf5_written_beside, read_values
 from allenrec.models.metadata import CellFacts
@@ -183,13 +184,17 @@ def _storage(field: str, values: NDArray) -> dict[str, Any]:
     return {}
 
 
-def read_currents(path: str | Path) -> Currents:
+def read_currents(path: str | Path, model: str | None = None, settings: Intracellular | None = None) -> Currents:
     """Read an intracellular file.
 
     Parameters
     ----------
     path : path
         Such as `results/intracellular/<model>.h5`.
+    model : str, optional
+        The model that the file must be of.
+    settings : Intracellular, optional
+        The settings with which it must have been simulated.
 
     Returns
     -------
@@ -198,7 +203,8 @@ def read_currents(path: str | Path) -> Currents:
     Raises
     ------
     DamagedFile
-        If the file is missing, cut short or another kind of file; the message says what to delete.
+        If the file is missing, cut short, another kind of file, or that of another model or of other settings; the message
+        says what to delete.
 
     Examples
     --------
@@ -212,7 +218,12 @@ def read_currents(path: str | Path) -> Currents:
         wrong = [name for name in FINITE if not is_finite(datasets[DATASETS[name]])]
         if wrong:
             raise OSError(f"{wrong[0]} has numbers that are not finite")
-        return Currents(amplitude=float(file.attrs["amplitude"]), info=_info(file.attrs), **datasets)
+        info = _info(file.attrs)
+        if model is not None:
+            require_own(path, "intracellular", f"model {info.model_id}", f"model {model}")
+        if settings not in (None, info.settings):
+            raise OSError("it was simulated with other values of `intracellular`")
+        return Currents(amplitude=float(file.attrs["amplitude"]), info=info, **datasets)
 
 
 def _info(attributes: Mapping[str, Any]) -> CurrentsInfo:

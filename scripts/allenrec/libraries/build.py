@@ -149,6 +149,7 @@ class _Task:
         """The settings, and the digests and versions of the cell and of this stage."""
         info = self.currents.info
         return {
+            "library": self.name,
             "config": self.settings.model_dump(mode="json", exclude=EXPORT_KEYS),
             "digests": info.digests | dict(self.digests),
             "versions": info.versions | {package: version(package) for package in PACKAGES},

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from allenrec.common.errors import DamagedFile, UserError, require_own
+from allenrec.common.errors import DamagedFile, UserError, not_valid, require_own
 from allenrec.common.hdf5 import hdf5_written_beside
 
-from .library_file import LibraryInfo, create_rows, read_info, read_rows, write_info
+from .library_file import LibraryInfo, create_rows, read_info, read_rows, require_identity, write_info
 
 if TYPE_CHECKING:
     from allenrec.common.files import AnyPath
@@ -25,6 +25,7 @@ def concatenate_libraries(
     *,
     exclude_flagged: bool = False,
     models: Sequence[str] | None = None,
+    origin: Mapping[str, Any] | None = None,
     threads: int = 1,
 ) -> str:
     """Join the files of single cells, in their order, into one library.
@@ -41,6 +42,8 @@ def concatenate_libraries(
         Whether models that are flagged (see `allenrec.models.recorded_sweeps.flags`) are left out.
     models : list of str, optional
         The model that each file must be of.
+    origin : mapping, optional
+        Values that the provenance of each file must have, such as `library`, `config` and `seed`.
     threads : int
         The number of threads that check what is copied; the result does not depend on it.
 
@@ -54,7 +57,7 @@ def concatenate_libraries(
     UserError
         If there is no template at all, or a file is damaged or belongs to another probe or setting.
     """
-    parts, shapes, infos, outcome = _parts(paths, path, exclude_flagged, models)
+    parts, shapes, infos, outcome = _parts(paths, path, exclude_flagged, models, origin or {})
     total = sum(shape[0] for shape in shapes)
     if not total:
         raise UserError(f"{path}: no cell gave a template; widen the limits or lower min_amp in `libraries`")
@@ -76,12 +79,18 @@ def concatenate_libraries(
 
 
 def _parts(
-    paths: Sequence[AnyPath], path: AnyPath, exclude_flagged: bool, models: Sequence[str] | None
+    paths: Sequence[AnyPath],
+    path: AnyPath,
+    exclude_flagged: bool,
+    models: Sequence[str] | None,
+    origin: Mapping[str, Any],
 ) -> tuple[list[Path], list[tuple[int, ...]], list[LibraryInfo], str]:
     """Return the files to join, checked, the shapes of their templates, their infos, and the lines for the log."""
     found = [(part, *read_info(part)) for part in map(Path, paths)]
     for (part, _, info), model in zip(found, models or (), strict=models is not None):
-        require_own(part, "template", info.cells["model_id"][0], model)
+        require_identity(part, info, None, model)
+    for part, _, info in found:
+        _require_origin(part, info, origin)
     outcome = "\n".join(_outcome(info, exclude_flagged) for _, _, info in found)
     found = [row for row in found if not (exclude_flagged and _flags(row[2]))]
     if not found:
@@ -91,6 +100,18 @@ def _parts(
         if shape[1:] != shapes[0][1:]:
             raise DamagedFile(f"{part} has templates of another shape than {parts[0]}; delete it and run again")
     return parts, shapes, infos, outcome
+
+
+def _require_origin(part: Path, info: LibraryInfo, origin: Mapping[str, Any]) -> None:
+    """Raise `DamagedFile` if a file is that of another library, or was made with other settings."""
+    for key, expected in origin.items():
+        found = info.provenance.get(key)
+        if isinstance(expected, dict) and isinstance(found, dict):
+            differ = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+            if differ:
+                raise not_valid(part, "template", f"it was made with another value of {', '.join(differ[:3])}")
+        else:
+            require_own(part, "template", f"{key} {found}", f"{key} {expected}")
 
 
 def _joined(infos: Sequence[LibraryInfo]) -> LibraryInfo:

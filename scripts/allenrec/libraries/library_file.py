@@ -18,7 +18,7 @@ import numpy as np
 import probeinterface
 from numpy.typing import ArrayLike, NDArray
 
-from allenrec.common.errors import not_valid
+from allenrec.common.errors import not_valid, require_own
 from allenrec.common.finite import is_finite, require_finite
 from allenrec.common.hdf5 import (
     COMPRESSION,
@@ -277,6 +277,19 @@ def _parsed(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
 
 
+def require_identity(path: AnyPath, info: LibraryInfo, library: str | None, model: str | None) -> None:
+    """Raise `DamagedFile` if a template file is that of another library, or holds another model; None stands for any.
+
+    Libraries that were made of arrays have no name.
+    """
+    name = info.provenance.get("library")
+    if library is not None and name is not None:
+        require_own(path, "template", f"library {name}", f"library {library}")
+    if model is not None:
+        models = [str(found) for found in info.cells["model_id"]]
+        require_own(path, "template", f"model {', '.join(models[:3])}", f"model {model}")
+
+
 @contextmanager
 def _reading(path: AnyPath) -> Iterator[CheckedHdf5]:
     """Open a template file whose datasets have shapes that fit together."""
@@ -320,13 +333,26 @@ def read_library(path: AnyPath) -> Library:
 
 
 @contextmanager
-def open_library(path: AnyPath) -> Iterator[Library]:
-    """Open a library as `read_library` does; its templates stay in the file and are read as they are sliced."""
+def open_library(path: AnyPath, library: str | None = None, model: str | None = None) -> Iterator[Library]:
+    """Open a library as `read_library` does; its templates stay in the file and are read as they are sliced.
+
+    Parameters
+    ----------
+    path : path
+    library, model : str, optional
+        The library that the file must be of, and the model if it must be the file of a single cell.
+
+    Raises
+    ------
+    DamagedFile
+        Also if the file is that of another library or model.
+    """
     with _reading(path) as file:
         with file.checked():
             rows: dict[str, Any] = {name: read_values(file[name]) for name in PER_TEMPLATE[1:]}
-            features, info = read_frame(file["features"])[list(ALL_FEATURES)], vars(_read_info(file))
-        yield Library(templates=file["templates"], features=features, **rows, **info)
+            features, info = read_frame(file["features"])[list(ALL_FEATURES)], _read_info(file)
+        require_identity(path, info, library, model)
+        yield Library(templates=file["templates"], features=features, **rows, **vars(info))
 
 
 def read_info(path: AnyPath) -> tuple[tuple[int, ...], LibraryInfo]:
@@ -372,16 +398,13 @@ def _checked_chunk(chunk: tuple[tuple[int, ...], bytes]) -> tuple[tuple[int, ...
     return chunk
 
 
-def poses_of(path: AnyPath) -> tuple[Poses, NDArray[np.float64]]:
+def poses_of(path: AnyPath, library: str | None = None, model: str | None = None) -> tuple[Poses, NDArray[np.float64]]:
     """Return the `Poses` of a library, or of the file of one cell, and the displacements (n, n_steps, 3) µm of its paths.
 
-    Raises
-    ------
-    UserError
-        If the file is missing, cut short or of another kind.
+    Parameters and errors are those of `open_library`.
     """
     from .poses import Poses  # it has compiled functions, which readers of libraries need not load
 
-    with open_library(path) as library:
-        poses = Poses(positions=library.positions, rotations=library.rotations, spikes=library.spike_indices)
-        return poses, library.displacements
+    with open_library(path, library, model) as found:
+        poses = Poses(positions=found.positions, rotations=found.rotations, spikes=found.spike_indices)
+        return poses, found.displacements

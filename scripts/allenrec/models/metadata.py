@@ -1,8 +1,10 @@
 """The metadata of a model: what an archive's `model_metadata.json` says about the model and about its cell."""
 
+import hashlib
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from statistics import mean
@@ -13,6 +15,9 @@ from allenrec.common.errors import UserError, shortened, shown
 METADATA = "model_metadata.json"
 #: Its name in archives of 2015
 OLD_METADATA = "neuronal_model.json"
+
+#: The key of our own record in them: where the model comes from
+OUR_RECORD = "allenrec"
 
 #: The Allen Institute's names of the two kinds of models, by the id of the template in the metadata
 KIND_OF_TEMPLATE: dict[Any, str] = {329230710: "perisomatic", 491455321: "all active"}
@@ -83,15 +88,24 @@ def read_metadata(folder: str | Path) -> dict[str, Any]:
         If the file does not hold a JSON object.
     """
     path = next((path for name in (METADATA, OLD_METADATA) if (path := Path(folder) / name).exists()), None)
-    if path is None:
-        return {}
+    return {} if path is None else parse_metadata(path, path.read_bytes())
+
+
+def parse_metadata(path: str | Path, content: bytes) -> dict[str, Any]:
+    """Return the object in the content of a file with metadata; see `read_metadata`."""
     try:
-        metadata = json.loads(path.read_text(encoding="utf-8"))
+        metadata = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} does not parse as JSON: {shortened(error)}") from None
     if not isinstance(metadata, dict):
         raise UserError(f"{path} does not hold a JSON object")
     return metadata
+
+
+def metadata_digest(metadata: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the archive's content of the metadata; our own record in them is not part of the model."""
+    own = {key: value for key, value in metadata.items() if key != OUR_RECORD}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()
 
 
 def cell_facts(metadata: dict[str, Any]) -> CellFacts:
@@ -118,7 +132,7 @@ def cell_facts(metadata: dict[str, Any]) -> CellFacts:
         return facts
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(
-            f"model {metadata.get('id')}: its metadata have another shape than an archive's: {shown(error)}"
+            f"model {shown(metadata.get('id'))}: its metadata have another shape than an archive's: {shown(error)}"
         ) from None
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 from allenrec.common.errors import UserError
 
+from .metadata import METADATA
 from .pinned import PINNED_MODELS
 
 
 def model_digest(contents: Mapping[str, bytes]) -> str:
-    """Return the SHA-256 over the names and contents of all files of a model.
+    """Return the SHA-256 over the names and contents of all files of a model, without our own record in `model_metadata.json`.
 
     Parameters
     ----------
@@ -18,7 +19,7 @@ def model_digest(contents: Mapping[str, bytes]) -> str:
         The contents of the files by their names in the model folder.
     """
     digest = hashlib.sha256()
-    for name in sorted(contents):
+    for name in sorted(contents.keys() - {METADATA}):
         encoded = name.encode(errors="surrogateescape")
         digest.update(b"%d\0%s\0%d\0" % (len(encoded), encoded, len(contents[name])))
         digest.update(contents[name])

@@ -1,7 +1,6 @@
 """The record of a model's check, and the check at the moment of use that its files have not changed since."""
 
 import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from allenrec.common.errors import DamagedFile, UserError
-from allenrec.common.files import write_json
+from allenrec.common.files import read_json, write_json
 
 from .kinds.folders import VERIFIED as VERIFIED  # the file of ours beside those of the model, with their digests
 from .kinds.register import kind_of, model_id_of
 from .mechanisms import CompiledSet, ModFile, compile_set, mechanisms_digest
-from .metadata import METADATA
+from .metadata import METADATA, metadata_digest, parse_metadata
 
 
 def check_again(folder: str | Path) -> str:
@@ -34,7 +33,7 @@ def read_verified(folder: str | Path) -> dict[str, bytes]:
     Returns
     -------
     dict
-        The contents of the files that make up the model, by their names in the folder.
+        The contents of the files that make up the model, and of its metadata, by their names in the folder.
 
     Raises
     ------
@@ -43,19 +42,29 @@ def read_verified(folder: str | Path) -> dict[str, bytes]:
     """
     folder = Path(folder)
     try:
-        verified = json.loads((folder / VERIFIED).read_text(encoding="utf-8"))
-        checked = {name: digest for name, digest in verified.items() if name != METADATA}
-    except (OSError, ValueError, AttributeError, RecursionError):
+        checked = read_json(folder / VERIFIED, "record")
+    except (OSError, DamagedFile):
         raise DamagedFile(f"{folder / VERIFIED} is not a valid record of a check; {check_again(folder)}") from None
     try:
         paths = kind_of(folder).files(folder)
     except UserError as error:
         raise DamagedFile(f"{folder} was changed after it was checked ({error}); {check_again(folder)}") from None
+    paths.append(folder / METADATA)
     contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if path.is_file()}
     for name in sorted(contents.keys() | checked.keys()):
-        if name not in contents or hashlib.sha256(contents[name]).hexdigest() != checked.get(name):
+        if name not in contents or _digest(folder / name, contents[name]) != checked.get(name):
             raise DamagedFile(f"{folder / name} was changed after it was checked; {check_again(folder)}")
     return contents
+
+
+def _digest(path: Path, content: bytes) -> str | None:
+    """Return the digest of a file as the record of the check has it; None if it has no digest."""
+    if path.name != METADATA:
+        return hashlib.sha256(content).hexdigest()
+    try:
+        return metadata_digest(parse_metadata(path, content))
+    except UserError:
+        return None
 
 
 def verified_mod_files(folder: str | Path, contents: Mapping[str, bytes]) -> list[ModFile]:
@@ -82,7 +91,7 @@ def approve_set(
     root = Path(approval).parent
     compiled = compile_set(modfiles, root, isolated=isolated) if modfiles else None
     library = compiled.library if compiled else ""
-    write_json(approval, {"digest": mechanisms_digest(modfiles), "library": library, "notes": list(notes)})
+    write_json(approval, {"digest": mechanisms_digest(modfiles), "library": library, "notes": list(notes)}, checked=True)
     return compiled
 
 
@@ -112,9 +121,9 @@ def approved_set(
     """
     modfiles = verified_mod_files(folder, contents)
     try:
-        record = json.loads(Path(approval).read_text(encoding="utf-8"))
+        record = read_json(approval, "record")
         digest, library = record["digest"], record["library"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, DamagedFile, KeyError):
         digest, library = None, None
     if digest != mechanisms_digest(modfiles) or not isinstance(library, str):
         raise DamagedFile(
@@ -130,7 +139,7 @@ def approved_set(
 
 @contextmanager
 def verified_copy(folder: str | Path, contents: Mapping[str, bytes], place: str | Path) -> Iterator[Path]:
-    """Yield a copy of a model folder that holds just the contents that were checked, and records that describe the model.
+    """Yield a copy of a model folder that holds just the contents that were checked.
 
     NEURON and LFPy read files by their names. From the copy they read the bytes that were compared with the record, whatever
     happens to the model folder meanwhile.
@@ -154,9 +163,6 @@ def verified_copy(folder: str | Path, contents: Mapping[str, bytes], place: str 
         for name, content in contents.items():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).write_bytes(content)
-        for name in kind_of(folder).own_records:
-            if (folder / name).exists():
-                shutil.copyfile(folder / name, copy / name)
         try:
             yield copy
         except UserError as error:

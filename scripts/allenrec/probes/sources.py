@@ -16,7 +16,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from allenrec.common.errors import Unavailable, UserError, shown
-from allenrec.common.probe_names import PROBE_FORMS, probe_names, source_of
+from allenrec.common.probe_names import PROBE_FORMS, probe_names, recording_of, source_of
+from allenrec.common.real_recordings import open_recording
 
 from .probe import MALFORMED, PLANES, Probe, one_line, probe_from_layout
 
@@ -35,7 +36,8 @@ def load_probe(name: str, ncontacts: int) -> Probe:
     ----------
     name : str
         The name of a MEAutility probe; the path of a file of MEAutility (.yaml, .yml) or of probeinterface (.json); or
-        manufacturer/probe of probeinterface's library, which downloads it once and keeps it.
+        manufacturer/probe of probeinterface's library, which downloads it once and keeps it; or recording:path of a recording
+        that SpikeInterface opens.
     ncontacts : int
         The number of points on each contact; 1 means its centre.
 
@@ -124,9 +126,20 @@ def _from_library(name: str, ncontacts: int) -> Probe:
     return _from_probeinterface(name, probe, ncontacts)
 
 
+def _from_recording(name: str, ncontacts: int) -> Probe:
+    """Load the probe of a recording, in the order of its channels."""
+    path, extractor, arguments = recording_of(name) or (name, None, {})
+    recording = open_recording(path, extractor, arguments)
+    probes = recording.get_probes() if recording.has_probe() else []
+    if len(probes) != 1:
+        raise UserError(f"{path}: the recording has {len(probes) or 'no'} probes; a library needs one")
+    return _from_probeinterface(path, probes[0], ncontacts)
+
+
 #: The reader of each entry of `allenrec.common.probe_names.PROBE_SOURCES`: the name and the number of points on a contact to
 #: a `Probe`
 READERS: dict[str, Callable[[str, int], Probe]] = {
+    "recording": _from_recording,
     "MEAutility": _from_name,
     "MEAutility file": _from_yaml,
     "probeinterface file": _from_json,

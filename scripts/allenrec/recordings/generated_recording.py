@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from .formats.contract import ButterworthFilter
 from .tick_grid import split_ticks
-from .traces.blocks import BLOCK, block_length, blocks, n_blocks, piece, spike_amplitudes, spike_traces, unit_traces
+from .traces.blocks import BLOCK, block_length, blocks, n_blocks, samples, spike_amplitudes, spike_traces, unit_traces
 
 if TYPE_CHECKING:
     from spikeinterface.core import BaseRecording, BaseSorting
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from allenrec.settings.recordings import Recording as RecordingSettings
 
     from .plan import Plan
-    from .types import TemplateLibrary
+    from .segments import Segments
+    from .types import KnownUnits, TemplateLibrary
 
 #: Spikes whose gains and amplitudes are computed at once
 SPIKES_AT_ONCE = 1024
@@ -65,6 +66,11 @@ def chunk_rows(n_samples: int, n_columns: int) -> int:
     return min(2 ** ((CHUNK_VALUES // max(n_columns, 1)).bit_length() - 1), BLOCK, n_samples)
 
 
+def _single(values: NDArray[np.float64]) -> float | NDArray[np.float64]:
+    """Return the one value of all channels, or the values if they differ."""
+    return float(values[0]) if (values == values[0]).all() else values
+
+
 class ComputedSamples:
     """The samples of a recording, (n_samples, n_channels), equal to those of its file, computed as they are sliced."""
 
@@ -81,7 +87,7 @@ class ComputedSamples:
     @property
     def dtype(self) -> np.dtype[Any]:
         """float32 for µV, integers for counts."""
-        return self._plan.adc.dtype
+        return self._plan.dtype
 
     @property
     def chunks(self) -> tuple[int, int]:
@@ -107,7 +113,8 @@ class ComputedSamples:
     def _compute_block(self, number: int) -> NDArray[Any]:
         start = number * block_length(self._plan)
         stop = min(start + block_length(self._plan), self._plan.n_samples)
-        return self._plan.adc.convert(piece(self._plan, start, stop))[0]
+        found: NDArray[Any] = samples(self._plan, start, stop)[0]
+        return found
 
 
 @dataclass(frozen=True)
@@ -146,17 +153,35 @@ class GeneratedRecording:
         return ComputedSamples(self.plan)
 
     @property
-    def gain_to_uV(self) -> float:
-        """µV per count."""
-        return self.plan.adc.gain
+    def gain_to_uV(self) -> float | NDArray[np.float64]:
+        """µV per count; (n_channels,) if it is not the same for all channels of a background."""
+        background = self.plan.background
+        return self.plan.adc.gain if background is None else _single(background.gains)
+
+    @property
+    def offset_to_uV(self) -> float | NDArray[np.float64]:
+        """µV of the count 0; (n_channels,) if it is not the same for all channels of a background."""
+        background = self.plan.background
+        return 0.0 if background is None else _single(background.offsets)
+
+    @property
+    def segments(self) -> Segments | None:
+        """The segments of the background; None for a recording without interruption that begins at 0."""
+        return self.plan.segments
+
+    @property
+    def known_units(self) -> KnownUnits:
+        """Known units of the background: the samples of their spikes, (n_spikes,), by their names."""
+        background = self.plan.background
+        return {} if background is None or background.known is None else background.known
 
     @cached_property
     def clipped_samples(self) -> NDArray[np.int64]:
         """(n_channels,), the number of samples that exceed the range of counts. For counts, the whole recording is computed."""
         clipped = np.zeros(self.plan.n_channels, dtype=np.int64)
         if self.samples.dtype.kind != "f":
-            for block in self.blocks():
-                clipped += self.plan.adc.convert(block)[1]
+            for _, beyond in self.blocks():
+                clipped += beyond
         return clipped
 
     @property
@@ -232,10 +257,10 @@ class GeneratedRecording:
 
         return as_recording(self, count_clipped=False), as_sorting(self)
 
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Yield the traces block by block, (n, n_channels) float32 µV, and show progress. A block is overwritten when the next
-        one is taken."""
-        yield from tqdm(blocks(self.plan, self.threads), total=n_blocks(self.plan), unit="block")
+    def blocks(self) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
+        """Yield the samples block by block, (n, n_channels), and the number of those on each channel that were clipped,
+        (n_channels,), and show progress. A block is overwritten when the next one is taken."""
+        yield from tqdm(blocks(self.plan, self.threads, samples), total=n_blocks(self.plan), unit="block")
 
     def spike_traces(self) -> Iterator[NDArray[np.float32]]:
         """Yield, block by block, the contribution of each unit to its largest channel, (n, n_units) float32 µV."""

@@ -8,7 +8,7 @@ them one after the other.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from .size import traces_size
 from .spikes.draw import draw_spikes
 from .streams import Streams, streams_of
 from .tick_grid import TickGrid
+from .traces.background import Background, motion_frame, on_background, open_background, require_fit
 from .traces.gains import Gains, bursting_units, spike_gains
 from .traces.noise import Noise, design_noise
 from .traces.noise_parts import NoiseInputs
@@ -30,11 +31,13 @@ from .traces.unit_drift import UnitDrift, design_unit_drift
 from .traces.upsampling import read_and_upsample, upsampling_for
 from .units.overlaps import OVERLAP_WINDOW, overlap_labels, overlap_pairs, spatial_overlaps
 from .units.selection import choose_units, unit_groups, unit_keys
-from .units.table import signal_to_noise, unit_table
+from .units.signal_to_noise import library_signal_to_noise, signal_to_noise
+from .units.table import unit_table
 
 if TYPE_CHECKING:
     from allenrec.settings.recordings import Recording as RecordingSettings
 
+    from .segments import Segments
     from .traces.low_rank import UpsampledTemplates
     from .types import TemplateLibrary, UnitKey
 
@@ -77,7 +80,9 @@ class Plan:
     noise : Noise or None
     unit_drift : UnitDrift or None
     adc : Adc
-        The ADC, from µV to the samples that are stored.
+        The ADC, from µV to the samples that are stored; of no use with a background.
+    background : Background or None
+        The real recording that the units are added to.
     """
 
     grid: TickGrid
@@ -98,6 +103,17 @@ class Plan:
     noise: Noise | None
     unit_drift: UnitDrift | None
     adc: Adc
+    background: Background | None = None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the samples."""
+        return self.background.dtype if self.background else self.adc.dtype
+
+    @property
+    def segments(self) -> Segments | None:
+        """The segments of the background; None for a recording without interruption that begins at 0."""
+        return self.background.segments if self.background else None
 
     @property
     def fs(self) -> float:
@@ -133,6 +149,7 @@ def plan_recording(
     name: str,
     far_library: TemplateLibrary | None = None,
     choosing_library: TemplateLibrary | None = None,
+    background: Background | None = None,
     threads: int = 1,
 ) -> Plan:
     """Plan a recording: choose its units, and draw their spikes, gains and drift.
@@ -149,6 +166,8 @@ def plan_recording(
         Library of the far neurons, if it is not the library of the units.
     choosing_library : TemplateLibrary, optional
         Library in which the units are chosen, if it is another one with the same poses.
+    background : Background, optional
+        The background that `settings` name; it is opened if it is not given.
     threads : int
         Number of threads; the plan does not depend on it.
 
@@ -159,7 +178,8 @@ def plan_recording(
     Raises
     ------
     UserError
-        If the library cannot supply the units (the message names the limiting setting), or if imported spike trains do not fit.
+        If the library cannot supply the units (the message names the limiting setting), or if imported spike trains or the
+        background do not fit.
 
     Examples
     --------
@@ -171,11 +191,38 @@ def plan_recording(
     ...     first = next(blocks(plan))
     """
     streams = streams_of(settings, seed=seed, name=name)
+    if settings.background is not None:
+        background = background or open_background(settings.background)
+        require_fit(background, settings, contacts_of(library), f"recordings.{name}")
+        settings = on_background(settings, background)
     groups = unit_groups(settings.cell_types, settings.spiketrains.n_exc, settings.spiketrains.n_inh)
     if choosing_library is not None:
         _require_same_poses(library, choosing_library, settings, name)
-    template_ids = choose_units(streams.units, choosing_library or library, groups, settings.templates, settings.recordings)
-    return _plan_units(streams, name, library, template_ids, unit_keys(groups), settings, far_library or library, threads)
+    choosing, signal = choosing_library or library, settings.recordings
+    snr = None
+    if settings.templates.snr is not None:
+        snr = library_signal_to_noise(choosing, _noise_before_units(streams, choosing, settings, background, threads))
+    template_ids = choose_units(streams.units, choosing, groups, settings.templates, signal, snr)
+    return _plan_units(
+        streams, name, library, template_ids, unit_keys(groups), settings, far_library or library, background, threads
+    )
+
+
+def _noise_before_units(
+    streams: Streams, library: TemplateLibrary, settings: RecordingSettings, background: Background | None, threads: int
+) -> NDArray[np.float64]:
+    """Return the standard deviation of the noise at each channel, (n_channels,) µV, before the units are known."""
+    signal, positions = settings.recordings, library.channel_positions
+    if background is not None:
+        if len(background.noise_levels) != len(positions):
+            raise UserError("templates.snr: the units are chosen on another probe than that of the background; leave it out")
+        return background.noise_levels
+    if signal.noise_level_at == "raw":
+        return np.full(len(positions), signal.noise_level)
+    grid = tick_grid(library, settings)
+    bandpass = design_filter(grid.fs, signal) if signal.filter else None
+    noise = design_noise(NoiseInputs(streams.noise, settings, positions, library, grid, None, threads), bandpass)
+    return noise.raw if noise else np.zeros(len(positions))
 
 
 def _require_same_poses(library: TemplateLibrary, other: TemplateLibrary, settings: RecordingSettings, name: str) -> None:
@@ -198,6 +245,7 @@ def _plan_units(
     keys: list[UnitKey],
     settings: RecordingSettings,
     far_library: TemplateLibrary,
+    background: Background | None,
     threads: int,
 ) -> Plan:
     """Return the plan of a recording whose units have been chosen."""
@@ -216,13 +264,15 @@ def _plan_units(
     ticks = [train.ticks for train in trains]
     bursts = bursting_units(streams.gains, keys, signal)
     gains, widening_factors = spike_gains(streams.gains, keys, ticks, bursts, grid, n_channels, signal, signal)
-    unit_drift = design_unit_drift(streams.drift, name, library, template_ids, ticks, settings, grid, how)
+    frame = motion_frame(background, settings, contacts_of(library))
+    unit_drift = design_unit_drift(streams.drift, name, library, template_ids, ticks, settings, grid, how, frame)
     noise = design_noise(
         NoiseInputs(streams.noise, settings, library.channel_positions, far_library, grid, unit_drift, threads), bandpass
     )
+    levels = (noise.raw, noise.filtered) if noise else (background.noise_levels,) * 2 if background else (None, None)
     units = unit_table(library, template_ids, keys, trains, settings.spiketrains, grid, filtered).assign(
-        snr=signal_to_noise(unfiltered, noise.raw if noise else None),
-        snr_filtered=signal_to_noise(filtered, noise.filtered if noise else None),
+        snr=signal_to_noise(unfiltered, levels[0]),
+        snr_filtered=signal_to_noise(filtered, levels[1]),
         bursting=[unit in bursts for unit in range(len(keys))],
     )
     return Plan(
@@ -244,7 +294,13 @@ def _plan_units(
         noise=noise,
         unit_drift=unit_drift,
         adc=design_adc(signal, unfiltered),
+        background=background,
     )
+
+
+def contacts_of(library: TemplateLibrary) -> NDArray[np.float64]:
+    """Return the positions of the contacts of a library in their plane, (n_contacts, 2) µm."""
+    return np.asarray(library.probe.contact_positions, dtype=float)
 
 
 def tick_grid(library: TemplateLibrary, settings: RecordingSettings) -> TickGrid:
@@ -253,6 +309,11 @@ def tick_grid(library: TemplateLibrary, settings: RecordingSettings) -> TickGrid
     return TickGrid(fs, int(fs * settings.spiketrains.duration), settings.templates.upsample)
 
 
-def recording_size(library: TemplateLibrary, settings: RecordingSettings, n_spikes: int = 0) -> int:
+def recording_size(
+    library: TemplateLibrary, settings: RecordingSettings, n_spikes: int = 0, background: Background | None = None
+) -> int:
     """Return the size of the traces of a recording without compression, in bytes; see `allenrec.recordings.size`."""
-    return traces_size(settings, tick_grid(library, settings).fs, len(library.channel_positions), n_spikes)
+    n_channels = len(library.channel_positions)
+    if background is None:
+        return traces_size(settings, tick_grid(library, settings).fs, n_channels, n_spikes)
+    return traces_size(on_background(settings, background), background.fs, n_channels, n_spikes, background.dtype)

@@ -10,6 +10,8 @@ import numpy as np
 from allenrec.probes import load_probe
 
 if TYPE_CHECKING:
+    from numpy.typing import DTypeLike
+
     from allenrec.settings import Settings
     from allenrec.settings.recordings import Recording as RecordingSettings
     from allenrec.settings.studies import Study
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 WAVEFORM_LENGTH = 2.5e-3
 
 
-def traces_size(settings: RecordingSettings, fs: float, n_channels: int, n_spikes: int = 0) -> int:
+def traces_size(
+    settings: RecordingSettings, fs: float, n_channels: int, n_spikes: int = 0, dtype: DTypeLike | None = None
+) -> int:
     """Return the size of the traces of a recording without compression, in bytes.
 
     Parameters
@@ -30,9 +34,11 @@ def traces_size(settings: RecordingSettings, fs: float, n_channels: int, n_spike
     n_channels : int
     n_spikes : int
         Number of spikes whose waveforms are stored.
+    dtype : numpy.dtype, optional
+        Type of the samples, if it is not that of `settings`.
     """
     signal, n_units, n_samples = settings.recordings, settings.spiketrains.n_units, int(fs * settings.spiketrains.duration)
-    width = np.dtype(signal.dtype).itemsize
+    width = np.dtype(signal.dtype if dtype is None else dtype).itemsize
     size = n_samples * n_channels * width
     if signal.spike_traces != "none":
         size += n_samples * n_units * 4

@@ -1,6 +1,6 @@
 """Types that all parts of a recording share: the protocol of a template library, and the keys of units."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 #: The kind of a unit, "excitatory" or "inhibitory", and its number among those of this kind, from 0
 UnitKey = tuple[str, int]
+
+#: Units of a background that are known: the samples of their spikes, (n_spikes,), by their names
+KnownUnits = Mapping[str, NDArray[np.int64]]
 
 #: A function that returns memory for rows and columns, (n, n_columns) float32 of any content
 Rows = Callable[[int, int], NDArray[np.float32]]

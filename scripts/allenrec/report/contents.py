@@ -1,7 +1,6 @@
 """The facts that the report shows, gathered from the files of a run. Missing files are named; they are never an error."""
 
 import io
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from allenrec.common.csv_text import table_from_data
-from allenrec.common.errors import UserError
-from allenrec.common.files import read_checked
+from allenrec.common.errors import UserError, not_valid, require_own
+from allenrec.common.files import read_checked, read_json
 from allenrec.common.outcomes import Failure, failure_of
 from allenrec.common.processes import reason_in_log
 from allenrec.intracellular.intracellular_file import read_currents, summary
@@ -20,7 +19,7 @@ from allenrec.libraries.library_file import open_library
 from allenrec.libraries.realism.describe import read_realism
 from allenrec.libraries.table import template_table
 from allenrec.models.kinds.register import folder_name
-from allenrec.models.metadata import METADATA
+from allenrec.models.metadata import METADATA, OUR_RECORD, read_metadata
 
 from .stages import STAGES, stage_of
 
@@ -170,9 +169,18 @@ def stage_times(folder: str | Path) -> pd.DataFrame:
     for path in sorted(folder.rglob("*.tsv")):
         rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
         if rule != ITSELF:
-            found.setdefault(stage_of(rule), []).append(pd.read_csv(path, sep="\t", na_values=["-", "NA"]))
+            found.setdefault(stage_of(rule), []).append(_read_benchmark(path))
     rows = [_times(stage, pd.concat(jobs)) for stage, jobs in found.items() if jobs]
     return pd.DataFrame(rows, columns=["stage", "jobs", "total_s", "longest_s", "cpu_s", "memory_MB"])
+
+
+def _read_benchmark(path: Path) -> pd.DataFrame:
+    """Return a benchmark file of Snakemake."""
+    columns = ["s", "cpu_time", "max_rss"]
+    try:
+        return pd.read_csv(path, sep="\t", na_values=["-", "NA"])[columns].astype(float)
+    except (ValueError, KeyError) as error:
+        raise not_valid(path, "benchmark", error) from None
 
 
 def _times(stage: str, jobs: pd.DataFrame) -> dict[str, Any]:
@@ -197,7 +205,7 @@ def cell_facts(results: str | Path, model: str, libraries: Sequence[str]) -> Cel
         return cell
     logs = results / "logs" / "models" / model
     try:
-        currents = read_currents(path)
+        currents = read_currents(path, model)
     except UserError:
         cell.missing.append(f"no spikes{reason_in_logs(logs / f'{rule}.log' for rule in RULES_OF_CELL)}")
         return cell
@@ -210,18 +218,18 @@ def cell_facts(results: str | Path, model: str, libraries: Sequence[str]) -> Cel
             cell.failures[f"templates in {library}"] = failure
             continue
         try:
-            cell.libraries[library], described = eap_facts(path)
+            cell.libraries[library], described = eap_facts(path, library, model)
             cell.known.update(described)
         except UserError:
             cell.missing.append(f"no templates in {library}{reason_in_logs([logs / 'compute_eaps' / f'{library}.log'])}")
     return cell
 
 
-def eap_facts(path: str | Path) -> tuple[EapFacts, dict[str, Any]]:
+def eap_facts(path: str | Path, library: str, model: str) -> tuple[EapFacts, dict[str, Any]]:
     """Return the facts about the templates of one cell, from their file, and the metadata of the cell that it holds."""
+    with open_library(path, library, model) as found:
+        cell = found.cells.iloc[0]
     table = template_table(path)
-    with open_library(path) as library:
-        cell = library.cells.iloc[0]
     facts = EapFacts(
         n_templates=int(cell["n_templates"]),
         acceptance_rate=float(cell["acceptance_rate"]),
@@ -250,7 +258,7 @@ def library_facts(results: str | Path, name: str) -> LibraryFacts:
     """Return what a library holds."""
     results = Path(results)
     try:
-        with open_library(results / "libraries" / name / "templates.h5") as library:
+        with open_library(results / "libraries" / name / "templates.h5", name) as library:
             types, counts = np.unique(library.celltypes.astype(str), return_counts=True)
             return LibraryFacts(
                 name=name,
@@ -272,7 +280,8 @@ def recording_facts(results: str | Path, name: str) -> RecordingFacts:
     results = Path(results)
     folder = results / "figures" / "recordings" / name
     try:
-        facts = json.loads(read_checked(folder / "facts.json", "JSON"))
+        facts = read_json(folder / "facts.json", "JSON")
+        require_own(folder / "facts.json", "JSON", f"recording {facts['recording']}", f"recording {name}")
         units = io.StringIO(read_checked(folder / "units.csv", "table"))
     except OSError:
         logs = (results / "logs" / rule / f"{name}.log" for rule in ("generate_recording", "view_recording"))
@@ -296,9 +305,10 @@ def model_sources(models_folder: str | Path, cell_models_folder: str | Path, mod
     for model in models:
         path = Path(models_folder if model.isdigit() else cell_models_folder) / folder_name(model) / METADATA
         try:
-            ours = json.loads(path.read_text(encoding="utf-8")).get("allenrec", {})
-        except (OSError, ValueError):
-            ours = {}
+            ours = read_metadata(path.parent).get(OUR_RECORD)
+        except (OSError, UserError):
+            ours = None
+        ours = ours if isinstance(ours, dict) else {}
         origin = ours.get("url") or ours.get("requirement") or ("" if ours else "not there")
         known = {name: str(ours.get(name, "")) for name in ("source", "sha256", "citation", "licence")}
         sources.append(ModelSource(model, origin=str(origin), **known))

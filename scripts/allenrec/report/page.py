@@ -259,7 +259,7 @@ def _totals(sections: Sections) -> Totals:
 def _configuration(results: Path) -> dict[str, Any]:
     """Return the configuration of the run: its text, the seed, and the name of the cell table."""
     path = results / "config.yaml"
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    text = read_checked(path, "configuration") if path.exists() else ""
     settings = yaml.safe_load(text) or {}
     return {"text": text, "seed": settings.get("seed", "unknown"), "cells": (settings.get("cells") or {}).get("table", "")}
 

@@ -4,6 +4,7 @@
 where the meaning is the same.
 """
 
+import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
@@ -12,14 +13,14 @@ from pydantic import Field, ValidationError, model_validator
 from allenrec.common.errors import UserError
 
 from .base import Block
-from .cross_checks import check_evaluation, check_library, check_recording, check_study
+from .cross_checks import check_evaluation, check_folders, check_library, check_names, check_recording, check_study
 from .error_messages import explain, path_of
 from .evaluation import Evaluation
 from .libraries import Library
 from .models import Cells, Intracellular, Models
 from .plain_values import check_plain_values, with_numbers
 from .recordings import Recording
-from .studies import expand_recordings
+from .studies import Study, expand_recordings
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=100)]
 #: Recordings of a study have names such as study-noise_level=5-03
@@ -42,6 +43,11 @@ class Pathvars(Block):
         for key in ("results", "models", "cell_models"):
             parts = getattr(self, key).split("/")
             self.require(all(len(part.encode()) <= 200 for part in parts), key, "must have names of 200 bytes at most")
+            # Snakemake takes these for wildcards and for other folders, and ~ for nothing.
+            self.require(not set("{}<>") & set("".join(parts)), key, "must have none of {, }, < and >")
+            self.require(parts[0][:1] != "~", key, "must not begin with ~; write the whole path")
+        # The merged configuration is written to `config.yaml` in this folder.
+        self.require(os.path.normpath(self.results) != "config", "results", "must not be the folder of the configuration")
         return self
 
 
@@ -91,6 +97,13 @@ class Settings(Block):
 
 
 def load_settings(config: Mapping[str, Any], command_line: Mapping[str, Any] | None = None) -> Settings:
+    """Validate a configuration and fill in its defaults; see `load_configuration`."""
+    return load_configuration(config, command_line)[0]
+
+
+def load_configuration(
+    config: Mapping[str, Any], command_line: Mapping[str, Any] | None = None
+) -> tuple[Settings, dict[str, Study]]:
     """Validate a configuration and fill in its defaults.
 
     Parameters
@@ -102,7 +115,9 @@ def load_settings(config: Mapping[str, Any], command_line: Mapping[str, Any] | N
 
     Returns
     -------
-    Settings
+    settings : Settings
+    studies : dict of str to Study
+        The studies among the recordings, by name.
 
     Raises
     ------
@@ -112,6 +127,9 @@ def load_settings(config: Mapping[str, Any], command_line: Mapping[str, Any] | N
     check_plain_values(config)
     plain, studies = expand_recordings(config)
     settings = _validated(plain, command_line or {})
+    check_folders({f"pathvars.{key}": getattr(settings.pathvars, key) for key in Pathvars.model_fields})
+    check_names("libraries", settings.libraries)
+    check_names("recordings", settings.recordings)
     for name, library in settings.libraries.items():
         check_library(f"libraries.{name}", library, settings.libraries)
     for name, recording in settings.recordings.items():
@@ -119,7 +137,7 @@ def load_settings(config: Mapping[str, Any], command_line: Mapping[str, Any] | N
     for study in studies.values():
         check_study(study, settings.recordings)
     check_evaluation(settings.evaluation)
-    return settings
+    return settings, studies
 
 
 def _validated(config: dict[str, Any], command_line: Mapping[str, Any]) -> Settings:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from allenrec.common.errors import shown
+from allenrec.common.probe_names import recording_of
 
 # The bounds of numbers lie far beyond what experiments need, and within what the code can compute. Keys of one quantity share
 # them.
@@ -43,11 +44,22 @@ Text = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is
 class NamesFile:
     """A mark of keys that name a file. The file is an input of the jobs that use it; see `input_files`.
 
-    With `endings`, only values that end so are files. With `or_folder`, the value may be a folder, whose files are meant.
+    With `endings`, only values that end so are files. With `or_folder`, the value may be a folder, whose files are meant. With
+    `large`, a folder is one input, and no digest is made of its content. With `of_recording`, the value is the name of the
+    probe of a recording, whose path is meant.
     """
 
     endings: tuple[str, ...] = ("",)
     or_folder: bool = False
+    large: bool = False
+    of_recording: bool = False
+
+    def path_in(self, value: str) -> str | None:
+        """Return the path that a value names; None if it names no file."""
+        source = recording_of(value)
+        if self.of_recording:
+            return source and source[0]
+        return value if source is None and value.lower().endswith(self.endings) else None
 
 
 @dataclass(frozen=True)

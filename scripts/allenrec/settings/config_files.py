@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 
 from allenrec.common.errors import UserError, shortened, shown
 
+from .code_in_files import refuse_code
 from .plain_values import MOST_LEVELS, MOST_VALUES
 
 #: Numbers that YAML 1.1 counts in sixties, and whole numbers that it counts in eights
@@ -33,23 +35,28 @@ class _Open:
     is_block: bool
     keys: dict[str, int] = field(default_factory=dict)
     at_key: bool = True
+    size: int = 1
 
 
-def check_config_file(path: str | Path) -> None:
-    """Refuse a configuration file that is not read as a person means it, before Snakemake reads it.
+def check_config_file(path: str | Path, *, was_read: bool = False) -> None:
+    """Refuse a configuration file that has code in it, or is not read as a person means it, before Snakemake reads it.
 
     Parameters
     ----------
     path : path
         A file in YAML or JSON.
+    was_read : bool
+        Whether Snakemake has read the file already.
 
     Raises
     ------
     UserError
-        One line with the file and the line: the file is not text in UTF-8 or not YAML, a key is there twice, a number would be
-        read as another one, or values are nested too deep or in themselves.
+        One line with the file and the line: the file is not text in UTF-8 or not YAML, has Python in it that Snakemake runs, a
+        key is there twice, a number would be read as another one, or values are nested too deep, in themselves or too often.
     """
     try:
+        if Path(path).exists() and not Path(path).is_file():
+            raise UserError(f"{path}: not a file that can be read twice; a configuration is a regular file")
         text = Path(path).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not text in UTF-8 (byte {error.start + 1}); save it in that encoding") from None
@@ -61,10 +68,21 @@ def check_config_file(path: str | Path) -> None:
         raise UserError(f"{path}: nested more than {MOST_LEVELS} levels deep") from None
     except ValueError:  # it is not JSON
         try:
-            _check_events(path, yaml.parse(text, Loader=yaml.SafeLoader))
+            events = list(islice(yaml.parse(text, Loader=yaml.SafeLoader), 3 * MOST_VALUES))
+            _check_sizes(path, events)
+            refuse_code(path, _as_yte_reads_it(text), was_read=was_read)
+            _check_events(path, events)
             yaml.safe_load(text)
         except (yaml.YAMLError, ValueError, TypeError) as error:
             raise UserError(f"{path}: not YAML: {_words(error)}") from None
+
+
+def _as_yte_reads_it(text: str) -> Any:
+    """Return what YTE, which runs Python in a file, finds in a text; None if it cannot read it, so that it runs nothing."""
+    try:
+        return yaml.load(text, Loader=yaml.FullLoader)
+    except (ValueError, TypeError, RecursionError, yaml.YAMLError):
+        return None
 
 
 def _without_repeats(path: str | Path, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -90,16 +108,35 @@ def _words(error: Exception) -> str:
     return shortened(where + str(getattr(error, "problem", None) or error))
 
 
+def _check_sizes(path: str | Path, events: Iterable[yaml.Event]) -> None:
+    """Check depth and number of values before they are built: each reference counts as all that it stands for."""
+    opened, sizes = [_Open(None, False)], dict[str | None, int]()
+    for event in events:
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append(_Open(event.anchor, False))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            closed = opened.pop()
+            sizes[closed.anchor] = closed.size
+            opened[-1].size += closed.size
+        elif isinstance(event, yaml.ScalarEvent):
+            sizes[event.anchor] = 1
+            opened[-1].size += 1
+        elif isinstance(event, yaml.AliasEvent):
+            opened[-1].size += sizes.get(event.anchor, 1)
+        if len(opened) > MOST_LEVELS + 1 or opened[-1].size > 2 * MOST_VALUES:
+            raise UserError(
+                f"{path}, line {_line(event)}: nested more than {MOST_LEVELS} levels deep, or more than {MOST_VALUES} values"
+            )
+
+
 def _check_events(path: str | Path, events: Iterable[yaml.Event]) -> None:
-    """Check a file without building its values, so that neither depth nor references do harm."""
+    """Check what a file says, without building its values."""
     opened: list[_Open] = []
     anchors: set[str] = set()
     documents = 0
-    for number, event in enumerate(events):
+    for event in events:
         documents += isinstance(event, yaml.DocumentStartEvent)
-        if len(opened) > MOST_LEVELS or number > 3 * MOST_VALUES:
-            problem = f"nested more than {MOST_LEVELS} levels deep, or more than {MOST_VALUES} values"
-        elif isinstance(event, yaml.CollectionEndEvent):
+        if isinstance(event, yaml.CollectionEndEvent):
             opened.pop()
             continue
         elif isinstance(event, yaml.NodeEvent):
@@ -114,6 +151,8 @@ def _check_events(path: str | Path, events: Iterable[yaml.Event]) -> None:
             raise UserError(f"{path}, line {_line(event)}: {problem}")
         if isinstance(event, yaml.CollectionStartEvent):
             opened.append(_Open(event.anchor, isinstance(event, yaml.MappingStartEvent)))
+    if not documents:
+        raise UserError(f"{path}: is empty; a configuration begins with a key, such as `libraries:`")
 
 
 def _line(event: yaml.Event) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from allenrec.common.errors import UserError, shown
-from allenrec.common.probe_names import PROBE_FILES, probe_names, source_of
+from allenrec.common.probe_names import PROBE_FILES, probe_names, recording_of, source_of
 
 from .evaluation import SORTERS, Evaluation
 from .input_files import check_input_files
@@ -25,6 +25,24 @@ if TYPE_CHECKING:
 TRAIN_FILES = (".csv", ".npz", ".nwb")
 
 
+def check_names(key: str, names: Iterable[str]) -> None:
+    """Refuse names that differ in case only: on some systems they are one file."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise UserError(f"config: {key}.{name}: differs from {shown(other)} in case only; choose another name")
+
+
+def check_folders(folders: Mapping[str, str]) -> None:
+    """Refuse folders, by their keys, that lie where a file is."""
+    for key, folder in folders.items():
+        path = Path(folder).absolute()
+        existing = next(part for part in (path, *path.parents) if os.path.exists(part))
+        if not os.path.isdir(existing):
+            raise UserError(f"config: {key}: {shown(folder)} cannot be a folder, because {existing} is a file")
+
+
 def check_library(key: str, library: Library, libraries: Mapping[str, Library]) -> None:
     """Refuse a library whose probe is not known or whose poses are not available."""
     check_input_files(key, library)
@@ -36,6 +54,8 @@ def _check_probe(key: str, library: Library) -> None:
     """Check the name of a probe, without the web and without reading a file."""
     probe = library.probe
     if library.probe_file:
+        return
+    if recording_of(probe) is not None:
         return
     if os.path.isfile(probe) or Path(probe).suffix or probe.count("/") > 1:
         raise UserError(f"config: {key}: {shown(probe)} must end in {', '.join(PROBE_FILES)} if it is a file")

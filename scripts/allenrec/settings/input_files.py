@@ -1,5 +1,6 @@
 """The keys of a configuration that name files and libraries. They are found by their marks, so that none is forgotten."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,14 +18,9 @@ def input_files(block: Block) -> dict[str, str]:
     """Return the files that a block names, by the key that names each of them.
 
     A key in a block within this one is written with dots and numbers, as in `recordings.drift_dicts.0.drift_file`. A folder is
-    given as each of its files, whose key ends in `/` and the name.
+    given as each of its files, whose key ends in `/` and the name, or as itself if it may be large.
     """
-    found = {}
-    for key, mark, value in _marked_values(block, NamesFile):
-        if value.lower().endswith(mark.endings):
-            for file in _files_at(Path(value)):
-                found[key if str(file) == value else f"{key}/{file.relative_to(value)}"] = str(file)
-    return found
+    return {key: path for key, path, _ in _named_paths(block)}
 
 
 def named_libraries(block: Block) -> dict[str, str]:
@@ -33,16 +29,40 @@ def named_libraries(block: Block) -> dict[str, str]:
 
 
 def file_digests(block: Block) -> dict[str, str]:
-    """Return the SHA-256 of each of the `input_files` of a block, for the provenance of what is made from them."""
-    return {key: sha256(path) for key, path in input_files(block).items()}
+    """Return the SHA-256 of each of the `input_files` of a block, for the provenance of what is made from them.
+
+    Large ones are left out; what reads them makes a digest of its own.
+    """
+    return {key: sha256(path) for key, path, is_large in _named_paths(block) if not is_large}
+
+
+def stamps(block: Block) -> dict[str, str]:
+    """Return a text for each large folder that a block names, by its key, which changes with the names, sizes or times of the
+    files in it. The time of the folder itself, which Snakemake looks at, stays when a file in it is changed."""
+    return {key: _stamp(Path(path)) for key, path, is_large in _named_paths(block) if is_large and os.path.isdir(path)}
 
 
 def check_input_files(key: str, block: Block) -> None:
     """Raise a `UserError` unless every file that a block at a key of the configuration names is there."""
     for name, mark, value in _marked_values(block, NamesFile):
-        path = Path(value)
-        if value.lower().endswith(mark.endings) and not (os.path.isfile(path) or (mark.or_folder and os.path.isdir(path))):
-            raise UserError(f"config: {key}.{name}: no such file {shown(value)}")
+        path = mark.path_in(value)
+        if path is not None and not (os.path.isfile(path) or (mark.or_folder and os.path.isdir(path))):
+            raise UserError(f"config: {key}.{name}: no such file {shown(path)}")
+
+
+def _named_paths(block: Block) -> Iterator[tuple[str, str, bool]]:
+    """Yield the key and the path of each input file of a block, and whether it may be large."""
+    for key, mark, value in _marked_values(block, NamesFile):
+        path = mark.path_in(value)
+        if path is not None:
+            for file in [Path(path)] if mark.large else _files_at(Path(path)):
+                yield (key if mark.large or str(file) == path else f"{key}/{file.relative_to(path)}"), str(file), mark.large
+
+
+def _stamp(folder: Path) -> str:
+    stats = [(str(file.relative_to(folder)), file.stat()) for file in _files_at(folder)]
+    facts = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 
 def _files_at(path: Path) -> list[Path]:

@@ -6,12 +6,13 @@ One class a subject; `Library` joins them, because their keys stand in one block
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, ValidationError, model_validator
 
-from allenrec.common.probe_names import PROBE_FILES, PROBE_FORMS
+from allenrec.common.probe_names import PROBE_FILES, PROBE_FORMS, is_probe_file, name_of_recording
 
 from .base import (
     Amplitude,
@@ -27,6 +28,8 @@ from .base import (
     Ratio,
     Shape,
 )
+from .error_messages import explain
+from .real_recordings import RealRecording
 
 #: S/m
 Conductivity = Annotated[float, Field(ge=1e-4, le=1e4)]
@@ -76,10 +79,18 @@ class DriftGrid(Block):
         return self
 
 
+def _text_or_recording(schema: dict[str, Any]) -> None:
+    """Let a probe be a block as well, in editors."""
+    texts = schema.pop("anyOf", None) or [{"type": schema.pop("type")}]
+    schema["anyOf"] = [*texts, {"type": "object", "additionalProperties": True}]
+
+
 class Content(Block):
     """The probe, and the number of templates on it."""
 
-    probe: Annotated[str, NamesFile(endings=PROBE_FILES)] = Field(description=f"Either {PROBE_FORMS}.")
+    probe: Annotated[str, NamesFile(endings=PROBE_FILES), NamesFile(of_recording=True, or_folder=True, large=True)] = Field(
+        description=f"Either {PROBE_FORMS}.", json_schema_extra=_text_or_recording
+    )
     n: PositiveCount | Annotated[dict[str, Count], Field(min_length=1)] = Field(
         50, description="templates. For each cell model; or for each model of a cell type, such as `{spiny: 100, aspiny: 50}`."
     )
@@ -92,7 +103,20 @@ class Content(Block):
     @property
     def probe_file(self) -> str | None:
         """The file that the probe is in, or None where it has a name."""
-        return self.probe if self.probe.lower().endswith(PROBE_FILES) else None
+        return self.probe if is_probe_file(self.probe) else None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_recording(cls, value: Any) -> Any:
+        """Write a probe that is given as `{recording: path}` as its name."""
+        probe = value.get("probe") if isinstance(value, Mapping) else None
+        if not isinstance(probe, Mapping):
+            return value
+        try:
+            source = RealRecording.model_validate(probe)
+        except ValidationError as error:
+            raise ValueError(f"probe.{explain(error.errors(), RealRecording)}") from None
+        return {**value, "probe": name_of_recording(source.recording, source.extractor, source.arguments)}
 
 
 class PoseSampling(Block):

@@ -92,13 +92,10 @@ def _with_own_stream(name: str, entry: Any) -> Any:
     """Return a recording that says by itself whose random numbers it has; its own, if it shares none."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("stream", {}), Mapping):
         return entry  # the mistake is reported by the checks
+    if not isinstance(name, str):
+        return entry  # YAML reads names such as 1 and on as something else, which the checks report
     stream = _block(entry, "stream")
     return {**entry, "stream": {**stream, "recording": name if stream.get("recording") is None else stream["recording"]}}
-
-
-def load_studies(config: Entry) -> dict[str, Study]:
-    """Return the studies of a configuration by name."""
-    return expand_recordings(config)[1]
 
 
 def _resolve(name: str, config: Entry, chain: Sequence[str]) -> Any:

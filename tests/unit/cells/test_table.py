@@ -105,6 +105,10 @@ BAD_TABLES = {
     "value with NUL": (HEADER + "1\t\ta\0b\n", "line 2: cell_type|not a tab-separated table"),
     "value with a line end": (HEADER + '1\t\t"a\nb"\n', "line 3: cell_type 'a.nb' must have"),
     "value of 5000 characters": (HEADER + "1\t\t" + "x" * 5000 + "\n", "line 2: cell_type 'x+"),
+    "column twice, once with a space": ("model_id\tlayer\tlayer \n1\ta\tb\n", "column 'layer' is there twice"),
+    "column twice, with accents of two forms": ("model_id\t\u00e9\te\u0301\n1\ta\tb\n", "column 'é' is there twice"),
+    "value that turns what follows": (HEADER + "1\t\t\u202espiny\n", "line 2: cell_type"),
+    "too many rows": (HEADER + "x\t\t\n" * 100_001, "more than 100000 rows"),
     "Latin-1": ((HEADER + "1\t2\tpyramidenförmig\n").encode("latin-1"), "not a tab-separated table"),
 }
 

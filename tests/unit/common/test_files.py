@@ -15,7 +15,7 @@ import pytest
 from support import ROOT
 
 from allenrec.common.errors import DamagedFile
-from allenrec.common.files import folder_built_beside, read_checked, sha256, write_json, write_table, written_beside
+from allenrec.common.files import folder_built_beside, read_checked, read_json, sha256, write_json, write_table, written_beside
 from allenrec.common.random_streams import generator
 from allenrec.common.temporary import temporary_beside
 
@@ -147,6 +147,27 @@ def test_json_and_digest(tmp_path):
     with pytest.raises(TypeError):
         write_json(tmp_path / "a.json", {"b": {1}})
     assert (tmp_path / "a.json").read_bytes() == data and names(tmp_path) == ["a.json"]
+
+
+def test_json_with_its_digest_is_read_back_and_any_change_is_found(tmp_path):
+    path, content = tmp_path / "a.json", {"z": [1, 2.5, None], "a": {"µ": "x"}}
+    write_json(path, content, checked=True)
+    assert read_json(path, "JSON") == content and list(read_json(path, "JSON")) == ["z", "a"]
+    sound = json.loads(path.read_text())
+    assert sound == content | {"sha256": sound["sha256"]}
+    path.write_text(json.dumps(sound))  # the same content, written otherwise
+    assert read_json(path, "JSON") == content
+    for changed in (sound | {"z": [1, 2.5]}, sound | {"more": 1}, sound | {"sha256": "0" * 64}, content, [sound], 1, None):
+        path.write_text(json.dumps(changed))
+        with pytest.raises(DamagedFile, match=r"a.json is not a valid JSON file \(.*\); delete it and run again"):
+            read_json(path, "JSON")
+    for text in (b"", b"\xff", b"{", b"[" * 100_000, b"{" + b"9" * 5000, b'{"a": ' + b"9" * 5000 + b"}"):
+        path.write_bytes(text)
+        with pytest.raises(DamagedFile, match=r"a.json is not a valid JSON file \(.*\); delete it and run again") as caught:
+            read_json(path, "JSON")
+        assert "\n" not in str(caught.value) and len(str(caught.value)) < 500
+    with pytest.raises(FileNotFoundError):
+        read_json(tmp_path / "b.json", "JSON")
 
 
 def test_table_has_six_digits_no_index_and_appears_complete(tmp_path):

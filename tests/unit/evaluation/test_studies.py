@@ -15,7 +15,7 @@ from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.generated_recording import GeneratedRecording
 from allenrec.recordings.plan import plan_recording
 from allenrec.settings import load_settings
-from allenrec.settings.studies import load_studies
+from allenrec.settings.studies import expand_recordings
 
 N_REPLICATES = 3
 CONFIG = {
@@ -41,7 +41,7 @@ def made_accuracy(sorter, level, replicate, unit):
 def table(tmp_path_factory):
     """The table of the evaluation of the study of `CONFIG`: two sorters, three units with an SNR of 3, 6 and 12."""
     folder = tmp_path_factory.mktemp("study")
-    study = load_studies(CONFIG)["s"]
+    study = expand_recordings(CONFIG)[1]["s"]
     write_table(folder / "s.csv", pd.DataFrame(study.records()))
     paths = []
     for name, row in study.rows.items():
@@ -100,7 +100,7 @@ def test_spikeinterface_opens_a_study(tmp_path):
     library, settings, study = (
         made_library(tmp_path / "l.h5", "tetrode", 3000),
         load_settings(CONFIG),
-        load_studies(CONFIG)["s"],
+        expand_recordings(CONFIG)[1]["s"],
     )
     names = list(study.rows)[:: 2 * N_REPLICATES - 1]
     for name in names:

@@ -23,15 +23,15 @@ def test_figures_are_written_with_their_captions(cell, tmp_path, monkeypatch):
 
     def load(name, package="allenrec.figures"):
         if name == DRAWINGS["plot_cell"].reader:
-            return lambda *paths: calls.append(paths) or cell
+            return lambda *paths, **names: calls.append((paths, names)) or cell
         return load_function(name, package)
 
     load_function = drawing.load_function
     monkeypatch.setattr(drawing, "load_function", load)
-    paths = outputs(tmp_path, "plot_cell")
+    paths = [Path(str(path).format(model="4711")) for path in outputs(tmp_path, "plot_cell")]
     assert isinstance(cell, Currents)
     drawing.draw("plot_cell", ["missing.h5"], paths)
-    assert calls == [("missing.h5",)]
+    assert calls == [(("missing.h5",), {"model": "4711"})]
     assert {path.name for path in tmp_path.rglob("*.png")} == {path.name for path in paths}
     for path in paths:
         assert path.read_bytes().startswith(b"\x89PNG")
@@ -43,7 +43,7 @@ def test_values_that_several_figures_take_are_computed_once(noisy_recording, tmp
 
     def load(name, package="allenrec.figures"):
         if name == DRAWINGS["plot_recording"].reader:
-            return lambda path: noisy_recording
+            return lambda path, **names: noisy_recording
         if name in counts:
             counts[name] += 1
             return load_function(name, package)
@@ -81,6 +81,7 @@ def test_several_tables_make_one_figure(tmp_path):
         row = {"recording": "demo", "sorter": path.stem, "status": "failed", "message": "no GPU"}
         pd.DataFrame([row]).reindex(columns=COLUMNS).to_csv(path, index=False)
     (path,) = outputs(tmp_path, "plot_evaluation")
+    path = Path(str(path).format(recording="demo"))
     drawing.draw("plot_evaluation", tables, [path])
     assert path.exists() and "spike sorters" in path.with_suffix(".txt").read_text(encoding="utf-8")
 
@@ -89,9 +90,9 @@ def test_figures_of_several_things_are_drawn_by_one_job(tmp_path):
     """Each from its own file: of one model on two probes, which failed on one of them only for a reason of its own."""
     reasons = {"first": "it does not fire", "second": "no pose gave a template"}
     for library, reason in reasons.items():
-        write_failure(tmp_path / f"{library}.h5", Failure("4711", "compute_eaps", reason))
+        write_failure(tmp_path / library / "4711.h5", Failure("4711", "compute_eaps", reason))
     (path,) = figure_outputs(str(tmp_path), "plot_mean_eap")
     paths = [Path(path.format(library=library, model="4711")) for library in reasons]
-    drawing.draw("plot_mean_eap", [tmp_path / f"{library}.h5" for library in reasons], paths)
+    drawing.draw("plot_mean_eap", [tmp_path / library / "4711.h5" for library in reasons], paths)
     for path, reason in zip(paths, reasons.values(), strict=True):
         assert path.exists() and reason in path.with_suffix(".txt").read_text(encoding="utf-8")

@@ -45,7 +45,7 @@ def test_models_are_those_of_the_wheel_which_is_downloaded_once(pip, tmp_path):
             inside = {name.removeprefix(prefix): wheel.read(name) for name in wheel.namelist() if name.startswith(prefix)}
         files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
         verified, metadata = (json.loads(files.pop(name)) for name in ("verified.json", "model_metadata.json"))
-        assert files == inside and set(verified) == {*files, "model_metadata.json"}
+        assert files == inside and set(verified) == {*files, "model_metadata.json", "sha256"}
         record = metadata["allenrec"]
         assert record["source"] == "mearec" and record["licence"] == "CC BY-NC-SA 4.0" and "Markram" in record["citation"]
     assert pip.calls == 1

@@ -15,6 +15,7 @@ from made_data import archive_metadata, mouse_cells
 from support import WHEEL_MODELS
 
 from allenrec.common.errors import DamagedFile, UserError
+from allenrec.common.files import read_json
 from allenrec.models import read_metadata
 from allenrec.models.sources import bmtk, fetch_model
 from allenrec.models.sources.register import SOURCES, rule_inputs, source_keys
@@ -164,7 +165,8 @@ def test_fit_and_morphology_are_the_pair_of_the_facts(models_folder, model_id):
 def test_records_hold_the_digests_of_hashlib(models_folder, model_id):
     folder = models_folder / f"neuronal_model_{model_id}"
     content = snapshot(folder)
-    verified, metadata = (json.loads(content.pop(name)) for name in ("verified.json", "model_metadata.json"))
+    del content["verified.json"]
+    verified, metadata = read_json(folder / "verified.json", "record"), json.loads(content.pop("model_metadata.json"))
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in content.items()}
     assert {name: digest for name, digest in verified.items() if name != "model_metadata.json"} == digests
     assert len(verified) == len(digests) + 1
@@ -292,7 +294,8 @@ def test_folder_of_the_user_is_used_as_it_is(user_folder, no_pip, sources):
     before = snapshot(user_folder)
     assert fetch_model(MODEL, user_folder.parent, Models(sources=sources)) == user_folder
     after = snapshot(user_folder)
-    verified = json.loads(after.pop("verified.json"))
+    del after["verified.json"]
+    verified = read_json(user_folder / "verified.json", "record")
     metadata, theirs = json.loads(after.pop("model_metadata.json")), json.loads(before.pop("model_metadata.json"))
     assert after == before
     assert metadata.pop("allenrec") == {
@@ -324,11 +327,11 @@ def test_files_of_the_user_are_inputs_of_the_rule_and_those_of_a_source_are_not(
 
 def test_changed_file_of_the_user_is_checked_again(user_folder):
     fetch_model(MODEL, user_folder.parent, Models(sources=["local"]))
-    first = json.loads((user_folder / "verified.json").read_text())
+    first = read_json(user_folder / "verified.json", "record")
     with open(user_folder / "reconstruction.swc", "a") as file:
         file.write("# a comment\n")
     fetch_model(MODEL, user_folder.parent, Models(sources=["local"]))
-    second = json.loads((user_folder / "verified.json").read_text())
+    second = read_json(user_folder / "verified.json", "record")
     assert [name for name in first if first[name] != second[name]] == ["reconstruction.swc"]
 
 
@@ -404,7 +407,11 @@ def test_broken_folder_of_the_user_is_named_and_left_alone(user_folder, no_pip, 
 
 
 @pytest.mark.parametrize(
-    "name", ["modfiles/Ih.mod", "fit_parameters.json", "reconstruction.swc", "modfiles/New.mod", "verified.json"]
+    "name",
+    [
+        *("modfiles/Ih.mod", "fit_parameters.json", "reconstruction.swc", "modfiles/New.mod", "verified.json"),
+        "model_metadata.json",
+    ],
 )
 def test_files_that_were_changed_after_the_check_are_named(name, models_folder, tmp_path):
     folder = tmp_path / "neuronal_model_473863510"

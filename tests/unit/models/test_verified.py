@@ -10,6 +10,7 @@ import pytest
 from support import run_python
 
 from allenrec.common.errors import DamagedFile, UserError
+from allenrec.common.files import write_json
 from allenrec.models.mechanisms import compile_set, read_compiled_library
 from allenrec.models.nrnivmodl import library_file
 from allenrec.models.verified import approved_set, read_verified, verified_copy, verified_mod_files
@@ -30,12 +31,17 @@ def approval(model, mechanisms, tmp_path):
     shutil.copytree(mechanisms, root / mechanisms.name)
     library = hashlib.sha256(library_file(mechanisms).read_bytes()).hexdigest()
     path = root / f"{MODEL}.json"
-    path.write_text(json.dumps({"digest": mechanisms.name, "library": library, "notes": []}))
+    write_json(path, {"digest": mechanisms.name, "library": library, "notes": []}, checked=True)
     return path
 
 
 def put_name(folder):
     (folder / "modfiles" / "`id`.mod").write_bytes((folder / "modfiles" / "Ih.mod").read_bytes())
+
+
+def change_metadata(folder, **changes):
+    path = folder / "model_metadata.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def replace_by_folder(folder):
@@ -54,9 +60,13 @@ CHANGES = {
     "fit is a folder": replace_by_folder,
     "morphology": lambda folder: (folder / "reconstruction.swc").write_bytes(b"1 1 0 0 0 1 -1\n"),
     "sweeps added": lambda folder: (folder / "ephys_sweeps.json").write_text("[]"),
+    "metadata": lambda folder: change_metadata(folder, specimen_id=1),
+    "metadata cut": lambda folder: (folder / "model_metadata.json").write_text('{"id": 47'),
+    "metadata removed": lambda folder: (folder / "model_metadata.json").unlink(),
     "record removed": lambda folder: (folder / "verified.json").unlink(),
     "record nested": lambda folder: (folder / "verified.json").write_text("[" * 100_000),
     "record of another form": lambda folder: (folder / "verified.json").write_text("[]"),
+    "record without its digest": lambda folder: (folder / "verified.json").write_text("{}"),
 }
 
 
@@ -69,7 +79,7 @@ def test_model_that_changed_after_its_check_is_not_used(name, model):
 
 
 def test_copy_holds_the_checked_bytes_whatever_happens_to_the_folder(model, tmp_path):
-    files = [path for path in model.rglob("*") if path.is_file() and path.name not in ("verified.json", "model_metadata.json")]
+    files = [path for path in model.rglob("*") if path.is_file() and path.name != "verified.json"]
     before = {str(path.relative_to(model)): path.read_bytes() for path in files}
     contents = read_verified(model)
     for path in files:
@@ -79,7 +89,7 @@ def test_copy_holds_the_checked_bytes_whatever_happens_to_the_folder(model, tmp_
     with verified_copy(model, contents, place) as copy:
         assert copy.name == model.name and stat.S_IMODE(copy.parent.stat().st_mode) == 0o700
         assert {name: (copy / name).read_bytes() for name in before} == before == contents
-        assert (copy / "model_metadata.json").exists() and [path.parent for path in place.iterdir()] == [place]
+        assert [path.parent for path in place.iterdir()] == [place]
     assert list(place.iterdir()) == []
 
 
@@ -116,9 +126,14 @@ def test_approved_library_is_found_and_another_one_is_compiled_anew(model, appro
     assert len(calls) == 2
 
 
-@pytest.mark.parametrize("record", ['{"digest": "0", "library": "0"}', '{"digest": "0"}', "{", "[]"])
+def test_our_own_record_in_the_metadata_is_no_part_of_the_model(model):
+    change_metadata(model, allenrec={"source": "elsewhere"})
+    assert "model_metadata.json" in read_verified(model)
+
+
+@pytest.mark.parametrize("record", ['{"digest": "0", "library": "0"}', '{"digest": "0"}', "{", "[]", {"digest": "0"}])
 def test_mod_files_that_nobody_approved_are_not_compiled(record, model, approval):
-    approval.write_text(record)
+    approval.write_text(record) if isinstance(record, str) else write_json(approval, record, checked=True)
     with pytest.raises(DamagedFile, match="forcerun compile_mechanisms") as caught:
         approved_set(model, read_verified(model), approval, isolated=True)
     assert str(approval) in str(caught.value) and "\n" not in str(caught.value)

@@ -2,7 +2,7 @@
 
 from allenrec.recordings.size import describe_studies
 from allenrec.settings import load_settings
-from allenrec.settings.studies import load_studies
+from allenrec.settings.studies import expand_recordings
 
 
 def test_studies_are_described_by_number_and_disk():
@@ -21,7 +21,7 @@ def test_studies_are_described_by_number_and_disk():
             },
         },
     }
-    lines = list(describe_studies(load_studies(config), load_settings(config)))
+    lines = list(describe_studies(expand_recordings(config)[1], load_settings(config)))
     million = 50 * 20_000
     assert million == 1e6
     assert lines == [

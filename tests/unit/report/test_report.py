@@ -11,7 +11,7 @@ import pytest
 import yaml
 from support import ROOT
 
-from allenrec.common.files import write_table
+from allenrec.common.files import write_json, write_table
 from allenrec.common.outcomes import Failure, write_failure
 from allenrec.libraries.realism.describe import COLUMNS
 from allenrec.libraries.realism.in_vivo import read_in_vivo
@@ -185,8 +185,15 @@ def test_text_in_the_data_of_scripts_ends_no_script(tmp_path):
     name = "<!--<script>a</script>&amp;"
     folder = tmp_path / "results" / "figures" / "recordings" / "demo"
     folder.mkdir(parents=True)
-    facts = {"duration_s": 1.0, "sampling_frequency_Hz": 32000.0, "n_channels": 4, "n_units": 1, "n_spikes": 3}
-    (folder / "facts.json").write_text(json.dumps(facts))
+    facts = {
+        "recording": "demo",
+        "duration_s": 1.0,
+        "sampling_frequency_Hz": 32000.0,
+        "n_channels": 4,
+        "n_units": 1,
+        "n_spikes": 3,
+    }
+    write_json(folder / "facts.json", facts, checked=True)
     write_table(folder / "units.csv", pd.DataFrame({"cell_type": [name], "model_id": "1", "line": "=1+1", "amplitude": -1.5}))
     (folder / "viewer.json").write_text(json.dumps({"title": name}))
     write_run(tmp_path / "results", ["1"])
@@ -199,7 +206,7 @@ def test_text_in_the_data_of_scripts_ends_no_script(tmp_path):
 
 def test_a_failure_in_one_library_leaves_the_rest_of_the_cell(tmp_path, monkeypatch):
     info = SimpleNamespace(cell_type="spiny", facts=CellFacts())
-    monkeypatch.setattr(contents, "read_currents", lambda path: SimpleNamespace(info=info))
+    monkeypatch.setattr(contents, "read_currents", lambda path, model: SimpleNamespace(info=info))
     monkeypatch.setattr(contents, "summary", lambda currents: {"n_spikes": 12})
     path = tmp_path / "libraries" / "probe" / "cells" / "99.h5"
     write_failure(path, Failure("99", "compute_eaps", "no pose was accepted"))

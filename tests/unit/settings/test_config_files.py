@@ -1,9 +1,13 @@
 """Configuration files as people write them, and numbers that are text: held against YAML 1.2 and what a person means."""
 
+import os
+from pathlib import Path
+
 import pytest
 import yaml
 from unit.settings.test_bounds import BASE
 
+from allenrec.cells.table import read_cells
 from allenrec.common.errors import UserError
 from allenrec.settings import load_settings
 from allenrec.settings.config_files import check_config_file
@@ -163,3 +167,50 @@ def test_value_of_a_message_has_200_characters_at_most():
 def test_name_that_yaml_reads_as_something_else_needs_quotes(key):
     with pytest.raises(UserError, match=rf"config: libraries\.\S+: {key} must be a name; put it in quotes"):
         load_settings({"libraries": {key: {"probe": "tetrode"}}})
+
+
+def bomb(line, n=8):
+    """A small file that stands for a hundred million values."""
+    return "k0: &k0 {a: 1, b: 2}\n" + "".join(line(f"k{k}", f"*k{k - 1}") for k in range(1, n + 1))
+
+
+BOMBS = {
+    "references": bomb(lambda key, ref: f"{key}: &{key} {{{', '.join(f'x{i}: {ref}' for i in range(9))}}}\n"),
+    "lists": bomb(lambda key, ref: f"{key}: &{key} [{', '.join([ref] * 9)}]\n"),
+    "merged": bomb(lambda key, ref: f"{key}: &{key} {{<<: [{', '.join([ref] * 9)}]}}\n"),
+}
+
+
+@pytest.mark.parametrize("kind", BOMBS)
+def test_references_that_multiply_are_refused_before_they_are_built(tmp_path, kind):
+    (tmp_path / "config.yaml").write_text(BOMBS[kind])
+    with pytest.raises(UserError, match=r"config.yaml, line [67]: .* or more than 100000 values"):
+        check_config_file(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "\ufeff"])
+def test_empty_file_is_one_line(tmp_path, text):
+    (tmp_path / "config.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"config.yaml: is empty; a configuration begins with a key"):
+        check_config_file(tmp_path / "config.yaml")
+
+
+def test_what_is_no_regular_file_is_not_read(tmp_path):
+    """A pipe or a device may have no end."""
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for path in (tmp_path, tmp_path / "pipe.yaml", "/dev/zero"):
+        with pytest.raises(UserError, match="regular file"):
+            check_config_file(path)
+        with pytest.raises(UserError, match="regular file"):
+            read_cells(path)
+
+
+def test_file_is_read_once(tmp_path, monkeypatch):
+    path, read = tmp_path / "config.yaml", []
+    path.write_text(GOOD)
+    text = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda self, *arguments, **options: read.append(self) or text(self, encoding="utf-8")
+    )
+    check_config_file(path)
+    assert read == [path]

@@ -15,6 +15,7 @@ from allenrec.settings.input_files import check_input_files, file_digests, input
 FILES = {
     *("cells.table", "libraries.probe", "libraries.poses", "recordings.spiketrains.file"),
     "recordings.recordings.drift_dicts.drift_file",
+    *(f"recordings.background.{key}" for key in ("recording", "sorting", "motion")),
 }
 LIBRARIES = {
     *("libraries.poses_from", "recordings.library", "recordings.stream.library"),

@@ -262,6 +262,7 @@ def test_mearecs_rates_with_types_are_units():
     assert type(trains).model_validate(trains.model_dump()) == trains
 
 
+REAL = "recordings/rec/background"
 FAR = (SIGNAL + "noise_mode", "far-neurons")
 #: Several values that contradict each other, and the message
 CLASHES = [
@@ -278,6 +279,19 @@ CLASHES = [
     ),
     ([(SIGNAL + "noise_color", True), (SIGNAL + "color_peak", 16000)], "color_peak: 16000 Hz must be below half the sampling"),
     (
+        [(REAL, {"recording": "x"}), (SIGNAL + "filter", True)],
+        "filter: True cannot stand beside background: nothing is",
+    ),
+    (
+        [(REAL, {"recording": "x"}), (SIGNAL + "noise_level", 5)],
+        "noise_level: 5.0 cannot stand beside background: a",
+    ),
+    ([(REAL, {"recording": "x"}), (SIGNAL + "dtype", "int16")], "dtype: 'int16' cannot stand beside background: samples keep"),
+    (
+        [(REAL, {"recording": "x", "motion": "m"}), (SIGNAL + "drifting", False)],
+        "drifting: background.motion moves the units; leave out drifting",
+    ),
+    (
         [(SIGNAL + "bursting", True), (SIGNAL + "n_bursting", 1), (SIGNAL + "bursting_units", [0])],
         "n_bursting: 1 must not stand beside bursting_units",
     ),
@@ -287,6 +301,17 @@ CLASHES = [
 @pytest.mark.parametrize(("changes", "expected"), CLASHES, ids=[case[1].split(":")[0] for case in CLASHES])
 def test_clash_of_several_values_is_named(changes, expected):
     assert message(changed(*changes)).startswith(f"config: recordings.rec.recordings.{expected}")
+
+
+def test_a_background_says_how_long_it_is():
+    text = message(changed((REAL, {"recording": "x"}), ("recordings/rec/spiketrains", {"duration": 60})))
+    assert text.startswith("config: recordings.rec.spiketrains.duration: 60 cannot stand beside background")
+    assert text.endswith("write background.duration: 60")
+
+
+def test_snr_needs_noise():
+    text = message(changed((TEMPLATES + "snr", [3, 15]), (SIGNAL + "noise_level", 0)))
+    assert text == "config: recordings.rec.templates.snr: [3.0, 15.0] needs noise, but recordings.noise_level is 0"
 
 
 def test_stretched_templates_need_points():
@@ -628,3 +653,38 @@ def test_login_is_taken_out_of_the_address_and_decoded():
     allen = load_settings(BASE | {"models": {"allen": {"url": "https://me:a%40b@host:8080/site"}}}).models.allen
     assert allen.url == "https://host:8080/site" and allen.login == ("me", "a@b")
     assert load_settings(BASE).models.allen.login is None
+
+
+@pytest.mark.parametrize("key", [1, True, None, 1.5])
+def test_name_that_yaml_reads_as_something_else_is_one_line(key):
+    """YAML makes a truth value of `on`."""
+    config = copy.deepcopy(BASE)
+    config["recordings"][key] = next(iter(BASE["recordings"].values()))
+    assert message(config) == f"config: recordings.{_key(key)}: {key!r} must be a name; put it in quotes"
+
+
+def _key(key):
+    return "1" if key is True else str(key)
+
+
+@pytest.mark.parametrize("block", ["libraries", "recordings"])
+def test_names_that_differ_in_case_only_are_refused(block):
+    """They are one folder on some systems."""
+    config = copy.deepcopy(BASE)
+    name = next(iter(BASE[block]))
+    config[block][name.upper()] = BASE[block][name]
+    assert message(config) == f"config: {block}.{name.upper()}: differs from {name!r} in case only; choose another name"
+
+
+@pytest.mark.parametrize("folder", ["a{b}c", "<results>", "a<models>", "~", "~/x", "config", "config/", "./config"])
+def test_folders_that_mean_something_else_are_refused(folder):
+    assert message({**BASE, "pathvars": {"results": folder}}).startswith(f"config: pathvars.results: {folder!r} must ")
+
+
+def test_folder_where_a_file_is_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    for folder in ("file", "file/results"):
+        for key in ("results", "models"):
+            text = message({**BASE, "pathvars": {key: folder}})
+            assert text == f"config: pathvars.{key}: {folder!r} cannot be a folder, because {tmp_path / 'file'} is a file"

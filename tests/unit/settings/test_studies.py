@@ -9,7 +9,7 @@ from support import ROOT
 
 from allenrec.common.errors import UserError
 from allenrec.settings import load_settings
-from allenrec.settings.studies import expand_recordings, load_studies
+from allenrec.settings.studies import expand_recordings
 
 LIBRARIES = {
     "near": {"probe": "Neuronexus-32"},
@@ -85,9 +85,9 @@ GRID = {"recordings.noise_level": [5, 7.5, 20.0], "spiketrains.n_exc": [4, 6]}
 def test_grid_and_replicates_become_recordings_with_names_and_a_table():
     study = {"like": "still", "replicates": {"n": 12, "vary": ["spikes", "noise"]}, "grid": GRID}
     given = config(study=study)
-    found, rows = load_settings(given).recordings, load_studies(given)["study"].rows
+    found, rows = load_settings(given).recordings, expand_recordings(given)[1]["study"].rows
     assert len(found) == 1 + 3 * 2 * 12 and list(found)[1:] == list(rows)
-    assert load_studies(given)["study"].factors == ("noise_level", "n_exc")
+    assert expand_recordings(given)[1]["study"].factors == ("noise_level", "n_exc")
     for name, row in rows.items():
         recording = found[name]
         level = f"{row['noise_level']:g}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from allenrec.common.files import read_checked
 from allenrec.libraries.eap import spike_currents
 from allenrec.libraries.poses import Geometry, upright_axis
 
@@ -84,7 +86,8 @@ def read_realism(path: AnyPath) -> pd.DataFrame:
     words = ["model_id", "cell_type", "line", "model_kind", *VERDICTS]
     unknown = {name: ["", "nan"] for name in numbers}
     try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(words, str), keep_default_na=False, na_values=unknown)
+        text = io.StringIO(read_checked(path, "table"))
+        table = pd.read_csv(text, dtype=dict.fromkeys(words, str), keep_default_na=False, na_values=unknown)
     except pd.errors.EmptyDataError:  # every model failed
         table = pd.DataFrame()
     table = table.reindex(columns=[*words, *numbers])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..archive import FIT, MODFILES, input_digests, model_files, read_model
 from ..mechanisms import ModFile
-from ..metadata import METADATA, CellFacts, cell_facts, read_metadata
+from ..metadata import CellFacts, cell_facts, read_metadata
 from ..parts import OLD_NAMES
 from .contract import Kind
 
@@ -41,5 +41,4 @@ ALLEN = Kind(
     describe=describe,
     digests=input_digests,
     runs_code=False,
-    own_records=(METADATA,),
 )

@@ -61,8 +61,6 @@ class Kind:
         Takes a folder; returns digests of its parts for the provenance of what is made from it.
     runs_code : bool
         Whether building a model runs code of its folder, beside mod files. Then the user has to consent.
-    own_records : tuple of str
-        Files beside the model's own that `describe` reads. They are not part of the model.
     """
 
     name: str
@@ -74,4 +72,3 @@ class Kind:
     describe: Callable[[Path], CellFacts]
     digests: Callable[[Path], dict[str, str]]
     runs_code: bool = True
-    own_records: tuple[str, ...] = ()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +10,7 @@ from allenrec.common.files import sha256, write_json
 
 from ..kinds.folders import contents_of
 from ..kinds.register import folder_name, kind_of, model_id_of
-from ..metadata import METADATA, read_metadata
+from ..metadata import METADATA, metadata_digest, read_metadata
 from ..pinned import PINNED_MODELS
 from ..recorded_sweeps import read_recorded_steps
 from ..trust import require_consent
@@ -97,9 +95,7 @@ def _verify(folder: Path, record: Record, settings: Models) -> Path:
     if record != FROM_USER and earlier:
         _check_unchanged(folder, files, earlier)
     write_json(folder / METADATA, metadata | {"allenrec": {**record, "files": files}})
-    # The digest of the metadata is that of the archive's content; our own record is not part of the model.
-    content = json.dumps(metadata, sort_keys=True).encode()
-    write_json(folder / VERIFIED, files | {METADATA: hashlib.sha256(content).hexdigest()})
+    write_json(folder / VERIFIED, files | {METADATA: metadata_digest(metadata)}, checked=True)
     return folder
 
 

@@ -95,10 +95,14 @@ def design_adc(settings: RecordingSignal, templates: NDArray[np.floating]) -> Ad
 
 @dataclass(frozen=True)
 class Microvolts:
-    """The integer samples of a file as float32 µV, (n_samples, n_channels), read and converted as they are sliced."""
+    """The samples of a file as float32 µV, (n_samples, n_channels), read and converted as they are sliced.
+
+    `gain` and `offset` are one value or (n_channels,), µV.
+    """
 
     samples: h5py.Dataset
-    gain: float
+    gain: float | NDArray[np.float64]
+    offset: float | NDArray[np.float64] = 0.0
 
     dtype = np.dtype(np.float32)
     ndim = 2
@@ -112,7 +116,10 @@ class Microvolts:
         return len(self.samples)
 
     def __getitem__(self, key: Any) -> NDArray[np.float32]:
-        return np.multiply(self.samples[key], np.float32(self.gain), dtype=np.float32)
+        channels = key[1] if isinstance(key, tuple) and len(key) > 1 else slice(None)
+        gain, offset = (value[channels] if isinstance(value, np.ndarray) else value for value in (self.gain, self.offset))
+        traces: NDArray[np.float32] = np.multiply(self.samples[key], np.float32(gain), dtype=np.float32)
+        return traces + np.float32(offset) if np.any(offset) else traces
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.asarray(self[()], dtype=dtype)

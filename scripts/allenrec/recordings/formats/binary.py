@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from allenrec.common.files import AnyPath, folder_built_beside
 
-from .spikeinterface_adapter import PIECES, as_recording, as_sorting
+from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_sorting
 
 if TYPE_CHECKING:
     from .contract import RecordingWithGroundTruth
@@ -34,3 +34,6 @@ def write_binary(path: AnyPath, recording: RecordingWithGroundTruth, *, compress
         warnings.filterwarnings("ignore", "The extractor is not serializable")
         as_recording(recording).save(format="binary", folder=temporary, overwrite=True, **PIECES)
         as_sorting(recording).save(format="numpy_folder", folder=temporary / "sorting")
+        known = as_known_sorting(recording)
+        if known is not None:
+            known.save(format="numpy_folder", folder=temporary / "known_units")

@@ -1,12 +1,18 @@
 """The parts of a recording that the writers of formats read, from a file or computed as they are sliced."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 import probeinterface
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ..segments import Segments
+    from ..types import KnownUnits
 
 
 class Samples(Protocol):
@@ -42,7 +48,16 @@ class RecordingWithGroundTruth(Protocol):
     def samples(self) -> Samples: ...
 
     @property
-    def gain_to_uV(self) -> float: ...
+    def gain_to_uV(self) -> float | NDArray[np.float64]: ...
+
+    @property
+    def offset_to_uV(self) -> float | NDArray[np.float64]: ...
+
+    @property
+    def segments(self) -> Segments | None: ...
+
+    @property
+    def known_units(self) -> KnownUnits: ...
 
     @property
     def clipped_samples(self) -> NDArray[np.int64]: ...

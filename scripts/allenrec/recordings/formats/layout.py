@@ -22,6 +22,15 @@ UNIT_TRACES = "unit_traces"
 #: Ours: (n_channels,)
 CLIPPED_SAMPLES = "clipped_samples"
 
+#: Ours, of a recording on a background: µV of the count 0, one value or (n_channels,); samples of each segment and time of its
+#: first one, s, (n_segments,); standard deviation of the background, (n_channels,) µV; and a dataset with the samples of the
+#: spikes of each known unit, with the attribute `name`
+OFFSETS = "background/offset_to_uV"
+SEGMENT_LENGTHS = "background/segments/n_samples"
+SEGMENT_STARTS = "background/segments/t_start"
+NOISE_LEVELS = "background/noise_levels"
+KNOWN_UNITS = "background/known_units"
+
 CHANNEL_POSITIONS = "channel_positions"
 #: Ours: contacts as JSON of probeinterface, and what the recording was made from, as JSON in attributes
 PROBE = "probe"

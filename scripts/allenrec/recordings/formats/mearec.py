@@ -54,6 +54,8 @@ def write_mearec(path: AnyPath, recording: GeneratedRecording, *, compression: s
         file[layout.PROBE] = layout_to_text(recording.probe)
         for name, value in recording.provenance.items():
             file.require_group(layout.PROVENANCE).attrs[name] = json.dumps(value)
+        if plan.background:
+            _write_background(file, recording)
         units = _write_units(file, recording)
         file[layout.CLIPPED_SAMPLES] = _write_traces(file, recording, COMPRESSION[compression], units)
         if signal.spike_traces != "none":
@@ -79,7 +81,7 @@ def _write_info(file: h5py.File, recording: GeneratedRecording) -> None:
             | {
                 # MEArec's readers take the length from these two.
                 "fs": plan.fs,
-                "duration": settings.spiketrains.duration,
+                "duration": recording.duration if plan.background else settings.spiketrains.duration,
                 "n_neurons": len(plan.units),
                 "drifting": plan.unit_drift is not None,
                 "drift_dicts": movements,
@@ -116,6 +118,20 @@ def _write_tables(file: h5py.File, plan: Plan, library: TemplateLibrary) -> None
     file[layout.VOLTAGE_PEAKS] = -plan.templates[:, :, library.peak_sample].astype(float)
     write_frame(file, layout.UNITS, plan.units)
     write_frame(file, layout.OVERLAP_PAIRS, plan.overlap_pairs)
+
+
+def _write_background(file: h5py.File, recording: GeneratedRecording) -> None:
+    """Write the offsets and segments of a background, its noise, and its known units."""
+    background = recording.plan.background
+    if background is None:
+        return
+    file[layout.OFFSETS] = recording.offset_to_uV
+    file[layout.SEGMENT_LENGTHS], file[layout.SEGMENT_STARTS] = background.segments.lengths, background.segments.t_starts
+    file[layout.NOISE_LEVELS] = background.noise_levels
+    file.require_group(layout.KNOWN_UNITS)
+    for number, (name, train) in enumerate(recording.known_units.items()):
+        file[f"{layout.KNOWN_UNITS}/{number}"] = train
+        file[f"{layout.KNOWN_UNITS}/{number}"].attrs["name"] = name
 
 
 def _write_drift(file: h5py.File, unit_drift: UnitDrift) -> None:
@@ -182,16 +198,16 @@ def _write_traces(
     number of clipped samples of each channel."""
     plan = recording.plan
     clipped = np.zeros(plan.n_channels, dtype=np.int64)
-    traces = _create(file, layout.TRACES, plan.n_samples, plan.n_channels, plan.adc.dtype, compression)
-    traces.attrs[layout.GAIN] = plan.adc.gain
+    traces = _create(file, layout.TRACES, plan.n_samples, plan.n_channels, plan.dtype, compression)
+    traces.attrs[layout.GAIN] = recording.gain_to_uV
     at_once, start = min(traces.chunks[0], max(1, int(recording.settings.recordings.chunk_duration * plan.fs))), 0
     units_per_block = -(-len(plan.units) // max(n_blocks(plan), 1))
-    for block in recording.blocks():
+    for block, beyond in recording.blocks():
+        clipped += beyond
         for first in range(0, len(block), at_once):
-            samples, beyond = plan.adc.convert(block[first : first + at_once])
-            clipped += beyond
-            _write_rows(traces, start, samples)
-            start += len(samples)
+            rows = block[first : first + at_once]
+            _write_rows(traces, start, rows)
+            start += len(rows)
         deque(islice(units, units_per_block), maxlen=0)
         file.raise_error()
     deque(units, maxlen=0)

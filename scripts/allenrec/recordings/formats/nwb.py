@@ -19,10 +19,12 @@ from pynwb import NWBHDF5IO, NWBFile
 from pynwb.ecephys import ElectricalSeries
 from pynwb.misc import Units
 
+from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, written_beside
 from allenrec.common.hdf5 import COMPRESSION
 from allenrec.probes import half_sizes
 
+from ..segments import Segments
 from .attribution import papers_of, terms_of
 
 if TYPE_CHECKING:
@@ -57,17 +59,18 @@ MEANING = {
 
 
 class _Pieces(GenericDataChunkIterator):
-    """An iterator over the samples of a recording, one buffer at a time."""
+    """An iterator over the samples of a recording from `first` to `last`, one buffer at a time."""
 
-    def __init__(self, samples: Samples, **options: Any) -> None:
-        self._samples = samples
+    def __init__(self, samples: Samples, first: int, last: int, **options: Any) -> None:
+        self._samples, self._first, self._last = samples, first, last
         super().__init__(**options)
 
     def _get_data(self, selection: tuple[slice, ...]) -> NDArray[Any]:
-        return self._samples[selection]
+        rows, *columns = selection
+        return self._samples[(slice(self._first + rows.start, self._first + rows.stop), *columns)]
 
     def _get_maxshape(self) -> tuple[int, ...]:
-        return self._samples.shape
+        return (self._last - self._first, *self._samples.shape[1:])
 
     def _get_dtype(self) -> np.dtype[Any]:
         return self._samples.dtype
@@ -87,6 +90,7 @@ def write_nwb(path: AnyPath, recording: RecordingWithGroundTruth, *, compression
     _add_electrodes(content, recording)
     _add_traces(content, recording, compression)
     _add_units(content, recording)
+    _add_known_units(content, recording)
     _number_objects(content)
     with written_beside(path) as temporary, NWBHDF5IO(temporary, "w") as file:
         file.write(content)
@@ -162,30 +166,51 @@ def _allowed_names(names: Iterable[str], prefix: str = "") -> dict[str, str]:
 
 
 def _add_traces(content: NWBFile, recording: RecordingWithGroundTruth, compression: str) -> None:
-    n_samples, n_channels = recording.samples.shape
-    # The chunks are those of the recording, about a megabyte.
-    rows = min(recording.samples.chunks[0], n_samples)
-    pieces = _Pieces(
-        recording.samples,
-        chunk_shape=(rows, n_channels),
-        buffer_shape=(min(BUFFERED_CHUNKS * rows, n_samples), n_channels),
-        display_progress=True,
-    )
+    """Add the traces: one series, or one for each segment of a background."""
+    n_channels = recording.samples.shape[1]
+    segments = _segments(recording)
     electrodes = content.create_electrode_table_region(region=list(range(n_channels)), description="all")
-    content.add_acquisition(
-        ElectricalSeries(
-            name="ElectricalSeries",
-            description="Traces in order of the electrodes",
-            data=H5DataIO(pieces, **COMPRESSION[compression]),
-            electrodes=electrodes,
-            starting_time=0.0,
-            rate=recording.sampling_frequency,
-            # From counts to volts
-            conversion=recording.gain_to_uV * 1e-6,
-            offset=0.0,
-            filtering=_describe_filter(recording),
+    for number, first, last in segments.within(0, len(recording.samples)):
+        # The chunks are those of the recording, about a megabyte.
+        rows = min(recording.samples.chunks[0], last - first)
+        pieces = _Pieces(
+            recording.samples,
+            first,
+            last,
+            chunk_shape=(rows, n_channels),
+            buffer_shape=(min(BUFFERED_CHUNKS * rows, last - first), n_channels),
+            display_progress=True,
         )
-    )
+        content.add_acquisition(
+            ElectricalSeries(
+                name=f"ElectricalSeries{number + 1}" if number else "ElectricalSeries",
+                description="Traces in order of the electrodes",
+                data=H5DataIO(pieces, **COMPRESSION[compression]),
+                electrodes=electrodes,
+                starting_time=float(segments.t_starts[number]),
+                rate=recording.sampling_frequency,
+                filtering=_describe_filter(recording),
+                **_scaling(recording),
+            )
+        )
+
+
+def _scaling(recording: RecordingWithGroundTruth) -> dict[str, Any]:
+    """Return how counts become volts. The offset of NWB is one for all channels."""
+    gain, offset = recording.gain_to_uV, recording.offset_to_uV
+    if isinstance(offset, np.ndarray):
+        raise UserError("nwb: the channels of the background have different offsets, which NWB cannot hold; use another format")
+    scaling = {"conversion": 1e-6, "offset": offset * 1e-6}
+    if isinstance(gain, np.ndarray):
+        return scaling | {"channel_conversion": gain}
+    return scaling | {"conversion": gain * 1e-6}
+
+
+def _segments(recording: RecordingWithGroundTruth) -> Segments:
+    """Return the segments of a recording on the clock of its session, of which a file of NWB has one."""
+    if recording.segments is None:
+        return Segments(np.array([len(recording.samples)]), np.zeros(1))
+    return recording.segments.one_after_another(recording.sampling_frequency)
 
 
 def _describe_filter(recording: RecordingWithGroundTruth) -> str:
@@ -195,13 +220,13 @@ def _describe_filter(recording: RecordingWithGroundTruth) -> str:
 
 def _add_units(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
     units, fs = recording.units, recording.sampling_frequency
-    trains = zip(recording.spike_times, recording.spike_trains, strict=True)
-    times = [times_of_samples(times, samples, fs) for times, samples in trains]
+    times = _session_times(recording, zip(recording.spike_times, recording.spike_trains, strict=True))
     meaning = "µV, depth of each spike alone below zero, before the filter, at the unit's peak channel"
     columns = [_column(str(name), units[name]) for name in units]
     columns += _ragged_column("spike_times", "s", times, np.float64)
     columns += _ragged_column("spike_amplitudes", meaning, recording.amplitudes, np.float32)
-    observed = [np.array([[0.0, recording.duration]])] * len(units)
+    segments = _segments(recording)
+    observed = [np.stack([segments.t_starts, segments.t_starts + segments.lengths / fs], axis=1)] * len(units)
     columns += _ragged_column("obs_intervals", "s, begin and end of the recording", observed, np.float64, shape=(2,))
     # In volts, with the samples first
     means = 1e-6 * np.moveaxis(recording.filtered_templates, 1, 2).astype(float)
@@ -215,6 +240,35 @@ def _add_units(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
         waveform_rate=fs,
         electrode_table=content.electrodes,
     )
+
+
+def _session_times(
+    recording: RecordingWithGroundTruth, trains: Iterable[tuple[NDArray[np.float64], NDArray[np.int64]]]
+) -> list[NDArray[np.float64]]:
+    """Return the times, s, of spikes on the clock of the session, from their times and samples in the recording.
+
+    Readers of NWB, who round times, find the samples that all other formats have.
+    """
+    fs, segments = recording.sampling_frequency, _segments(recording)
+    moved = []
+    for times, samples in trains:
+        number = np.searchsorted(segments.bounds[1:], samples, side="right")
+        first, t_start = segments.bounds[number], segments.t_starts[number]
+        moved.append(times_of_samples(t_start + (times - first / fs), samples - first, fs, t_start))
+    return moved
+
+
+def _add_known_units(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
+    """Add the known units of a background, apart from the ground truth."""
+    known = recording.known_units
+    if not known:
+        return
+    fs = recording.sampling_frequency
+    times = _session_times(recording, [(samples / fs, samples) for samples in known.values()])
+    columns = [VectorData(name="unit_name", description="name in the sorting of the background", data=list(known))]
+    columns += _ragged_column("spike_times", "s", times, np.float64)
+    table = Units(name="known_units", description="Known units of the background", id=list(range(len(known))), columns=columns)
+    content.create_processing_module("background", "Facts about the real recording that units were added to").add(table)
 
 
 def _column(name: str, values: pd.Series[Any]) -> VectorData:
@@ -236,7 +290,12 @@ def _ragged_column(
     return [data, VectorIndex(name=f"{name}_index", target=data, data=ends)]
 
 
-def times_of_samples(times: NDArray[np.float64], samples: NDArray[np.int64], sampling_frequency: float) -> NDArray[np.float64]:
+def times_of_samples(
+    times: NDArray[np.float64],
+    samples: NDArray[np.int64],
+    sampling_frequency: float,
+    t_start: float | NDArray[np.float64] = 0.0,
+) -> NDArray[np.float64]:
     """Return spike times that readers of NWB, who round them, assign to the samples that all other formats have.
 
     Halfway between two samples, those readers take the even one and we the later one. Such a time is moved by its last bit.
@@ -249,13 +308,15 @@ def times_of_samples(times: NDArray[np.float64], samples: NDArray[np.int64], sam
         (n_spikes,) The samples nearest to them.
     sampling_frequency : float
         Hz.
+    t_start : float or numpy.ndarray
+        (n_spikes,) s, time of the sample 0.
     """
-    found = times.copy()
+    found, exact = times.copy(), t_start + samples / sampling_frequency
     while True:
-        other = np.round(found * sampling_frequency) != samples
+        other = np.round((found - t_start) * sampling_frequency) != samples
         if not other.any():
             return found
-        found[other] = np.nextafter(found[other], samples[other] / sampling_frequency)
+        found[other] = np.nextafter(found[other], exact[other])
 
 
 def _number_objects(content: NWBFile) -> None:

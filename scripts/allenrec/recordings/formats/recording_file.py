@@ -13,10 +13,11 @@ import pandas as pd
 import probeinterface
 from numpy.typing import NDArray
 
-from allenrec.common.errors import DamagedFile
+from allenrec.common.errors import DamagedFile, require_own
 from allenrec.common.hdf5 import CheckedHdf5, check_shapes, read_dict, read_frame, read_values
 from allenrec.probes import layout_from_text
 
+from ..segments import Segments
 from . import layout
 from .adc import Microvolts
 from .contract import ButterworthFilter
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from spikeinterface.core import BaseRecording, BaseSorting, Motion
 
     from allenrec.common.files import AnyPath
+
+    from ..types import KnownUnits
 
 #: Axes of the datasets that every recording file must have
 SHAPES = {layout.TRACES: "samples channels", layout.CHANNEL_POSITIONS: "channels 3", layout.TEMPLATE_IDS: "units"}
@@ -46,7 +49,8 @@ class Recording:
     file : allenrec.common.hdf5.CheckedHdf5
     samples : h5py.Dataset
         (n_samples, n_channels), as they are stored: float32 µV, or counts of `gain_to_uV` µV.
-    gain_to_uV : float
+    gain_to_uV : float or numpy.ndarray
+        µV per count; (n_channels,) if it is not the same for all channels.
     clipped_samples : numpy.ndarray
         (n_channels,), the number of samples of each channel that exceeded the range of counts.
     filtered : bool
@@ -74,7 +78,7 @@ class Recording:
 
     file: CheckedHdf5
     samples: h5py.Dataset
-    gain_to_uV: float
+    gain_to_uV: float | NDArray[np.float64]
     clipped_samples: NDArray[np.int64]
     filtered: bool
     sampling_frequency: float
@@ -91,7 +95,34 @@ class Recording:
     @property
     def traces(self) -> h5py.Dataset | Microvolts:
         """(n_samples, n_channels) float32 µV, read as they are sliced."""
-        return self.samples if self.samples.dtype.kind == "f" else Microvolts(self.samples, self.gain_to_uV)
+        gain, offset = self.gain_to_uV, self.offset_to_uV
+        is_uV = self.samples.dtype == np.float32 and np.all(gain == 1) and not np.any(offset)
+        return self.samples if is_uV else Microvolts(self.samples, gain, offset)
+
+    @property
+    def offset_to_uV(self) -> float | NDArray[np.float64]:
+        """µV of the count 0; (n_channels,) if it is not the same for all channels."""
+        return _one_or_all(self.file[layout.OFFSETS][()]) if layout.OFFSETS in self.file else 0.0
+
+    @property
+    def segments(self) -> Segments | None:
+        """The segments of the background; None for a recording without interruption that begins at 0."""
+        if layout.SEGMENT_LENGTHS not in self.file:
+            return None
+        return Segments(self.file[layout.SEGMENT_LENGTHS][()], self.file[layout.SEGMENT_STARTS][()])
+
+    @property
+    def noise_levels(self) -> NDArray[np.float64] | None:
+        """(n_channels,) µV, standard deviation of the background from its median absolute deviation, or None without one."""
+        return self.file[layout.NOISE_LEVELS][()] if layout.NOISE_LEVELS in self.file else None
+
+    @property
+    def known_units(self) -> KnownUnits:
+        """Known units of the background, which are no part of the ground truth: the samples of their spikes, (n_spikes,), by
+        their names."""
+        group = self.file.get(layout.KNOWN_UNITS) or {}
+        datasets = [group[str(number)] for number in range(len(group))]
+        return {str(dataset.attrs["name"]): dataset[()] for dataset in datasets}
 
     @property
     def duration(self) -> float:
@@ -186,12 +217,14 @@ class Recording:
         self.close()
 
 
-def read_recording(path: AnyPath) -> Recording:
+def read_recording(path: AnyPath, recording: str | None = None) -> Recording:
     """Open a recording file.
 
     Parameters
     ----------
     path : path
+    recording : str, optional
+        The name of the recording that the file must be of.
 
     Returns
     -------
@@ -201,7 +234,7 @@ def read_recording(path: AnyPath) -> Recording:
     Raises
     ------
     UserError
-        If the file is missing, truncated or of another kind.
+        If the file is missing, truncated, of another kind or of another recording.
 
     Examples
     --------
@@ -212,10 +245,17 @@ def read_recording(path: AnyPath) -> Recording:
     try:
         with file.checked():
             check_shapes(file, SHAPES)
-            return _read(file)
+            found = _read(file)
+            if recording is not None:
+                require_own(path, "recording", f"recording {found.provenance['config']['recording']}", f"recording {recording}")
+            return found
     except DamagedFile:
         file.close()
         raise
+
+
+def _one_or_all(values: Any) -> float | NDArray[np.float64]:
+    return np.asarray(values, dtype=float) if np.ndim(values) else float(values)
 
 
 def _read(file: CheckedHdf5) -> Recording:
@@ -224,7 +264,7 @@ def _read(file: CheckedHdf5) -> Recording:
     return Recording(
         file=file,
         samples=samples,
-        gain_to_uV=float(samples.attrs[layout.GAIN]),
+        gain_to_uV=_one_or_all(samples.attrs[layout.GAIN]),
         clipped_samples=file[layout.CLIPPED_SAMPLES][()],
         filtered=bool(file[layout.FILTERED][()]),
         sampling_frequency=float(file[layout.SAMPLING_FREQUENCY][()]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from spikeinterface.core import BaseRecording, BaseRecordingSegment, BaseSorting
 
 from allenrec.probes import PLANES
 
+from ..segments import Segments
 from .attribution import terms_of
 
 if TYPE_CHECKING:
@@ -25,15 +27,17 @@ SAME_MOTION = 1e-3
 
 
 class _Segment(BaseRecordingSegment):
-    def __init__(self, samples: Samples, sampling_frequency: float) -> None:
-        super().__init__(sampling_frequency=sampling_frequency)
-        self._samples = samples
+    """The samples of a recording from `first` to `last`."""
+
+    def __init__(self, samples: Samples, sampling_frequency: float, first: int, last: int, t_start: float | None) -> None:
+        super().__init__(sampling_frequency=sampling_frequency, t_start=t_start)
+        self._samples, self._first, self._last = samples, first, last
 
     def get_num_samples(self) -> int:
-        return len(self._samples)
+        return self._last - self._first
 
     def get_traces(self, start_frame: int, end_frame: int, channel_indices: Any) -> NDArray[Any]:
-        rows = self._samples[start_frame:end_frame]
+        rows = self._samples[self._first + start_frame : self._first + end_frame]
         return rows if channel_indices is None else rows[:, channel_indices]
 
 
@@ -41,9 +45,18 @@ class _OpenRecording(BaseRecording):
     def __init__(self, recording: RecordingWithGroundTruth) -> None:
         channels = np.arange(recording.samples.shape[1])
         super().__init__(recording.sampling_frequency, channels, recording.samples.dtype)
-        self.add_recording_segment(_Segment(recording.samples, recording.sampling_frequency))
+        for first, last, t_start in _segments(recording):
+            self.add_recording_segment(_Segment(recording.samples, recording.sampling_frequency, first, last, t_start))
         # It belongs to an open file, so it cannot be serialised; a saved copy does not name that file.
         self._serializability |= {"json": False, "pickle": False}
+
+
+def _segments(recording: RecordingWithGroundTruth) -> list[tuple[int, int, float | None]]:
+    """Return the first sample, the one after the last, and the start time, s, of each segment."""
+    if recording.segments is None:
+        return [(0, len(recording.samples), None)]
+    bounds, t_starts = recording.segments.bounds.tolist(), recording.segments.t_starts.tolist()
+    return [(first, last, t_start or None) for first, last, t_start in zip(bounds[:-1], bounds[1:], t_starts, strict=True)]
 
 
 def as_recording(recording: RecordingWithGroundTruth, *, count_clipped: bool = True) -> BaseRecording:
@@ -64,7 +77,7 @@ def as_recording(recording: RecordingWithGroundTruth, *, count_clipped: bool = T
     traces = _OpenRecording(recording)
     traces.set_probe(recording.probe)
     traces.set_channel_gains(recording.gain_to_uV)
-    traces.set_channel_offsets(0.0)
+    traces.set_channel_offsets(recording.offset_to_uV)
     traces.annotate(is_filtered=recording.filter_settings is not None)
     if count_clipped:
         traces.annotate(clipped_samples=recording.clipped_samples.tolist())
@@ -85,16 +98,40 @@ def as_sorting(recording: RecordingWithGroundTruth) -> BaseSorting:
         Units are numbered from 0. Their properties are the columns of `units`, and `gt_unit_locations`; see
         `locations_at_probe`.
     """
-    trains = [np.zeros(0, dtype=np.int64), *recording.spike_trains]
-    labels = np.repeat(np.arange(len(trains)) - 1, [len(train) for train in trains])
-    sorting = NumpySorting.from_samples_and_labels(
-        np.concatenate(trains), labels, recording.sampling_frequency, unit_ids=np.arange(len(recording.units))
-    )
+    sorting = _sorting_of(recording, dict(enumerate(recording.spike_trains)))
     for column, values in recording.units.items():
         sorting.set_property(column, values.to_numpy() if pd.api.types.is_numeric_dtype(values) else values.to_numpy(dtype=str))
     sorting.set_property("gt_unit_locations", locations_at_probe(recording))
     sorting.annotate(provenance=recording.provenance, terms=terms_of(recording.units))
     return sorting
+
+
+def as_known_sorting(recording: RecordingWithGroundTruth) -> BaseSorting | None:
+    """Return the known units of the background as SpikeInterface's sorting, with their own names; None if there are none. They
+    are no part of the ground truth."""
+    if not recording.known_units:
+        return None
+    sorting = _sorting_of(recording, recording.known_units)
+    sorting.annotate(known_units_of_background=True)
+    return sorting
+
+
+def as_sorting_with_known(recording: RecordingWithGroundTruth) -> BaseSorting:
+    """Return the units of the ground truth, and after them the known units of the background, without properties."""
+    return _sorting_of(recording, dict(enumerate([*recording.spike_trains, *recording.known_units.values()])))
+
+
+def _sorting_of(recording: RecordingWithGroundTruth, trains: Mapping[Any, NDArray[np.int64]]) -> BaseSorting:
+    """Return the sorting of trains (n_spikes,), whose samples count through all segments, by the ids of units."""
+    segments = recording.segments or Segments(np.array([len(recording.samples)]), np.zeros(1))
+    parts = [segments.split(train) for train in trains.values()]
+    numbers, none = np.arange(len(parts)), np.zeros(0, dtype=np.int64)
+    samples = [np.concatenate([none, *of_units]) for of_units in zip(*parts, strict=True)] or [none] * len(segments.lengths)
+    labels = [np.repeat(numbers, [len(part) for part in of_units]) for of_units in zip(*parts, strict=True)]
+    sorting = NumpySorting.from_samples_and_labels(
+        samples, labels or [none] * len(samples), recording.sampling_frequency, unit_ids=numbers
+    )
+    return sorting.rename_units(list(trains)) if any(isinstance(name, str) for name in trains) else sorting
 
 
 def as_motion(

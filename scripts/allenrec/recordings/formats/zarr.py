@@ -12,7 +12,7 @@ from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, folder_built_beside
 from allenrec.common.processes import describe_exception
 
-from .spikeinterface_adapter import PIECES, as_recording, as_sorting
+from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_sorting
 
 if TYPE_CHECKING:
     from .contract import RecordingWithGroundTruth
@@ -39,6 +39,9 @@ def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compressio
         try:
             as_recording(recording).save(format="zarr", folder=temporary, overwrite=True, **compressor, **PIECES)
             as_sorting(recording).save(format="zarr", folder=temporary / "sorting.zarr")
+            known = as_known_sorting(recording)
+            if known is not None:
+                known.save(format="zarr", folder=temporary / "known_units.zarr")
         except NotImplementedError as error:
             raise UserError(f"{path}: {describe_exception(error)}") from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,12 @@ BLOCK_VALUES = 2**22
 #: tails, far below the rounding of the recording, would fill most of a file and take most of the time to compress it.
 NOTHING = 1e-6
 
-#: A function that computes traces (stop - start, n) float32 µV from a plan, `start`, `stop` and memory for rows
-Compute = Callable[["Plan", int, int, Rows], NDArray[np.float32]]
+#: Values that are converted to samples at once, which stay in the cache
+CONVERTED = 2**17
+
+#: A function that computes a piece of a recording from a plan, `start`, `stop` and memory for rows, such as traces
+#: (stop - start, n) float32 µV
+Compute = Callable[["Plan", int, int, Rows], Any]
 
 
 def block_length(plan: Plan) -> int:
@@ -45,8 +49,8 @@ def n_blocks(plan: Plan) -> int:
     return -(-plan.n_samples // block_length(plan))
 
 
-def blocks(plan: Plan, threads: int = 1, compute: Compute | None = None) -> Iterator[NDArray[np.float32]]:
-    """Yield the traces of a recording in blocks of fixed length, in order.
+def blocks(plan: Plan, threads: int = 1, compute: Compute | None = None) -> Iterator[Any]:
+    """Yield a recording in blocks of fixed length, in order.
 
     A block is overwritten when the next one is taken. All threads keep computing while a block is written, because the writer
     sometimes waits for the system.
@@ -57,21 +61,37 @@ def blocks(plan: Plan, threads: int = 1, compute: Compute | None = None) -> Iter
     threads : int
         Number of blocks that are computed at once; the traces do not depend on it.
     compute : callable, optional
-        `piece` by default; `spike_traces`, or `unit_traces` of a unit, yield what units contribute.
+        `piece` by default; `samples`; `spike_traces`, or `unit_traces` of a unit, yield what units contribute.
 
     Yields
     ------
-    numpy.ndarray
-        (n, n_channels) float32 µV; `spike_traces` have one column per unit.
+    object
+        What `compute` returns for each block.
     """
     length, compute = block_length(plan), compute or piece
     memory = [ReusedRows() for _ in range(threads + 1)]
 
-    def block(number: int) -> NDArray[np.float32]:
+    def block(number: int) -> Any:
         start = number * length
         return compute(plan, start, min(start + length, plan.n_samples), memory[number % len(memory)])
 
     return map_in_order(block, range(n_blocks(plan)), threads, at_once=len(memory))
+
+
+def samples(plan: Plan, start: int, stop: int, rows: Rows = new_rows) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return the samples of the recording from `start` to `stop`, (stop - start, n_channels) µV or counts, and how many of them
+    were clipped on each channel, (n_channels,). See `piece` for the parameters."""
+    if plan.background is not None:
+        return plan.background.add_to(spikes_only(plan, start, stop, rows), start)
+    traces = piece(plan, start, stop, rows)
+    if plan.adc.dtype.kind == "f":
+        return plan.adc.convert(traces)
+    found, clipped = np.empty(traces.shape, plan.adc.dtype), np.zeros(plan.n_channels, dtype=np.int64)
+    at_once = max(1, CONVERTED // max(plan.n_channels, 1))
+    for first in range(0, len(traces), at_once):
+        found[first : first + at_once], beyond = plan.adc.convert(traces[first : first + at_once])
+        clipped += beyond
+    return found, clipped
 
 
 def piece(plan: Plan, start: int, stop: int, rows: Rows = new_rows) -> NDArray[np.float32]:
@@ -98,9 +118,9 @@ def piece(plan: Plan, start: int, stop: int, rows: Rows = new_rows) -> NDArray[n
     return _filtered(traces, plan, start - first, stop - start)
 
 
-def spikes_only(plan: Plan, start: int, stop: int) -> NDArray[np.float32]:
+def spikes_only(plan: Plan, start: int, stop: int, rows: Rows = new_rows) -> NDArray[np.float32]:
     """Return the sum of all spikes from sample `start` to `stop`, unfiltered, float32 (stop - start, n_channels) µV."""
-    traces = _zeros(stop - start, plan.n_channels, new_rows)
+    traces = _zeros(stop - start, plan.n_channels, rows)
     _add_units(traces, start, plan, range(len(plan.ticks)))
     return traces
 
@@ -190,11 +210,32 @@ def _without_tails(traces: NDArray[np.float32]) -> NDArray[np.float32]:
 def _add_units(
     traces: NDArray[np.float32], start: int, plan: Plan, units: Sequence[int], channels: Sequence[int] | None = None
 ) -> None:
-    """Add the spikes of units to traces whose first row is sample `start`, on all channels or on some."""
+    """Add the spikes of units to traces whose first row is sample `start`, on all channels or on some.
+
+    A spike at the end of a segment does not go on in the next one.
+    """
+    if plan.segments is None:
+        _add_spikes_of(traces, start, plan, units, channels, (0, plan.n_samples))
+        return
+    bounds = plan.segments.bounds.tolist()
+    for segment, first, last in plan.segments.within(start, start + len(traces)):
+        rows = traces[first - start : last - start]
+        _add_spikes_of(rows, first, plan, units, channels, (bounds[segment], bounds[segment + 1]))
+
+
+def _add_spikes_of(
+    traces: NDArray[np.float32],
+    start: int,
+    plan: Plan,
+    units: Sequence[int],
+    channels: Sequence[int] | None,
+    within: tuple[int, int],
+) -> None:
+    """Add the spikes of units at samples within a segment."""
     spikes: list[Spikes] = []
     along_paths: list[UpsampledTemplate] = []
     for unit in units:
-        near = _near(plan, unit, start, start + len(traces))
+        near = _near(plan, unit, start, start + len(traces), within)
         samples, phases = split_ticks(plan.ticks[unit][near], plan.n_phases)
         gains, factors = plan.gains[unit][near], plan.widening_factors[unit]
         if channels is not None and gains.shape[1] > 1:
@@ -217,8 +258,11 @@ def _add_units(
     add_spikes(traces, start, in_time_order(spikes), templates)
 
 
-def _near(plan: Plan, unit: int, start: int, stop: int) -> slice:
-    """Return the spikes of a unit that reach the samples from `start` to `stop`."""
+def _near(plan: Plan, unit: int, start: int, stop: int, within: tuple[int, int]) -> slice:
+    """Return the spikes of a unit that reach the samples from `start` to `stop`, of those that lie within two samples."""
     factors = plan.widening_factors[unit]
     reach = 1 + plan.upsampled.n_t * (1 if factors is None else factors.max(initial=1))
-    return slice(*np.searchsorted(plan.ticks[unit], np.array([start - reach, stop + reach]) * plan.n_phases))
+    near = np.searchsorted(plan.ticks[unit], np.array([start - reach, stop + reach]) * plan.n_phases)
+    # A spike halfway between two samples belongs to the later one, see `split_ticks`
+    inside = np.searchsorted(plan.ticks[unit], np.array(within) * plan.n_phases - plan.n_phases // 2)
+    return slice(max(near[0], inside[0]), min(near[1], inside[1]))

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from allenrec.settings.recordings import Drift as MovementSettings
     from allenrec.settings.recordings import DriftingUnits
 
+    from ..segments import Segments
+
 #: Columns of a drift file
 COLUMNS = ["time_s", "depth_um", "displacement_um"]
 
@@ -97,7 +99,27 @@ class DriftingCells:
     tissue: NDArray[np.float64] | None = None
 
 
-def design_drift(stream_key: StreamKey, settings: DriftingUnits, duration: float, cells: DriftingCells) -> Drift:
+@dataclass(frozen=True)
+class MotionFrame:
+    """The clock and the depths that the motion of a background is given in.
+
+    Attributes
+    ----------
+    segments : Segments
+    fs : float
+        Sampling rate, Hz.
+    depth : float
+        Depth, µm, that is 0 in the motion.
+    """
+
+    segments: Segments
+    fs: float
+    depth: float
+
+
+def design_drift(
+    stream_key: StreamKey, settings: DriftingUnits, duration: float, cells: DriftingCells, frame: MotionFrame | None = None
+) -> Drift:
     """Put the movements of a recording together.
 
     Parameters
@@ -109,6 +131,8 @@ def design_drift(stream_key: StreamKey, settings: DriftingUnits, duration: float
     duration : float
         s.
     cells : DriftingCells
+    frame : MotionFrame, optional
+        The clock and the depths of drift files, if they are those of a background.
 
     Returns
     -------
@@ -120,10 +144,13 @@ def design_drift(stream_key: StreamKey, settings: DriftingUnits, duration: float
         If a drift file cannot be read.
     """
     times = np.arange(int(np.ceil(duration * settings.drift_fs)) + 1) / settings.drift_fs
+    if frame is not None:  # the motion may jump from one segment to the next
+        seams = frame.segments.seams(frame.fs)
+        times = np.union1d(times, [*np.nextafter(seams, 0), *seams])
     movements = []
     for number, movement in enumerate(settings.drift_dicts):
         if movement.drift_file is not None:
-            courses, factors = _from_file(movement.drift_file, times, cells.depths)
+            courses, factors = _from_file(movement.drift_file, times, cells.depths, frame)
         else:
             course = _time_course((*stream_key, number), movement, times, 2 * cells.reach)
             courses, factors = course[:, np.newaxis], _factors(movement, cells)[np.newaxis]
@@ -261,20 +288,31 @@ def _within(courses: NDArray[np.float64], times: NDArray[np.float64], movement: 
 
 
 def _from_file(
-    path: str, times: NDArray[np.float64], depths: NDArray[np.float64]
+    path: str, times: NDArray[np.float64], depths: NDArray[np.float64], frame: MotionFrame | None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the time courses (n_times, k) µm of a file, one for each of its depths, and the factors (k, n_units).
 
     The factors interpolate between the depths.
     """
-    at, places, displacements = read_motion(path)
-    courses = np.stack([np.interp(times, at, one) for one in displacements.T], axis=1)
+    motions = read_motion(path)
+    n_segments = 1 if frame is None else len(frame.segments.lengths)
+    if len(motions) < n_segments or (frame is None and len(motions) > 1):
+        raise UserError(f"{path} has the motion of {len(motions)} segments; the recording has {n_segments}")
+    segment = np.zeros(len(times), dtype=np.int64)
+    if frame is not None:
+        segment, times = frame.segments.clock(times, frame.fs)
+        depths = depths - frame.depth
+    places = motions[0][1]
+    courses = np.empty((len(times), len(places)))
+    for number, (at, _, displacements) in enumerate(motions[:n_segments]):
+        mine = segment == number
+        courses[mine] = np.stack([np.interp(times[mine], at, one) for one in displacements.T], axis=1)
     factors = np.stack([np.interp(depths, places, one) for one in np.eye(len(places))])
     return courses, factors
 
 
-def read_motion(path: str | PathLike[str]) -> Motion:
-    """Read a movement from a file.
+def read_motion(path: str | PathLike[str]) -> list[Motion]:
+    """Read a movement from a file, one for each segment of a recording; they have the same depths.
 
     Parameters
     ----------
@@ -295,25 +333,22 @@ def read_motion(path: str | PathLike[str]) -> Motion:
     UserError
         If the file is missing or of another kind, or lacks a number for one of its times at one of its depths.
     """
-    if Path(path).is_dir():
-        times, depths, displacements = _read_motion_folder(path)
-    else:
-        times, depths, displacements = _read_motion_table(path)
-    if not len(times) or not np.isfinite(displacements).all():
-        raise UserError(f"{path}: every time needs a displacement_um, a finite number, at every depth")
-    return times, depths, displacements
+    motions = _read_motion_folder(path) if Path(path).is_dir() else [_read_motion_table(path)]
+    for times, _, displacements in motions:
+        if not len(times) or not np.isfinite(displacements).all():
+            raise UserError(f"{path}: every time needs a displacement_um, a finite number, at every depth")
+    return motions
 
 
-def _read_motion_folder(path: str | PathLike[str]) -> Motion:
+def _read_motion_folder(path: str | PathLike[str]) -> list[Motion]:
     from spikeinterface.core.motion import Motion as SavedMotion
 
     try:
         motion = SavedMotion.load(path)
     except (OSError, ValueError, KeyError, AssertionError) as error:
         raise UserError(f"{path} is not a folder that SpikeInterface's Motion.save made ({error})") from None
-    if motion.num_segments != 1:
-        raise UserError(f"{path} has the motion of {motion.num_segments} segments; a recording has one")
-    return motion.temporal_bins_s[0], motion.spatial_bins_um, motion.displacement[0]
+    parts = zip(motion.temporal_bins_s, motion.displacement, strict=True)
+    return [(times, motion.spatial_bins_um, displacement) for times, displacement in parts]
 
 
 def _read_motion_table(path: str | PathLike[str]) -> Motion:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from allenrec.common.errors import UserError
 from allenrec.common.random_streams import StreamKey, generator
 
-from .drift import Drift, DriftingCells, design_drift
+from .drift import Drift, DriftingCells, MotionFrame, design_drift
 from .paths import Paths, paths_of, require_reach
 from .upsampling import Upsampling, upsample_template
 
@@ -80,6 +80,7 @@ def design_unit_drift(
     settings: Recording,
     grid: TickGrid,
     how: Upsampling,
+    frame: MotionFrame | None = None,
 ) -> UnitDrift | None:
     """Return the drift of the units of a recording, or None if they stay.
 
@@ -97,6 +98,8 @@ def design_unit_drift(
     settings : allenrec.settings.recordings.Recording
     grid : TickGrid
     how : Upsampling
+    frame : MotionFrame, optional
+        See `design_drift`.
 
     Returns
     -------
@@ -119,7 +122,7 @@ def design_unit_drift(
     depths = library.positions[template_ids] @ direction
     cells = DriftingCells(depths, _which_drift(stream_key, len(template_ids), signal), paths.reach)
     movements: StreamKey = (*stream_key, "drift")
-    drift = design_drift(movements, signal, settings.spiketrains.duration, cells)
+    drift = design_drift(movements, signal, settings.spiketrains.duration, cells, frame)
     require_reach(drift, paths, where)
 
     @lru_cache(maxsize=max(STEPS_HELD, 2 * len(ticks)))

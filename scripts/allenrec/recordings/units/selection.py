@@ -13,6 +13,7 @@ from allenrec.common.errors import UserError, shown
 from allenrec.common.random_streams import StreamKey, generator
 
 from .overlaps import spatial_overlaps
+from .shortage import Criterion, explain_shortage
 from .similarity import largest_similarity, similarity_bounds
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class Candidates:
     templates : callable
         A function that returns the templates of some rows, (n, n_channels, n_t) µV. Only the limits on similarity and overlaps
         need it.
+    snr : numpy.ndarray or None
+        (N,) signal-to-noise ratios; None if no limit needs them.
     """
 
     paths: NDArray[np.float64]
@@ -71,13 +74,10 @@ class Candidates:
     amplitudes: NDArray[np.float64]
     celltypes: NDArray[np.object_]
     templates: Callable[[Any], NDArray[Any]]
+    snr: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
-
-
-#: The name of a limit, and (N,) which templates satisfy it
-Criterion = tuple[str, NDArray[np.bool_]]
 
 
 def choose_units(
@@ -86,15 +86,17 @@ def choose_units(
     groups: Sequence[UnitGroup],
     limits: UnitSelection,
     drift: DriftingUnits,
+    snr: NDArray[np.float64] | None = None,
 ) -> NDArray[np.int64]:
     """Return the rows of a library that become units: those that the user names, or else random ones.
 
-    See `named_templates` and `select_templates` for the parameters and errors.
+    `snr`, (N,), are the signal-to-noise ratios of the templates, if there is a limit on them. See `named_templates` and
+    `select_templates` for the other parameters and errors.
     """
     if limits.template_ids is not None:
         return named_templates(limits.template_ids, library.celltypes, groups)
     paths = library.locations if library.drifting else library.locations[:, np.newaxis]
-    candidates = Candidates(paths, library.positions, library.amplitudes, library.celltypes, library.at_centre)
+    candidates = Candidates(paths, library.positions, library.amplitudes, library.celltypes, library.at_centre, snr)
     return select_templates(generator(*stream_key, "selection"), candidates, groups, limits, drift)
 
 
@@ -147,7 +149,7 @@ def select_templates(
             stages = [(f"cell_types.{group.kind} {group.cell_types}", mine), *criteria]
             raise UserError(
                 f"{group.number} {group.kind} units were requested, but only {len(units)} can be selected; "
-                + _explain_shortage(stages, group.number, len(units), len(candidates), limits)
+                + explain_shortage(stages, group.number, len(units), len(candidates), limits)
             )
     return np.array([row for units in chosen for row in units], dtype=np.int64)
 
@@ -204,6 +206,9 @@ def _criteria(candidates: Candidates, limits: UnitSelection, drift: DriftingUnit
         (f"templates.min_amp and max_amp, {limits.min_amp:g} to {limits.max_amp:g} µV", within),
         ("templates.xlim, ylim and zlim", inside),
     ]
+    if limits.snr is not None and candidates.snr is not None:
+        low, high = limits.snr
+        criteria.append((f"templates.snr, {low:g} to {high:g}", (candidates.snr >= low) & (candidates.snr <= high)))
     # Cells that do not drift have no direction
     if drift.angle_tol is not None and candidates.paths.shape[1] > 1:
         aligned = _angles(candidates.paths, drift.preferred_dir) <= drift.angle_tol
@@ -223,30 +228,6 @@ def _angles(paths: NDArray[np.float64], direction: Sequence[float]) -> NDArray[n
     lengths = np.linalg.norm(way, axis=1) * np.linalg.norm(towards)
     cosines = np.divide(way @ towards, lengths, out=np.zeros(len(way)), where=lengths > 0)
     return np.rad2deg(np.arccos(np.clip(cosines, -1, 1)))
-
-
-def _explain_shortage(stages: Sequence[Criterion], count: int, found: int, n_templates: int, limits: UnitSelection) -> str:
-    """Return which limits leave too few templates, and how many templates are left after each limit.
-
-    Limits between units bind if they took some of the templates that are left after the limits on single templates. There may
-    have been too few of those already; then both bind.
-    """
-    kept, left = np.ones(n_templates, dtype=bool), []
-    for limit, keeps in stages:
-        kept = kept & keeps
-        left.append((limit, int(kept.sum())))
-    between = [f"templates.min_dist, {limits.min_dist:g} µm"]
-    if limits.max_similarity < 1:
-        between.append(f"templates.max_similarity, {limits.max_similarity:g}")
-    if limits.n_overlap_pairs is not None:
-        between.append(f"templates.n_overlap_pairs, {limits.n_overlap_pairs}")
-    scarce = next(((limit, n) for limit, n in left if n < count), None)
-    counts = ", ".join(f"{n} after {limit}" for limit, n in left)
-    counts = f"(of {n_templates} templates, {counts} are left)"
-    if scarce is None or found < left[-1][1]:
-        also = f"; {scarce[0]} leaves too few as well, {scarce[1]}" if scarce else ""
-        return f"the limiting setting is {' or '.join(between)}, which leaves {found} of {left[-1][1]}{also} {counts}"
-    return f"the limiting setting is {scarce[0]} {counts}"
 
 
 def _independent(

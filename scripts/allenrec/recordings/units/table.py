@@ -91,25 +91,3 @@ def _train_table(trains: Sequence[Train], settings: SpikeTrains, grid: TickGrid)
             "n_bursts": np.array([train.bursts.max(initial=-1) + 1 for train in trains], dtype=np.int64),
         }
     )
-
-
-def signal_to_noise(templates: NDArray[np.float32], noise: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """Return the signal-to-noise ratio of each unit: the largest deflection over the standard deviation of the noise there.
-
-    Parameters
-    ----------
-    templates : numpy.ndarray
-        (n_units, n_channels, n_t) µV.
-    noise : numpy.ndarray or None
-        (n_channels,) µV, standard deviation of the noise; without noise the ratios are infinite.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n_units,), the largest ratio over all channels.
-    """
-    if noise is None:
-        return np.full(len(templates), np.inf)
-    if not len(templates):
-        return np.zeros(0)
-    return (np.maximum(templates.max(axis=2), -templates.min(axis=2)) / noise).max(axis=1)

@@ -7,7 +7,10 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from allenrec.common.errors import shown
+
 from ..base import Block, LibraryName
+from .background import FIXED, Background, with_defaults
 from .drift import Drift, DriftingUnits
 from .filters import Filter
 from .formats import FORMATS, GENERATED_FORMAT, FormatName
@@ -20,6 +23,7 @@ from .units import CellTypes, UnitSelection
 from .variants import Variants
 
 __all__ = [
+    "Background",
     "Bursting",
     "CellTypes",
     "Drift",
@@ -74,6 +78,9 @@ class PlainRecording(Block):
     zarr_compression: Literal["none", "zstd"] = Field(
         "zstd", description="Compression of the traces in `zarr`: SpikeInterface's default, or none."
     )
+    background: Background | None = Field(
+        None, description="A real recording to which the units are added. `null`: the recording is made of noise and units."
+    )
     spiketrains: SpikeTrains = Field(SpikeTrains(), description="Number of units and their spike trains.")
     cell_types: CellTypes = Field(CellTypes(), description="Excitatory and inhibitory cell types.")
     templates: UnitSelection = Field(UnitSelection(), description="Which templates become units, and the grid of spike times.")
@@ -95,14 +102,48 @@ class PlainRecording(Block):
         """The library in which units are chosen, or None if it is that of the recording."""
         return None if self.stream.library == self.library else self.stream.library
 
+    @model_validator(mode="before")
+    @classmethod
+    def _on_background(cls, value: Any) -> Any:
+        return with_defaults(value)
+
+    @model_validator(mode="after")
+    def _check_background(self) -> Self:
+        background, signal = self.background, self.recordings
+        if background is None:
+            return self
+        for key, (fixed, reason) in FIXED.items():
+            if getattr(signal, key) != fixed:
+                raise ValueError(f"recordings.{key}: {shown(getattr(signal, key))} cannot stand beside background: {reason}")
+        usual = SpikeTrains.model_fields["duration"].default
+        if self.spiketrains.duration != usual:
+            raise ValueError(
+                f"spiketrains.duration: {self.spiketrains.duration:g} cannot stand beside background, whose length is used; "
+                f"for a part of it, write background.duration: {self.spiketrains.duration:g}"
+            )
+        moved_by = [movement.drift_file for movement in signal.drift_dicts]
+        if background.motion is not None and not (signal.drifting and moved_by == [background.motion]):
+            raise ValueError("recordings.drifting: background.motion moves the units; leave out drifting and other movements")
+        return self
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         points = self.templates.upsample
+        if self.templates.snr is not None and self.background is None:
+            self._check_noise_of_snr()
         if self.recordings.shape_mod and points < LEAST_UPSAMPLE:
             raise ValueError(
                 f"templates.upsample: {points} must be {LEAST_UPSAMPLE} or more with shape_mod, which reads between the points"
             )
         return self
+
+    def _check_noise_of_snr(self) -> None:
+        """Refuse a limit on the signal-to-noise ratio where the noise is not known before the units are chosen."""
+        signal, given = self.recordings, shown(list(self.templates.snr or ()))
+        if not signal.noise_level:
+            raise ValueError(f"templates.snr: {given} needs noise, but recordings.noise_level is 0")
+        if signal.noise_mode == "far-neurons" and signal.noise_level_at == "filtered":
+            raise ValueError(f"templates.snr: {given} needs recordings.noise_level_at: raw with far-neurons")
 
 
 def _library_or_like(schema: dict[str, Any]) -> None:

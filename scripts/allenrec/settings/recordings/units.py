@@ -1,12 +1,16 @@
 """Units of a recording: cell types, and which templates of the library are taken."""
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
 from allenrec.common.errors import shown
 
-from ..base import Amplitude, Block, Length, Pair, PositiveAmplitude, WindowPair
+from ..base import Amplitude, Block, Length, Pair, PositiveAmplitude, Ratio, WindowPair
+
+#: µV, more than any template has
+LARGEST_AMPLITUDE = 1e6
 
 
 class CellTypes(Block):
@@ -24,6 +28,12 @@ class UnitSelection(Block):
     min_dist: Length = Field(25.0, description="µm. Least distance between the somata of two units.")
     min_amp: Amplitude = Field(30.0, description="µV. Smallest amplitude of a unit's template.")
     max_amp: PositiveAmplitude = Field(300.0, description="µV. Largest amplitude of a unit's template.")
+    snr: Annotated[tuple[Ratio, Ratio], Field(strict=False)] | None = Field(
+        None,
+        description="Smallest and largest signal-to-noise ratio of a unit, as in the column `snr`: the largest deflection of "
+        "its template divided by the standard deviation of the noise there, before the filter. With it, `min_amp` and "
+        "`max_amp` limit nothing unless they are given. `null`: no limit.",
+    )
     xlim: Pair | None = Field(None, description="µm. Range of the soma positions of units, x. `null`: no limit.")
     ylim: Pair | None = Field(None, description="µm. The same for y.")
     zlim: Pair | None = Field(None, description="µm. The same for z.")
@@ -52,9 +62,16 @@ class UnitSelection(Block):
         (3.0, 3.0), description="ms. Length of the zeros before a template, and of the fade to zero at its end."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _limit_by_snr(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or value.get("snr") is None:
+            return value
+        return {"min_amp": 0.0, "max_amp": LARGEST_AMPLITUDE, **value}
+
     @model_validator(mode="after")
     def _check(self) -> Self:
-        self.require_ordered("xlim", "ylim", "zlim")
+        self.require_ordered("xlim", "ylim", "zlim", "snr")
         self.require(self.min_amp < self.max_amp, "min_amp", f"must be below max_amp, {self.max_amp:g}")
         chosen = self.template_ids
         if chosen is not None:

@@ -65,7 +65,7 @@ def test_motion_of_spikeinterface_and_a_table_say_the_same(tmp_path):
     table = pd.DataFrame(grid, columns=["time_s", "depth_um"]).assign(displacement_um=displacement.ravel())
     table.sample(frac=1, random_state=0).to_csv(tmp_path / "motion.csv", index=False)
     for path in ("motion", "motion.csv"):
-        for ours, theirs in zip(read_motion(tmp_path / path), (times, depths, displacement), strict=True):
+        for ours, theirs in zip(read_motion(tmp_path / path)[0], (times, depths, displacement), strict=True):
             np.testing.assert_allclose(ours, theirs, atol=1e-12)
     units = np.array([30.0, 100.0, 200.0])
     file = DriftSettings(drift_mode_speed="file", drift_file=str(tmp_path / "motion.csv"))

@@ -120,7 +120,7 @@ def test_a_drift_of_a_file_is_in_the_traces_and_in_the_ground_truth(library, tmp
     chosen = settings({"drift_mode_speed": "file", "drift_file": str(tmp_path / "drift.csv")})
     plan = plan_recording(library, chosen, seed=0, name="test")
     write_mearec(tmp_path / "recording.h5", GeneratedRecording(plan, library, chosen, {"config": {}}))
-    _, _, displacement = read_motion(tmp_path / "drift.csv")
+    _, _, displacement = read_motion(tmp_path / "drift.csv")[0]
     n_alone = 0
     with read_recording(tmp_path / "recording.h5") as recording:
         stored = recording.file["drift/displacements"]
