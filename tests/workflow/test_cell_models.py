@@ -82,6 +82,7 @@ def test_code_that_never_ends_or_quits_is_the_failure_of_its_model(example):
     left_out = pd.read_csv(folder / "results" / "left_out.csv").set_index("model_id")["reason"]
     assert left_out["endless"] == "its code does not end: the cell was not built within models.max_build_time"
     assert left_out["quits"].startswith("its code ended NEURON with exit code 0")
+    assert not list((folder / "results" / "intracellular").glob(".*.copy-*"))
 
 
 @pytest.mark.parametrize("model", ["bipolar", "from_function"])
