@@ -51,7 +51,7 @@ class HocDescription(Description):
     #: without a template, loaded before the hoc files
     morphology: RelativePath | None = None
     #: The section in whose middle the current is injected
-    soma: SectionName = "soma"
+    soma: SectionName = Field("soma", description="the name of a section, such as soma or dend[3]")
     #: Names of section lists, or of sections, by the type that their sections are
     section_lists: dict[SectionType, Annotated[list[Name], OneOrMore]] = Field({})
     #: Largest length of a segment, µm; None: the model's own segments

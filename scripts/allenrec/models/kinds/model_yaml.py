@@ -169,6 +169,9 @@ def _first_error(errors: ValidationError, form: type[Description]) -> str:
         return f"{key}: unknown key; {hint}known are {', '.join(form.model_fields)}"
     if first["type"] == "missing":
         return f"{key}: missing"
+    if first["type"] == "string_pattern_mismatch":
+        field = form.model_fields.get(named[0])
+        return f"{key}: {value} must be {(field and field.description) or 'a name of letters, digits and _'}"
     if not key:
         return message
     return f"{key}: {value}: {message[0].lower()}{message[1:]}"

@@ -38,7 +38,9 @@ class PythonDescription(Description):
 
     kind: Literal["python"]
     #: The file and the name of the function
-    function: Annotated[str, Field(pattern=r"^[^:]+\.py:[A-Za-z_]\w*$")]
+    function: str = Field(
+        pattern=r"^[^:]+\.py:[A-Za-z_]\w*$", description="a Python file and a function in it, such as my_cells.py:load"
+    )
     #: Keyword arguments of the function, beside those that it gets anyway
     arguments: dict[Identifier, Argument] = Field({})
     #: The section in whose middle the current is injected; None: the first whose name contains "soma"

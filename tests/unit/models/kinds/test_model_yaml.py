@@ -98,6 +98,8 @@ MISTAKES_OF_TEMPLATES = [
     ({"mechanisms": "mod"}, "mechanisms: 'mod' is not a folder of the model folder"),
     ({"mechanisms": "models"}, "has no mod file (*.mod)"),
     ({"celsius": 300}, "celsius: 300: input should be less than or equal to 60"),
+    ({"soma": "the soma"}, "soma: 'the soma' must be the name of a section, such as soma or dend[3]"),
+    ({"template_name": "Layer-5"}, "template_name: 'Layer-5' must be a name of letters, digits and _"),
     ({"axis": [0, 0, 0]}, "axis: [0, 0, 0]: has no direction"),
     ({"template_nam": "x"}, "template_nam: unknown key; did you mean template_name? known are kind, celsius"),
     ({"licence": "a\nb"}, "licence: 'a\\nb' must not have control characters"),
@@ -114,7 +116,11 @@ def test_mistake_in_the_description_of_a_template(tmp_path, changes, words):
 
 
 OTHER_MISTAKES = [
-    (PYTHON | {"function": "cells.py"}, {}, "function: 'cells.py': string should match pattern"),
+    (
+        PYTHON | {"function": "cells.py"},
+        {},
+        "function: 'cells.py' must be a Python file and a function in it, such as my_cells.py:load",
+    ),
     (PYTHON | {"function": "cells.py:build"}, {}, "function: cells.py defines no build; it defines load"),
     (PYTHON | {"function": "more.py:load"}, {}, "function: 'more.py' is not a file of the model folder"),
     (PYTHON, {"cells.py": "def load(:\n"}, "cells.py, line 1: invalid syntax"),
