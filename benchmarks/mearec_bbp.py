@@ -19,7 +19,10 @@ def main():
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)  # MEArec writes its parameters into the working directory
     params = MEArec.get_default_templates_params() | {"n": job["n"], "seed": job["seed"]}
-    with contextlib.redirect_stdout(sys.stderr):
+    templates = None
+    # MEArec 1.11.0 looks for templates also where it was asked for the simulation alone.
+    nothing_found = contextlib.suppress(FileNotFoundError) if job["intraonly"] else contextlib.nullcontext()
+    with contextlib.redirect_stdout(sys.stderr), nothing_found:
         templates = MEArec.gen_templates(
             job["models"],
             params=params,
@@ -30,7 +33,7 @@ def main():
         )
         if not job["intraonly"]:
             MEArec.save_template_generator(templates, str(folder / "templates.h5"))
-    print("\n" + json.dumps({"n_templates": 0 if job["intraonly"] else len(templates.templates)}))
+    print("\n" + json.dumps({"n_templates": 0 if templates is None else len(templates.templates)}))
 
 
 if __name__ == "__main__":

@@ -10,12 +10,18 @@ Limits: 8 times MEArec on 32 channels; on 384, 30 times MEArec, 6 times real tim
 times one (beside it, how much they gain on filtering and copying alone); on one thread, a channel-sample at most 1.5 times
 what drawing, filtering and writing it takes, each alone; peak memory below 1.5 GB, and the same for 10 minutes as for one
 within 10 %. With `--hour`, for an hour as well.
+
+`--against FOLDER` does nothing of this. It runs the job of a recording of ten minutes on 32 channels here and in another
+checkout, in turn, and compares processor time and time. Limit: 3 % more processor time.
 """
 
 import argparse
+import csv
+import json
 import os
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -34,6 +40,10 @@ TYPES = {"473863510": "PC", "473863035": "PC", "472912177": "BC"}
 N_TEMPLATES = 100
 #: What makes a long recording small on the disk
 SMALL = {"recordings": {"noise_level": 0.0, "dtype": "int16"}, "compression": "lzf"}
+#: The recording of `--against`, and the limit of its ratio
+JOB = "benchmark"
+JOB_CONFIG = {"library": "neuronexus", "spiketrains": {"duration": 600.0}, "templates": {"min_dist": 10.0}}
+LIMIT_JOB = 1 / 1.03
 #: Numbers in which bare rates are measured: a block of ours
 BLOCK_SAMPLES = 2**15
 
@@ -240,12 +250,46 @@ def memory_rows(library, minutes):
     return rows
 
 
+def run_job(root, config):
+    """Run the job of a recording in a checkout, with the environment of its own if there is one. Return its row of Snakemake's
+    table: `cpu_time` and `s` are its processor time and its time."""
+    target = root / "results" / "recordings" / JOB / "recording.h5"
+    target.unlink(missing_ok=True)
+    own = root / ".venv" / "bin"
+    folder = own if own.exists() else Path(sys.executable).parent
+    variables = os.environ | {"PATH": os.pathsep.join([str(folder), os.environ["PATH"]])}
+    command = [folder / "snakemake", "--cores", "2", "--configfile", config, "--", target.relative_to(root)]
+    harness.run_quietly(command, cwd=root, env=variables)
+    target.unlink()
+    table = root / "results" / "benchmarks" / "rules" / "generate_recording" / f"{JOB}.tsv"
+    return next(csv.DictReader(table.open(encoding="utf-8"), delimiter="\t"))
+
+
+def compare_jobs(other, repeats):
+    """Compare the job of a recording with that of another checkout."""
+    with tempfile.TemporaryDirectory() as temporary:
+        config = Path(temporary, "config.yaml")
+        config.write_text(json.dumps({"recordings": {JOB: JOB_CONFIG}}))
+        for root in (harness.ROOT, other):  # libraries, compiled kernels
+            run_job(root, config)
+        pairs = harness.paired(lambda: run_job(harness.ROOT, config), lambda: run_job(other, config), repeats)
+    rows = []
+    for column, what, limit in (("cpu_time", "processor time", LIMIT_JOB), ("s", "time", None)):
+        times = [(float(ours[column]), float(theirs[column])) for ours, theirs in pairs]
+        rows.append(harness.time_row(f"job of ten minutes, {what}", times, peer_name=other.name, unit="s", limit_ratio=limit))
+    harness.report("recording_against", rows, packages=("numpy", "numba", "scipy", "h5py", "snakemake"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="10 s, 32 channels, one pair")
     parser.add_argument("--hour", action="store_true", help="memory for an hour as well")
     parser.add_argument("--no-mearec-384", action="store_true", help="leave out what takes most of the time")
+    parser.add_argument("--against", type=Path, help="another checkout to compare with")
     asked = parser.parse_args()
+    if asked.against:
+        compare_jobs(asked.against.resolve(), 1 if asked.quick else 5)
+        return
     python = harness.peer_environment("mearec")
     folders = harness.fetch_models(list(TYPES))
     mechanisms = harness.compile_for(folders)

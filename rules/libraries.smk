@@ -59,6 +59,8 @@ rule concatenate_library:
     """All templates of a probe in one file, and a table of them. Models that failed are left out."""
     input:
         cells=expand("<results>/libraries/{{library}}/cells/{model}.h5", model=cells),
+        # How real the spikes of each cell are
+        described="<results>/cells.csv",
     output:
         library=ensure("<results>/libraries/{library}/templates.h5", non_empty=True),
         table=ensure("<results>/libraries/{library}/templates.csv", non_empty=True),

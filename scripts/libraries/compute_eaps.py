@@ -13,7 +13,6 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compute_eaps",
     from allenrec.libraries.build import build_cell_library, templates_of_type
     from allenrec.libraries.library_file import poses_of
     from allenrec.libraries.poses import read_poses
-    from allenrec.libraries.realism.describe import VERDICTS, describe_realism
     from allenrec.settings.input_files import file_digests
 
     name, chosen = snakemake.wildcards.library, snakemake.params.settings
@@ -22,8 +21,6 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compute_eaps",
     currents = read_currents(snakemake.input.currents[0], snakemake.wildcards.model, chosen.intracellular)
     row = CellRow.from_columns(snakemake.params.cell)
     cell = describe_cell(row, currents.info.facts, chosen.cell_type_column)
-    realism = describe_realism(currents, cell)
-    cell |= {column: realism[column] for column in VERDICTS}
     given = None
     if settings.poses_from is not None:
         (origin,) = snakemake.input.poses

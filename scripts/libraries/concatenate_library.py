@@ -8,6 +8,7 @@ with job_log(snakemake):
     from allenrec.common.files import write_table
     from allenrec.common.outcomes import without_failures
     from allenrec.libraries.concatenate import concatenate_libraries
+    from allenrec.libraries.realism.describe import read_verdicts
     from allenrec.libraries.table import template_table
     from allenrec.settings.libraries import EXPORT_KEYS
 
@@ -19,6 +20,7 @@ with job_log(snakemake):
         snakemake.output.library,
         exclude_flagged=settings.exclude_flagged,
         models=[Path(path).stem for path in paths],
+        columns=read_verdicts(snakemake.input.described),
         origin={"library": snakemake.wildcards.library, "config": config, "seed": settings.seed},
         threads=snakemake.threads,
     )

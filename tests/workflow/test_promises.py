@@ -343,7 +343,7 @@ def test_model_that_is_left_out_is_not_tried(finished, tmp_path):
     change.write_text(yaml.safe_dump({"models": {"leave_out": [473863035]}}))
     result = snakemake(finished, "-n", "--forceall", "--configfile", change)
     assert result.returncode == 0, result.stderr
-    assert len(re.findall(r"^rule simulate_spikes:|^Job \d+: Simulating spikes of model 473863510", result.stdout, re.M)) >= 1
+    assert "Simulating spikes of model 473863510" in result.stdout
     assert "Fetching and checking model 473863510" in result.stdout
     assert "model 473863035" not in result.stdout and "intracellular/473863035" not in result.stdout
 

@@ -12,8 +12,8 @@ from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy  # loads its parts when they are used; who reads spikes needs none
 from numpy.typing import NDArray
-from scipy.signal import find_peaks
 
 if TYPE_CHECKING:
     from allenrec.settings.models import Intracellular
@@ -45,7 +45,7 @@ class Events:
 def find_events(vmem: NDArray[np.floating], dt: float, settings: Intracellular) -> Events:
     """Return the events of a trace (n,) mV with `dt` ms between samples, whether or not they are spikes."""
     trace = np.asarray(vmem, dtype=np.float64)
-    peaks, _ = find_peaks(trace, prominence=settings.min_height)
+    peaks, _ = scipy.signal.find_peaks(trace, prominence=settings.min_height)
     shapes = [_shape(trace, dt, *indices, settings.onset) for indices in _neighbours(peaks, len(trace))]
     return Events(peaks.astype(np.int64), *np.array(shapes, dtype=np.float64).reshape(-1, 4).T)
 

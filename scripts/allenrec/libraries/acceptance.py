@@ -117,3 +117,12 @@ def shifted(template: NDArray[np.float32], shift: int) -> NDArray[np.float32]:
         for t in range(n_t):
             out[c, t] = trace[min(max(t + shift, 0), n_t - 1)] - start
     return out
+
+
+@numba.njit(cache=True, nogil=True)
+def all_shifted(templates: NDArray[np.float32], shift: int) -> NDArray[np.float32]:
+    """Return several templates (n, n_contacts, n_t), each `shifted` by as many samples."""
+    out = np.empty_like(templates)
+    for k in range(len(templates)):
+        out[k] = shifted(templates[k], shift)
+    return out

@@ -19,6 +19,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from .components import TOLERANCE
 from .forward_model import Medium, transfer_matrix
 from .poses import Geometry, in_cell_frame
 
@@ -29,6 +30,9 @@ MIN_SIDE = 2.0
 
 #: The number of temporal components that represent the currents of all spikes in the bound; the residual is added to it
 RANK = 8
+#: The largest share of a segment's potential at a contact by which a template may differ from the mean over points: both means
+#: are exact to a thousandth
+MEAN_ERROR = 2e-3
 #: The number of nodes that are treated together, so that their data stay in the fastest cache
 NODES_AT_ONCE = 128
 
@@ -135,7 +139,8 @@ class _Field:
         self.factor = 1000.0 * medium.image_factor  # mV to µV
         self.point_source = self.factor / (4 * np.pi * self.sigma)
         self.swing = np.ptp(currents, axis=2).max(axis=0).astype(float)
-        self.spatial, self.temporal, self.residual = low_rank_currents(currents)
+        self.spatial, self.temporal, residual = low_rank_currents(currents)
+        self.residual = residual + MEAN_ERROR * self.swing + 2 * TOLERANCE * np.abs(currents).max()
         # The potential of a segment is largest in the middle of its axis, where the distance is held at its radius
         middles = 0.5 * (geometry.start + geometry.end)
         self.largest = np.diag(self._matrix(middles)) * self.factor / self.point_source

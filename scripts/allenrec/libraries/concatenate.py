@@ -25,6 +25,7 @@ def concatenate_libraries(
     *,
     exclude_flagged: bool = False,
     models: Sequence[str] | None = None,
+    columns: Mapping[str, Mapping[str, str]] | None = None,
     origin: Mapping[str, Any] | None = None,
     threads: int = 1,
 ) -> str:
@@ -42,6 +43,8 @@ def concatenate_libraries(
         Whether models that are flagged (see `allenrec.models.recorded_sweeps.flags`) are left out.
     models : list of str, optional
         The model that each file must be of.
+    columns : mapping, optional
+        Further columns of the table of cells, for each model.
     origin : mapping, optional
         Values that the provenance of each file must have, such as `library`, `config` and `seed`.
     threads : int
@@ -74,7 +77,7 @@ def concatenate_libraries(
                 file[name][first_row + row : first_row + row + len(piece)] = piece
             file.raise_error()
             first_row += shape[0]
-        write_info(file, _joined(infos))
+        write_info(file, _joined(infos, columns or {}))
     return outcome
 
 
@@ -114,9 +117,12 @@ def _require_origin(part: Path, info: LibraryInfo, origin: Mapping[str, Any]) ->
             require_own(part, "template", f"{key} {found}", f"{key} {expected}")
 
 
-def _joined(infos: Sequence[LibraryInfo]) -> LibraryInfo:
-    """Return the info of the first file with the cells and the digests of all."""
+def _joined(infos: Sequence[LibraryInfo], columns: Mapping[str, Mapping[str, str]]) -> LibraryInfo:
+    """Return the info of the first file with the cells, with further columns, and the digests of all."""
     cells = pd.concat([pd.DataFrame(info.cells) for info in infos], ignore_index=True).fillna("")
+    further = [columns.get(str(model), {}) for model in cells["model_id"]]
+    for column in dict.fromkeys(name for row in further for name in row):
+        cells[column] = [row.get(column, "") for row in further]
     digests = {info.cells["model_id"][0]: info.provenance["digests"] for info in infos}
     return replace(infos[0], cells=cells, provenance=infos[0].provenance | {"digests": digests})
 

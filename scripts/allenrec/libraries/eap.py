@@ -8,11 +8,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from .acceptance import Limits, accepted_templates, aligned, shift_to, shifted
+from .acceptance import Limits, accepted_templates, aligned, all_shifted, shift_to
 from .amplitude_bound import EVERYWHERE, AboveThreshold, region_above_threshold, touches, widened
-from .contacts import Contacts, contacts_with, fine_enough
-from .forward_model import WORK_ROWS, Medium, Segments, prepare_segments, transfer
-from .poses import Geometry, Poses, in_cell_frame, rotation_matrices
+from .components import Components, components_of, weighted_sums
+from .contacts import WORK_ROWS, Contacts, contacts_with, mean_weights
+from .forward_model import Medium, Segments, prepare_segments
+from .poses import Geometry, Poses, rotation_matrices
 
 if TYPE_CHECKING:
     from allenrec.settings.libraries import Acceptance
@@ -54,7 +55,8 @@ def eap(
     """
     segments = prepare_segments(*geometry, sigma=medium.sigma, source=medium.source)
     pose = (np.eye(3)[np.newaxis], np.zeros((1, 3)), np.zeros(1, dtype=np.int64))
-    rest = (currents[np.newaxis], medium.image_factor, NO_THRESHOLD)
+    exact = Components(np.eye(len(currents)), currents[np.newaxis])
+    rest = (exact, medium.image_factor, NO_THRESHOLD)
     potentials: NDArray[np.float32] = templates_above_threshold(
         segments, EVERYWHERE, EVERYWHERE, as_contacts(probe_points), *pose, *rest
     )[1]
@@ -75,7 +77,7 @@ def templates_above_threshold(
     matrices: NDArray[np.float64],
     positions: NDArray[np.float64],
     spikes: NDArray[np.int64],
-    currents: NDArray[np.float32],
+    components: Components,
     image_factor: float,
     min_amp: np.float32,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -90,42 +92,34 @@ def templates_above_threshold(
         In the frame of the cell; `around` is the region, `widened` by the radius of the contacts.
     contacts : Contacts
     matrices, positions, spikes : numpy.ndarray
-        Poses: (n, 3, 3), see `poses.rotation_matrices`, (n, 3) µm, and (n,) indices into `currents`.
-    currents : numpy.ndarray
-        (n_spikes, n_seg, n_t) float32 nA, zero at the first sample.
+        Poses: (n, 3, 3), see `poses.rotation_matrices`, (n, 3) µm, and (n,) numbers of spikes.
+    components : Components
+        Of the currents of the spikes, zero at the first sample.
     image_factor, min_amp
         `image_factor`, see `Medium`; and the threshold, µV. A pose is refused if the `drawdown` is smaller at every contact.
     """
-    n_contacts, n_points, first = len(contacts.points), int(np.diff(contacts.first).max()), contacts.first
-    n_seg, n_t = currents.shape[1:]
+    n_contacts, finest = len(contacts.points), contacts.points[:, contacts.first[-2] :]
+    n_seg, n_components = components.spatial.shape
+    n_t = components.temporal.shape[2]
     numbers = np.empty(len(positions), dtype=np.int64)
     templates = np.empty((len(positions), n_contacts, n_t), dtype=np.float32)
-    reachable, chosen = np.empty(n_contacts, dtype=np.bool_), np.empty(n_contacts, dtype=np.int64)
-    points = np.empty((n_points, 3))
-    work, row, weights = np.empty((WORK_ROWS, n_seg)), np.empty(n_seg), np.empty((n_contacts, n_seg), dtype=np.float32)
+    reachable = np.empty(n_contacts, dtype=np.bool_)
+    work, points = np.empty((WORK_ROWS, n_seg)), np.empty((5, contacts.points.shape[1]))
+    of_segments, of_components = np.empty((n_contacts, n_seg)), np.empty((n_contacts, n_components))
+    weights = np.empty((n_contacts, n_components), dtype=np.float32)
     n_above = 0
     for k in range(len(positions)):
         for j in range(n_contacts):
             reachable[j] = touches(around, contacts.middles[j : j + 1], matrices[k], positions[k])
-            if reachable[j]:
-                chosen[j] = fine_enough(contacts, j, segments, matrices[k], positions[k])
-                of_set = contacts.points[j, first[chosen[j]] : first[chosen[j] + 1]]
-                reachable[j] = touches(region, of_set, matrices[k], positions[k])
-            else:
-                chosen[j] = -1
+            reachable[j] = reachable[j] and touches(region, finest[j], matrices[k], positions[k])
         above = min_amp <= 0
         for wanted in (True, False):  # the contacts that may be above threshold, and then, if one is, the others
             rows = np.flatnonzero(reachable == wanted)
             for i, c in enumerate(rows):
-                if chosen[c] < 0:
-                    chosen[c] = fine_enough(contacts, int(c), segments, matrices[k], positions[k])
-                of_set = contacts.points[c, first[chosen[c]] : first[chosen[c] + 1]]
-                for q, point in enumerate(of_set):
-                    points[q, 0], points[q, 1], points[q, 2] = in_cell_frame(point, matrices[k], positions[k])
-                transfer(segments, points[: len(of_set)], work, row)
-                for s in range(n_seg):
-                    weights[i, s] = 1000.0 * image_factor * row[s]  # mV to µV
-            weighted_sums(weights, currents[spikes[k]], rows, templates[n_above])
+                mean_weights(segments, contacts, int(c), matrices[k], positions[k], work, points, of_segments[i])
+            weighted_sums(of_segments, components.spatial, np.arange(len(rows)), of_components)
+            weights[: len(rows)] = 1000.0 * image_factor * of_components[: len(rows)]  # mV to µV
+            weighted_sums(weights, components.temporal[spikes[k]], rows, templates[n_above])
             for c in rows:
                 above = above or drawdown(templates[n_above, c]) >= min_amp
             if not above:
@@ -134,60 +128,6 @@ def templates_above_threshold(
             numbers[n_above] = k
             n_above += 1
     return numbers[:n_above], templates[:n_above]
-
-
-@numba.njit(cache=True, nogil=True)
-def weighted_sums(
-    weights: NDArray[np.float32], currents: NDArray[np.float32], rows: NDArray[np.int64], out: NDArray[np.float32]
-) -> None:
-    """Write the sums over segments of `weights` (n, n_seg) times `currents` (n_seg, n_t) into `rows` (n,) of `out`.
-
-    A sum is the same to the last bit, whatever other sums are computed with it. BLAS does not guarantee this, and its sums also
-    depend on the number of threads. Four sums over four segments are computed at a time, which saves most of the loads and
-    stores.
-    """
-    n, n_seg, n_t = len(rows), *currents.shape
-    fours = n_seg - n_seg % 4
-    for row in rows:
-        out[row] = 0
-    for c in range(0, n - n % 4, 4):
-        a, b, d, e = weights[c], weights[c + 1], weights[c + 2], weights[c + 3]
-        sum_a, sum_b, sum_d, sum_e = out[rows[c]], out[rows[c + 1]], out[rows[c + 2]], out[rows[c + 3]]
-        for s in range(0, fours, 4):
-            a0, a1, a2, a3 = a[s], a[s + 1], a[s + 2], a[s + 3]
-            b0, b1, b2, b3 = b[s], b[s + 1], b[s + 2], b[s + 3]
-            d0, d1, d2, d3 = d[s], d[s + 1], d[s + 2], d[s + 3]
-            e0, e1, e2, e3 = e[s], e[s + 1], e[s + 2], e[s + 3]
-            i0, i1, i2, i3 = currents[s], currents[s + 1], currents[s + 2], currents[s + 3]
-            for t in range(n_t):
-                x0, x1, x2, x3 = i0[t], i1[t], i2[t], i3[t]
-                sum_a[t] += (a0 * x0 + a1 * x1) + (a2 * x2 + a3 * x3)
-                sum_b[t] += (b0 * x0 + b1 * x1) + (b2 * x2 + b3 * x3)
-                sum_d[t] += (d0 * x0 + d1 * x1) + (d2 * x2 + d3 * x3)
-                sum_e[t] += (e0 * x0 + e1 * x1) + (e2 * x2 + e3 * x3)
-        for s in range(fours, n_seg):
-            for t in range(n_t):
-                sum_a[t] += a[s] * currents[s, t]
-                sum_b[t] += b[s] * currents[s, t]
-                sum_d[t] += d[s] * currents[s, t]
-                sum_e[t] += e[s] * currents[s, t]
-    for c in range(n - n % 4, n):
-        _add_weighted(weights[c], currents, out[rows[c]])
-
-
-@numba.njit(cache=True, nogil=True)
-def _add_weighted(weights: NDArray[np.float32], currents: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    """Compute one of the sums of `weighted_sums`, in the same order."""
-    n_seg, n_t = currents.shape
-    fours = n_seg - n_seg % 4
-    for s in range(0, fours, 4):
-        w0, w1, w2, w3 = weights[s], weights[s + 1], weights[s + 2], weights[s + 3]
-        i0, i1, i2, i3 = currents[s], currents[s + 1], currents[s + 2], currents[s + 3]
-        for t in range(n_t):
-            out[t] += (w0 * i0[t] + w1 * i1[t]) + (w2 * i2[t] + w3 * i3[t])
-    for s in range(fours, n_seg):
-        for t in range(n_t):
-            out[t] += weights[s] * currents[s, t]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -238,6 +178,7 @@ class CellOnProbe:
         threads: int = 1,
     ) -> None:
         self.currents, self.contacts = np.ascontiguousarray(currents), as_contacts(contacts)
+        self.components = components_of(self.currents)
         self.geometry, self.medium = geometry, medium
         self.limits, self.peak_sample = Limits.of(acceptance, dt), peak_sample
         self.segments = self._prepared(geometry)
@@ -269,8 +210,7 @@ class CellOnProbe:
         kept.
         """
         potentials = self._potentials(pose.along(displacements))[1]
-        shift = shift_to(potentials[centre], self.peak_sample)
-        return np.array([shifted(potential, shift) for potential in potentials])
+        return all_shifted(potentials, shift_to(potentials[centre], self.peak_sample))
 
     def _potentials(
         self,
@@ -280,7 +220,7 @@ class CellOnProbe:
         min_amp: np.float32 = NO_THRESHOLD,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the numbers (m,) and potentials (m, n_contacts, n_t) of the poses that reach a threshold at some contact."""
-        rest = (self.currents, self.medium.image_factor, min_amp)
+        rest = (self.components, self.medium.image_factor, min_amp)
         if self.medium.isotropic:
             matrices = rotation_matrices(poses.rotations)
             cell = (self.segments, region, around, self.contacts)

@@ -198,7 +198,7 @@ def transfer(segments: Segments, points: NDArray[np.float64], work: NDArray[np.f
             for s in range(n):
                 numerator[s] /= denominator[s]
                 denominator[s] = 1.0
-            _add_logarithms(numerator, mantissa, out)
+            add_logarithms(numerator, mantissa, out)
             numerator[:] = 1.0
     share = 1 / n_points
     for s in range(n):
@@ -213,7 +213,7 @@ def transfer(segments: Segments, points: NDArray[np.float64], work: NDArray[np.f
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _add_logarithms(x: NDArray[np.float64], mantissa: NDArray[np.float64], out: NDArray[np.float64]) -> None:
+def add_logarithms(x: NDArray[np.float64], mantissa: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """Add the natural logarithms of `x`, finite and at least 1, to `out`, to two units in the last place; `x` is overwritten.
 
     A call of `log` would not become vector instructions. As in fdlibm (e_log.c, its coefficients too), x = 2**k * m with m

@@ -198,14 +198,21 @@ def plan_recording(
     groups = unit_groups(settings.cell_types, settings.spiketrains.n_exc, settings.spiketrains.n_inh)
     if choosing_library is not None:
         _require_same_poses(library, choosing_library, settings, name)
-    choosing, signal = choosing_library or library, settings.recordings
-    snr = None
-    if settings.templates.snr is not None:
-        snr = library_signal_to_noise(choosing, _noise_before_units(streams, choosing, settings, background, threads))
-    template_ids = choose_units(streams.units, choosing, groups, settings.templates, signal, snr)
+    choosing = choosing_library or library
+    snr = _snr_of_templates(streams, choosing, settings, background, threads)
+    template_ids = choose_units(streams.units, choosing, groups, settings.templates, settings.recordings, snr)
     return _plan_units(
         streams, name, library, template_ids, unit_keys(groups), settings, far_library or library, background, threads
     )
+
+
+def _snr_of_templates(
+    streams: Streams, library: TemplateLibrary, settings: RecordingSettings, background: Background | None, threads: int
+) -> NDArray[np.float64] | None:
+    """Return the signal-to-noise ratio of each template of a library, (N,), or None if the settings do not limit it."""
+    if settings.templates.snr is None:
+        return None
+    return library_signal_to_noise(library, _noise_before_units(streams, library, settings, background, threads))
 
 
 def _noise_before_units(

@@ -13,7 +13,7 @@ from support import WHEEL_MODELS
 
 from allenrec.libraries.forward_model import (
     WORK_ROWS,
-    _add_logarithms,
+    add_logarithms,
     contact_transfer_matrix,
     prepare_segments,
     transfer,
@@ -83,7 +83,7 @@ def test_logarithm():
     rng = np.random.default_rng(5)
     x = np.concatenate([[1.0], 1 + 10 ** rng.uniform(-15, 0, 10_000), np.exp(rng.uniform(0, 700, 10_000))])
     ours = np.zeros_like(x)
-    _add_logarithms(x.copy(), np.empty_like(x), ours)
+    add_logarithms(x.copy(), np.empty_like(x), ours)
     np.testing.assert_allclose(ours, np.log(x), rtol=1e-15)
 
 

@@ -293,10 +293,17 @@ def test_a_part_of_a_background(units, tmp_path):
 
 
 def test_in_memory_it_is_the_same_as_in_the_file(units, tmp_path):
-    path = saved(real(units.probe), tmp_path)
-    settings = {"background": {"recording": str(path)}, "templates": {"max_amp": 1e4}}
-    recording, truth = allenrec.generate(units, settings, seed=3)
-    assert recording.get_num_segments() == 2 and recording.dtype == np.int16 and len(truth.unit_ids) == 7
+    path = saved(real(units.probe, t_starts=(0.0, 10.0)), tmp_path)
+    settings = {"background": {"recording": str(path)}, "templates": {"max_amp": 1e4, "min_dist": 10.0}}
+    lazy, truth = allenrec.generate(units, settings | {"spiketrains": {"n_exc": 4, "n_inh": 2, "f_exc": 30.0}}, name="mixed")
+    hybrid(units, path, tmp_path / "recording.h5")
+    with read_recording(tmp_path / "recording.h5") as recording:
+        write_binary(tmp_path / "binary", recording)
+        assert np.array_equal(lazy.get_traces(1), recording.samples[LENGTHS[0] :])
+    after = si.load(tmp_path / "binary")
+    assert np.array_equal(after.get_traces(1), lazy.get_traces(1)) and after.dtype == lazy.dtype == np.int16
+    assert [after.get_start_time(k) for k in range(2)] == [lazy.get_start_time(k) for k in range(2)] == [0.0, 10.0]
+    assert len(truth.unit_ids) == 6
 
 
 @pytest.mark.parametrize("on_background", [True, False])

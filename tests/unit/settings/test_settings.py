@@ -307,6 +307,8 @@ def test_a_background_says_how_long_it_is():
     text = message(changed((REAL, {"recording": "x"}), ("recordings/rec/spiketrains", {"duration": 60})))
     assert text.startswith("config: recordings.rec.spiketrains.duration: 60 cannot stand beside background")
     assert text.endswith("write background.duration: 60")
+    text = message(changed((REAL, {"recording": "x", "duration": 60.0}), ("recordings/rec/spiketrains", {"duration": 60})))
+    assert text == "config: recordings.rec.background.recording: no such file 'x'"
 
 
 def test_snr_needs_noise():

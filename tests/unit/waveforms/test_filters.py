@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 from scipy import signal
+from support import run_python
 from unit.recordings.traces.examples import BANDPASS, FS, mearec_spectrum, scipy_filtered
 
 from allenrec.settings.recordings import Filter, Noise
-from allenrec.waveforms.filters import design_colour, design_filter
+from allenrec.waveforms.filters import FREQUENCIES, design_colour, design_filter
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,21 @@ def test_filter_is_that_of_scipy(mode, cutoff, n_channels):
     expected = scipy_filtered(design, single)
     assert design.apply(single) is single
     np.testing.assert_allclose(single, expected, atol=4 * np.finfo(np.float32).eps * np.abs(traces).max())
+
+
+def test_default_filter_needs_no_signal_processing_of_scipy():
+    """Loading it would take jobs longer than their own work. `test_filter_is_that_of_scipy` compares the sections."""
+    code = "from allenrec.settings.recordings import Filter; from allenrec.waveforms.filters import design_filter"
+    code += "; design_filter(32000.0, Filter()).noise_gain(); print(int('scipy.signal' in sys.modules))"
+    assert run_python(code) == 0
+
+
+@pytest.mark.parametrize("mode", ["filtfilt", "lfilter"])
+@pytest.mark.parametrize("cutoff", [(300.0, 6000.0), 300.0, (0.5, 15999.0)])
+def test_power_is_that_of_scipy(mode, cutoff):
+    design = design_filter(FS, Filter(filter_cutoff=cutoff, filter_mode=mode))
+    _, response = signal.sosfreqz(design.sections, worN=FREQUENCIES)
+    assert np.array_equal(design.power(), np.abs(response) ** (4 if mode == "filtfilt" else 2))
 
 
 def test_filter_is_sosfiltfilt_away_from_the_ends():

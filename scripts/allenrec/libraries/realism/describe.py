@@ -75,6 +75,12 @@ def describe_realism(currents: Currents, cell: Mapping[str, str]) -> dict[str, s
     return words | {column: float(f"{value:.4g}") for column, value in values.items()}
 
 
+def read_verdicts(path: AnyPath) -> dict[str, dict[str, str]]:
+    """Return the columns `VERDICTS` of each model of a table of cells."""
+    rows = read_realism(path).to_dict("records")
+    return {str(row["model_id"]): {column: str(row[column]) for column in VERDICTS} for row in rows}
+
+
 def read_realism(path: AnyPath) -> pd.DataFrame:
     """Return the columns of a table of cells that say how real their spikes are, with a row for each cell.
 

@@ -56,7 +56,9 @@ def _segments(recording: RecordingWithGroundTruth) -> list[tuple[int, int, float
     if recording.segments is None:
         return [(0, len(recording.samples), None)]
     bounds, t_starts = recording.segments.bounds.tolist(), recording.segments.t_starts.tolist()
-    return [(first, last, t_start or None) for first, last, t_start in zip(bounds[:-1], bounds[1:], t_starts, strict=True)]
+    # SpikeInterface saves times of all segments or of none
+    times = t_starts if any(t_starts) else [None] * len(t_starts)
+    return list(zip(bounds[:-1], bounds[1:], times, strict=True))
 
 
 def as_recording(recording: RecordingWithGroundTruth, *, count_clipped: bool = True) -> BaseRecording:

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.fft import irfft, next_fast_len, rfft
 
 
 def cosine_similarities(template: NDArray[Any], others: NDArray[Any], *, shifted: bool) -> NDArray[np.float64]:
@@ -28,8 +28,9 @@ def cosine_similarities(template: NDArray[Any], others: NDArray[Any], *, shifted
     flat = others.reshape(len(others), template.size)
     lengths = np.linalg.norm(flat, axis=1) * np.linalg.norm(template)
     if shifted:
-        n = next_fast_len(2 * template.shape[-1], real=True)
-        products = irfft(np.einsum("ncf,cf->nf", rfft(others, n), rfft(template, n).conj()), n).max(axis=1)
+        n = scipy.fft.next_fast_len(2 * template.shape[-1], real=True)
+        spectra = scipy.fft.rfft(others, n), scipy.fft.rfft(template, n).conj()
+        products = scipy.fft.irfft(np.einsum("ncf,cf->nf", *spectra), n).max(axis=1)
     else:
         products = flat @ template.ravel()
     return products / np.maximum(lengths, np.finfo(float).tiny)

@@ -116,7 +116,7 @@ class PlainRecording(Block):
             if getattr(signal, key) != fixed:
                 raise ValueError(f"recordings.{key}: {shown(getattr(signal, key))} cannot stand beside background: {reason}")
         usual = SpikeTrains.model_fields["duration"].default
-        if self.spiketrains.duration != usual:
+        if self.spiketrains.duration not in (usual, background.duration):
             raise ValueError(
                 f"spiketrains.duration: {self.spiketrains.duration:g} cannot stand beside background, whose length is used; "
                 f"for a part of it, write background.duration: {self.spiketrains.duration:g}"

@@ -1,0 +1,168 @@
+"""The currents of a cell's spikes as combinations of few temporal components, which makes the sums over segments short.
+
+Segments that are neighbours have nearly the same currents: two dozen components give them all to the rounding of float32. Other
+programs compute such components by a singular value decomposition. Here they are found segment by segment and sample by sample
+in a fixed order, because the last bits of LAPACK's results differ between processors.
+"""
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+#: The largest error of a current, as a share of the largest current of all: the rounding of float32
+TOLERANCE = 2.0**-24
+#: How often samples are added before currents are taken as they are
+ROUNDS = 3
+#: The number of samples of all spikes together among which components are looked for
+SAMPLES = 512
+
+
+class Components(NamedTuple):
+    """Currents as `spatial @ temporal[k]`: `spatial` (n_seg, n), `temporal` (n_spikes, n, n_t) float32 nA."""
+
+    spatial: NDArray[np.float64]
+    temporal: NDArray[np.float32]
+
+
+def components_of(currents: NDArray[np.float32]) -> Components:
+    """Return the components of currents (n_spikes, n_seg, n_t) nA.
+
+    Currents that have no few components, such as noise, keep a component for each segment, and are exact. Sums are fastest over
+    multiples of four components, so that up to three are zero.
+    """
+    n_spikes, n_seg, n_t = currents.shape
+    chosen = np.arange(0, n_spikes * n_t, max(1, n_spikes * n_t // SAMPLES))
+    largest = float(np.abs(currents).max(initial=0.0))
+    if not largest:
+        return Components(np.eye(n_seg), currents)
+    for _ in range(ROUNDS):
+        samples = currents[chosen // n_t, :, chosen % n_t].T.astype(np.float64)
+        spatial = _orthonormal(np.ascontiguousarray(samples), 0.25 * TOLERANCE * largest)
+        if 2 * spatial.shape[1] > n_seg:
+            break
+        spatial = np.pad(spatial, ((0, 0), (0, -spatial.shape[1] % 4)))
+        temporal, worst = _projected(spatial, currents)
+        if worst.max() <= TOLERANCE * largest:
+            return Components(spatial, temporal)
+        # The samples that are worst are added; they are in no component yet.
+        chosen = np.union1d(chosen, np.argsort(worst.ravel())[-SAMPLES:])
+    return Components(np.eye(n_seg), currents)
+
+
+@numba.njit(cache=True, nogil=True)
+def _orthonormal(samples: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
+    """Return an orthonormal basis (n_seg, n) of columns (n_seg, n_samples), as many as leave no more than the tolerance.
+
+    This is the modified Gram-Schmidt process; the largest column that is left comes next. `samples` is overwritten.
+    """
+    n_seg, n_samples = samples.shape
+    basis = np.empty((n_seg, min(n_seg, n_samples)))
+    squares, shares = np.empty(n_samples), np.empty(n_samples)
+    for k in range(basis.shape[1]):
+        squares[:] = 0.0
+        highest = 0.0
+        for s in range(n_seg):
+            for i in range(n_samples):
+                squares[i] += samples[s, i] * samples[s, i]
+                highest = max(highest, abs(samples[s, i]))
+        if highest <= tolerance:
+            return basis[:, :k].copy()
+        chosen = squares.argmax()
+        column = samples[:, chosen].copy()
+        for _ in range(2):  # twice is enough (Giraud et al. 2005, doi:10.1007/s00211-005-0615-4)
+            for m in range(k):
+                overlap = 0.0
+                for s in range(n_seg):
+                    overlap += basis[s, m] * column[s]
+                for s in range(n_seg):
+                    column[s] -= overlap * basis[s, m]
+        basis[:, k] = column / np.sqrt((column * column).sum())
+        shares[:] = 0.0
+        for s in range(n_seg):
+            for i in range(n_samples):
+                shares[i] += basis[s, k] * samples[s, i]
+        for s in range(n_seg):
+            for i in range(n_samples):
+                samples[s, i] -= basis[s, k] * shares[i]
+    return basis
+
+
+@numba.njit(cache=True, nogil=True)
+def _projected(spatial: NDArray[np.float64], currents: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Return the temporal components (n_spikes, n, n_t) of a basis (n_seg, n), and the largest error of a current at each
+    sample (n_spikes, n_t)."""
+    n_seg, n = spatial.shape
+    n_spikes, _, n_t = currents.shape
+    temporal = np.empty((n_spikes, n, n_t), dtype=np.float32)
+    worst = np.zeros((n_spikes, n_t))
+    rows, every, each = np.ascontiguousarray(spatial.T), np.arange(n_seg), np.arange(n)
+    sums, again = np.empty((n, n_t)), np.empty((n_seg, n_t))
+    for k in range(n_spikes):
+        weighted_sums(rows, currents[k].astype(np.float64), each, sums)
+        temporal[k] = sums
+        weighted_sums(spatial, temporal[k].astype(np.float64), every, again)
+        for s in range(n_seg):
+            for t in range(n_t):
+                worst[k, t] = max(worst[k, t], abs(again[s, t] - currents[k, s, t]))
+    return temporal, worst
+
+
+@numba.njit(cache=True, nogil=True)
+def weighted_sums(
+    weights: NDArray[np.floating[Any]],
+    summands: NDArray[np.floating[Any]],
+    rows: NDArray[np.int64],
+    out: NDArray[np.floating[Any]],
+) -> None:
+    """Write the sums of `weights` (n, m) times `summands` (m, n_t), all float32 or all float64, into `rows` (n,) of `out`.
+
+    A sum is the same to the last bit, whatever other sums are computed with it. BLAS does not guarantee this, and its sums also
+    depend on the number of threads. Four sums over four summands are computed at a time, which saves most of the loads and
+    stores.
+    """
+    n, n_summands, n_t = len(rows), *summands.shape
+    fours = n_summands - n_summands % 4
+    for row in rows:
+        out[row] = 0
+    for c in range(0, n - n % 4, 4):
+        a, b, d, e = weights[c], weights[c + 1], weights[c + 2], weights[c + 3]
+        sum_a, sum_b, sum_d, sum_e = out[rows[c]], out[rows[c + 1]], out[rows[c + 2]], out[rows[c + 3]]
+        for s in range(0, fours, 4):
+            a0, a1, a2, a3 = a[s], a[s + 1], a[s + 2], a[s + 3]
+            b0, b1, b2, b3 = b[s], b[s + 1], b[s + 2], b[s + 3]
+            d0, d1, d2, d3 = d[s], d[s + 1], d[s + 2], d[s + 3]
+            e0, e1, e2, e3 = e[s], e[s + 1], e[s + 2], e[s + 3]
+            i0, i1, i2, i3 = summands[s], summands[s + 1], summands[s + 2], summands[s + 3]
+            for t in range(n_t):
+                x0, x1, x2, x3 = i0[t], i1[t], i2[t], i3[t]
+                sum_a[t] += (a0 * x0 + a1 * x1) + (a2 * x2 + a3 * x3)
+                sum_b[t] += (b0 * x0 + b1 * x1) + (b2 * x2 + b3 * x3)
+                sum_d[t] += (d0 * x0 + d1 * x1) + (d2 * x2 + d3 * x3)
+                sum_e[t] += (e0 * x0 + e1 * x1) + (e2 * x2 + e3 * x3)
+        for s in range(fours, n_summands):
+            for t in range(n_t):
+                sum_a[t] += a[s] * summands[s, t]
+                sum_b[t] += b[s] * summands[s, t]
+                sum_d[t] += d[s] * summands[s, t]
+                sum_e[t] += e[s] * summands[s, t]
+    for c in range(n - n % 4, n):
+        _add_weighted(weights[c], summands, out[rows[c]])
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_weighted(
+    weights: NDArray[np.floating[Any]], summands: NDArray[np.floating[Any]], out: NDArray[np.floating[Any]]
+) -> None:
+    """Compute one of the sums of `weighted_sums`, in the same order."""
+    n_summands, n_t = summands.shape
+    fours = n_summands - n_summands % 4
+    for s in range(0, fours, 4):
+        w0, w1, w2, w3 = weights[s], weights[s + 1], weights[s + 2], weights[s + 3]
+        i0, i1, i2, i3 = summands[s], summands[s + 1], summands[s + 2], summands[s + 3]
+        for t in range(n_t):
+            out[t] += (w0 * i0[t] + w1 * i1[t]) + (w2 * i2[t] + w3 * i3[t])
+    for s in range(fours, n_summands):
+        for t in range(n_t):
+            out[t] += weights[s] * summands[s, t]
