@@ -29,9 +29,10 @@ rule simulate_spikes:
         runtime=runtime(15),
     params:
         **as_params(
-            unused=["isolate"],
+            unused=["isolate", "max_build_time"],
             intracellular="intracellular",
             isolate="models.isolate",
+            max_build_time="models.max_build_time",
             axon="models.axon",
             recorded_steps="models.recorded_steps",
             cell_type_column="cell_type_column",

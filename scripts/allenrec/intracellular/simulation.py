@@ -6,7 +6,7 @@ All later stages read the intracellular file and need no NEURON.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from allenrec.common.crashes import time_limit
 from allenrec.common.errors import UserError
 from allenrec.models.kinds.register import kind_of
 from allenrec.models.recorded_sweeps import read_recorded_steps
@@ -53,6 +54,7 @@ def simulate_model(
     axon: str = "auto",
     recorded_steps: int = 0,
     library: str | None = None,
+    max_build_time: int | None = None,
 ) -> Currents:
     """Simulate the spikes of a model, and compare it with its recorded cell.
 
@@ -73,6 +75,8 @@ def simulate_model(
         Number of recorded step currents at which the model is compared with its cell, if the folder has recorded sweeps.
     library : str, optional
         See `load_cell`.
+    max_build_time : int, optional
+        Seconds after which the process ends by a signal (`time_limit`) if the cell is not built; only for a process of its own.
 
     Returns
     -------
@@ -84,7 +88,8 @@ def simulate_model(
     UserError
         As in `load_cell` and `simulate_spikes`.
     """
-    cell = load_cell(model_folder, mechanisms, dt=settings.dt, axon=axon, library=library)
+    with time_limit(max_build_time) if max_build_time else nullcontext():
+        cell = load_cell(model_folder, mechanisms, dt=settings.dt, axon=axon, library=library)
     spikes = simulate_spikes(cell, settings, progress=_print_response)
     comparison = compare_with_recorded(cell, settings, spikes, model_folder, recorded_steps)
     found = ", ".join(dict.fromkeys(spikes.search_flags(settings) + comparison.flags))

@@ -137,6 +137,16 @@ def approved_set(
     return compiled
 
 
+def _prefix_of_copies(folder: Path) -> str:
+    return f".{folder.name}.copy-"
+
+
+def remove_copies(folder: str | Path, place: str | Path) -> None:
+    """Remove the copies of a model folder that a process which ended too early has left; see `verified_copy`."""
+    for abandoned in Path(place).glob(f"{_prefix_of_copies(Path(folder))}*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
+
+
 @contextmanager
 def verified_copy(folder: str | Path, contents: Mapping[str, bytes], place: str | Path) -> Iterator[Path]:
     """Yield a copy of a model folder that holds just the contents that were checked.
@@ -154,10 +164,8 @@ def verified_copy(folder: str | Path, contents: Mapping[str, bytes], place: str 
         An existing folder, in which the copy is made and removed again. Only the user may read the copy.
     """
     folder = Path(folder)
-    prefix = f".{folder.name}.copy-"
-    for abandoned in Path(place).glob(prefix + "*"):  # by a killed run
-        shutil.rmtree(abandoned, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=place) as private:
+    remove_copies(folder, place)  # of a killed run
+    with tempfile.TemporaryDirectory(prefix=_prefix_of_copies(folder), dir=place) as private:
         copy = Path(private).absolute() / folder.name
         copy.mkdir()
         for name, content in contents.items():

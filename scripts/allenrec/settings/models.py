@@ -131,6 +131,9 @@ class Models(Block):
         description="Let the compiler and NEURON reach no network and write only where their results go, as far as the system "
         "offers it; the log says what it does not.",
     )
+    max_build_time: int = Field(
+        300, ge=1, le=86400, description="s. The code of a model that has not built the cell by then is taken for endless."
+    )
     recorded_steps: int = Field(
         3,
         ge=0,

@@ -16,7 +16,8 @@ class CellModel(Protocol):
     """A checked model: a frozen dataclass, a class of its own for each kind.
 
     `kind` is what tables and reports call it, such as "perisomatic" or "nmc". `temperature` (°C) and `v_init` (mV) are those
-    at which it is simulated. `mechanisms` are the names of those that it inserts and that its mod files define.
+    at which it is simulated, None where the model's own code sets them. `mechanisms` are the names of those that it inserts and
+    that its mod files define.
     """
 
     @property
@@ -26,9 +27,9 @@ class CellModel(Protocol):
     @property
     def kind(self) -> str: ...
     @property
-    def temperature(self) -> float: ...
+    def temperature(self) -> float | None: ...
     @property
-    def v_init(self) -> float: ...
+    def v_init(self) -> float | None: ...
     @property
     def mechanisms(self) -> frozenset[str]: ...
 

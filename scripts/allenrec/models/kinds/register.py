@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING
 from allenrec.common.errors import UserError
 
 from .allen import ALLEN, PREFIX
+from .hoc import HOC
 from .nmc import NMC
+from .python import PYTHON
+from .swc import SWC
 
 if TYPE_CHECKING:
     from .contract import CellModel, Kind
 
 #: The kinds by their names, in the order in which a folder is asked for them. Those that `model.yaml` states come first.
-KINDS = {kind.name: kind for kind in (ALLEN, NMC)}
+KINDS = {kind.name: kind for kind in (HOC, PYTHON, SWC, ALLEN, NMC)}
 
 
 def kind_of(folder: str | Path) -> Kind:
