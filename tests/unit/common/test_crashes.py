@@ -17,7 +17,7 @@ from allenrec.common.crashes import go_on_in_child, time_limit
 from allenrec.common.job_log import job_log
 from allenrec.common.outcomes import recorded_outcome
 
-snakemake = SimpleNamespace(log=["job.log"], input={}, output=["out.json"], wildcards=SimpleNamespace(model="4711"))
+snakemake = SimpleNamespace(log=["job.log"], input=dict(), output=["out.json"], wildcards=SimpleNamespace(model="4711"))
 with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spikes", terminal):
     go_on_in_child("NEURON", "out.json")
     print("computing", flush=True)
