@@ -44,6 +44,7 @@ def check_cell_types(
         f"recordings.{name}.cell_types.{kind}": set(getattr(recording.cell_types, kind))
         for name in recordings
         for recording in [settings.recordings[name]]
+        if settings.libraries[recording.library].templates is None
         for kind, number in (("excitatory", recording.spiketrains.n_exc), ("inhibitory", recording.spiketrains.n_inh))
         if number
     }

@@ -116,7 +116,7 @@ class Library(TemplateRows, LibraryInfo):
     @property
     def peak_sample(self) -> int:
         """The sample at which every template has its lowest value."""
-        return int(self.cut_out[0] / self.dt)
+        return int(self.cut_out[0] / self.dt + 1e-6)  # a whole number may come out a little smaller
 
     @property
     def drifting(self) -> bool:
