@@ -70,7 +70,7 @@ NO_NAME = "-"
 
 
 wildcard_constraints:
-    model="[0-9]+",
+    model="[A-Za-z0-9_][A-Za-z0-9_.-]*",
     library="|".join(settings.libraries),
     recording="|".join(map(re.escape, settings.recordings)) or NO_NAME,
     study="|".join(studies) or NO_NAME,

@@ -14,8 +14,8 @@ from allenrec.common.processes import describe_exception
 os.environ[WORKFLOW] = str(os.getpid())
 hang_up_as_terminated()
 
-#: The folders of results and of models
-RESULTS, MODELS = Path(rules.save_config.output[0]).parent, model_folder("0").parent
+#: The folders of results, of models of the Allen Institute, and of other models
+RESULTS, MODELS, CELL_MODELS = Path(rules.save_config.output[0]).parent, model_folder("0").parent, model_folder("_").parent
 #: The report, and the report of a run in which jobs failed
 REPORT = Path(rules.write_report.output[0])
 REPORT_SO_FAR = REPORT.with_name("report_so_far.html")
@@ -53,7 +53,7 @@ def with_fitting_background(recording):
 
 def check_writable():
     """Stop with one line, before anything runs, if results or models cannot be written."""
-    for folder in (RESULTS, MODELS):
+    for folder in dict.fromkeys([RESULTS, *(model_folder(model).parent for model in cells)]):
         path = folder.absolute()
         existing = next(part for part in (path, *path.parents) if part.exists())
         if not os.access(existing, os.W_OK | os.X_OK):
@@ -77,6 +77,7 @@ def report_contents():
     return {
         "results": str(RESULTS),
         "models_folder": str(MODELS),
+        "cell_models_folder": str(CELL_MODELS),
         "models": list(cells),
         "libraries": list(settings.libraries),
         "recordings": list(settings.recordings),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from allenrec.common.errors import UserError
-from allenrec.models.metadata import cell_facts, read_metadata
+from allenrec.models.kinds.register import kind_of
 
 from .table import CellRow, describe_cell
 
@@ -67,6 +67,6 @@ def _cell_type(row: Mapping[str, str], column: str, folder: Path) -> str | None:
     if row.get(column):
         return row[column]
     try:
-        return describe_cell(CellRow.from_columns(row), cell_facts(read_metadata(folder)), column)["cell_type"]
+        return describe_cell(CellRow.from_columns(row), kind_of(folder).describe(folder), column)["cell_type"]
     except UserError:
         return None  # its own jobs report what is wrong with it

@@ -26,6 +26,7 @@ from .base import (
     NamesFile,
     Pair,
     PositiveCount,
+    PositiveLength,
     Ratio,
     Shape,
     Text,
@@ -131,7 +132,8 @@ class PoseSampling(Block):
     rot: Literal["norot", "xrot", "yrot", "zrot", "3drot", "physrot"] = Field(
         "3drot",
         description="Rotation of a cell: none; uniform about one axis; uniform over all rotations; or `physrot`, the apical "
-        "dendrite along the probe towards larger z, with `tilt`, and any turn about itself (cells without one: as `3drot`).",
+        "dendrite along the probe towards larger z, with `tilt`, and any turn about itself (cells of the Blue Brain "
+        "Project: the direction to the pia; others without an apical dendrite: as `3drot`).",
     )
     tilt: Annotated[float, Field(ge=0, le=math.pi)] = Field(
         0.26, description="rad. With `physrot`, how far the apical dendrite may lean from the axis of the probe."
@@ -195,6 +197,24 @@ class Acceptance(Block):
         return self
 
 
+class Slice(Block):
+    """A slice on an array of electrodes. Names and defaults are those of LFPykit's `RecMEAElectrode`."""
+
+    kind: Literal["slice"] = Field(
+        "slice", description="A slice on an MEA: saline above the tissue, glass with contacts below."
+    )
+    thickness: PositiveLength = Field(300.0, description="µm. Of the slice, from the contacts on, along their normal.")
+    sigma_tissue: Conductivity = Field(0.3, description="S/m. Conductivity of the slice.")
+    sigma_saline: Conductivity = Field(1.5, description="S/m. Conductivity of the bath above it.")
+    sigma_glass: Annotated[float, Field(ge=0, le=1e4)] = Field(0.0, description="S/m. Conductivity of the array below it.")
+    steps: PositiveInt = Field(20, le=1000, description="How many images at each face are summed, less one.")
+    outside: Literal["refuse", "fold"] = Field(
+        "refuse",
+        description="Poses of which a segment leaves the slice are refused; or what leaves it is folded back at its faces, so "
+        "that only the soma has to be inside.",
+    )
+
+
 class ForwardModel(Block):
     """The tissue, and the sources of current in it."""
 
@@ -208,6 +228,17 @@ class ForwardModel(Block):
         "auto",
         description="Method of images: 2 on an insulating plane, 1 in open tissue; `auto`: 1 for wires of MEAutility, else 2.",
     )
+    medium: Slice | None = Field(
+        None, description="`null`: tissue without borders; or a slice on an MEA, such as `{kind: slice, thickness: 300}`."
+    )
+
+    @model_validator(mode="after")
+    def _check_medium(self) -> ForwardModel:
+        if self.medium:
+            fields = type(self).model_fields
+            for key, instead in (("sigma", "medium.sigma_tissue"), ("image_factor", "medium.sigma_glass")):
+                self.require(getattr(self, key) == fields[key].default, key, f"does not go with a slice; set {instead} instead")
+        return self
 
 
 class ExistingPoses(Block):

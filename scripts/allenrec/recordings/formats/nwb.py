@@ -26,7 +26,7 @@ from allenrec.common.hdf5 import COMPRESSION
 from allenrec.probes import half_sizes
 
 from ..segments import Segments
-from .attribution import PAPERS, TERMS
+from .attribution import papers_of, terms_of
 from .spikeinterface_adapter import motion_of
 
 if TYPE_CHECKING:
@@ -122,8 +122,8 @@ def _describe(recording: RecordingWithGroundTruth, metadata: Nwb) -> NWBFile:
         experimenter=metadata.experimenter or None,
         institution=metadata.institution,
         lab=metadata.lab,
-        experiment_description=TERMS,
-        related_publications=list(PAPERS),
+        experiment_description=terms_of(recording.units),
+        related_publications=papers_of(recording.units),
         keywords=metadata.keywords,
         subject=_subject(recording.units, metadata),
         data_collection=f"Made by allenrec from this configuration, digests and versions: {provenance}",

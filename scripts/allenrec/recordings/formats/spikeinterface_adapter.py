@@ -17,7 +17,7 @@ from allenrec.common.compression import one_compressing_thread
 from allenrec.probes import PLANES
 
 from ..segments import Segments
-from .attribution import TERMS
+from .attribution import terms_of
 
 if TYPE_CHECKING:
     from .contract import RecordingWithGroundTruth, Samples
@@ -88,7 +88,7 @@ def as_recording(recording: RecordingWithGroundTruth, *, count_clipped: bool = T
     traces.annotate(is_filtered=recording.filter_settings is not None)
     if count_clipped:
         traces.annotate(clipped_samples=recording.clipped_samples.tolist())
-    traces.annotate(provenance=recording.provenance, terms=TERMS)
+    traces.annotate(provenance=recording.provenance, terms=terms_of(recording.units))
     return traces
 
 
@@ -120,7 +120,7 @@ def as_sorting(recording: RecordingWithGroundTruth) -> BaseSorting:
     for column, values in recording.units.items():
         sorting.set_property(column, values.to_numpy() if pd.api.types.is_numeric_dtype(values) else values.to_numpy(dtype=str))
     sorting.set_property("gt_unit_locations", locations_at_probe(recording))
-    sorting.annotate(provenance=recording.provenance, terms=TERMS)
+    sorting.annotate(provenance=recording.provenance, terms=terms_of(recording.units))
     return sorting
 
 
