@@ -77,7 +77,7 @@ rule concatenate_library:
         "library"
     conda:
         "../envs/analysis.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=mem_mb(1000),
         runtime=runtime(30),

@@ -22,7 +22,6 @@ with job_log(snakemake):
         models=[Path(path).stem for path in paths],
         columns=read_verdicts(snakemake.input.described),
         origin={"library": snakemake.wildcards.library, "config": config, "seed": settings.seed},
-        threads=snakemake.threads,
     )
     print(outcome)
     for failure in failures:

@@ -11,6 +11,7 @@ from allenrec.models.kinds.hoc_text import templates_in
 from allenrec.models.kinds.model_yaml import DESCRIBED_KINDS
 from allenrec.models.kinds.register import KINDS, kind_of, read_model
 from allenrec.models.mechanisms import check_mod_files
+from allenrec.models.metadata import METADATA
 from allenrec.models.sources import fetch_model
 from allenrec.models.verified import read_verified
 from allenrec.settings.models import Models
@@ -195,4 +196,4 @@ def test_code_needs_consent_which_a_change_withdraws(tmp_path, described):
 def test_morphology_with_channels_needs_no_consent(tmp_path):
     folder = write_model(tmp_path / "mine", SWC, {"cell.swc": FILES["cell.swc"]})
     assert fetch_model("mine", tmp_path, Models(sources=["local"])) == folder
-    assert set(read_verified(folder)) == {"model.yaml", "cell.swc"}
+    assert set(read_verified(folder)) - {METADATA} == {"model.yaml", "cell.swc"}
