@@ -14,7 +14,7 @@ HEAD = """# Rules
 
 The rules of the workflow. `snakemake <rule>` runs one that has no wildcards: `snakemake library` makes all libraries, for
 example. For any other, name a file, as in `snakemake results/intracellular/473863510.h5`;
-[the first page](../README.md#what-it-makes) lists the files. `results/benchmarks/` has the time and the memory of each job
+[Files](files.md) lists them. `results/benchmarks/` has the time and the memory of each job
 under the name of its rule, and `results/logs/` its log.
 
 | rule | what it does |
