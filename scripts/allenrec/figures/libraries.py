@@ -125,9 +125,9 @@ def poses(library: Library) -> Figure:
     width, height = (high - low)[:2], (high - low)[2]
     tall = bool(height > TALL * width.max())
     if tall:
-        sizes = np.array([2.6, 2.6, 6.5])
+        sizes = np.array([2.2, 2.2, 5.0])
     else:
-        sizes = (high - low) * min(6.5 / height, 6.0 / width.sum())
+        sizes = (high - low) * min(5.0 / height, 4.4 / width.sum())
     figure = new_figure(
         max(sizes[:2].sum() + 2.0, 4.6),
         sizes[2] + 1.1,

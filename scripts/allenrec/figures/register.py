@@ -41,8 +41,6 @@ class Figure:
         function share its value.
     optional : bool
         Whether the figure may be absent: only some recordings have it.
-    wide : bool
-        Whether the figure fills the width of the page.
     suffix : str
         The ending of the file.
     """
@@ -55,7 +53,6 @@ class Figure:
     rule: str
     takes: tuple[str, ...] = ()
     optional: bool = False
-    wide: bool = False
     suffix: str = ".png"
 
 
@@ -165,7 +162,6 @@ FIGURES = (
         name="templates",
         title="Templates on the probe",
         function="libraries:templates_on_probe",
-        wide=True,
         rule="plot_library",
         caption="Typical templates on the probe. For each cell type these are templates of median amplitude, from as many "
         "models as possible. Each waveform stands at its contact; the circle is the soma. Each panel has its own scale bars.",
@@ -175,7 +171,6 @@ FIGURES = (
         name="raster",
         title="Raster and rates",
         function="recordings:raster",
-        wide=True,
         rule="plot_recording",
         caption="All spikes of the ground truth over time, and the firing rate of each unit. Each row is a unit; excitatory "
         "units come first, then units are sorted by cell type and amplitude. Colours are cell types.",
@@ -300,7 +295,6 @@ FIGURES = (
         name="traces",
         title="A tenth of a second",
         function="recordings:busiest_traces",
-        wide=True,
         rule="plot_recording",
         caption="The tenth of a second in which most units fire. The traces of all channels are grey and ordered by depth. The "
         "filtered template of each unit is drawn on top of them, at the spike times of the ground truth.",
@@ -320,7 +314,6 @@ FIGURES = (
         name="in_vivo",
         title="Cells beside what is measured in vivo",
         function="realism:beside_in_vivo",
-        wide=True,
         rule="plot_realism",
         caption="The spikes of all cells beside what is measured in vivo. The left panel shows half width against trough to "
         "peak, 20 µm from the soma and behind the filter of the measurements. Boxes are the ranges of units in "

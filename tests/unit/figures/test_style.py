@@ -20,7 +20,7 @@ def every_figure(cell, library, recording):
 def test_every_figure_is_titled_labelled_and_leaves_no_trace(cell, library, recording):
     before = dict(matplotlib.rcParams)
     for figure in every_figure(cell, library, recording):
-        assert isinstance(figure, Figure) and figure.dpi == 150 and figure.get_suptitle()
+        assert isinstance(figure, Figure) and figure.dpi == 200 and figure.get_suptitle()
         labels = [label for axes in all_axes(figure) for label in (axes.get_xlabel(), axes.get_ylabel()) if label]
         dimensionless = ("number of spikes", "templates", "unit", "model", "signal-to-noise ratio")
         assert labels and all("(" in label or label in dimensionless for label in labels), labels
