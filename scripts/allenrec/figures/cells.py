@@ -223,24 +223,33 @@ def spike_counts(currents: Currents) -> Figure:
 
     If the model has flags, they are the title.
     """
+    steps, flags = currents.recorded_amplitude, currents.info.facts.flags
+    if len(steps) == 0:
+        return _nothing_to_compare(currents)
     figure = new_figure(5.2, 3.6, _heading(currents, "Step currents"))
     axes = figure.add_subplot()
     axes.margins(x=0.08, y=0.12)
     order = np.argsort(currents.search_amplitude)
     searched = (currents.search_amplitude[order], currents.search_n_spikes[order])
     axes.plot(*searched, "o-", color=PALE, mfc="white", mec=GREY, ms=4, lw=1, label="model, in the search")
-    steps = currents.recorded_amplitude
-    if len(steps):
-        axes.plot(steps, currents.recorded_cell_spikes, "o-", color=INK, ms=6, label="recorded cell, mean")
-        axes.plot(steps, currents.recorded_model_spikes, "D--", color=BLUE, ms=5, label="model, same steps")
-    flags = currents.info.facts.flags
-    known = "" if len(steps) else "no recorded sweeps with this model"
-    axes.set_title(flags or known, color=VERMILLION if flags else GREY)
+    axes.plot(steps, currents.recorded_cell_spikes, "o-", color=INK, ms=6, label="recorded cell, mean")
+    axes.plot(steps, currents.recorded_model_spikes, "D--", color=BLUE, ms=5, label="model, same steps")
+    axes.set_title(flags or "", color=VERMILLION)
     axes.set(xlabel="step amplitude (nA)", ylabel="number of spikes")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     axes.legend(loc="best")
+    return figure
+
+
+def _nothing_to_compare(currents: Currents) -> Figure:
+    """Return a small figure that says that the model comes without the sweeps of its cell, and what is wrong with it."""
+    figure = new_figure(5.2, 1.3, _heading(currents, "Step currents"))
+    text = "There is nothing to compare: the model comes\nwithout recorded sweeps of its cell."
+    figure.text(0.02, 0.25, text, color=GREY)
+    if currents.info.facts.flags:
+        figure.text(0.02, 0.1, currents.info.facts.flags, color=VERMILLION)
     return figure
 
 

@@ -95,7 +95,8 @@ FIGURES = (
         function="cells:spike_counts",
         rule="plot_cell",
         caption="The number of spikes that the model fires at step currents and, if its sweeps are known, the number that the "
-        "recorded cell fired at the same currents. If something is wrong with the model, the title says what.",
+        "recorded cell fired at the same currents. If something is wrong with the model, the title says what. Without "
+        "sweeps there is nothing to compare, and the figure says so.",
     ),
     Figure(
         kind="cells",
@@ -110,12 +111,14 @@ FIGURES = (
     Figure(
         kind="eaps",
         name="mean_eap",
-        title="Mean EAP",
-        function="libraries:mean_eap",
+        title="EAP at typical poses",
+        function="libraries:typical_eaps",
         rule="plot_mean_eap",
-        caption="The extracellular action potential of one model. The left panel shows its mean at each contact of the probe, "
-        "over all templates and so over all positions of the soma. The right panel shows each template at the contact where it "
-        "is largest, scaled to the same depth, and the mean of these waveforms.",
+        caption="The extracellular action potential of one model at typical poses: the templates of which the amplitudes are "
+        "at the quartiles and the median of all. Each waveform stands at its contact; the circle is the soma, and "
+        "each panel has its own scale bars. Of a probe with several shanks, the one with the largest contact is "
+        "shown. The panel on the right shows the templates at the contacts where they are largest, scaled to the same "
+        "depth. The coloured one is that of median amplitude.",
     ),
     Figure(
         kind="libraries",
@@ -164,7 +167,8 @@ FIGURES = (
         function="libraries:templates_on_probe",
         rule="plot_library",
         caption="Typical templates on the probe. For each cell type these are templates of median amplitude, from as many "
-        "models as possible. Each waveform stands at its contact; the circle is the soma. Each panel has its own scale bars.",
+        "models as possible. Each waveform stands at its contact; the circle is the soma. Each panel has its own "
+        "scale bars. Of a probe with several shanks, the one with the largest contact is shown.",
     ),
     Figure(
         kind="recordings",
@@ -203,7 +207,9 @@ FIGURES = (
         takes=(SNIPPETS,),
         rule="plot_recording",
         caption="Spikes in the traces on the channel where each unit is largest, their mean, and the filtered template. Where "
-        "mean and template differ, other units fire at the same time, or the spikes of the unit vary in size or shape.",
+        "mean and template differ, other units fire at the same time, or the spikes of the unit vary in size or "
+        "shape. If the recording drifts, the template is the one at a displacement of zero; where the unit is "
+        "elsewhere, its spikes are larger or smaller, or largest on another channel.",
     ),
     Figure(
         kind="recordings",
@@ -233,7 +239,7 @@ FIGURES = (
         rule="plot_recording",
         caption="Spikes of all units by their first three principal components, computed on the channels where units are "
         "largest. A spike sorter has to separate these clusters. One colour per unit; the number marks the centre of its "
-        "cluster.",
+        "cluster. From the ninth unit on, colours come again with another mark.",
     ),
     Figure(
         kind="recordings",
@@ -242,7 +248,7 @@ FIGURES = (
         function="recordings:unit_templates",
         rule="plot_recording",
         caption="The template of each unit on the probe, and the positions of the somata. One colour per unit; circles are "
-        "excitatory units and triangles are inhibitory units.",
+        "excitatory units and triangles are inhibitory units. Gaps between shanks are drawn short.",
     ),
     Figure(
         kind="recordings",
@@ -263,7 +269,7 @@ FIGURES = (
         optional=True,
         rule="plot_drift",
         caption="The displacement of each unit along its path, from the position of its template, over the whole recording. "
-        "One colour per unit. If units share one line, they move together: the whole probe moves.",
+        "One colour per unit. If all units move together, because the whole probe moves, they share one line.",
     ),
     Figure(
         kind="recordings",
