@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 BEST_CHANNELS = 8
 #: Minimum size of a template on these channels, as a share of its largest size (peak to peak)
 LEAST_SHARE = 0.25
+#: Maximum number of rows of contacts that are all drawn; of a longer probe the part with units is
+ROWS_SHOWN = 48
 #: Maximum number of channels that are legible in one figure
 CHANNELS_SHOWN = 48
 
@@ -122,11 +124,12 @@ def unit_templates(recording: Recording) -> Figure:
     duration = 1000.0 * templates.shape[2] / recording.sampling_frequency
     waveform_scale_bar(left, 0.86 * across, gain, duration, 1.2 * along)
     somata = axis.points(recording.units[["y", "z"]].to_numpy(dtype=float))
-    points = np.concatenate([contacts, somata])
+    used = (sizes >= 0.1 * sizes.max(axis=1, keepdims=True)).any(axis=0) | (rows <= ROWS_SHOWN)
+    points = np.concatenate([contacts[used], somata])
     low, high = points.min(axis=0), points.max(axis=0)
     left.set(ylabel="z (µm)", title="Templates")
     left.set(xlim=(contacts[:, 0].min() - 0.8 * across, contacts[:, 0].max() + 0.8 * across))
-    left.set_ylim(low[1] - 3.2 * along, high[1] + 1.5 * along)
+    left.set_ylim(low[1] - max(3.2 * along, 0.08 * (high[1] - low[1])), high[1] + 1.5 * along)
     draw_contacts(right, contacts, size=7, zorder=1)
     _draw_somata(right, recording, somata, names, chosen)
     axis.label(left)

@@ -248,7 +248,8 @@ FIGURES = (
         function="recordings:unit_templates",
         rule="plot_recording",
         caption="The template of each unit on the probe, and the positions of the somata. One colour per unit; circles are "
-        "excitatory units and triangles are inhibitory units. Gaps between shanks are drawn short.",
+        "excitatory units and triangles are inhibitory units. Gaps between shanks are drawn short; of a long probe "
+        "the part with units is shown.",
     ),
     Figure(
         kind="recordings",

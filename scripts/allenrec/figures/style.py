@@ -40,6 +40,8 @@ SHADES = (-0.4, 0.35)
 #: Height of a row of contacts times this number: a wider gap between columns separates shanks
 WIDE_GAP = 4
 
+#: The colour of what a figure points at; neither cell types nor units have it
+ACCENT = "#B3226B"
 INK, GREY, PALE = "#222222", "#767676", "#D9D9D9"
 
 #: Twice what a page shows, so that figures are sharp on fine screens and on paper
