@@ -21,6 +21,7 @@ configfile: "config/config.yaml"
 # Where files lie. The configuration, or a workflow that uses this one as a module, may name other folders.
 pathvars:
     models="allen_models",
+    cell_models="cell_models",
     logs="<results>/logs",
     benchmarks="<results>/benchmarks/rules",
 

@@ -12,7 +12,8 @@ what drawing, filtering and writing it takes, each alone; peak memory below 1.5 
 within 10 %. With `--hour`, for an hour as well.
 
 `--against FOLDER` does nothing of this. It runs the job of a recording of ten minutes on 32 channels here and in another
-checkout, in turn, and compares processor time and time. Limit: 3 % more processor time.
+checkout, in turn, and compares processor time and time. Limit: 3 % more processor time. Snakemake samples processor time, and
+may miss the last seconds of a job on a loaded machine, so the comparison needs a quiet one.
 """
 
 import argparse

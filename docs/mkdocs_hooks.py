@@ -32,7 +32,7 @@ def on_files(files, config):
     for source, page in PAGES.items():
         files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
     for name in sorted({name for page in files.documentation_pages() for name in linked_files(page)}):
-        files.append(File.generated(config, f"{COPIES}/{name}", abs_src_path=str(ROOT / name)))
+        files.append(File.generated(config, copy_of(name), abs_src_path=str(ROOT / name)))
     return files
 
 
@@ -54,6 +54,11 @@ def linked_files(page):
     return {name for name in names if name and name not in PAGES and not name.startswith("docs/")}
 
 
+def copy_of(name):
+    """Return where the site has the copy of a file; Markdown is shown as text there, as it is no page."""
+    return f"{COPIES}/{name}" + (".txt" if name.endswith(".md") else "")
+
+
 def name_in_repository(target, page):
     """Return the file of the repository that a link names; None for a link that leads elsewhere."""
     path = target.partition("#")[0]
@@ -71,6 +76,6 @@ def place_on_site(target, page):
     name = name_in_repository(target, page)
     if name is None:
         return target
-    place = PAGES.get(name) or (name.removeprefix("docs/") if name.startswith("docs/") else f"{COPIES}/{name}")
+    place = PAGES.get(name) or (name.removeprefix("docs/") if name.startswith("docs/") else copy_of(name))
     _, hash_sign, heading = target.partition("#")
     return posixpath.relpath(place, posixpath.dirname(page.src_uri) or ".") + hash_sign + heading

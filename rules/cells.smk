@@ -54,7 +54,7 @@ rule tabulate_left_out:
     """A table of the models that failed: which, in what stage, and why. It has no rows if all went well."""
     input:
         expand("<results>/intracellular/{model}.h5", model=cells),
-        expand("<results>/libraries/{library}/cells/{model}.h5", library=settings.libraries, model=cells),
+        expand("<results>/libraries/{library}/cells/{model}.h5", library=COMPUTED, model=cells),
     output:
         ensure("<results>/left_out.csv", non_empty=True),
     log:

@@ -25,12 +25,15 @@ IS_MAIN_RUN = "--target-jobs" not in sys.argv
 OTHER_MACHINES = any(argument.startswith(("-e", "--exec", "--prof", "--workflow-prof")) for argument in sys.argv[1:])
 
 
-def n_contacts(probe):
-    """Return the number of contacts of a probe; 1 where it is not known yet."""
-    from allenrec.probes import load_probe  # takes too long for every start
+def n_contacts(name):
+    """Return the number of contacts of a library; 1 where it is not known yet."""
+    # These take too long for every start.
+    from allenrec.libraries.template_files import count_contacts
+    from allenrec.probes import load_probe
 
+    library = settings.libraries[name]
     try:
-        return len(load_probe(probe, 1).positions)
+        return len(load_probe(library.probe, 1).positions) if library.probe else count_contacts(library.templates)
     except UserError:
         return 1
 
@@ -60,12 +63,14 @@ with mistakes_in_one_line():
         )
 
 
+#: The libraries whose templates are computed, from the cells
+COMPUTED = [name for name, library in settings.libraries.items() if library.templates is None]
 #: It stands where there is no recording; none can have it, because names begin with a letter or a digit
 NO_NAME = "-"
 
 
 wildcard_constraints:
-    model="[0-9]+",
+    model="[A-Za-z0-9_][A-Za-z0-9_.-]*",
     library="|".join(settings.libraries),
     recording="|".join(map(re.escape, settings.recordings)) or NO_NAME,
     study="|".join(studies) or NO_NAME,

@@ -21,6 +21,10 @@ def mistakes_in_one_line():
         sys.exit(f"error: {error}")
 
 
+# A file of `--configfile` may say that it takes the place of the default one.
+if workflow.config_settings.overwrite_config.get("stands_alone") is True:
+    workflow.config_settings.replace_workflow_config = True
+
 # A workflow that uses this one as a module may give the configuration itself.
 DEFAULT_CONFIG = [] if workflow.modifier.skip_configfile else [Path("config/config.yaml")]
 

@@ -15,8 +15,8 @@ from allenrec.common.processes import describe_exception
 os.environ[WORKFLOW] = str(os.getpid())
 hang_up_as_terminated()
 
-#: The folders of results and of models
-RESULTS, MODELS = Path(rules.save_config.output[0]).parent, model_folder("0").parent
+#: The folders of results, of models of the Allen Institute, and of other models
+RESULTS, MODELS, CELL_MODELS = Path(rules.save_config.output[0]).parent, model_folder("0").parent, model_folder("_").parent
 #: The report, and the report of a run in which jobs failed
 REPORT = Path(rules.write_report.output[0])
 REPORT_SO_FAR = REPORT.with_name("report_so_far.html")
@@ -37,22 +37,24 @@ def with_known_cell_types(recording):
 def with_fitting_background(recording):
     """Return no files; end the run with one line if a recording does not fit the real one that its units are added to."""
     chosen = settings.recordings[recording]
-    probe = settings.libraries[chosen.library].probe
+    library = settings.libraries[chosen.library]
     if IS_MAIN_RUN and chosen.background is not None:
         # These take too long for every start.
+        from allenrec.libraries.template_files import read_templates
         from allenrec.probes import load_probe
         from allenrec.recordings.traces.background import open_background, require_fit
 
         with mistakes_in_one_line():
             background = open_background(chosen.background)
-            contacts = load_probe(probe, 1).layout.contact_positions
+            probe = load_probe(library.probe, 1) if library.probe else read_templates(library.templates).probe
+            contacts = probe.layout.contact_positions
             require_fit(background, chosen, contacts, f"config: recordings.{recording}")
     return []
 
 
 def check_writable():
     """Stop with one line, before anything runs, if results or models cannot be written."""
-    for folder in (RESULTS, MODELS):
+    for folder in dict.fromkeys([RESULTS, *(model_folder(model).parent for model in cells)]):
         path = folder.absolute()
         existing = next(part for part in (path, *path.parents) if part.exists())
         if not os.access(existing, os.W_OK | os.X_OK):
@@ -76,6 +78,7 @@ def report_contents():
     return {
         "results": str(RESULTS),
         "models_folder": str(MODELS),
+        "cell_models_folder": str(CELL_MODELS),
         "models": list(cells),
         "libraries": list(settings.libraries),
         "recordings": list(settings.recordings),
@@ -129,13 +132,34 @@ def say_what_studies_need():
     from allenrec.recordings.size import describe_studies
 
     with mistakes_in_one_line():
-        print(*describe_studies(studies, settings), sep="\n", file=sys.stderr)
+        print(*describe_studies(studies, settings, n_contacts), sep="\n", file=sys.stderr)
+
+
+def say_what_this_run_makes():
+    """After a dry run, say in a few lines what would be made. Snakemake knows the jobs only when it has planned them."""
+    if workflow.dag is None or not set(workflow.dag.jobs):  # the plan failed, and Snakemake says why
+        return
+    from allenrec.recordings.size import recording_sizes
+    from allenrec.report.forecast import PlannedJob, forecast
+
+    jobs = list(workflow.dag.needrun_jobs(exclude_finished=False))
+    made = [job.wildcards.recording for job in jobs if job.rule.name.endswith(("generate_recording", "passing_recording"))]
+    with mistakes_in_one_line():
+        disk = sum(recording_sizes(settings, made, n_contacts))
+    planned = [PlannedJob(job.rule.name, job.benchmark and str(job.benchmark)) for job in jobs]
+    folder = Path(rules.save_config.benchmark).parent
+    with suppress(OSError):
+        print(*forecast(planned, folder, disk), sep="\n", file=sys.stderr, flush=True)
 
 
 #: Whether nothing is run; options of one letter may be joined, as in `-np`
 IS_DRY_RUN = any(re.fullmatch(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", argument) for argument in sys.argv[1:])
 if studies and IS_MAIN_RUN and IS_DRY_RUN:
     say_what_studies_need()
+if IS_MAIN_RUN and IS_DRY_RUN:
+    if IMPORTED:
+        import allenrec.common.hdf5  # h5py crashes if it is first imported while Python ends.
+    atexit.register(say_what_this_run_makes)
 #: Requested files that may hold the failure of a model
 NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
 # This does not apply to a dry run, nor to jobs on a cluster, which are runs of Snakemake themselves.

@@ -22,7 +22,7 @@ rule figures:
     """All figures. Each rule draws all of its figures at once, so one of them stands for the others."""
     input:
         expand(figure_outputs(FIGURES, "plot_cell")[0], model=cells),
-        expand(figure_outputs(FIGURES, "plot_mean_eap")[0], library=list(settings.libraries)[:1], model=cells),
+        expand(figure_outputs(FIGURES, "plot_mean_eap")[0], library=COMPUTED[:1], model=cells),
         expand(figure_outputs(FIGURES, "plot_library")[0], library=settings.libraries),
         figure_outputs(FIGURES, "plot_realism")[0],
         expand(figure_outputs(FIGURES, "plot_recording")[0], recording=settings.recordings),
@@ -35,7 +35,7 @@ rule figures:
 
 for drawing in DRAWINGS.values():
     # Some rules draw over all libraries at once.
-    over = {"library": settings.libraries} if drawing.over == "library" else {}
+    over = {"library": COMPUTED} if drawing.over == "library" else {}
 
     rule:
         """All figures of a cell, of a cell on the probes, of a library, of a recording, or of all cells."""

@@ -11,7 +11,7 @@ rule intracellular:
 rule simulate_spikes:
     """A step current that makes the cell fire; the membrane currents around its spikes."""
     input:
-        model=rules.download_model.output,
+        model=lambda wildcards: [verified_file(wildcards.model)],
         mechanisms=rules.compile_mechanisms.output,
     output:
         ensure("<results>/intracellular/{model}.h5", non_empty=True),
@@ -29,14 +29,16 @@ rule simulate_spikes:
         runtime=runtime(15),
     params:
         **as_params(
-            unused=["isolate"],
+            unused=["isolate", "max_build_time"],
             intracellular="intracellular",
             isolate="models.isolate",
+            max_build_time="models.max_build_time",
             axon="models.axon",
             recorded_steps="models.recorded_steps",
             cell_type_column="cell_type_column",
         ),
         code_digest=code_digest("intracellular/simulate_spikes.py"),
+        trusted=lambda wildcards: consent(wildcards.model),
         # These columns are enough: no other column of the table changes the result.
         cell=lambda wildcards: {
             column: value

@@ -1,6 +1,9 @@
 # Libraries: the extracellular action potentials of each model on each probe, and all models of a probe in one file.
 
-from allenrec.settings.libraries import EXPORT_KEYS
+from allenrec.settings.libraries import EXPORT_KEYS, IMPORT_KEYS
+
+#: The libraries whose templates are read from files
+IMPORTED = [name for name, library in settings.libraries.items() if library.templates is not None]
 
 
 rule library:
@@ -44,8 +47,8 @@ rule compute_eaps:
             intracellular="intracellular",
             cell_type_column="cell_type_column",
             seed="seed",
-            # Further formats do not change the templates.
-            unused=[f"library.{key}" for key in EXPORT_KEYS],
+            # Further formats do not change the templates, and these are not imported.
+            unused=[f"library.{key}" for key in EXPORT_KEYS | IMPORT_KEYS],
         ),
         code_digest=code_digest("libraries/compute_eaps.py"),
         cell=lambda wildcards: cells[wildcards.model],
@@ -68,11 +71,13 @@ rule concatenate_library:
         "<logs>/concatenate_library/{library}.log",
     benchmark:
         "<benchmarks>/concatenate_library/{library}.tsv"
+    wildcard_constraints:
+        library="|".join(COMPUTED) or NO_NAME,
     group:
         "library"
     conda:
         "../envs/analysis.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=mem_mb(1000),
         runtime=runtime(30),
@@ -90,6 +95,37 @@ rule concatenate_library:
         "Joining the templates of {wildcards.library}"
     script:
         "../scripts/libraries/concatenate_library.py"
+
+
+rule import_library:
+    """Templates that others have computed or recorded as a library, and a table of them."""
+    input:
+        files=lambda wildcards: named_files(settings.libraries[wildcards.library]),
+        kernels=rules.compile_library_kernels.output,
+    output:
+        library=ensure("<results>/libraries/{library}/templates.h5", non_empty=True),
+        table=ensure("<results>/libraries/{library}/templates.csv", non_empty=True),
+    log:
+        "<logs>/import_library/{library}.log",
+    benchmark:
+        "<benchmarks>/import_library/{library}.tsv"
+    wildcard_constraints:
+        library="|".join(IMPORTED) or NO_NAME,
+    group:
+        "library"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb(2000),
+        runtime=runtime(30),
+    params:
+        **as_params(library="libraries.{library}", unused=[f"library.{key}" for key in EXPORT_KEYS]),
+        code_digest=code_digest("libraries/import_library.py"),
+    message:
+        "Reading the templates of {wildcards.library}"
+    script:
+        "../scripts/libraries/import_library.py"
 
 
 rule export_templates:

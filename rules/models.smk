@@ -23,6 +23,8 @@ rule download_model:
         "<logs>/models/{model}/download_model.log",
     benchmark:
         "<benchmarks>/download_model/{model}.tsv"
+    wildcard_constraints:
+        model="[0-9]+",
     localrule: True
     conda:
         "../envs/analysis.yaml"
@@ -34,6 +36,7 @@ rule download_model:
         runtime=runtime(30),
     params:
         **as_params(models="models", only=[f"models.{key}" for key in source_keys(settings.models)]),
+        trusted=lambda wildcards: consent(wildcards.model),
         code_digest=code_digest("models/download_model.py"),
     message:
         "Fetching and checking model {wildcards.model}"
@@ -41,10 +44,17 @@ rule download_model:
         "../scripts/models/download_model.py"
 
 
+use rule download_model as download_cell_model with:
+    output:
+        ensure("<cell_models>/{model}/verified.json", non_empty=True),
+    wildcard_constraints:
+        model="(?![0-9]+/)[A-Za-z0-9_][A-Za-z0-9_.-]*",
+
+
 rule compile_mechanisms:
     """The mechanisms of a model, if they are known, compiled once for each distinct set; the output names the set."""
     input:
-        model=rules.download_model.output,
+        model=lambda wildcards: [verified_file(wildcards.model)],
     output:
         ensure("<results>/mechanisms/{model}.json", non_empty=True),
     log:
@@ -72,7 +82,21 @@ rule compile_mechanisms:
         "../scripts/models/compile_mechanisms.py"
 
 
-model_folder = lambda model: Path(rules.download_model.output[0].format(model=model)).parent
+def verified_file(model):
+    """Return the file that says that a model is complete and checked; ids of digits are the Allen Institute's."""
+    fetched_by = rules.download_model if model.isdigit() else rules.download_cell_model
+    return fetched_by.output[0].format(model=model)
+
+
+def model_folder(model):
+    """Return the folder of a model."""
+    return Path(verified_file(model)).parent
+
+
+def consent(model):
+    """Return the user's consent to a model that is code, for `params`: its digest by its id."""
+    return {name: digest for name, digest in settings.models.trusted.items() if name == model}
+
 
 # Each download job shows the progress of all downloads. It needs the time at which the run began and the number of models to
 # fetch.

@@ -14,7 +14,7 @@ if PROBE_FILES:
 
 #: The probes of the configuration and of MEAutility, by the numbers in their names, not by their digits
 PROBES = sorted(
-    {library.probe for library in settings.libraries.values()} | set(probe_names()),
+    {library.probe for library in settings.libraries.values() if library.probe} | set(probe_names()),
     key=lambda name: re.sub(r"\d+", lambda number: number[0].zfill(6), name),
 )
 

@@ -8,11 +8,12 @@ import shutil
 
 import pytest
 import yaml
-from support import ROOT, WHEEL_MODELS, made_once, session_folder
+from support import BBP_MODELS, ROOT, WHEEL_MODELS, made_once, session_folder
 from workflow.snake import copy_compiled, copy_workflow, snakemake
 
 from allenrec.models.mechanisms import compile_mechanisms
 from allenrec.models.sources import fetch_model
+from allenrec.models.verified import read_verified, verified_mod_files
 from allenrec.settings.models import Models
 
 INSTITUTE = ROOT.parent / "shared" / "data"
@@ -52,6 +53,32 @@ def models_folder(session, kept):
 def mechanisms(models_folder, kept):
     """Their compiled mechanisms; all five share one set."""
     return compile_mechanisms(models_folder / f"neuronal_model_{WHEEL_MODELS[0]}" / "modfiles", kept / "mechanisms")
+
+
+@pytest.fixture(scope="session")
+def cell_models_folder(session, kept):
+    """A folder with two of the models in MEArec's wheel."""
+
+    def make(folder):
+        folder.mkdir()
+        if (kept / ".wheel").exists():
+            shutil.copytree(kept / ".wheel", folder / ".wheel")
+        for model in BBP_MODELS:
+            fetch_model(model, folder, Models(sources=["mearec"]))
+        shutil.copytree(folder / ".wheel", kept / ".wheel", dirs_exist_ok=True)
+
+    return made_once(session / "cell_models", make)
+
+
+@pytest.fixture(scope="session")
+def bbp_mechanisms(cell_models_folder, kept):
+    """Return the compiled mechanisms of one of them, by its id."""
+
+    def compiled(model):
+        folder = cell_models_folder / model
+        return compile_mechanisms(verified_mod_files(folder, read_verified(folder)), kept / "mechanisms")
+
+    return compiled
 
 
 @pytest.fixture(scope="session")

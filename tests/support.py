@@ -15,6 +15,9 @@ ROOT = Path(__file__).parents[1]
 #: The complete models of the bmtk wheel
 WHEEL_MODELS = ("472363762", "473863510", "473863035", "472912177", "473862421")
 
+#: Two of the 13 models of the Blue Brain Project in the wheel of MEArec: an interneuron and a pyramidal cell
+BBP_MODELS = ("L5_BP_bAC217_1", "L5_STPC_cADpyr232_1")
+
 
 def run_python(code, *arguments):
     """Run code in a process of its own, with the library on its path; return what it prints as JSON on its last line."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from allenrec.common.crashes import go_on_in_child
+from allenrec.common.errors import UserError
 from allenrec.common.isolation import describe_missing, leave_network, restrict_writing
 from allenrec.common.job_log import job_log
 from allenrec.common.outcomes import recorded_outcome
@@ -12,12 +13,18 @@ settings = snakemake.params.settings
 offline = settings.isolate and leave_network()
 
 with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spikes", terminal):
+    folder, place = Path(snakemake.input.model[0]).parent, Path(snakemake.output[0]).parent
     # Before all that NEURON, or a module that it needs, may start
-    go_on_in_child("NEURON")
+    try:
+        go_on_in_child("NEURON", snakemake.output[0])
+    except UserError:
+        from allenrec.models.verified import remove_copies
+
+        remove_copies(folder, place)
+        raise
 
     from allenrec.models.verified import approved_set, read_verified, verified_copy
 
-    folder, place = Path(snakemake.input.model[0]).parent, Path(snakemake.output[0]).parent
     # From here on the files of the model are code that runs. They are read once, and these bytes are used.
     contents = read_verified(folder)
     compiled = approved_set(folder, contents, snakemake.input.mechanisms[0], isolated=settings.isolate)
@@ -29,18 +36,23 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spike
         from allenrec.cells.table import CellRow, describe_cell
         from allenrec.intracellular.intracellular_file import write_currents
         from allenrec.intracellular.simulation import simulate_model
-        from allenrec.models.metadata import cell_facts, read_metadata
+        from allenrec.models.kinds.register import kind_of
+        from allenrec.models.trust import require_consent
 
+        kind = kind_of(copy)
+        if kind.runs_code:
+            require_consent(snakemake.wildcards.model, folder, contents, snakemake.params.trusted)
         row = CellRow.from_columns(snakemake.params.cell)
-        described = describe_cell(row, cell_facts(read_metadata(copy)), settings.cell_type_column)
+        described = describe_cell(row, kind.describe(copy), settings.cell_type_column)
         currents = simulate_model(
             copy,
-            compiled.folder,
+            compiled.folder if compiled else None,
             settings.intracellular,
-            library=compiled.library,
+            library=compiled.library if compiled else None,
             specimen_id=described["specimen_id"],
             cell_type=described["cell_type"],
             axon=settings.axon,
             recorded_steps=settings.recorded_steps,
+            max_build_time=settings.max_build_time,
         )
         write_currents(snakemake.output[0], currents)

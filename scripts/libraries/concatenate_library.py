@@ -9,12 +9,12 @@ with job_log(snakemake):
     from allenrec.common.outcomes import without_failures
     from allenrec.libraries.concatenate import concatenate_libraries
     from allenrec.libraries.realism.describe import read_verdicts
-    from allenrec.libraries.table import template_table
-    from allenrec.settings.libraries import EXPORT_KEYS
+    from allenrec.libraries.table import DATASET, template_table
+    from allenrec.settings.libraries import EXPORT_KEYS, IMPORT_KEYS
 
     paths, failures = without_failures(snakemake.input.cells)
     settings = snakemake.params.settings
-    config = settings.library.model_dump(mode="json", exclude=EXPORT_KEYS)
+    config = settings.library.model_dump(mode="json", exclude=EXPORT_KEYS | IMPORT_KEYS)
     outcome = concatenate_libraries(
         paths,
         snakemake.output.library,
@@ -22,11 +22,11 @@ with job_log(snakemake):
         models=[Path(path).stem for path in paths],
         columns=read_verdicts(snakemake.input.described),
         origin={"library": snakemake.wildcards.library, "config": config, "seed": settings.seed},
-        threads=snakemake.threads,
     )
     print(outcome)
     for failure in failures:
         print(f"{failure}; left out")
     for model in settings.leave_out:
         print(f"model {model}: left out (models.leave_out)")
-    write_table(snakemake.output.table, template_table(snakemake.output.library))
+    dataset = f"{snakemake.wildcards.library}/{DATASET}"
+    write_table(snakemake.output.table, template_table(snakemake.output.library, dataset=dataset))

@@ -6,9 +6,8 @@ from allenrec.common.job_log import job_log
 from allenrec.common.outcomes import recorded_outcome
 
 with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compile_mechanisms", terminal):
-    from allenrec.common.files import write_json
-    from allenrec.models.mechanisms import check_mod_files, compile_set
-    from allenrec.models.verified import read_verified, verified_mod_files
+    from allenrec.models.mechanisms import check_mod_files
+    from allenrec.models.verified import approve_set, read_verified, verified_mod_files
 
     folder = Path(snakemake.input.model[0]).parent
     # The files are read once: what is checked here is what is compiled.
@@ -17,6 +16,4 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compile_mechan
     notes = check_mod_files(modfiles, known=settings.known, allow_unknown=settings.allow_unknown)
     for note in notes:
         print(f"note: {note}")
-    compiled = compile_set(modfiles, Path(snakemake.output[0]).parent, isolated=settings.isolate)
-    record = {"digest": compiled.folder.name, "library": compiled.library, "notes": notes}
-    write_json(snakemake.output[0], record, checked=True)
+    approve_set(modfiles, snakemake.output[0], notes, isolated=settings.isolate)

@@ -61,6 +61,7 @@ def commands():
 #: Files of a user that documents name
 NAMED_FILES = {
     "mine.yaml": "{dim: [8, 1], pitch: 25, shape: circle, size: 6}",
+    "real.zarr/templates_array/.zarray": "{}",
     "motion.csv": "time_s,depth_um,displacement_um\n0,0,0\n600,0,10\n",
     "trains.csv": "unit,time_s\n14,0.5\n7,0.75\n31,1.5\n",
 }
@@ -83,6 +84,7 @@ def documented(finished, session):
         for parameters in Path(MEArec.__file__).parent.joinpath("default_params").glob("*_params.yaml"):
             shutil.copy(parameters, folder)
         for name, text in NAMED_FILES.items():
+            (folder / "config" / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / "config" / name).write_text(text)
         for name in ("real", "real_units"):
             (folder / name).mkdir()

@@ -10,7 +10,17 @@ from pathlib import Path
 from support import ROOT
 
 #: What a checkout holds that a run needs
-PARTS = ("Snakefile", "rules", "scripts", "config", "profiles", "envs", "allen_models/README.md", "CITATION.cff")
+PARTS = (
+    "Snakefile",
+    "rules",
+    "scripts",
+    "config",
+    "profiles",
+    "envs",
+    "allen_models/README.md",
+    "cell_models/README.md",
+    "CITATION.cff",
+)
 
 #: Results that are data or pictures
 DATASETS = ("**/*.h5", "**/*.csv", "**/*.png", "config.yaml")

@@ -31,3 +31,8 @@ def test_dry_run_says_what_studies_need_and_names_are_targets(target, n_recordin
     counts = dict(line.split() for line in (result.stdout + result.stderr).splitlines() if len(line.split()) == 2)
     assert int(counts["generate_recording"]) == n_recordings
     assert ("tabulate_study" in counts) == has_table
+    # Before the first run, no time is known.
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("This run has")]
+    made = f"{n_recordings} recording{'s' * (n_recordings > 1)}, {n_recordings * 25.6:.1f} MB of traces without compression."
+    assert line.startswith(f"This run has {counts['total']} jobs: ") and line.endswith(made)
+    assert "benchmarks of earlier runs" not in result.stderr

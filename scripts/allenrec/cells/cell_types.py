@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from allenrec.common.errors import UserError
-from allenrec.models.metadata import cell_facts, read_metadata
+from allenrec.models.kinds.register import kind_of
 
 from .table import CellRow, describe_cell
 
@@ -44,6 +44,7 @@ def check_cell_types(
         f"recordings.{name}.cell_types.{kind}": set(getattr(recording.cell_types, kind))
         for name in recordings
         for recording in [settings.recordings[name]]
+        if settings.libraries[recording.library].templates is None
         for kind, number in (("excitatory", recording.spiketrains.n_exc), ("inhibitory", recording.spiketrains.n_inh))
         if number
     }
@@ -66,6 +67,6 @@ def _cell_type(row: Mapping[str, str], column: str, folder: Path) -> str | None:
     if row.get(column):
         return row[column]
     try:
-        return describe_cell(CellRow.from_columns(row), cell_facts(read_metadata(folder)), column)["cell_type"]
+        return describe_cell(CellRow.from_columns(row), kind_of(folder).describe(folder), column)["cell_type"]
     except UserError:
         return None  # its own jobs report what is wrong with it

@@ -15,8 +15,12 @@ from typing import NamedTuple
 from allenrec.common.csv_text import as_data, from_data
 from allenrec.common.errors import UserError, has_control_characters, shortened, shown
 from allenrec.common.files import written_beside
-from allenrec.models.metadata import FACTS, KIND_OF_TEMPLATE, CellFacts
+from allenrec.models.metadata import FACTS, FACTS_OF_SOME_KINDS, KIND_OF_TEMPLATE, CellFacts
 
+#: Ids of models: digits for those of the Allen Institute, names for others
+MODEL_ID = re.compile(r"[0-9]{1,20}|[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", re.ASCII)
+#: The folder of an Allen model begins so, not its id
+FOLDER_OF_ALLEN = "neuronal_model_"
 #: Columns that every row has, whether or not the table has them; a row names its model or its specimen
 COLUMNS = ("model_id", "specimen_id", "cell_type")
 KINDS = ("perisomatic", "all active", "best")
@@ -75,7 +79,7 @@ def read_cells(path: str | Path) -> list[CellRow]:
     Returns
     -------
     list of CellRow
-        `model_id` and `specimen_id` are digits, at least one of them is there, and no model is there twice.
+        `model_id` is a name (`MODEL_ID`), `specimen_id` digits; at least one of them is there, and no model is there twice.
 
     Raises
     ------
@@ -111,7 +115,12 @@ def read_cells(path: str | Path) -> list[CellRow]:
 
 def _without_zeros(row: CellRow) -> str:
     """Return how a row names its model, with ids as the numbers that they are: 012 is 12."""
-    return str(replace(row, model_id=row.model_id.lstrip("0"), specimen_id=row.specimen_id.lstrip("0")))
+    return str(replace(row, model_id=_number(row.model_id), specimen_id=_number(row.specimen_id)))
+
+
+def _number(model_id: str) -> str:
+    """Return an id without zeros in front if it is a number, else the name as it is."""
+    return model_id.lstrip("0") if model_id.isdigit() else model_id
 
 
 def write_cells(path: str | Path, rows: Sequence[Mapping[str, str]]) -> None:
@@ -149,7 +158,7 @@ def with_models(rows: Iterable[CellRow], found: Iterable[ChosenModel], kind: str
     row_of_model: dict[str, CellRow] = {}
     for row in rows:
         model = row.model_id or models.get((row.specimen_id, row.kind or kind), "")
-        number = model.lstrip("0")
+        number = _number(model)
         if number and number in row_of_model:
             raise UserError(f"cell table: {row} and {row_of_model[number]} are the same model, {number}")
         row_of_model[number] = row
@@ -217,18 +226,36 @@ def _check_column(path: str | Path, column: str) -> None:
 
 
 def _check_values(path: str | Path, line: int, values: Mapping[str, str], columns: Sequence[str]) -> None:
-    """Raise a `UserError` if a row has another number of values than the header, or an id that is no number."""
+    """Raise a `UserError` if a row has another number of values than the header, or an id that cannot be one."""
     if "" in values or None in values.values():
         raise UserError(f"{path}, line {line}: not {len(columns)} tab-separated values, as the header has")
-    for column in ("model_id", "specimen_id"):
-        if not re.fullmatch(r"[0-9]{0,20}", values.get(column, "")):
-            raise UserError(f"{path}, line {line}: {column} {shown(values[column])} is not an id of digits")
+    specimen, model = values.get("specimen_id", ""), values.get("model_id", "")
+    if not re.fullmatch(r"[0-9]{0,20}", specimen):
+        raise UserError(f"{path}, line {line}: specimen_id {shown(specimen)} is not an id of digits")
+    if model and not _is_model_id(model):
+        raise UserError(
+            f"{path}, line {line}: model_id {shown(model)} is not an id: neither digits, as the Allen Institute has them, "
+            f"nor a name of at most 100 letters, digits and _ . - that begins with a letter, a digit or _"
+        )
     for column, value in values.items():
         if len(value) > MOST_CHARACTERS_OF_VALUE or has_control_characters(value.replace("\t", "")):
             raise UserError(
                 f"{path}, line {line}: {column} {shown(value)} must have {MOST_CHARACTERS_OF_VALUE} characters at most, and no "
                 f"control characters"
             )
+
+
+def _is_model_id(text: str) -> bool:
+    """Return whether a text can be the id of a model; other numbers than whole ones are none, as programs change their text."""
+    if not MODEL_ID.fullmatch(text) or text.startswith(FOLDER_OF_ALLEN):
+        return False
+    if text.isdigit():
+        return len(text) <= 20
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return False
 
 
 def check_cell_type_column(rows: Sequence[CellRow], column: str) -> None:
@@ -239,7 +266,7 @@ def check_cell_type_column(rows: Sequence[CellRow], column: str) -> None:
     UserError
         If it is neither; the message lists the columns.
     """
-    known = dict.fromkeys((*COLUMNS, *(rows[0].others if rows else ()), *FACTS))
+    known = dict.fromkeys((*COLUMNS, *(rows[0].others if rows else ()), *FACTS, *FACTS_OF_SOME_KINDS))
     if rows and column not in known:
         raise UserError(
             f"config: cell_type_column: {shown(column)} is not a column of the cell table or the metadata: {', '.join(known)}"

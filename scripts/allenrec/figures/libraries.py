@@ -287,7 +287,10 @@ def waveform_shapes(library: Library) -> Figure:
     distribution of each measure.
     """
     features, chosen = library.features, colours(library.celltypes)
-    columns = {"half_width_filtered_ms": "half width (ms)", "trough_to_peak_filtered_ms": "trough to peak (ms)"}
+    columns = {
+        "half_width_filtered_ms": "half width, filtered (ms)",
+        "trough_to_peak_filtered_ms": "trough to peak, filtered (ms)",
+    }
     values = {name: features[name].to_numpy(dtype=float) for name in columns}
     known = np.isfinite(values["half_width_filtered_ms"]) & np.isfinite(values["trough_to_peak_filtered_ms"])
     figure = new_figure(8.6, 3.9, f"Waveform shapes  ·  {_size(library)}")

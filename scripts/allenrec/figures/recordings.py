@@ -111,7 +111,7 @@ def unit_templates(recording: Recording) -> Figure:
     rows = len(np.unique(np.round(contacts[:, 1], 3)))
     figure = new_figure(9.0, row_height(rows, 0.16, 2.6, 7.5) + 2.6, heading(recording, "Unit templates"))
     left, right = figure.subplots(1, 2, width_ratios=[1.6, 1], sharey=True)
-    templates = _without_flat_ends(recording.templates)
+    templates = _without_flat_ends(recording.unfiltered_templates)
     sizes = np.ptp(templates, axis=2)
     gain = 2.2 * along / sizes.max()
     draw_contacts(left, contacts, size=5, zorder=1)
@@ -207,7 +207,7 @@ def traces(recording: Recording, start: float, stop: float, templates: NDArray[n
     templates : numpy.ndarray, optional
         (n_units, n_channels, n_t) µV, for filtered traces; by default the templates before the filter.
     """
-    templates = recording.templates if templates is None else templates
+    templates = recording.unfiltered_templates if templates is None else templates
     rate = recording.sampling_frequency
     first = max(round(start * rate), 0)
     last = min(round(stop * rate), recording.traces.shape[0])

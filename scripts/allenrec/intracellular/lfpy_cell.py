@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
 
+from . import nrn as nrn  # LFPy imports NEURON, which has to be imported there first
+
 
 def _import_cell() -> Any:
     """Import the module `LFPy.cell` with empty modules in place of its package and of `scipy.stats`; return its class.

@@ -1,12 +1,12 @@
 """Spikes of a cell: step currents into the soma, and the membrane currents in windows around the spikes.
 
-This module and `cell` are the only ones that need NEURON. All later stages read the intracellular file.
+All later stages read the intracellular file and need no NEURON.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,20 +15,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from allenrec.common.crashes import time_limit
 from allenrec.common.errors import UserError
-from allenrec.models.archive import input_digests
-from allenrec.models.metadata import cell_facts, read_metadata
+from allenrec.models.kinds.register import kind_of
 from allenrec.models.recorded_sweeps import read_recorded_steps
 
-from .cell import AllenCell, load_cell, neuron, neuron_errors_for_users
+from .cell import load_cell
 from .comparison import Comparison, compare
 from .intracellular_file import Currents, CurrentsInfo, SimulatedSpikes
+from .nrn import neuron, neuron_errors_for_users
 from .search import RECOVERED, Response, accepted, format_search, judge, search_amplitude
 from .spikes import are_spikes, are_usable, find_events, find_spikes
 from .windows import SpikeWindows
 
 if TYPE_CHECKING:
     from allenrec.settings.models import Intracellular
+
+    from .model_cell import ModelCell
 
 #: Time for the cell to settle before a recorded step is repeated, ms
 SETTLING = 100.0
@@ -43,7 +46,7 @@ FAST, LINGER = 5.0, 0.25
 
 def simulate_model(
     model_folder: str | Path,
-    mechanisms: str | Path,
+    mechanisms: str | Path | None,
     settings: Intracellular,
     *,
     specimen_id: str = "",
@@ -51,6 +54,7 @@ def simulate_model(
     axon: str = "auto",
     recorded_steps: int = 0,
     library: str | None = None,
+    max_build_time: int | None = None,
 ) -> Currents:
     """Simulate the spikes of a model, and compare it with its recorded cell.
 
@@ -59,9 +63,9 @@ def simulate_model(
     Parameters
     ----------
     model_folder : path
-        Folder in the layout of an Allen archive.
-    mechanisms : path
-        Folder of compiled mechanisms, as `compile_mechanisms` returns it.
+        Folder of a model of any kind, see `load_cell`.
+    mechanisms : path or None
+        Folder of compiled mechanisms, as `compile_mechanisms` returns it; None for a model without mod files.
     settings : Intracellular
     specimen_id, cell_type : str
         The id of the cell and its type, as they are written into the file.
@@ -71,6 +75,8 @@ def simulate_model(
         Number of recorded step currents at which the model is compared with its cell, if the folder has recorded sweeps.
     library : str, optional
         See `load_cell`.
+    max_build_time : int, optional
+        Seconds after which the process ends by a signal (`time_limit`) if the cell is not built; only for a process of its own.
 
     Returns
     -------
@@ -82,7 +88,8 @@ def simulate_model(
     UserError
         As in `load_cell` and `simulate_spikes`.
     """
-    cell = load_cell(model_folder, mechanisms, dt=settings.dt, axon=axon, library=library)
+    with time_limit(max_build_time) if max_build_time else nullcontext():
+        cell = load_cell(model_folder, mechanisms, dt=settings.dt, axon=axon, library=library)
     spikes = simulate_spikes(cell, settings, progress=_print_response)
     comparison = compare_with_recorded(cell, settings, spikes, model_folder, recorded_steps)
     found = ", ".join(dict.fromkeys(spikes.search_flags(settings) + comparison.flags))
@@ -99,21 +106,22 @@ def simulate_model(
     )
 
 
-def _info(cell: AllenCell, settings: Intracellular, specimen_id: str, cell_type: str, flags: str) -> CurrentsInfo:
+def _info(cell: ModelCell, settings: Intracellular, specimen_id: str, cell_type: str, flags: str) -> CurrentsInfo:
     """Return the origin of the currents of a cell."""
     model = cell.model
+    kind = kind_of(model.folder)
     return CurrentsInfo(
         model_id=model.model_id,
         specimen_id=specimen_id,
         cell_type=cell_type,
-        facts=replace(cell_facts(read_metadata(model.folder)), model_kind=model.kind, flags=flags),
+        facts=replace(kind.describe(model.folder), model_kind=model.kind, flags=flags),
         model_kind=model.kind,
         axon=cell.axon,
-        celsius=model.temperature,
-        v_init=model.v_init,
+        celsius=cell.celsius,
+        v_init=cell.v_init,
         settings=settings,
         versions={package: version(package) for package in ("neuron", "LFPy", "numpy")},
-        digests=input_digests(model.folder),
+        digests=kind.digests(model.folder),
     )
 
 
@@ -123,13 +131,13 @@ def _print_response(response: Response) -> None:
 
 @neuron_errors_for_users()
 def simulate_spikes(
-    cell: AllenCell, settings: Intracellular, progress: Callable[[Response], None] | None = None
+    cell: ModelCell, settings: Intracellular, progress: Callable[[Response], None] | None = None
 ) -> SimulatedSpikes:
     """Search for a step current at which the cell fires, and keep the currents around its spikes.
 
     Parameters
     ----------
-    cell : AllenCell
+    cell : ModelCell
         As `load_cell` returns it, with the `dt` of the settings. Its `tstop` is set here: 100 ms of recovery follow the step.
     settings : Intracellular
     progress : callable, optional
@@ -181,7 +189,7 @@ def simulate_spikes(
 
 @neuron_errors_for_users()
 def compare_with_recorded(
-    cell: AllenCell, settings: Intracellular, spikes: SimulatedSpikes, model_folder: str | Path, n: int
+    cell: ModelCell, settings: Intracellular, spikes: SimulatedSpikes, model_folder: str | Path, n: int
 ) -> Comparison:
     """Run up to `n` of the step currents that the real cell received, if the model folder has recorded sweeps."""
 
@@ -208,13 +216,13 @@ def compare_with_recorded(
 
 
 def step_response(
-    cell: AllenCell, amplitude: float, *, delay: float, duration: float
+    cell: ModelCell, amplitude: float, *, delay: float, duration: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Run a step current into the soma, with the time step of the cell throughout.
 
     Parameters
     ----------
-    cell : AllenCell
+    cell : ModelCell
         As `load_cell` returns it; its `dt` and `tstop` (ms) are used.
     amplitude : float
         Current of the step, nA.
@@ -243,10 +251,10 @@ class StepRun:
     potential of the soma changes fast, each sample is therefore reached in steps of `spike_dt` (ms) at most.
     """
 
-    def __init__(self, cell: AllenCell, amplitude: float, delay: float, duration: float, spike_dt: float | None = None) -> None:
+    def __init__(self, cell: ModelCell, amplitude: float, delay: float, duration: float, spike_dt: float | None = None) -> None:
         h = neuron.h
-        soma = h.soma[0](0.5)
-        self.dt = cell.dt
+        soma = cell.soma(0.5)
+        self.dt: float = cell.dt
         self.n_steps = round(cell.tstop / cell.dt)
         self.stimulus = h.IClamp(soma)
         self.stimulus.delay, self.stimulus.dur, self.stimulus.amp = delay, duration, amplitude
@@ -254,7 +262,7 @@ class StepRun:
         self._substeps = max(int(np.ceil(cell.dt / spike_dt - 1e-9)), 1) if spike_dt else 1
         self._fast_until = 0
         h.CVode().active(False)
-        h.dt = cell.dt
+        h.dt, h.celsius = cell.dt, cell.celsius
         h.finitialize(cell.v_init)
         self._vmem = np.empty(self.n_steps + 1)
         self._vmem[0] = self._potential[0]
@@ -291,10 +299,10 @@ class StepRun:
 
     @property
     def time(self) -> NDArray[np.float64]:
-        return np.arange(self._n_samples) * self.dt
+        return np.arange(self._n_samples, dtype=np.float64) * self.dt
 
 
-def respond(cell: AllenCell, amplitude: float, settings: Intracellular) -> Response:
+def respond(cell: ModelCell, amplitude: float, settings: Intracellular) -> Response:
     """Run a step current, keep the membrane currents around its spikes, and judge the response.
 
     The run is stopped once the spikes exceed the target, because models with many channels take a minute for each second.
@@ -333,7 +341,7 @@ def fast_membrane_currents() -> Iterator[None]:
         cvode.use_fast_imem(False)
 
 
-def membrane_currents(cell: AllenCell) -> Callable[[], NDArray[np.float64]]:
+def membrane_currents(cell: ModelCell) -> Callable[[], NDArray[np.float64]]:
     """Return a function that returns the present membrane currents (n_segments,) nA; the next call overwrites them."""
     h = neuron.h
     segments = [segment for section in cell.allseclist for segment in section]
@@ -350,9 +358,9 @@ def membrane_currents(cell: AllenCell) -> Callable[[], NDArray[np.float64]]:
     return gather
 
 
-def segment_geometry(cell: AllenCell) -> dict[str, NDArray[Any]]:
+def segment_geometry(cell: ModelCell) -> dict[str, NDArray[Any]]:
     """Return `start`, `end` (n_seg, 3) and `diameter` (n_seg,) of the segments in µm, and `section`, the type of each."""
-    kinds = [section.name().split("[")[0] for section in cell.allseclist for _ in section]
+    kinds = [kind for section, kind in zip(cell.allseclist, cell.section_types, strict=True) for _ in section]
     return {
         "start": np.stack([cell.x[:, 0], cell.y[:, 0], cell.z[:, 0]], axis=1),
         "end": np.stack([cell.x[:, 1], cell.y[:, 1], cell.z[:, 1]], axis=1),

@@ -3,6 +3,7 @@ from .concatenate import concatenate_libraries as concatenate_libraries
 from .forward_model import transfer_matrix as transfer_matrix
 from .from_arrays import library_from_arrays as library_from_arrays
 from .from_arrays import template_rows as template_rows
+from .import_templates import import_library as import_library
 from .library_file import Library as Library
 from .library_file import open_library as open_library
 from .library_file import read_library as read_library

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from allenrec.common.errors import UserError, shown
 from allenrec.common.parallel import map_in_order
 from allenrec.probes import Probe, load_probe
-from allenrec.settings.libraries import EXPORT_KEYS
+from allenrec.settings.libraries import EXPORT_KEYS, IMPORT_KEYS
 from allenrec.settings.libraries import Library as LibrarySettings
 
 from .contacts import contacts_of
 from .eap import CellOnProbe, spike_currents
-from .forward_model import Medium
+from .layers import medium_of
 from .library_file import LibraryInfo, TemplateRows, write_library
 from .poses import Geometry, Poses, draw_path, draw_poses, grid_displacements, position_limits, upright_axis
 from .sampling import Requirements, Sampled, bin_function, distances, sample_templates, share_behind
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from allenrec.common.files import AnyPath
     from allenrec.common.random_streams import StreamKey
     from allenrec.intracellular.intracellular_file import Currents
+
+    from .forward_model import Medium
 
 #: The packages whose versions are written as provenance
 PACKAGES = ("numpy", "numba", "scipy", "h5py", "MEAutility", "probeinterface")
@@ -87,7 +89,7 @@ def build_cell_library(
     UserError
         If templates are missing and `on_shortfall` is "fail", `n` lacks the cell type, or a given pose names no stored spike.
     """
-    probe = load_probe(settings.probe, settings.ncontacts)
+    probe = load_probe(str(settings.probe), settings.ncontacts)
     task = _Task(currents, cell, settings, probe, name, seed, digests or {}, threads)
     sampled, n, outcome = task.sample(given, progress)
     templates, paths, centre = sampled.templates, None, 0
@@ -150,7 +152,7 @@ class _Task:
         info = self.currents.info
         return {
             "library": self.name,
-            "config": self.settings.model_dump(mode="json", exclude=EXPORT_KEYS),
+            "config": self.settings.model_dump(mode="json", exclude=EXPORT_KEYS | IMPORT_KEYS),
             "digests": info.digests | dict(self.digests),
             "versions": info.versions | {package: version(package) for package in PACKAGES},
             "seed": self.seed,
@@ -161,10 +163,10 @@ class _Task:
         """The key of the random numbers of this cell's poses."""
         return (self.seed, "poses", self.name, self.model_id)
 
-    @property
-    def image_factor(self) -> float:
-        """The factor of the method of images for this probe."""
-        return self.probe.image_factor(self.settings.image_factor)
+    @cached_property
+    def medium(self) -> Medium:
+        """The medium around this probe."""
+        return medium_of(self.settings, self.probe, self.name)
 
     @property
     def geometry(self) -> Geometry:
@@ -186,7 +188,7 @@ class _Task:
             imem,
             self.geometry,
             contacts_of(self.probe),
-            Medium(self.settings.sigma, self.settings.source, self.image_factor),
+            self.medium,
             self.settings,
             peak_sample=self.currents.info.settings.window_samples[0],
             dt=self.dt,
@@ -229,18 +231,33 @@ class _Task:
         return need
 
     def _usable(self, poses: Poses) -> NDArray[np.bool_]:
-        """Return which poses are far enough from the contacts, with enough of the cell in front of them."""
+        """Return which poses are within a slice and far enough from the contacts, with enough of the cell in front of them."""
         settings, good = self.settings, np.ones(len(poses), dtype=bool)
+        if settings.medium:
+            good &= self._within_slice(poses, np.zeros((1, 3)))
         if settings.min_distance > 0:
             good &= distances(poses.positions, self.probe.positions) >= settings.min_distance
         if settings.max_behind < 1 and self.probe.on_plane:
             good &= share_behind(poses, self.geometry, self.probe.positions) <= settings.max_behind
         return good
 
+    def _within_slice(self, poses: Poses, displacements: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return which poses (n) stay in the slice, if there is one, where they are moved by displacements (n_steps, 3) µm."""
+        layers = self.medium.layers
+        if layers is None:
+            return np.ones(len(poses), dtype=bool)
+        if self.settings.drift_grid:
+            displacements = grid_displacements(self.settings.drift_grid)[0]
+        beyond = layers.outside(poses.along(displacements), self.geometry).reshape(len(poses), -1)
+        within: NDArray[np.bool_] = (beyond == 0).all(axis=1)
+        return within
+
     def _path_of(self, candidate: int, pose: Poses) -> NDArray[np.float64] | None:
         """Return the path on which a candidate drifts, or None if there is no good one."""
         path = draw_path(self.stream_key, candidate, pose.positions[0], self.limits, self.settings)
-        if path is None or not self.settings.check_for_drift_amp:
+        if path is None or not self._within_slice(pose, path[[0, -1]])[0]:
+            return None
+        if not self.settings.check_for_drift_amp:
             return path
         ends = self.cell_on_probe.judge(pose.along(path[[0, -1]]))
         return path if len(ends) == 2 else None
@@ -254,6 +271,10 @@ class _Task:
         if wrong.any() and n_spikes:
             stored = f"stored are 0 to {n_spikes - 1}"
             raise UserError(f"model {self.model_id}: a given pose has spike {poses.spikes[wrong][0]}; {stored}")
+        leaving = ~self._within_slice(poses, paths)
+        if leaving.any():
+            which = f"given pose {int(np.argmax(leaving)) + 1} leaves the slice of libraries.{self.name}.medium"
+            raise UserError(f"model {self.model_id}: {which}; leave it out, or set medium.outside to fold")
         if not n_spikes:
             poses, paths = poses[:0], paths[:0]
         return Sampled(
@@ -294,11 +315,11 @@ class _Task:
         """Return the `LibraryInfo`."""
         n, n_candidates = len(sampled.poses), sampled.n_candidates
         counts = {"n_templates": n, "n_candidates": n_candidates, "acceptance_rate": n / max(n_candidates, 1)}
-        params = self.settings.model_dump(exclude=EXPORT_KEYS) | {
+        params = self.settings.model_dump(exclude=EXPORT_KEYS | IMPORT_KEYS) | {
             "n": n_wanted,
             "dt": self.dt,
             "cut_out": self.cut_out,
-            "image_factor": self.image_factor,
+            "image_factor": self.medium.image_factor,
             "seed": self.seed,
             "cell_models_folder": "allen_models",
             "templates_folder": "results/libraries",
@@ -311,6 +332,11 @@ def _outcome(task: _Task, sampled: Sampled, n: int) -> str:
     """Return how many templates were found; raise a `UserError` if there are too few and the settings say so."""
     found, tried = len(sampled.poses), sampled.n_candidates
     outcome = f"{found} of {n} templates from {tried} poses ({found / max(tried, 1):.2%} accepted)"
+    medium = task.settings.medium
+    if found < n and medium and medium.outside == "refuse":
+        reach = np.linalg.norm(np.concatenate([task.geometry.start, task.geometry.end]), axis=1).max()
+        outcome += f"; poses that leave the slice of {medium.thickness:g} µm are refused, and this cell reaches {reach:.0f} µm "
+        outcome += "from its soma: medium.outside: fold takes them"
     if found < n and task.settings.on_shortfall == "fail":
         raise UserError(
             f"model {task.model_id}: {outcome}; lower libraries.{task.name}.min_amp, bring xlim nearer, raise max_iterations, "

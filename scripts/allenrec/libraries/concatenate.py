@@ -27,7 +27,6 @@ def concatenate_libraries(
     models: Sequence[str] | None = None,
     columns: Mapping[str, Mapping[str, str]] | None = None,
     origin: Mapping[str, Any] | None = None,
-    threads: int = 1,
 ) -> str:
     """Join the files of single cells, in their order, into one library.
 
@@ -47,8 +46,6 @@ def concatenate_libraries(
         Further columns of the table of cells, for each model.
     origin : mapping, optional
         Values that the provenance of each file must have, such as `library`, `config` and `seed`.
-    threads : int
-        The number of threads that check what is copied; the result does not depend on it.
 
     Returns
     -------
@@ -68,7 +65,7 @@ def concatenate_libraries(
     with hdf5_written_beside(path) as file:
         create_rows(file, "templates", (total, *shapes[0][1:]), np.dtype(np.float32))
         for part, shape in zip(parts, shapes, strict=True):
-            for name, (row, *offset), piece in read_rows(part, threads):
+            for name, (row, *offset), piece in read_rows(part):
                 if isinstance(piece, bytes):
                     file[name].id.write_direct_chunk((first_row + row, *offset), piece)
                     continue

@@ -12,7 +12,7 @@ from .acceptance import Limits, accepted_templates, aligned, all_shifted, shift_
 from .amplitude_bound import EVERYWHERE, AboveThreshold, region_above_threshold, touches, widened
 from .components import Components, components_of, weighted_sums
 from .contacts import WORK_ROWS, Contacts, contacts_with, mean_weights
-from .forward_model import Medium, Segments, prepare_segments
+from .forward_model import Images, Medium, Segments, prepare_segments
 from .poses import Geometry, Poses, rotation_matrices
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def eap(
     exact = Components(np.eye(len(currents)), currents[np.newaxis])
     rest = (exact, medium.image_factor, NO_THRESHOLD)
     potentials: NDArray[np.float32] = templates_above_threshold(
-        segments, EVERYWHERE, EVERYWHERE, as_contacts(probe_points), *pose, *rest
+        segments, EVERYWHERE, EVERYWHERE, as_contacts(probe_points), *pose, *rest, medium.images
     )[1]
     return potentials[0]
 
@@ -80,6 +80,7 @@ def templates_above_threshold(
     components: Components,
     image_factor: float,
     min_amp: np.float32,
+    images: Images,
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the indices (m,) and potentials (m, n_contacts, n_t) float32 µV of poses that reach a threshold at a contact.
 
@@ -97,6 +98,8 @@ def templates_above_threshold(
         Of the currents of the spikes, zero at the first sample.
     image_factor, min_amp
         `image_factor`, see `Medium`; and the threshold, µV. A pose is refused if the `drawdown` is smaller at every contact.
+    images : Images
+        The images of contacts in a slice. The region does not take them into account.
     """
     n_contacts, finest = len(contacts.points), contacts.points[:, contacts.first[-2] :]
     n_seg, n_components = components.spatial.shape
@@ -105,6 +108,7 @@ def templates_above_threshold(
     templates = np.empty((len(positions), n_contacts, n_t), dtype=np.float32)
     reachable = np.empty(n_contacts, dtype=np.bool_)
     work, points = np.empty((WORK_ROWS, n_seg)), np.empty((5, contacts.points.shape[1]))
+    image = np.empty(n_seg)
     of_segments, of_components = np.empty((n_contacts, n_seg)), np.empty((n_contacts, n_components))
     weights = np.empty((n_contacts, n_components), dtype=np.float32)
     n_above = 0
@@ -117,6 +121,11 @@ def templates_above_threshold(
             rows = np.flatnonzero(reachable == wanted)
             for i, c in enumerate(rows):
                 mean_weights(segments, contacts, int(c), matrices[k], positions[k], work, points, of_segments[i])
+                for j, share in enumerate(images.weights):
+                    # A contact that is moved sees the cell as if that were moved the other way
+                    position = positions[k] - images.shifts[j]
+                    mean_weights(segments, contacts, int(c), matrices[k], position, work, points, image)
+                    of_segments[i] += share * image
             weighted_sums(of_segments, components.spatial, np.arange(len(rows)), of_components)
             weights[: len(rows)] = 1000.0 * image_factor * of_components[: len(rows)]  # mV to µV
             weighted_sums(weights, components.temporal[spikes[k]], rows, templates[n_above])
@@ -183,7 +192,7 @@ class CellOnProbe:
         self.limits, self.peak_sample = Limits.of(acceptance, dt), peak_sample
         self.segments = self._prepared(geometry)
         self.region = EVERYWHERE
-        if bounded and medium.isotropic and self.limits.min_amp > 0 and len(currents):
+        if bounded and medium.turns_with_cell and self.limits.min_amp > 0 and len(currents):
             self.region = region_above_threshold(self.currents, geometry, medium, float(self.limits.min_amp), threads)
         self.around = widened(self.region, self.contacts.radius)
 
@@ -220,21 +229,24 @@ class CellOnProbe:
         min_amp: np.float32 = NO_THRESHOLD,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Return the numbers (m,) and potentials (m, n_contacts, n_t) of the poses that reach a threshold at some contact."""
-        rest = (self.components, self.medium.image_factor, min_amp)
-        if self.medium.isotropic:
+        rest, images = (self.components, self.medium.image_factor, min_amp), self.medium.images
+        if self.medium.turns_with_cell:
             matrices = rotation_matrices(poses.rotations)
             cell = (self.segments, region, around, self.contacts)
             result: tuple[NDArray[np.int64], NDArray[np.float32]]
-            result = templates_above_threshold(*cell, matrices, poses.positions, poses.spikes, *rest)
+            result = templates_above_threshold(*cell, matrices, poses.positions, poses.spikes, *rest, images)
             return result
-        # An anisotropic medium does not turn with the cell, so the segments are turned and not the contacts
+        # An anisotropic medium or a slice does not turn with the cell, so the segments are turned and not the contacts
         potentials = np.empty((len(poses), len(self.contacts.points), self.currents.shape[2]), dtype=np.float32)
         numbers: list[int] = []
         for k, rotation in enumerate(poses.rotations):
-            segments = self._prepared(self.geometry.placed(rotation, np.zeros(3)))
-            pose = (np.eye(3)[np.newaxis], poses.positions[k : k + 1], poses.spikes[k : k + 1])
+            geometry, position = self.geometry.placed(rotation, np.zeros(3)), poses.positions[k : k + 1]
+            if self.medium.layers is not None and self.medium.layers.settings.outside == "fold":
+                geometry, position = self.medium.layers.folded(self.geometry.placed(rotation, position[0])), np.zeros((1, 3))
+            segments = self._prepared(geometry)
+            pose = (np.eye(3)[np.newaxis], position, poses.spikes[k : k + 1])
             cell = (segments, region, around, self.contacts)
-            for potential in templates_above_threshold(*cell, *pose, *rest)[1]:
+            for potential in templates_above_threshold(*cell, *pose, *rest, images)[1]:
                 potentials[len(numbers)] = potential
                 numbers.append(k)
         return np.array(numbers, dtype=np.int64), potentials[: len(numbers)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -64,6 +64,7 @@ def library_from_arrays(
     cut_out: tuple[float, float],
     cells: pd.DataFrame | None = None,
     centre: int = 0,
+    provenance: dict[str, Any] | None = None,
 ) -> None:
     """Write a library of templates that were computed elsewhere.
 
@@ -85,6 +86,8 @@ def library_from_arrays(
         Further metadata of each `model_id`.
     centre : int
         The step that is the pose itself, of cells that drift.
+    provenance : dict, optional
+        Where the templates are from, text and dicts.
 
     Raises
     ------
@@ -107,7 +110,7 @@ def library_from_arrays(
     table = _cell_table(rows, cells)
     largest = int(table["n_templates"].max()) if len(table) else 0
     params = {"dt": dt, "cut_out": list(cut_out), "n": largest, "probe": probe.name}
-    info = LibraryInfo.on_probe(probe, table, params, {"digests": {}, "versions": {}})
+    info = LibraryInfo.on_probe(probe, table, params, {"digests": {}, "versions": {}} | (provenance or {}))
     write_library(path, values, rows, info, n_samples=n_samples, centre=centre)
 
 
@@ -126,6 +129,7 @@ def _cell_table(rows: TemplateRows, cells: pd.DataFrame | None) -> pd.DataFrame:
     known, first = np.unique(rows.model_ids, return_index=True)
     table = pd.DataFrame({"model_id": known, "cell_type": rows.celltypes[first]}).iloc[np.argsort(first)]
     if cells is not None:
-        table = table.merge(cells.drop(columns="cell_type", errors="ignore"), on="model_id", how="left").fillna("")
+        table = table.merge(cells.drop(columns="cell_type", errors="ignore"), on="model_id", how="left")
+        table = table.fillna(dict.fromkeys(table.select_dtypes(exclude="number"), ""))
     counts = table["model_id"].map(pd.Series(rows.model_ids).value_counts()).to_numpy()
     return table.assign(n_templates=counts, n_candidates=counts, acceptance_rate=1.0)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from numcodecs import blosc
-
+from allenrec.common.compression import one_compressing_thread
 from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, folder_built_beside
 from allenrec.common.processes import describe_exception
@@ -30,11 +29,8 @@ def write_templates(path: AnyPath, library: Library) -> None:
     UserError
         If SpikeInterface cannot write zarr. Up to version 0.105 it cannot with Python 3.14.
     """
-    threads = blosc.set_nthreads(1)  # several give other bytes each time
     try:
-        with folder_built_beside(path) as temporary:
+        with folder_built_beside(path) as temporary, one_compressing_thread():
             library.to_spikeinterface().to_zarr(temporary)
     except NotImplementedError as error:
         raise UserError(f"{path}: {describe_exception(error)}") from None
-    finally:
-        blosc.set_nthreads(threads)

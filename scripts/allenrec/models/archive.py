@@ -20,7 +20,7 @@ STUB_MECHANISMS = frozenset({"NaTa_t", "NaTs2_t", "Nap_Et2", "K_Pst", "K_Tst"})
 
 
 def read_model(folder: str | Path, model_id: str | None = None) -> Model:
-    """Read and check a model folder.
+    """Read and check a model folder of the kind `allen`.
 
     Parameters
     ----------

@@ -23,7 +23,8 @@ from .nrnivmodl import compile_library, library_file
 BUILD_RECORD = "build.json"
 
 #: The mod files of the Allen Institute by the digest of their text (see `mod_file_digest`): the 16 of the archives, of which
-#: Kv2like has two versions that differ below -119 mV only, and 5 of the newer all-active fits, as in AllenSDK's example
+#: Kv2like has two versions that differ below -119 mV only, and 5 of the newer all-active fits, as in AllenSDK's example;
+#: and those of models in pinned packages
 KNOWN_MOD_FILES = {
     "e22cfdc6306f797746e0f675920f6ac36fe67ab8f1bc1722b3bce880cfdc72b9": "Ca_HVA",
     "22c80183377ec1f8d0b2dca9b0798a141d655ddeee048953461226171db08946": "Ca_LVA",
@@ -47,6 +48,22 @@ KNOWN_MOD_FILES = {
     "036fe440cfde234d472eb1551139729dce30c9e228e6e7329178772bbe810d85": "NaTs2_t",
     "6a416be62e0fb1014b8aa5375e3a214dcf3243e56b8d05747c7474381907b2a3": "NaV",
     "a4414cfc5ea24428bdcdac3a9a1aad24967011effb7c12bf42a2830848be55e8": "SK",
+    # Those of the Blue Brain Project's models; the two Prob*_EMS are our own empty ones, see `allenrec.models.kinds.nmc`
+    "cc7262880d8b436c58ef8d28bc70456277ac1ef17932af1d312b52bb056e00fc": "Ca",
+    "12c01a834495c02b84a266c40e6207136e0c72f305bbf3b2223deeae1f851a65": "Ca_HVA",
+    "bea1431b4ee7cf3497ff8ea1c504b466af8105988cbea15a7d54df24ba61c27e": "Ca_LVAst",
+    "1f6d8b183b1f8e7c3d37eb9f28f8dbccf0ba2be3e9350e91c86c02ed76a17902": "CaDynamics_E2",
+    "ecaa81683b7e430248256b05648507fe8982ed5c80d2ef634b940d09ffa66fb7": "Ih",
+    "5d36c5fa65b56c745c63edb6bef1334a2da31bb6416c7315fde371f90a96e5d8": "Im",
+    "5ca211ee9154425220891bb964045c6d46f8060323de3abf77bd8e76ab6fd100": "K_Pst",
+    "760db1cc7ead5bdd2d1ea984db2b7ac65abf61f3edea9ae64843be7649b9df79": "K_Tst",
+    "d2b8a386a1e6ac87aa701e065a0d1a998fb039082469b5336739596de9d579ee": "Nap_Et2",
+    "59060ba80ea7822a8e4766442bb3fff009e30b982c22ed0fb40dac464afb8456": "NaTa_t",
+    "ac334e8e8fa08a88941b9497385cfeab53439971fc0dd27bcfb1e575d54204ea": "NaTs2_t",
+    "04a0424e9e93780be14b385f75b7354cad42e04c824a36673d4c1dcee48ca89a": "ProbAMPANMDA_EMS",
+    "6cc338f6e52db2183de35a67e6475954716e01cc820a46940dee17f328c74998": "ProbGABAAB_EMS",
+    "6ac36529045fa2c8fea8af4654855de78fb48be59774de227e223537544996b1": "SK_E2",
+    "d6e5042d631938680f9f534223fa36d322e0dfff4b8a5c8a18f947ce56b5f30b": "SKv3_1",
 }
 
 

@@ -33,6 +33,10 @@ class CellFacts:
     `area` and `layer` are those of the cortex, `line` the transgenic driver lines, separated by ";". `explained_variance` is
     the share of the recorded voltage's variance that the model explains. `flags` names what is wrong with the model; it is
     None until the model has been simulated.
+
+    The last ones are known for some kinds of models only, and None for others: `cell_type`, where it is not the dendrite
+    type; `m_type` and `e_type` of the Blue Brain Project; `synapse_class`, "excitatory" or "inhibitory";
+    `rotation_angle_zaxis`, the rotation about z after which the pia lies towards y, rad; the model's `licence` and `citation`.
     """
 
     specimen_id: str = ""
@@ -46,14 +50,23 @@ class CellFacts:
     model_kind: str = ""
     explained_variance: str = ""
     flags: str | None = None
+    cell_type: str | None = None
+    m_type: str | None = None
+    e_type: str | None = None
+    synapse_class: str | None = None
+    rotation_angle_zaxis: str | None = None
+    licence: str | None = None
+    citation: str | None = None
 
     def columns(self) -> dict[str, str]:
-        """Return the facts as columns of a table; `flags` only if they are known."""
+        """Return the facts as columns of a table; those that may be None only if they are known."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 #: The columns that the metadata of every model have
-FACTS = tuple(field.name for field in fields(CellFacts) if field.name != "flags")
+FACTS = tuple(field.name for field in fields(CellFacts) if field.default is not None)
+#: The columns that the metadata of some kinds of models have, and that may hold the cell types
+FACTS_OF_SOME_KINDS = ("m_type", "e_type", "synapse_class")
 
 
 def read_metadata(folder: str | Path) -> dict[str, Any]:

@@ -3,22 +3,23 @@
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from allenrec.common.errors import DamagedFile, UserError
-from allenrec.common.files import read_json
+from allenrec.common.files import read_json, write_json
 
-from .archive import MODFILES, model_files
+from .kinds.folders import VERIFIED as VERIFIED  # the file of ours beside those of the model, with their digests
+from .kinds.register import kind_of, model_id_of
 from .mechanisms import CompiledSet, ModFile, compile_set, mechanisms_digest
 from .metadata import METADATA, metadata_digest, parse_metadata
 
-#: The file of ours beside those of the archive, with the digests of the checked files
-VERIFIED = "verified.json"
 
-#: What the user has to do when a file is another one
-AGAIN = "check the model again with `snakemake --forcerun download_model`"
+def check_again(folder: str | Path) -> str:
+    """Return what the user has to do when a file of a model is another one."""
+    rule = "download_model" if model_id_of(folder).isdigit() else "download_cell_model"
+    return f"check the model again with `snakemake --forcerun {rule}`"
 
 
 def read_verified(folder: str | Path) -> dict[str, bytes]:
@@ -32,7 +33,7 @@ def read_verified(folder: str | Path) -> dict[str, bytes]:
     Returns
     -------
     dict
-        The contents of fit, morphology, mod files, recorded sweeps and metadata by their names in the folder.
+        The contents of the files that make up the model, and of its metadata, by their names in the folder.
 
     Raises
     ------
@@ -43,16 +44,16 @@ def read_verified(folder: str | Path) -> dict[str, bytes]:
     try:
         checked = read_json(folder / VERIFIED, "record")
     except (OSError, DamagedFile):
-        raise DamagedFile(f"{folder / VERIFIED} is not a valid record of a check; {AGAIN}") from None
+        raise DamagedFile(f"{folder / VERIFIED} is not a valid record of a check; {check_again(folder)}") from None
     try:
-        paths = model_files(folder)
+        paths = kind_of(folder).files(folder)
     except UserError as error:
-        raise DamagedFile(f"{folder / MODFILES} was changed after it was checked ({error}); {AGAIN}") from None
+        raise DamagedFile(f"{folder} was changed after it was checked ({error}); {check_again(folder)}") from None
     paths.append(folder / METADATA)
-    contents = {str(path.relative_to(folder)): path.read_bytes() for path in paths if path.is_file()}
+    contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if path.is_file()}
     for name in sorted(contents.keys() | checked.keys()):
         if name not in contents or _digest(folder / name, contents[name]) != checked.get(name):
-            raise DamagedFile(f"{folder / name} was changed after it was checked; {AGAIN}")
+            raise DamagedFile(f"{folder / name} was changed after it was checked; {check_again(folder)}")
     return contents
 
 
@@ -67,13 +68,37 @@ def _digest(path: Path, content: bytes) -> str | None:
 
 
 def verified_mod_files(folder: str | Path, contents: Mapping[str, bytes]) -> list[ModFile]:
-    """Return the mod files among the contents that `read_verified` returns."""
-    paths = {Path(name): content for name, content in contents.items()}
-    return [ModFile(Path(folder) / path, paths[path]) for path in sorted(paths) if path.parent.name == MODFILES]
+    """Return the mod files to compile for the contents that `read_verified` returns, [] if the model has none."""
+    folder = Path(folder)
+    return list(kind_of(folder).mod_files(folder, contents))
 
 
-def approved_set(folder: str | Path, contents: Mapping[str, bytes], approval: str | Path, *, isolated: bool) -> CompiledSet:
-    """Return the compiled mechanisms of a model that the job `compile_mechanisms` has approved.
+def approve_set(
+    modfiles: Sequence[ModFile], approval: str | Path, notes: Sequence[str] = (), *, isolated: bool
+) -> CompiledSet | None:
+    """Compile mod files that may be run, and write the file that approves them; None if there are none.
+
+    Parameters
+    ----------
+    modfiles : sequence of ModFile
+    approval : path
+        The file to write, beside the folders of compiled mechanisms.
+    notes : sequence of str
+        What `check_mod_files` returns.
+    isolated : bool
+        See `compile_set`.
+    """
+    root = Path(approval).parent
+    compiled = compile_set(modfiles, root, isolated=isolated) if modfiles else None
+    library = compiled.library if compiled else ""
+    write_json(approval, {"digest": mechanisms_digest(modfiles), "library": library, "notes": list(notes)}, checked=True)
+    return compiled
+
+
+def approved_set(
+    folder: str | Path, contents: Mapping[str, bytes], approval: str | Path, *, isolated: bool
+) -> CompiledSet | None:
+    """Return the compiled mechanisms of a model that the job `compile_mechanisms` has approved, None if it has no mod files.
 
     If they are gone, or if their library is not the one that was approved, they are compiled again, from the mod files that
     were approved.
@@ -104,10 +129,22 @@ def approved_set(folder: str | Path, contents: Mapping[str, bytes], approval: st
         raise DamagedFile(
             f"{approval} does not name the mod files of {folder}; compile them with `snakemake --forcerun compile_mechanisms`"
         )
+    if not modfiles:
+        return None
     compiled = compile_set(modfiles, Path(approval).parent, approved=library, isolated=isolated)
     if compiled.library != library:
         print(f"note: {compiled.folder}: compiled again; the library differs from the one that {approval} names")
     return compiled
+
+
+def _prefix_of_copies(folder: Path) -> str:
+    return f".{folder.name}.copy-"
+
+
+def remove_copies(folder: str | Path, place: str | Path) -> None:
+    """Remove the copies of a model folder that a process which ended too early has left; see `verified_copy`."""
+    for abandoned in Path(place).glob(f"{_prefix_of_copies(Path(folder))}*"):
+        shutil.rmtree(abandoned, ignore_errors=True)
 
 
 @contextmanager
@@ -127,13 +164,12 @@ def verified_copy(folder: str | Path, contents: Mapping[str, bytes], place: str 
         An existing folder, in which the copy is made and removed again. Only the user may read the copy.
     """
     folder = Path(folder)
-    prefix = f".{folder.name}.copy-"
-    for abandoned in Path(place).glob(prefix + "*"):  # by a killed run
-        shutil.rmtree(abandoned, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=place) as private:
+    remove_copies(folder, place)  # of a killed run
+    with tempfile.TemporaryDirectory(prefix=_prefix_of_copies(folder), dir=place) as private:
         copy = Path(private).absolute() / folder.name
-        (copy / MODFILES).mkdir(parents=True)
+        copy.mkdir()
         for name, content in contents.items():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
             (copy / name).write_bytes(content)
         try:
             yield copy

@@ -11,7 +11,7 @@ from .probe import (
     layout_to_text,
     probe_from_layout,
 )
-from .sources import as_probe, load_probe
+from .sources import as_probe, load_probe, probe_from_meautility
 
 __all__ = [
     "FINE_FROM",
@@ -25,4 +25,5 @@ __all__ = [
     "layout_to_text",
     "load_probe",
     "probe_from_layout",
+    "probe_from_meautility",
 ]

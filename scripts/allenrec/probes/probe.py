@@ -49,6 +49,12 @@ class Probe:
         """The number of contacts."""
         return len(self.positions)
 
+    @property
+    def normal(self) -> int:
+        """The axis across the plane of the contacts, 0 to 2."""
+        (normal,) = {0, 1, 2} - set(PLANES[self.info["plane"]])
+        return normal
+
     def image_factor(self, setting: Literal["auto"] | float = "auto") -> float:
         """Return the factor of the method of images: `setting`, or for "auto" 2 on an insulating plane and 1 elsewhere."""
         if setting == "auto":

@@ -75,7 +75,7 @@ def as_probe(layout: probeinterface.Probe, ncontacts: int) -> Probe:
 
 def _from_name(name: str, ncontacts: int) -> Probe:
     """Load one of MEAutility's probes."""
-    return _from_meautility(name, MEAutility.return_mea(name).info, ncontacts)
+    return probe_from_meautility(name, MEAutility.return_mea(name).info, ncontacts)
 
 
 def _from_yaml(path: str, ncontacts: int) -> Probe:
@@ -86,7 +86,7 @@ def _from_yaml(path: str, ncontacts: int) -> Probe:
         raise UserError(f"{path}: cannot be read as YAML: {one_line(error)}") from None
     if not isinstance(info, dict) or not ("pos" in info or {"dim", "pitch"} <= info.keys()):
         raise UserError(f"{path}: not a probe of MEAutility, which has `pos`, or `dim` and `pitch`")
-    return _from_meautility(path, {"electrode_name": Path(path).stem} | info, ncontacts)
+    return probe_from_meautility(path, {"electrode_name": Path(path).stem} | info, ncontacts)
 
 
 def _from_json(path: str, ncontacts: int) -> Probe:
@@ -147,8 +147,14 @@ READERS: dict[str, Callable[[str, int], Probe]] = {
 }
 
 
-def _from_meautility(name: str, info: Mapping[str, Any], ncontacts: int) -> Probe:
-    """Make a probe of MEAutility's description."""
+def probe_from_meautility(name: str, info: Mapping[str, Any], ncontacts: int) -> Probe:
+    """Make a probe of MEAutility's description, `info`, with points on its contacts.
+
+    Raises
+    ------
+    UserError
+        If it is not one flat probe with contacts of known shapes.
+    """
     plane = info.get("plane", "yz")
     if plane not in PLANES:
         raise UserError(f"{name}: plane {shown(plane)} must be one of {', '.join(PLANES)}")

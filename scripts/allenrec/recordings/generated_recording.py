@@ -14,7 +14,7 @@ import probeinterface
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from .formats.contract import ButterworthFilter
+from .formats.contract import ButterworthFilter, UnitDrift
 from .tick_grid import split_ticks
 from .traces.blocks import BLOCK, block_length, blocks, n_blocks, samples, spike_amplitudes, spike_traces, unit_traces
 
@@ -244,6 +244,22 @@ class GeneratedRecording:
     def filtered_templates(self) -> NDArray[np.float32]:
         """(n_units, n_channels, n_t) µV, as they are in the traces."""
         return self.plan.filtered_templates
+
+    @property
+    def template_peak(self) -> int:
+        """The sample of a template at which the spike lies."""
+        return self.plan.peak
+
+    @property
+    def drift(self) -> UnitDrift | None:
+        """The displacement of each unit over time, or None if units do not drift."""
+        unit_drift = self.plan.unit_drift
+        if unit_drift is None:
+            return None
+        displacements = np.empty((len(unit_drift.drift.times), len(self.units)), dtype=np.float32)
+        for unit in range(displacements.shape[1]):
+            displacements[:, unit] = unit_drift.drift.of_unit(unit)
+        return UnitDrift(unit_drift.drift.times, displacements, np.asarray(self.settings.recordings.preferred_dir, dtype=float))
 
     @property
     def upsample(self) -> int:

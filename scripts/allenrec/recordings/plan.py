@@ -70,7 +70,9 @@ class Plan:
     gains : list of numpy.ndarray or ChannelGains
         (n_spikes, 1 or n_channels) gains of the spikes; read them by slices, because some are drawn only then.
     widening_factors : list of numpy.ndarray or None
-        (n_spikes,) factors by which spikes are wider than their template; None if all keep its shape.
+        (n_spikes,) factors by which spikes are wider than their template, at the peak; None if all keep its shape.
+    bends : list of numpy.ndarray or None
+        (n_spikes,) how much the time of spikes is bent, see `gains.bends_of`; None if their width changes evenly.
     overlap_labels : list of numpy.ndarray
         (n_spikes,) a label that says whether spikes of other units coincide; see
         `allenrec.recordings.units.overlaps.overlap_labels`.
@@ -97,6 +99,7 @@ class Plan:
     bursts: list[NDArray[np.int32]]
     gains: list[Gains]
     widening_factors: list[NDArray[np.float64] | None]
+    bends: list[NDArray[np.float64] | None]
     overlap_labels: list[NDArray[np.bytes_]]
     overlap_pairs: pd.DataFrame
     filter: Filter | None
@@ -270,7 +273,10 @@ def _plan_units(
     trains = draw_spikes(streams.spikes, keys, cell_types, overlaps, settings.spiketrains, signal, grid)
     ticks = [train.ticks for train in trains]
     bursts = bursting_units(streams.gains, keys, signal)
-    gains, widening_factors = spike_gains(streams.gains, keys, ticks, bursts, grid, n_channels, signal, signal)
+    after_peak = 1 - upsampled.peak / max(upsampled.n_t - 1, 1)
+    gains, widening_factors, bends = spike_gains(
+        streams.gains, keys, ticks, bursts, grid, n_channels, signal, signal, after_peak
+    )
     frame = motion_frame(background, settings, contacts_of(library))
     unit_drift = design_unit_drift(streams.drift, name, library, template_ids, ticks, settings, grid, how, frame)
     noise = design_noise(
@@ -295,6 +301,7 @@ def _plan_units(
         bursts=[train.bursts for train in trains],
         gains=gains,
         widening_factors=widening_factors,
+        bends=bends,
         overlap_labels=overlap_labels(ticks, overlaps, round(grid.ticks(OVERLAP_WINDOW))),
         overlap_pairs=overlap_pairs(ticks, overlaps, round(grid.ticks(signal.sync_jitt / 1000))),
         filter=bandpass,

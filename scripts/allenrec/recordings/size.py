@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-
-from allenrec.probes import load_probe
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -49,22 +47,23 @@ def traces_size(
     return size
 
 
-def describe_studies(studies: Mapping[str, Study], settings: Settings) -> Iterator[str]:
+def describe_studies(studies: Mapping[str, Study], settings: Settings, n_contacts: Callable[[str], int]) -> Iterator[str]:
     """Yield a line for each study: the number of its recordings, and the disk that they need without compression.
 
-    Raises
-    ------
-    UserError
-        If a probe cannot be read.
+    `n_contacts` is a function that returns the number of contacts of a library, by its name.
     """
-    n_channels: dict[str, int] = {}
     for name, study in studies.items():
-        size = 0
-        for recording in map(settings.recordings.__getitem__, study.rows):
-            probe = settings.libraries[recording.library].probe
-            if probe not in n_channels:
-                n_channels[probe] = len(load_probe(probe, 1).positions)
-            fs = recording.recordings.fs or 1000 / settings.intracellular.dt
-            size += len(recording.format) * traces_size(recording, fs, n_channels[probe])
+        size = sum(recording_sizes(settings, list(study.rows), n_contacts))
         disk = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
         yield f"study {name}: {len(study.rows)} recordings, {disk} on disk without compression"
+
+
+def recording_sizes(settings: Settings, names: Sequence[str], n_contacts: Callable[[str], int]) -> Iterator[int]:
+    """Yield the disk, bytes, that the traces of each of some recordings need in all of their formats, without compression."""
+    n_channels: dict[str, int] = {}
+    for recording in map(settings.recordings.__getitem__, names):
+        library = recording.library
+        if library not in n_channels:
+            n_channels[library] = n_contacts(library)
+        fs = recording.recordings.fs or 1000 / settings.intracellular.dt
+        yield len(recording.format) * traces_size(recording, fs, n_channels[library])

@@ -18,6 +18,7 @@ from allenrec.intracellular.intracellular_file import read_currents, summary
 from allenrec.libraries.library_file import open_library
 from allenrec.libraries.realism.describe import read_realism
 from allenrec.libraries.table import template_table
+from allenrec.models.kinds.register import folder_name
 from allenrec.models.metadata import METADATA, OUR_RECORD, read_metadata
 
 from .stages import STAGES, stage_of
@@ -141,13 +142,17 @@ class RecordingFacts:
 
 @dataclass(frozen=True)
 class ModelSource:
-    """The origin of a model: the source, the wheel or the web address, the digest of the archive, and the paper to cite."""
+    """The origin of a model: the source, the wheel or the web address, the digest of the archive, the papers to cite.
+
+    `licence` is "" for models under the terms of the Allen Institute.
+    """
 
     model_id: str
     origin: str
     source: str
     sha256: str
     citation: str
+    licence: str = ""
 
 
 def stage_times(folder: str | Path) -> pd.DataFrame:
@@ -299,17 +304,17 @@ def realism_rows(results: str | Path) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in read_realism(path).to_dict("records")]
 
 
-def model_sources(models_folder: str | Path, models: Iterable[str]) -> list[ModelSource]:
-    """Return where each model is from."""
+def model_sources(models_folder: str | Path, cell_models_folder: str | Path, models: Iterable[str]) -> list[ModelSource]:
+    """Return where each model is from; the models of the Allen Institute are in the first folder, others in the second."""
     sources = []
     for model in models:
-        path = Path(models_folder) / f"neuronal_model_{model}" / METADATA
+        path = Path(models_folder if model.isdigit() else cell_models_folder) / folder_name(model) / METADATA
         try:
             ours = read_metadata(path.parent).get(OUR_RECORD)
         except (OSError, UserError):
             ours = None
         ours = ours if isinstance(ours, dict) else {}
         origin = ours.get("url") or ours.get("requirement") or ("" if ours else "not there")
-        known = {name: str(ours.get(name, "")) for name in ("source", "sha256", "citation")}
+        known = {name: str(ours.get(name, "")) for name in ("source", "sha256", "citation", "licence")}
         sources.append(ModelSource(model, origin=str(origin), **known))
     return sources

@@ -113,6 +113,7 @@ def write_report(
     *,
     results: str | Path,
     models_folder: str | Path,
+    cell_models_folder: str | Path = "cell_models",
     citation_file: str | Path,
     models: Sequence[str],
     libraries: Sequence[str],
@@ -125,7 +126,7 @@ def write_report(
     ----------
     path : path
         The page. If there are too many pictures, some are linked relative to its folder.
-    results, models_folder, citation_file : path
+    results, models_folder, cell_models_folder, citation_file : path
     models, libraries, recordings : sequence of str
         What was requested; the page names what is not there.
     left_out : sequence of str
@@ -134,7 +135,7 @@ def write_report(
     results, budget = Path(results), Budget(Path(path).parent, PICTURES)
     sections = _gather(results, models, libraries, recordings, budget)
     cells = [section.facts for section in sections.cells]
-    sources = model_sources(models_folder, models)
+    sources = model_sources(models_folder, cell_models_folder, models)
     references = needed(
         read_references(citation_file),
         kinds={cell.known["model_kind"] for cell in cells if cell.known["model_kind"]},

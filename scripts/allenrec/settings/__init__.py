@@ -31,14 +31,16 @@ FolderPath = Annotated[str, Field(min_length=1)]
 
 
 class Pathvars(Block):
-    """Folders of results and models. Snakemake puts them in place of `<results>` and `<models>`; no job depends on them."""
+    """Folders of results and models. Snakemake puts them in place of `<results>`, `<models>` and `<cell_models>`; no job
+    depends on them."""
 
     results: FolderPath = Field("results", description="Folder of all results.")
     models: FolderPath = Field("allen_models", description="Folder of the models. Several configurations may share it.")
+    cell_models: FolderPath = Field("cell_models", description="Folder of models that are not the Allen Institute's.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for key in ("results", "models"):
+        for key in ("results", "models", "cell_models"):
             parts = getattr(self, key).split("/")
             self.require(all(len(part.encode()) <= 200 for part in parts), key, "must have names of 200 bytes at most")
             # Snakemake takes these for wildcards and for other folders, and ~ for nothing.
@@ -70,6 +72,12 @@ class Settings(Block):
     )
     recordings: dict[RecordingName, Recording] = Field({}, description="Recordings by name.")
     evaluation: Evaluation = Field(Evaluation(), description="Spike sorters that `snakemake evaluate` runs.")
+    stands_alone: bool = Field(
+        False,
+        exclude=True,
+        description="For what is given with `--configfile`: it takes the place of `config/config.yaml`, as with "
+        "`--replace-workflow-config`, instead of being merged over it.",
+    )
     file: Annotated[str | list[str] | None, Field(min_length=1)] = Field(
         None,
         exclude=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from .recordings.streams import Part
     from .studies import Study
 
+#: Endings of MEArec's template files
+TEMPLATE_FILES = (".h5", ".hdf5")
 #: Endings of files with spike trains
 TRAIN_FILES = (".csv", ".npz", ".nwb")
 
@@ -46,14 +49,32 @@ def check_folders(folders: Mapping[str, str]) -> None:
 def check_library(key: str, library: Library, libraries: Mapping[str, Library]) -> None:
     """Refuse a library whose probe is not known or whose poses are not available."""
     check_input_files(key, library)
+    _check_templates(f"{key}.templates", library)
     _check_probe(f"{key}.probe", library)
     _check_poses(key, library, libraries)
+
+
+def _check_templates(key: str, library: Library) -> None:
+    """Check that templates are of one of the two kinds, by the names of files alone."""
+    path = library.templates
+    if path is None:
+        return
+    if os.path.isdir(path):
+        if not os.path.isdir(os.path.join(path, "templates_array")):
+            raise UserError(
+                f"config: {key}: {shown(path)} is not a zarr folder of SpikeInterface's `Templates`: it has no templates_array"
+            )
+    elif not path.lower().endswith(TEMPLATE_FILES):
+        raise UserError(
+            f"config: {key}: {shown(path)} must be a zarr folder of SpikeInterface's `Templates` or a template file of MEArec, "
+            f"which ends in {' or '.join(TEMPLATE_FILES)}"
+        )
 
 
 def _check_probe(key: str, library: Library) -> None:
     """Check the name of a probe, without the web and without reading a file."""
     probe = library.probe
-    if library.probe_file:
+    if probe is None or library.probe_file:
         return
     if recording_of(probe) is not None:
         return
@@ -79,6 +100,10 @@ def _check_poses(key: str, library: Library, libraries: Mapping[str, Library]) -
             raise UserError(f"config: {key}.poses_from: goes round in a circle, {' from '.join((*chain, origin.poses_from))}")
         chain.append(origin.poses_from)
         origin = libraries[origin.poses_from]
+        if origin.templates is not None:
+            raise UserError(
+                f"config: {key}.poses_from: {shown(chain[-1])} has templates from elsewhere, which are not of the models here"
+            )
     if origin.spike != library.spike:
         raise UserError(
             f"config: {key}.spike: {shown(library.spike)}, but {chain[-1]}, where its poses are from, has {shown(origin.spike)}"
@@ -96,7 +121,7 @@ def check_recording(key: str, recording: Recording, settings: Settings) -> None:
     if choosing not in settings.libraries:
         known = ", ".join(settings.libraries)
         raise UserError(f"config: {key}.stream.library: {shown(choosing)} is not in `libraries`, which has {known}")
-    lowest_amp = settings.libraries[choosing].min_amp
+    lowest_amp = settings.libraries[choosing].lowest_amplitude
     if recording.templates.max_amp <= lowest_amp:
         raise UserError(
             f"config: {key}.templates.max_amp: {recording.templates.max_amp:g} µV leaves nothing of {choosing}, "
@@ -114,7 +139,14 @@ def check_recording(key: str, recording: Recording, settings: Settings) -> None:
     for name, needed in (("n_bursting", signal.n_bursting or 0), ("bursting_units", max(signal.bursting_units or [-1]) + 1)):
         if needed > n_units:
             raise UserError(f"config: {key}.recordings.{name}: {getattr(signal, name)} needs more than the {n_units} units")
-    fs = signal.fs or 1000 / settings.intracellular.dt
+    own = settings.libraries[recording.library]
+    if signal.drifting and own.templates is not None and not own.drifting:
+        raise UserError(
+            f"config: {key}.recordings.drifting: the templates of {recording.library} are read from a file and have no steps "
+            f"along a path, so that units cannot drift; take a library of cells that is `drifting`"
+        )
+    # The rate of templates from elsewhere is not known yet; their jobs check it.
+    fs = signal.fs or (1000 / settings.intracellular.dt if own.templates is None else math.inf)
     if fs * recording.spiketrains.duration < 1:
         raise UserError(f"config: {key}.spiketrains.duration: {recording.spiketrains.duration:g} s is less than a sample")
     if signal.filter:
@@ -168,11 +200,12 @@ def _check_far_neurons(key: str, recording: Recording, settings: Settings) -> No
     if signal.noise_mode != "far-neurons":
         return
     library, own = settings.libraries[name], settings.libraries[recording.library]
-    if library.probe != own.probe:
+    if (library.probe or library.templates) != (own.probe or own.templates):
         raise UserError(
-            f"config: {key}.recordings.far_neurons_library: {shown(name)} is on {library.probe}, the units are on {own.probe}"
+            f"config: {key}.recordings.far_neurons_library: {shown(name)} is on {library.probe or library.templates}, the "
+            f"units are on {own.probe or own.templates}"
         )
-    if signal.far_neurons_max_amp <= library.min_amp:
+    if signal.far_neurons_max_amp <= library.lowest_amplitude:
         raise UserError(
             f"config: {key}.recordings.far_neurons_max_amp: {signal.far_neurons_max_amp:g} µV leaves nothing of {name}, whose "
             f"min_amp is {library.min_amp:g} µV; make a library with a lower one and name it in far_neurons_library"

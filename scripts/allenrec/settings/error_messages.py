@@ -24,7 +24,6 @@ MEAREC_KEYS = {
     "overlap": "every spike has its overlap label in the file",
     "n_jitters": "spikes lie on a grid of `upsample` points a sample",
     **dict.fromkeys(("smooth_percent", "smooth_strength"), "ends of templates fade over `pad_len`, the spike is left as it is"),
-    "shape_stretch": "`shape_widening` says how much wider smaller spikes are",
     **dict.fromkeys(Drift.model_fields, "it stands in a block of the list `drift_dicts`, or without one"),
     "seeds": "it stands in a recording",
     **dict.fromkeys(("n_jobs", "recompile"), "no result depends on it; see `snakemake --cores`"),

@@ -6,6 +6,7 @@ One class a subject; `Library` joins them, because their keys stand in one block
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -25,8 +26,10 @@ from .base import (
     NamesFile,
     Pair,
     PositiveCount,
+    PositiveLength,
     Ratio,
     Shape,
+    Text,
 )
 from .error_messages import explain
 from .real_recordings import RealRecording
@@ -88,8 +91,12 @@ def _text_or_recording(schema: dict[str, Any]) -> None:
 class Content(Block):
     """The probe, and the number of templates on it."""
 
-    probe: Annotated[str, NamesFile(endings=PROBE_FILES), NamesFile(of_recording=True, or_folder=True, large=True)] = Field(
-        description=f"Either {PROBE_FORMS}.", json_schema_extra=_text_or_recording
+    probe: Annotated[str, NamesFile(endings=PROBE_FILES), NamesFile(of_recording=True, or_folder=True, large=True)] | None = (
+        Field(
+            None,
+            description=f"Either {PROBE_FORMS}. Needed unless `templates` come with one.",
+            json_schema_extra=_text_or_recording,
+        )
     )
     n: PositiveCount | Annotated[dict[str, Count], Field(min_length=1)] = Field(
         50, description="templates. For each cell model; or for each model of a cell type, such as `{spiny: 100, aspiny: 50}`."
@@ -102,8 +109,8 @@ class Content(Block):
 
     @property
     def probe_file(self) -> str | None:
-        """The file that the probe is in, or None where it has a name."""
-        return self.probe if is_probe_file(self.probe) else None
+        """The file that the probe is in, or None where it has a name or comes with the templates."""
+        return self.probe if self.probe is not None and is_probe_file(self.probe) else None
 
     @model_validator(mode="before")
     @classmethod
@@ -125,7 +132,8 @@ class PoseSampling(Block):
     rot: Literal["norot", "xrot", "yrot", "zrot", "3drot", "physrot"] = Field(
         "3drot",
         description="Rotation of a cell: none; uniform about one axis; uniform over all rotations; or `physrot`, the apical "
-        "dendrite along the probe towards larger z, with `tilt`, and any turn about itself (cells without one: as `3drot`).",
+        "dendrite along the probe towards larger z, with `tilt`, and any turn about itself (cells of the Blue Brain "
+        "Project: the direction to the pia; others without an apical dendrite: as `3drot`).",
     )
     tilt: Annotated[float, Field(ge=0, le=math.pi)] = Field(
         0.26, description="rad. With `physrot`, how far the apical dendrite may lean from the axis of the probe."
@@ -189,6 +197,24 @@ class Acceptance(Block):
         return self
 
 
+class Slice(Block):
+    """A slice on an array of electrodes. Names and defaults are those of LFPykit's `RecMEAElectrode`."""
+
+    kind: Literal["slice"] = Field(
+        "slice", description="A slice on an MEA: saline above the tissue, glass with contacts below."
+    )
+    thickness: PositiveLength = Field(300.0, description="µm. Of the slice, from the contacts on, along their normal.")
+    sigma_tissue: Conductivity = Field(0.3, description="S/m. Conductivity of the slice.")
+    sigma_saline: Conductivity = Field(1.5, description="S/m. Conductivity of the bath above it.")
+    sigma_glass: Annotated[float, Field(ge=0, le=1e4)] = Field(0.0, description="S/m. Conductivity of the array below it.")
+    steps: PositiveInt = Field(20, le=1000, description="How many images at each face are summed, less one.")
+    outside: Literal["refuse", "fold"] = Field(
+        "refuse",
+        description="Poses of which a segment leaves the slice are refused; or what leaves it is folded back at its faces, so "
+        "that only the soma has to be inside.",
+    )
+
+
 class ForwardModel(Block):
     """The tissue, and the sources of current in it."""
 
@@ -202,6 +228,17 @@ class ForwardModel(Block):
         "auto",
         description="Method of images: 2 on an insulating plane, 1 in open tissue; `auto`: 1 for wires of MEAutility, else 2.",
     )
+    medium: Slice | None = Field(
+        None, description="`null`: tissue without borders; or a slice on an MEA, such as `{kind: slice, thickness: 300}`."
+    )
+
+    @model_validator(mode="after")
+    def _check_medium(self) -> ForwardModel:
+        if self.medium:
+            fields = type(self).model_fields
+            for key, instead in (("sigma", "medium.sigma_tissue"), ("image_factor", "medium.sigma_glass")):
+                self.require(getattr(self, key) == fields[key].default, key, f"does not go with a slice; set {instead} instead")
+        return self
 
 
 class ExistingPoses(Block):
@@ -215,6 +252,42 @@ class ExistingPoses(Block):
         description="Path of a table of poses to take, comma-separated, with columns of `templates.csv`: `x_um`, `y_um`, "
         "`z_um`, `rotation_x_rad`, `rotation_y_rad`, `rotation_z_rad`, `spike_index` and, if not for every model, `model_id`.",
     )
+
+
+class TemplatesFromElsewhere(Block):
+    """Templates that are read instead of computed."""
+
+    templates: Annotated[str, NamesFile(or_folder=True)] | None = Field(
+        None,
+        description="Path of templates to take instead of computing any: a zarr folder of SpikeInterface's `Templates`, such "
+        "as those of its public database of real neurons, or a template file of MEArec (.h5). With it, only `probe`, "
+        "`drifting`, `templates_table`, `cell_type_column` and `format` may be given.",
+    )
+    templates_table: InputFile | None = Field(
+        None,
+        description="Path of a table with a row for each of `templates`, comma-separated. Used are `x_um`, `y_um`, `z_um` "
+        "(otherwise positions are estimated), `rotation_x_rad`, `rotation_y_rad`, `rotation_z_rad`, `model_id` and the cell "
+        "types; the rest is metadata of units. `template_index` and `dataset`, if there, say which rows are meant. `null`: "
+        "`templates.csv` in the folder of the templates or beside them, if there is one.",
+    )
+    cell_type_column: Text | None = Field(
+        None,
+        description="With `templates`, the column of the table that holds the cell types. `null`: `cell_type`, or else those "
+        "of MEArec, or else all are `unknown`.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_table(cls, values: Any) -> Any:
+        """Name the table that lies in or beside the folder of the templates, so that it is an input like any other."""
+        if not isinstance(values, dict) or values.get("templates_table") is not None:
+            return values
+        source = values.get("templates")
+        if isinstance(source, str) and os.path.exists(source):
+            for folder in (source, os.path.dirname(os.path.normpath(source))):
+                if os.path.isfile(table := os.path.join(folder, "templates.csv")):
+                    return values | {"templates_table": table}
+        return values
 
 
 class DriftPaths(Block):
@@ -251,6 +324,8 @@ class DriftPaths(Block):
 
 #: Keys of a library that change no template
 EXPORT_KEYS = {"format"}
+#: Keys of libraries that are read instead of computed
+IMPORT_KEYS = set(TemplatesFromElsewhere.model_fields)
 #: Keys of a library that say which poses are drawn and kept
 SAMPLING_KEYS = {
     *("n", *PoseSampling.model_fields),
@@ -260,12 +335,38 @@ SAMPLING_KEYS = {
 
 
 # Pydantic takes the fields of the last base first.
-class Library(DriftPaths, ExistingPoses, ForwardModel, Acceptance, PoseSampling, Content):
+class Library(TemplatesFromElsewhere, DriftPaths, ExistingPoses, ForwardModel, Acceptance, PoseSampling, Content):
+    @property
+    def lowest_amplitude(self) -> float:
+        """The amplitude, µV, below which there is no template; 0 where that is not known."""
+        return 0.0 if self.templates is not None else self.min_amp
+
     @model_validator(mode="after")
     def _check_poses(self) -> Library:
         key = "poses_from" if self.poses_from is not None else "poses" if self.poses is not None else None
         if key:
-            others = SAMPLING_KEYS | {"poses_from", "poses"} - {key}
-            useless = sorted(other for other in others if getattr(self, other) != type(self).model_fields[other].default)
+            useless = self._given(SAMPLING_KEYS | {"poses_from", "poses"} - {key})
             self.require(not useless, key, f"gives the poses, so {', '.join(useless)} cannot be met; leave it out")
         return self
+
+    @model_validator(mode="after")
+    def _check_templates(self) -> Library:
+        if self.templates is None:
+            if self.probe is None:
+                raise ValueError("probe: missing")
+            for key in ("templates_table", "cell_type_column"):
+                self.require(getattr(self, key) is None, key, "is of `templates` only")
+            return self
+        others = set(type(self).model_fields) - IMPORT_KEYS - EXPORT_KEYS - {"probe", "drifting"}
+        useless = self._given(others)
+        self.require(not useless, "templates", f"are read as they are, so {', '.join(useless)} cannot be met; leave it out")
+        self.require(
+            not (self.drifting and os.path.isdir(self.templates)),
+            "drifting",
+            "cannot be met: SpikeInterface's templates have no steps along a path; leave it out",
+        )
+        return self
+
+    def _given(self, keys: set[str]) -> list[str]:
+        """Return those of some keys that do not have their default."""
+        return sorted(key for key in keys if getattr(self, key) != type(self).model_fields[key].default)

@@ -98,11 +98,18 @@ class Models(Block):
     """Sources of models, and how models are checked and loaded."""
 
     # A test holds these names in step with the register of sources in `allenrec.models.sources`.
-    sources: list[Literal["local", "bmtk", "allen"]] = Field(
-        ["local", "bmtk", "allen"],
+    sources: list[Literal["local", "bmtk", "mearec", "allen"]] = Field(
+        ["local", "bmtk", "mearec", "allen"],
         min_length=1,
-        description="Where models come from, tried in this order: `local` folders in `allen_models/` that the user put "
-        "there; the five cells of the PyPI wheel `bmtk`; the web API of the Allen site.",
+        description="Where models come from, tried in this order: `local` folders in `allen_models/` or `cell_models/` that "
+        "the user put there; the five cells of the PyPI wheel `bmtk`; the 13 cells of the Blue Brain Project in the PyPI wheel "
+        "`mearec`; the web API of the Allen site.",
+    )
+    trusted: dict[Text, Sha256] = Field(
+        {},
+        description="Models that are code (hoc or Python) and that you have read, each with the digest of its whole "
+        "folder. Without it such a model is refused, with the line to write here. Models of the sources `bmtk`, `mearec` and "
+        "`allen` need none.",
     )
     allen: Allen = Field(Allen(), description="The web API of the Allen site.")
     kind: Literal["perisomatic", "all active", "best"] = Field(
@@ -111,7 +118,9 @@ class Models(Block):
         "model if there is one, else an all-active one.",
     )
     axon: Literal["auto", "stub", "truncated", "keep"] = Field(
-        "auto", description="What replaces the reconstructed axon; `auto` takes what each model was fitted with."
+        "auto",
+        description="What replaces the reconstructed axon of models of the Allen Institute; `auto` takes what each model was "
+        "fitted with.",
     )
     known_mechanisms: list[Sha256] = Field(
         [], description="Digests of your own mod files, which are compiled and run beside those of the Allen Institute."
@@ -121,6 +130,9 @@ class Models(Block):
         True,
         description="Let the compiler and NEURON reach no network and write only where their results go, as far as the system "
         "offers it; the log says what it does not.",
+    )
+    max_build_time: int = Field(
+        300, ge=1, le=86400, description="s. The code of a model that has not built the cell by then is taken for endless."
     )
     recorded_steps: int = Field(
         3,

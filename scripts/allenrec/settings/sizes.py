@@ -46,17 +46,17 @@ def estimates(settings: Settings, n_cells: int, n_contacts: Callable[[str], int]
     n_cells : int
         Number of models.
     n_contacts : callable
-        A function that returns the number of contacts of a probe.
+        A function that returns the number of contacts of a library's probe, by the name of the library.
     """
     window = sum(settings.intracellular.window_samples)
     currents = 4.0 * settings.intracellular.target_spikes[0] * SEGMENTS * window
     steps = 1000 * settings.intracellular.sim_time / settings.intracellular.dt
     yield Estimate("intracellular", n_cells * currents * COMPRESSED, currents + 8 * steps, "shorten sim_time or cut_out")
     for name, library in settings.libraries.items():
-        yield _library(f"libraries.{name}", library, n_cells, n_contacts(library.probe), window)
+        if library.templates is None:  # otherwise they are on the disk already
+            yield _library(f"libraries.{name}", library, n_cells, n_contacts(name), window)
     for name, recording in settings.recordings.items():
-        own = settings.libraries[recording.library]
-        yield _recording(f"recordings.{name}", recording, n_contacts(own.probe), settings)
+        yield _recording(f"recordings.{name}", recording, n_contacts(recording.library), settings)
 
 
 def _library(key: str, library: Library, n_cells: int, n_contacts: int, window: int) -> Estimate:
@@ -127,7 +127,7 @@ def check_sizes(
                     )
         return None
 
-    if problem(lambda probe: MANY_CONTACTS) and (found := problem(n_contacts)):
+    if problem(lambda library: MANY_CONTACTS) and (found := problem(n_contacts)):
         raise UserError(found)
 
 

@@ -86,6 +86,12 @@ BAD_TABLES = {
     "model_id a path": (HEADER + "../1\t\t\n", "line 2: model_id '../1' is not an id"),
     "model_id a decimal": (HEADER + "473863510.0\t\t\n", "line 2: model_id '473863510.0' is not an id"),
     "model_id in other digits": (HEADER + "١٢\t\t\n", "line 2: model_id '١٢' is not an id"),
+    "model_id begins with a dot": (HEADER + ".hidden\t\t\n", "line 2: model_id '.hidden' is not an id"),
+    "model_id begins with a hyphen": (HEADER + "-x\t\t\n", "line 2: model_id '-x' is not an id"),
+    "model_id with a blank": (HEADER + "L5 PC\t\t\n", "line 2: model_id 'L5 PC' is not an id"),
+    "model_id like a number": (HEADER + "1e5\t\t\n", "line 2: model_id '1e5' is not an id"),
+    "model_id of 101 characters": (HEADER + "x" * 101 + "\t\t\n", "line 2: model_id 'x{101}' is not an id"),
+    "name twice": (HEADER + "L5_PC.1\t\t\nL5_PC.1\t\t\n", "line 3: model_id L5_PC.1 is in line 2 already"),
     "specimen_id a name": (HEADER + "1\tRorb\tspiny\n", "line 2: specimen_id 'Rorb' is not an id of digits"),
     "quote left open": (HEADER + '1\t2\t"spiny\n', "not a tab-separated table"),
     "not text": ((HEADER + "1\t2\tspiny\n").encode("utf-16"), "not a tab-separated table"),
@@ -238,3 +244,8 @@ def test_unknown_cell_type_is_an_error_and_a_given_one_is_taken(metadata):
         describe(row(), metadata)
     cell = describe(row(cell_type="PV"), metadata)
     assert cell["cell_type"] == "PV" and all(isinstance(value, str) for value in cell.values())
+
+
+def test_models_may_have_names(table):
+    names = ["L5_TTPC1_cADpyr232_1", "_x", "0abc", "00abc", "my-cell.v2", "7"]
+    assert [row.model_id for row in read_cells(table("model_id\n" + "\n".join(names) + "\n"))] == names

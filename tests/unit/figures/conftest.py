@@ -109,7 +109,7 @@ def recording(library):
         units=units,
         spike_trains=trains,
         spike_times=[np.array(t) for t in times],
-        templates=library.templates[chosen],
+        unfiltered_templates=library.templates[chosen],
         template_peak=PEAK,
     )
 

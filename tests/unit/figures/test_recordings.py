@@ -35,26 +35,30 @@ def test_templates_lie_on_the_traces_at_the_spike_times(recording):
     assert drawn.shape == (len(CONTACTS), round(0.15 * FS), 2)
     for unit in range(4):
         (line,) = collections(figure, f"unit {unit}")[0].get_segments()  # one channel, one spike in the window
-        channel = recording.templates[unit].min(axis=1).argmin()
+        channel = recording.unfiltered_templates[unit].min(axis=1).argmin()
         trace = drawn[np.flatnonzero(depth == channel)[0]]
         noise = np.interp(line[:, 0], trace[:, 0], trace[:, 1]) - line[:, 1]
         assert noise.std() < 7 and abs(noise.mean()) < 3
         trough = line[line[:, 1].argmin(), 0]
         assert np.abs(recording.spike_times[unit] - trough).min() < 1 / FS
     assert len(figure.axes[0].get_legend().get_texts()) == 4
-    figure = recordings.traces(recording, 1.15, 1.3, templates=0.5 * recording.templates)  # as after a filter
+    figure = recordings.traces(recording, 1.15, 1.3, templates=0.5 * recording.unfiltered_templates)  # as after a filter
     half = collections(figure, "unit 0")[0].get_segments()[0]
-    assert np.ptp(half[:, 1]) == pytest.approx(0.5 * np.ptp(recording.templates[0]), rel=0.06)
+    assert np.ptp(half[:, 1]) == pytest.approx(0.5 * np.ptp(recording.unfiltered_templates[0]), rel=0.06)
 
 
 def test_a_large_probe_shows_the_channels_with_templates(recording):
     n = 200
     contacts = np.column_stack([np.zeros(n), np.zeros(n), 20.0 * np.arange(n)])
     templates = np.zeros((4, n, N_T), dtype=np.float32)
-    templates[:, [17, 60, 111, 180]] = recording.templates[:, :4]
-    templates[np.arange(4), [17, 60, 111, 180]] = recording.templates.min(axis=1)
+    templates[:, [17, 60, 111, 180]] = recording.unfiltered_templates[:, :4]
+    templates[np.arange(4), [17, 60, 111, 180]] = recording.unfiltered_templates.min(axis=1)
     large = SimpleNamespace(**vars(recording))
-    large.channel_positions, large.templates, large.traces = contacts, templates, np.zeros((64000, n), dtype=np.float32)
+    large.channel_positions, large.unfiltered_templates, large.traces = (
+        contacts,
+        templates,
+        np.zeros((64000, n), dtype=np.float32),
+    )
     figure = recordings.traces(large, 1.15, 1.3)
     assert len(collections(figure, "traces")[0].get_segments()) == recordings.CHANNELS_SHOWN
     assert all(collections(figure, f"unit {unit}")[0].get_segments() for unit in range(4))
@@ -85,7 +89,7 @@ def test_amplitudes_leave_out_the_ratio_where_there_is_no_noise(recording):
 
 
 def test_a_recording_without_units_still_has_figures(recording):
-    recording.units, recording.templates = recording.units[:0], recording.templates[:0]
+    recording.units, recording.unfiltered_templates = recording.units[:0], recording.unfiltered_templates[:0]
     recording.spike_trains, recording.spike_times = [], []
     window = recordings.busiest_window(recording)
     figures = [f(recording) for f in (recordings.raster, recordings.unit_templates, recordings.amplitudes)]

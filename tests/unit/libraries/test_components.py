@@ -7,7 +7,7 @@ from allenrec.libraries.acceptance import aligned
 from allenrec.libraries.components import TOLERANCE, components_of
 from allenrec.libraries.contacts import contacts_of
 from allenrec.libraries.eap import CellOnProbe, eap, spike_currents
-from allenrec.libraries.forward_model import Medium
+from allenrec.libraries.forward_model import Medium, transfer_matrix
 from allenrec.libraries.poses import Geometry, Poses
 from allenrec.probes import load_probe
 from allenrec.settings.libraries import Acceptance
@@ -38,7 +38,8 @@ def test_a_current_that_few_samples_have_is_not_lost():
     assert np.abs(spatial @ temporal[0] - smooth[0]).max() <= TOLERANCE * smooth.max() * 1.01
 
 
-def test_templates_are_the_sums_over_segments_to_two_millionths(currents):
+def test_templates_are_the_sums_over_segments_to_the_rounding_of_float32(currents):
+    """The error is a share of what all segments give together if their currents are at their largest and do not cancel."""
     cell, probe = currents["472363762"], load_probe("Neuronexus-32", 10)
     spikes, geometry = spike_currents(cell.imem), Geometry(cell.start, cell.end, cell.diameter)
     own = CellOnProbe(spikes, geometry, contacts_of(probe), Medium(), Acceptance(), 64, bounded=False)
@@ -46,4 +47,5 @@ def test_templates_are_the_sums_over_segments_to_two_millionths(currents):
         pose = Poses(np.array([[x, 3.0, 20.0]]), np.array([[0.3, -1.0, 2.0]]), np.array([4]))
         placed = geometry.placed(pose.rotations[0], pose.positions[0])
         exact = aligned(eap(spikes[4], placed, contacts_of(probe), Medium()), 64)
-        assert np.abs(own.template(pose) - exact).max() < 2e-6 * np.abs(exact).max()  # both are float32
+        together = 1000 * transfer_matrix(*placed, probe.positions).sum(axis=1).max() * np.abs(spikes).max()
+        assert np.abs(own.template(pose) - exact).max() < TOLERANCE * together

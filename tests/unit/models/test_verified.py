@@ -166,7 +166,7 @@ def test_library_is_the_same_to_the_byte_when_it_is_compiled_again(models_folder
 MECHANISMS = """
 import json, os
 os.environ["NRN_NMODL_PATH"] = os.environ["FOUND"]
-from allenrec.intracellular import simulation, cell
+from allenrec.intracellular import nrn, simulation
 from neuron import h
 def names():
     kinds, name = h.MechanismType(0), h.ref("")
@@ -176,7 +176,7 @@ def names():
         yield name[0]
 before = [*names()]
 try:
-    cell._load_mechanisms(cell.Path(sys.argv[1]), sys.argv[2])
+    nrn.load_mechanisms(nrn.Path(sys.argv[1]), sys.argv[2])
 except Exception as error:
     print(json.dumps([before, [*names()], type(error).__name__]))
 else:

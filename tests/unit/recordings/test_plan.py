@@ -113,10 +113,10 @@ def test_trace_without_noise_is_the_sum_of_the_templates_at_their_times(modulati
     with read_recording(path) as recording:
         n = len(recording.traces)
         gains = [recording.file[f"spiketrains/{unit}/gains"][()] for unit in range(len(recording.units))]
-        n_t = recording.templates.shape[2]
+        n_t = recording.unfiltered_templates.shape[2]
         margin = 2 * n_t
         expected = np.zeros((n + 2 * margin, 32))
-        for unit, (template, times) in enumerate(zip(recording.templates, recording.spike_times, strict=True)):
+        for unit, (template, times) in enumerate(zip(recording.unfiltered_templates, recording.spike_times, strict=True)):
             spectrum = np.fft.rfft(template, axis=-1)
             frequencies = np.fft.rfftfreq(n_t)
             for time, gain in zip(times, gains[unit], strict=True):
@@ -275,6 +275,19 @@ def test_wider_spikes_are_as_deep_as_their_gain_says(library):
         assert -window.min() == pytest.approx(gain * amplitude, rel=0.03)
         widths = [np.sum(w < w.min() / 2) for w in (window, template)]
         assert widths[0] == pytest.approx(factor * widths[1], abs=2)
+
+
+def test_spikes_of_bursts_are_bent_as_mearec_bends_them(library, tmp_path):
+    """With `shape_stretch`, spikes are bent by their mean gain, random part included; peaks stay and gains are kept."""
+    signal = {"bursting": True, "n_bursting": 1, "shape_mod": True, "shape_stretch": 30.0, "modulation": "electrode"}
+    plan = make(tmp_path / "r.h5", library, settings(spiketrains={"f_exc": 20.0, "f_inh": 20.0}, recordings=signal))
+    (unit,) = np.flatnonzero(plan.units["bursting"])
+    n_t, peak = plan.upsampled.n_t, plan.peak
+    expected = np.clip(1 - plan.gains[unit][:].mean(axis=1), 0, None) * 30 * (n_t - 1 - peak) / (n_t - 1)
+    np.testing.assert_allclose(plan.bends[unit], expected, atol=1e-5)
+    assert plan.bends[unit].max() > 1 and plan.bends[(unit + 1) % 5] is None
+    with read_recording(tmp_path / "r.h5") as recording:
+        assert np.array_equal(recording.file[f"spiketrains/{unit}/stretches"], plan.widening_factors[unit])
 
 
 def test_threads_stop_when_the_reader_does(library, monkeypatch):

@@ -21,7 +21,7 @@ def test_studies_are_described_by_number_and_disk():
             },
         },
     }
-    lines = list(describe_studies(expand_recordings(config)[1], load_settings(config)))
+    lines = list(describe_studies(expand_recordings(config)[1], load_settings(config), {"near": 32, "far": 4}.__getitem__))
     million = 50 * 20_000
     assert million == 1e6
     assert lines == [

@@ -14,6 +14,7 @@ from allenrec.settings.input_files import check_input_files, file_digests, input
 #: All keys that name a file or a library, without the names and numbers between blocks
 FILES = {
     *("cells.table", "libraries.probe", "libraries.poses", "recordings.spiketrains.file"),
+    *("libraries.templates", "libraries.templates_table"),
     "recordings.recordings.drift_dicts.drift_file",
     *(f"recordings.background.{key}" for key in ("recording", "sorting", "motion")),
 }

@@ -13,7 +13,7 @@ FOLDER = files("MEArec") / "default_params"
 TEMPLATES, RECORDINGS = (str(FOLDER / f"{name}_params.yaml") for name in ("templates", "recordings"))
 #: The keys of MEArec's files that have no counterpart in the same block
 OF_TEMPLATES = {"sim_time", "target_spikes", "cut_out", "dt", "delay", "weights", "seed", "timeout"}
-OF_RECORDINGS = {"n_jitters", "smooth_percent", "smooth_strength", "overlap", "shape_stretch"}
+OF_RECORDINGS = {"n_jitters", "smooth_percent", "smooth_strength", "overlap"}
 
 
 def read(path):

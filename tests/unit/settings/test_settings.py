@@ -279,6 +279,10 @@ CLASHES = [
     ),
     ([(SIGNAL + "noise_color", True), (SIGNAL + "color_peak", 16000)], "color_peak: 16000 Hz must be below half the sampling"),
     (
+        [(SIGNAL + "shape_stretch", 30), (SIGNAL + "shape_widening", 0.5)],
+        "shape_widening: 0.5 must not stand beside shape_stretch",
+    ),
+    (
         [(REAL, {"recording": "x"}), (SIGNAL + "filter", True)],
         "filter: True cannot stand beside background: nothing is",
     ),
@@ -301,6 +305,12 @@ CLASHES = [
 @pytest.mark.parametrize(("changes", "expected"), CLASHES, ids=[case[1].split(":")[0] for case in CLASHES])
 def test_clash_of_several_values_is_named(changes, expected):
     assert message(changed(*changes)).startswith(f"config: recordings.rec.recordings.{expected}")
+
+
+@pytest.mark.parametrize(("key", "instead"), [("sigma", "sigma_tissue"), ("image_factor", "sigma_glass")])
+def test_a_slice_has_its_own_conductivities(key, instead):
+    text = message(changed((LIB + "medium", {"kind": "slice"}), (LIB + key, 1.5)))
+    assert text.startswith(f"config: libraries.lib.{key}: 1.5 does not go with a slice; set medium.{instead} instead")
 
 
 def test_a_background_says_how_long_it_is():
@@ -578,7 +588,6 @@ def test_keys_of_a_movement_may_stand_as_mearecs_do():
         ),
         ({"slow_drift_velocity": -5.0}, "drift_dicts.0.slow_drift_velocity: -5.0 must be"),
         ({"overlap": True}, "overlap: MEArec's key, but not one here: every spike has its overlap label"),
-        ({"shape_stretch": 30.0}, "shape_stretch: MEArec's key, but not one here: `shape_widening`"),
     ],
 )
 def test_keys_of_mearecs_recordings_that_cannot_stand_are_answered(signal, expected):

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
-from allenrec.common.errors import Unavailable
-from allenrec.common.files import folder_built_beside, sha256, write_json
-from allenrec.common.processes import last_words
+from allenrec.common.files import folder_built_beside, write_json
 
 from ..archive import FIT, MODFILES, MORPHOLOGY
 from ..metadata import METADATA
+from .wheels import Wheel
 
 if TYPE_CHECKING:
     from allenrec.settings.models import Models
@@ -56,7 +51,10 @@ def fetch(model_id: str, folder: Path, settings: Models) -> dict[str, str] | Non
     if model_id not in CELLS:
         return None
     morphology = CELLS[model_id][0]
-    with zipfile.ZipFile(_wheel(folder.parent)) as wheel, folder_built_beside(folder) as temporary:
+    with (
+        zipfile.ZipFile(Wheel(REQUIREMENT, WHEEL, WHEEL_SHA256, "wheel").path(folder.parent)) as wheel,
+        folder_built_beside(folder) as temporary,
+    ):
         _extract(wheel, INSIDE / "biophysical_neuron_models" / f"{model_id}_fit.json", temporary / FIT)
         _extract(wheel, INSIDE / "morphologies" / f"{morphology}.swc", temporary / MORPHOLOGY)
         mechanisms = INSIDE / "mechanisms" / MODFILES
@@ -92,27 +90,3 @@ def _metadata(model_id: str) -> dict[str, Any]:
             },
         },
     }
-
-
-def _wheel(models_folder: Path) -> Path:
-    """Return the path of the wheel, downloaded once for all models."""
-    models_folder.mkdir(parents=True, exist_ok=True)
-    path = models_folder / "wheel" / WHEEL
-    with FileLock(models_folder / ".wheel.lock"):
-        if not path.exists() or sha256(path) != WHEEL_SHA256:
-            _download(path)
-    return path
-
-
-def _download(path: Path) -> None:
-    # pip and not an HTTP client: it uses the package index that is configured on this machine.
-    with folder_built_beside(path.parent) as folder:
-        options = ["--no-deps", "--only-binary", ":all:", "--quiet", "--disable-pip-version-check", "--dest", str(folder)]
-        command = [sys.executable, "-m", "pip", "download", *options, REQUIREMENT]
-        result = subprocess.run(command, capture_output=True, text=True, errors="replace")
-        downloaded = folder / path.name
-        if result.returncode != 0 or not downloaded.exists():
-            raise Unavailable(f"{REQUIREMENT}: pip could not download the wheel that holds the models: {last_words(result)}")
-        found = sha256(downloaded)
-        if found != WHEEL_SHA256:
-            raise Unavailable(f"{REQUIREMENT}: the wheel has SHA-256 {found}, not {WHEEL_SHA256}; it is not used")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from allenrec.common.errors import UserError
 
-from ..archive import model_files
+from ..kinds.register import kind_of
 from ..metadata import METADATA
 
 if TYPE_CHECKING:
@@ -45,6 +45,6 @@ def user_files(folder: Path) -> list[Path]:
     if find_record(folder) != FROM_USER:
         return []
     try:
-        return [path for path in model_files(folder) if path.exists()]
+        return [path for path in kind_of(folder).files(folder) if path.exists()]
     except UserError:
-        return []  # there are no mod files; the rule itself says so
+        return []  # it is of no kind, or has no mod files; the rule itself says so

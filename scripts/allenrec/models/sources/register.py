@@ -1,7 +1,7 @@
 """The register of model sources.
 
 A new source is a fetch function, an entry in `SOURCES`, and its name in `allenrec.settings.models.Models.sources`. If its
-archives have the layout of the Allen archives, `archives.fetch_archive` does most of the work.
+archives have the layout of the Allen archives, `archives.fetch_archive` does most of the work; `wheels.Wheel` for packages.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import allen, bmtk, local
+from ..pinned import PINNED_MODELS
+from . import allen, bmtk, local, mearec
 
 if TYPE_CHECKING:
     from allenrec.settings.models import Models
@@ -29,8 +30,10 @@ class Source:
     name : str
         The name in `models.sources` of the configuration.
     fetch : callable
-        Takes a model id, the model folder and the settings of `models`. Fills the folder in the layout of the Allen archives
+        Takes a model id, the model folder and the settings of `models`. Fills the folder in the layout of a kind of models
         and returns a record of where the model was found; returns None if the source does not have the model.
+    may_have : callable
+        Takes a model id; returns whether the source is asked for it.
     options : tuple of str
         The keys of `models` that the source reads, with dots. The rule that fetches declares them.
     inputs : callable
@@ -39,6 +42,7 @@ class Source:
 
     name: str
     fetch: Callable[[str, Path, Models], Record | None]
+    may_have: Callable[[str], bool] = lambda model_id: True
     options: tuple[str, ...] = ()
     inputs: Callable[[Path], list[Path]] = lambda folder: []
 
@@ -47,8 +51,11 @@ SOURCES = {
     source.name: source
     for source in (
         Source("local", local.fetch, inputs=local.user_files),
-        Source("bmtk", bmtk.fetch),
-        Source("allen", allen.fetch, options=("allen.url", "allen.timeout", "allen.retries", "allen.backoff")),
+        Source("bmtk", bmtk.fetch, may_have=bmtk.CELLS.__contains__),
+        Source("mearec", mearec.fetch, may_have=PINNED_MODELS.__contains__),
+        Source(
+            "allen", allen.fetch, may_have=str.isdigit, options=("allen.url", "allen.timeout", "allen.retries", "allen.backoff")
+        ),
     )
 }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from allenrec.common.files import AnyPath, folder_built_beside
 
-from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_sorting
+from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_sorting, write_ground_truth
 
 if TYPE_CHECKING:
     from .contract import RecordingWithGroundTruth
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def write_binary(path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "none") -> None:
     """Write a recording as a folder that `spikeinterface.load` opens, with the ground truth in its folder `sorting/`.
+
+    What a sorting cannot hold lies beside that; see `write_ground_truth`.
 
     Parameters
     ----------
@@ -33,7 +35,9 @@ def write_binary(path: AnyPath, recording: RecordingWithGroundTruth, *, compress
     with folder_built_beside(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The extractor is not serializable")
         as_recording(recording).save(format="binary", folder=temporary, overwrite=True, **PIECES)
-        as_sorting(recording).save(format="numpy_folder", folder=temporary / "sorting")
+        sorting = as_sorting(recording)
+        sorting.save(format="numpy_folder", folder=temporary / "sorting")
+        write_ground_truth(temporary, recording, sorting)
         known = as_known_sorting(recording)
         if known is not None:
             known.save(format="numpy_folder", folder=temporary / "known_units")

@@ -41,6 +41,14 @@ class ButterworthFilter(NamedTuple):
     mode: str
 
 
+class UnitDrift(NamedTuple):
+    """The drift of units: `times` (n_times,) s; `displacements` (n_times, n_units) µm along `direction`, (3,) of any length."""
+
+    times: NDArray[np.float64]
+    displacements: NDArray[np.float32]
+    direction: NDArray[np.float64]
+
+
 class RecordingWithGroundTruth(Protocol):
     """A recording with its ground truth; `Recording` and `GeneratedRecording` say what each member is."""
 
@@ -94,6 +102,12 @@ class RecordingWithGroundTruth(Protocol):
 
     @property
     def filtered_templates(self) -> NDArray[np.float32]: ...
+
+    @property
+    def template_peak(self) -> int: ...
+
+    @property
+    def drift(self) -> UnitDrift | None: ...
 
     @property
     def upsample(self) -> int: ...

@@ -12,11 +12,12 @@ from uuid import NAMESPACE_URL, uuid5
 import numpy as np
 import pandas as pd
 from hdmf.backends.hdf5 import H5DataIO
-from hdmf.common import VectorData, VectorIndex
+from hdmf.common import DynamicTable, VectorData, VectorIndex
 from hdmf.data_utils import GenericDataChunkIterator
 from numpy.typing import NDArray
-from pynwb import NWBHDF5IO, NWBFile
+from pynwb import NWBHDF5IO, NWBFile, TimeSeries
 from pynwb.ecephys import ElectricalSeries
+from pynwb.file import Subject
 from pynwb.misc import Units
 
 from allenrec.common.errors import UserError
@@ -25,13 +26,14 @@ from allenrec.common.hdf5 import COMPRESSION
 from allenrec.probes import half_sizes
 
 from ..segments import Segments
-from .attribution import PAPERS, TERMS
+from .attribution import papers_of, terms_of
+from .spikeinterface_adapter import motion_of
 
 if TYPE_CHECKING:
+    from allenrec.settings.recordings import Nwb
+
     from .contract import RecordingWithGroundTruth, Samples
 
-#: The date of every simulated session, so that the same recording gives the same file
-DATE = datetime(2000, 1, 1, tzinfo=UTC)
 #: Chunks of traces that are read and written at once
 BUFFERED_CHUNKS = 64
 #: Descriptions of the columns of `units`; README.md explains the features of waveforms
@@ -76,7 +78,9 @@ class _Pieces(GenericDataChunkIterator):
         return self._samples.dtype
 
 
-def write_nwb(path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "none") -> None:
+def write_nwb(
+    path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "none", metadata: Nwb | None = None
+) -> None:
     """Write a recording as an NWB file.
 
     Parameters
@@ -85,34 +89,70 @@ def write_nwb(path: AnyPath, recording: RecordingWithGroundTruth, *, compression
     recording : Recording or GeneratedRecording
     compression : {"none", "lzf", "gzip"}
         Compression of the traces.
+    metadata : allenrec.settings.recordings.Nwb, optional
+        Subject and session.
     """
-    content = _describe(recording)
-    _add_electrodes(content, recording)
+    if metadata is None:
+        from allenrec.settings.recordings import Nwb  # the environment of the sorters reads recordings without settings
+
+        metadata = Nwb()
+    content = _describe(recording, metadata)
+    _add_electrodes(content, recording, metadata.location or _of_cells(recording.units, "area") or "unknown")
     _add_traces(content, recording, compression)
     _add_units(content, recording)
+    _add_motion(content, recording)
     _add_known_units(content, recording)
     _number_objects(content)
     with written_beside(path) as temporary, NWBHDF5IO(temporary, "w") as file:
         file.write(content)
 
 
-def _describe(recording: RecordingWithGroundTruth) -> NWBFile:
+def _describe(recording: RecordingWithGroundTruth, metadata: Nwb) -> NWBFile:
     name = recording.provenance.get("config", {}).get("recording", "recording")
     provenance = json.dumps(recording.provenance, sort_keys=True)
+    start = datetime.fromisoformat(metadata.session_start_time)
+    start = start if start.tzinfo is not None else start.replace(tzinfo=UTC)
+    description = f"{name}: simulated extracellular recording of which every spike is known"
     return NWBFile(
-        session_description=f"{name}: simulated extracellular recording of which every spike is known",
+        session_description=metadata.session_description or description,
+        session_id=metadata.session_id or name,
         identifier=str(uuid5(NAMESPACE_URL, provenance)),
-        session_start_time=DATE,
-        file_create_date=DATE,
-        experiment_description=TERMS,
-        related_publications=list(PAPERS),
-        keywords=["simulation", "ground truth", "spike sorting"],
+        session_start_time=start,
+        file_create_date=start,  # not today, so that the same recording gives the same file
+        experimenter=metadata.experimenter or None,
+        institution=metadata.institution,
+        lab=metadata.lab,
+        experiment_description=terms_of(recording.units),
+        related_publications=papers_of(recording.units),
+        keywords=metadata.keywords,
+        subject=_subject(recording.units, metadata),
         data_collection=f"Made by allenrec from this configuration, digests and versions: {provenance}",
         notes=f"Samples clipped, of each channel: {recording.clipped_samples.tolist()}",
     )
 
 
-def _add_electrodes(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
+def _subject(units: pd.DataFrame, metadata: Nwb) -> Subject:
+    """Return the subject; what the settings leave open is taken from the cells of the units, where all have the same."""
+    n_models = units["model_id"].nunique() if "model_id" in units else 0
+    described = f"No animal: the {len(units)} units are models of {n_models} neurons"
+    return Subject(
+        subject_id=metadata.subject_id,
+        species=metadata.species or _of_cells(units, "species"),
+        age=metadata.age or _of_cells(units, "age"),
+        sex=metadata.sex or _of_cells(units, "sex") or "U",
+        genotype=metadata.genotype,
+        strain=metadata.strain,
+        description=metadata.subject_description or described,
+    )
+
+
+def _of_cells(units: pd.DataFrame, column: str) -> str | None:
+    """Return what the cells of all units have in a column, or None if they differ or have nothing."""
+    found = {str(value) for value in units[column]} if column in units else set()
+    return found.pop() if len(found) == 1 and "" not in found else None
+
+
+def _add_electrodes(content: NWBFile, recording: RecordingWithGroundTruth, location: str) -> None:
     """Add the electrodes, with positions in the frame of the units and in the plane of the probe, and shapes of contacts."""
     probe = recording.probe
     name = probe.model_name or probe.name or "probe"
@@ -121,7 +161,7 @@ def _add_electrodes(content: NWBFile, recording: RecordingWithGroundTruth) -> No
     shanks = [str(shank) for shank in (probe.shank_ids if probe.shank_ids is not None else np.zeros(n_contacts, dtype=int))]
     contacts = [str(contact) for contact in (probe.contact_ids if probe.contact_ids is not None else range(n_contacts))]
     groups = {
-        shank: content.create_electrode_group(name=allowed, description=f"shank {shank}", location="simulated", device=device)
+        shank: content.create_electrode_group(name=allowed, description=f"shank {shank}", location=location, device=device)
         for shank, allowed in _allowed_names(shanks, "shank").items()
     }
     for column, meaning in {
@@ -143,7 +183,7 @@ def _add_electrodes(content: NWBFile, recording: RecordingWithGroundTruth) -> No
             z=z,
             rel_x=rel_x,
             rel_y=rel_y,
-            location="simulated",
+            location=location,
             group=groups[shank],
             contact_id=contact,
             shank_id=shank,
@@ -288,6 +328,44 @@ def _ragged_column(
     data = VectorData(name=name, description=meaning, data=joined)
     ends = np.cumsum([len(part) for part in values], dtype=np.uint64)
     return [data, VectorIndex(name=f"{name}_index", target=data, data=ends)]
+
+
+def _add_motion(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
+    """Add the drift, if units drift: as SpikeInterface's `Motion`, and the displacement of each unit."""
+    motion, drift = motion_of(recording), recording.drift
+    if motion is None or drift is None:
+        return
+    module = content.create_processing_module(name="ecephys", description="Ground truth: how the units move")
+    times = {"starting_time": float(drift.times[0]), "rate": 1 / float(drift.times[1] - drift.times[0])}
+    bins = ", ".join(f"{depth:.6g}" for depth in motion.spatial_bins_um)
+    direction = " ".join(f"{part:g}" for part in drift.direction)
+    axis = "rel_" + motion.direction
+    module.add(
+        TimeSeries(
+            name="Motion",
+            description=f"Displacement of the tissue along {axis} of the electrodes, positive towards larger {axis}, in bins "
+            f"whose centres along {axis} are, in µm: {bins}",
+            data=motion.displacement[0],
+            unit="meters",
+            conversion=1e-6,
+            **times,
+        )
+    )
+    module.add(
+        TimeSeries(
+            name="UnitDisplacement",
+            description=f"Displacement of each unit, in the order of the units, along the direction ({direction}) in x, y, z",
+            data=drift.displacements,
+            unit="meters",
+            conversion=1e-6,
+            **times,
+        )
+    )
+    if len(motion.spatial_bins_um) < 2:
+        return
+    centres = VectorData(name="center", description="µm, centre of the bin", data=np.asarray(motion.spatial_bins_um, float))
+    table = DynamicTable(name="MotionSpatialBins", description=f"Bins of Motion along {axis}", columns=[centres])
+    module.add(table)
 
 
 def times_of_samples(

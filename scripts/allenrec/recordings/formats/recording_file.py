@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -20,10 +20,10 @@ from allenrec.probes import layout_from_text
 from ..segments import Segments
 from . import layout
 from .adc import Microvolts
-from .contract import ButterworthFilter
+from .contract import ButterworthFilter, UnitDrift
 
 if TYPE_CHECKING:
-    from spikeinterface.core import BaseRecording, BaseSorting, Motion
+    from spikeinterface.core import BaseRecording, BaseSorting, Motion, Templates
 
     from allenrec.common.files import AnyPath
 
@@ -31,13 +31,6 @@ if TYPE_CHECKING:
 
 #: Axes of the datasets that every recording file must have
 SHAPES = {layout.TRACES: "samples channels", layout.CHANNEL_POSITIONS: "channels 3", layout.TEMPLATE_IDS: "units"}
-
-
-class UnitDrift(NamedTuple):
-    """The drift of units: `times` (n_times,) s, and `displacements` (n_times, n_units) µm along the direction of drift."""
-
-    times: NDArray[np.float64]
-    displacements: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -63,7 +56,7 @@ class Recording:
         For each unit the samples nearest to its spikes, (n_spikes,).
     spike_times : list of numpy.ndarray
         For each unit the exact times of its spikes, (n_spikes,) s.
-    templates : numpy.ndarray
+    unfiltered_templates : numpy.ndarray
         (n_units, n_channels, n_t) µV before the filter, with the spike at sample `template_peak`.
     filtered_templates : numpy.ndarray
         The same after the filter, as they are in the traces.
@@ -85,7 +78,7 @@ class Recording:
     units: pd.DataFrame
     spike_trains: list[NDArray[np.int64]]
     spike_times: list[NDArray[np.float64]]
-    templates: NDArray[np.float32]
+    unfiltered_templates: NDArray[np.float32]
     filtered_templates: NDArray[np.float32]
     template_peak: int
     channel_positions: NDArray[np.float64]
@@ -152,7 +145,8 @@ class Recording:
         """The displacement of each unit over time, or None if units do not drift."""
         if layout.DRIFT not in self.file:
             return None
-        return UnitDrift(self.file[layout.DRIFT_TIMES][()], self.file[layout.DRIFT_DISPLACEMENTS][()])
+        direction = np.asarray(read_dict(self.file[layout.INFO_RECORDINGS])["preferred_dir"], dtype=float)
+        return UnitDrift(self.file[layout.DRIFT_TIMES][()], self.file[layout.DRIFT_DISPLACEMENTS][()], direction)
 
     @property
     def overlap_labels(self) -> list[NDArray[np.str_]]:
@@ -195,13 +189,21 @@ class Recording:
 
     def motion(self) -> Motion | None:
         """Return the drift as SpikeInterface's `Motion`, or None if units do not drift; see `as_motion`."""
-        from .spikeinterface_adapter import as_motion
+        from .spikeinterface_adapter import motion_of
 
-        if self.drift is None:
-            return None
-        direction = read_dict(self.file[layout.INFO_RECORDINGS])["preferred_dir"]
-        positions = self.units[["x", "y", "z"]].to_numpy(dtype=float)
-        return as_motion(self.drift.times, self.drift.displacements, positions, np.asarray(direction, dtype=float), self.plane)
+        return motion_of(self)
+
+    def templates(self, *, filtered: bool = True) -> Templates:
+        """Return the exact templates of the units, without drift, as SpikeInterface's `Templates`, µV.
+
+        Parameters
+        ----------
+        filtered : bool
+            As they are in the traces, after the filter if there is one; or before it.
+        """
+        from .spikeinterface_adapter import as_templates
+
+        return as_templates(self, None if filtered else self.unfiltered_templates)
 
     def _of_trains(self, name: str) -> list[Any]:
         return [self.file[layout.of_train(unit, name)] for unit in range(len(self.units))]
@@ -271,7 +273,7 @@ def _read(file: CheckedHdf5) -> Recording:
         units=read_frame(file[layout.UNITS]),
         spike_trains=[train[layout.SAMPLES][()] for train in trains],
         spike_times=[train[layout.TIMES][()] for train in trains],
-        templates=read_values(file[layout.TEMPLATES])[:, 0],
+        unfiltered_templates=read_values(file[layout.TEMPLATES])[:, 0],
         filtered_templates=read_values(file[layout.FILTERED_TEMPLATES]),
         template_peak=int(file[layout.TEMPLATES].attrs[layout.PEAK]),
         channel_positions=file[layout.CHANNEL_POSITIONS][()],

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import probeinterface
 from numpy.typing import NDArray
-from spikeinterface.core import BaseRecording, BaseRecordingSegment, BaseSorting, Motion, NumpySorting
+from spikeinterface.core import BaseRecording, BaseRecordingSegment, BaseSorting, Motion, NumpySorting, Templates
 
+from allenrec.common.compression import one_compressing_thread
 from allenrec.probes import PLANES
 
 from ..segments import Segments
-from .attribution import TERMS
+from .attribution import terms_of
 
 if TYPE_CHECKING:
     from .contract import RecordingWithGroundTruth, Samples
@@ -78,13 +82,25 @@ def as_recording(recording: RecordingWithGroundTruth, *, count_clipped: bool = T
     """
     traces = _OpenRecording(recording)
     traces.set_probe(recording.probe)
+    traces.set_channel_groups(channel_groups(recording.probe))
     traces.set_channel_gains(recording.gain_to_uV)
     traces.set_channel_offsets(recording.offset_to_uV)
     traces.annotate(is_filtered=recording.filter_settings is not None)
     if count_clipped:
         traces.annotate(clipped_samples=recording.clipped_samples.tolist())
-    traces.annotate(provenance=recording.provenance, terms=TERMS)
+    traces.annotate(provenance=recording.provenance, terms=terms_of(recording.units))
     return traces
+
+
+def channel_groups(probe: probeinterface.Probe) -> NDArray[np.int64]:
+    """Return the number of the shank of each contact, (n_contacts,), in the order in which shanks first appear.
+
+    SpikeInterface's own `set_probe` sorts the names of shanks, and gives every contact of a single probe the group 0 in some
+    versions.
+    """
+    shanks = probe.shank_ids if probe.shank_ids is not None else np.zeros(probe.get_contact_count(), dtype=int)
+    numbers = {shank: number for number, shank in enumerate(dict.fromkeys(shanks))}
+    return np.array([numbers[shank] for shank in shanks], dtype=np.int64)
 
 
 def as_sorting(recording: RecordingWithGroundTruth) -> BaseSorting:
@@ -104,8 +120,56 @@ def as_sorting(recording: RecordingWithGroundTruth) -> BaseSorting:
     for column, values in recording.units.items():
         sorting.set_property(column, values.to_numpy() if pd.api.types.is_numeric_dtype(values) else values.to_numpy(dtype=str))
     sorting.set_property("gt_unit_locations", locations_at_probe(recording))
-    sorting.annotate(provenance=recording.provenance, terms=TERMS)
+    sorting.annotate(provenance=recording.provenance, terms=terms_of(recording.units))
     return sorting
+
+
+def as_templates(recording: RecordingWithGroundTruth, templates: NDArray[np.float32] | None = None) -> Templates:
+    """Return the exact templates of the units, µV, as SpikeInterface's `Templates`, with the ids of units and the probe.
+
+    Parameters
+    ----------
+    recording : Recording or GeneratedRecording
+    templates : numpy.ndarray, optional
+        (n_units, n_channels, n_t) µV; by default those in the traces, after the filter.
+    """
+    values = recording.filtered_templates if templates is None else templates
+    samples = np.ascontiguousarray(values.transpose(0, 2, 1))
+    units = np.arange(len(recording.units))
+    return Templates(samples, recording.sampling_frequency, recording.template_peak, unit_ids=units, probe=recording.probe)
+
+
+def spike_amplitudes(recording: RecordingWithGroundTruth, sorting: BaseSorting) -> NDArray[np.float32]:
+    """Return the depth of each spike alone, before the filter, at the largest channel of its unit, µV, in the order of
+    `sorting.to_spike_vector()`, (n_spikes,)."""
+    units = sorting.to_spike_vector()["unit_index"]
+    ordered = np.empty(len(units), dtype=np.float32)
+    ordered[np.argsort(units, kind="stable")] = np.concatenate([np.zeros(0, np.float32), *recording.amplitudes])
+    return ordered
+
+
+def motion_of(recording: RecordingWithGroundTruth) -> Motion | None:
+    """Return the drift of the units of a recording as SpikeInterface's `Motion`, or None if they do not drift."""
+    drift = recording.drift
+    if drift is None:
+        return None
+    positions = recording.units[["x", "y", "z"]].to_numpy(dtype=float)
+    return as_motion(drift.times, drift.displacements, positions, drift.direction, recording.plane)
+
+
+def write_ground_truth(folder: Path, recording: RecordingWithGroundTruth, sorting: BaseSorting) -> None:
+    """Write what a sorting cannot hold into the folder of a recording.
+
+    `spike_amplitudes.npy` has the amplitude of each spike, see `spike_amplitudes`; `templates.zarr` the exact templates as they
+    are in the traces, `Templates` of SpikeInterface; `motion/` the drift, if units drift, a `Motion` of SpikeInterface.
+    """
+    np.save(folder / "spike_amplitudes.npy", spike_amplitudes(recording, sorting))
+    motion = motion_of(recording)
+    if motion is not None:
+        motion.save(folder / "motion")
+    if len(recording.units):
+        with one_compressing_thread(), suppress(NotImplementedError):  # up to 0.105 there is no zarr with Python 3.14
+            as_templates(recording).to_zarr(folder / "templates.zarr")
 
 
 def as_known_sorting(recording: RecordingWithGroundTruth) -> BaseSorting | None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from numcodecs import blosc
-
+from allenrec.common.compression import one_compressing_thread
 from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, folder_built_beside
 from allenrec.common.processes import describe_exception
 
-from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_sorting
+from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_sorting, write_ground_truth
 
 if TYPE_CHECKING:
     from .contract import RecordingWithGroundTruth
@@ -20,6 +17,8 @@ if TYPE_CHECKING:
 
 def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "zstd") -> None:
     """Write a recording as a zarr folder that `spikeinterface.load` opens, with the ground truth in its folder `sorting.zarr/`.
+
+    What a sorting cannot hold lies beside that; see `write_ground_truth`.
 
     Parameters
     ----------
@@ -35,23 +34,14 @@ def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compressio
         If SpikeInterface cannot write zarr. Up to version 0.105 it cannot with Python 3.14.
     """
     compressor = {"compressor": None} if compression == "none" else {}
-    with folder_built_beside(path) as temporary, _one_thread():
+    with folder_built_beside(path) as temporary, one_compressing_thread():
         try:
             as_recording(recording).save(format="zarr", folder=temporary, overwrite=True, **compressor, **PIECES)
-            as_sorting(recording).save(format="zarr", folder=temporary / "sorting.zarr")
+            sorting = as_sorting(recording)
+            sorting.save(format="zarr", folder=temporary / "sorting.zarr")
+            write_ground_truth(temporary, recording, sorting)
             known = as_known_sorting(recording)
             if known is not None:
                 known.save(format="zarr", folder=temporary / "known_units.zarr")
         except NotImplementedError as error:
             raise UserError(f"{path}: {describe_exception(error)}") from None
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let one thread compress. The parts that several threads compress are stored in the order in which they are done, which
-    would give other bytes each time."""
-    threads = blosc.set_nthreads(1)
-    try:
-        yield
-    finally:
-        blosc.set_nthreads(threads)

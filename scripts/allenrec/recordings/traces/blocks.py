@@ -240,8 +240,10 @@ def _add_spikes_of(
         gains, factors = plan.gains[unit][near], plan.widening_factors[unit]
         if channels is not None and gains.shape[1] > 1:
             gains = gains[:, channels]
-        widening = np.ones(len(samples)) if factors is None else factors[near]
-        of_unit = Spikes(samples, phases, gains, widening, np.full(len(samples), unit))
+        bends = plan.bends[unit]
+        bend = np.zeros(len(samples)) if bends is None else bends[near]
+        widening = np.ones(len(samples)) if factors is None or bends is not None else factors[near]
+        of_unit = Spikes(samples, phases, gains, widening, bend, np.full(len(samples), unit))
         if not plan.unit_drift:
             spikes.append(of_unit)
             continue

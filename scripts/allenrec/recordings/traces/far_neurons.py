@@ -102,7 +102,8 @@ class FarNeurons:
             samples, neurons = self.spikes(block)
             which = self.moved(samples, neurons) if self.moved else self.at_rest[neurons]
             gains, ones = np.ones((len(samples), 1), dtype=np.float32), np.ones(len(samples))
-            add_spikes(traces, start, Spikes(samples, np.zeros_like(samples), gains, ones, which), self.templates)
+            spikes = Spikes(samples, np.zeros_like(samples), gains, ones, np.zeros_like(ones), which)
+            add_spikes(traces, start, spikes, self.templates)
 
 
 def design_far_neurons(inputs: NoiseInputs) -> NoiseParts:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Number of spikes whose gains are drawn together
 SPIKES_AT_ONCE = 64
+#: The least bend that is not rounding
+LEAST_BEND = 1e-6
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,9 @@ def spike_gains(
     n_channels: int,
     settings: SpikeGains,
     shape: Bursting,
-) -> tuple[list[Gains], list[NDArray[np.float64] | None]]:
-    """Return the gains of the spikes of all units, and their widening factors.
+    after_peak: float,
+) -> tuple[list[Gains], list[NDArray[np.float64] | None], list[NDArray[np.float64] | None]]:
+    """Return the gains of the spikes of all units, their widening factors and their bends.
 
     Parameters
     ----------
@@ -158,24 +161,65 @@ def spike_gains(
     settings : allenrec.settings.recordings.SpikeGains
     shape : allenrec.settings.recordings.Bursting
         Whether spikes that are smaller in a burst are wider as well, and by how much.
+    after_peak : float
+        The share of a template that comes after its peak.
 
     Returns
     -------
     gains : list of numpy.ndarray or ChannelGains
         As `draw_gains`; one per unit.
     widening_factors : list of numpy.ndarray or None
-        (n_spikes,); one per unit, None if its spikes keep the shape of the template.
+        (n_spikes,); one per unit, None if its spikes keep the shape of the template. Of bent spikes, those at the peak.
+    bends : list of numpy.ndarray or None
+        (n_spikes,); see `bends_of`; one per unit, None if its spikes are as slow everywhere.
     """
     gains: list[Gains] = []
     widening: list[NDArray[np.float64] | None] = []
+    bends: list[NDArray[np.float64] | None] = []
     for unit, key in enumerate(keys):
         decay = np.ones(len(ticks[unit]))
         if unit in bursts:
             decay = burst_gains(ticks[unit] * (1000 / grid.ticks_per_second), bursts[unit])
         gains.append(draw_gains((*stream_key, "gain", *key), decay, n_channels, settings))
         widens = unit in bursts and shape.shape_mod
-        widening.append(1 + shape.shape_widening * (1 - decay) if widens else None)
-    return gains, widening
+        if widens and shape.shape_stretch is not None:
+            bent = bends_of(gains[unit], shape.shape_stretch * after_peak)
+            bends.append(bent)
+            widening.append(widening_at_peak(bent))
+        else:
+            bends.append(None)
+            widening.append(1 + shape.shape_widening * (1 - decay) if widens else None)
+    return gains, widening, bends
+
+
+def bends_of(gains: Gains, stretch: float) -> NDArray[np.float64]:
+    """Return the bends of the spikes of a unit, as in MEArec's `compute_stretched_template`.
+
+    There, a spike is read from its template at times that go through a sigmoid. With `a` and `b`, the times after the peak in
+    the spike and in the template, as shares of the time from the peak to the end, s(bend b) = a s(bend), where
+    s(x) = 1 / (1 + exp(-x)) - 1 / 2. So the peak and the end stay where they are, and the spike is slowest at its peak.
+
+    Parameters
+    ----------
+    gains : numpy.ndarray or ChannelGains
+        Their mean over channels counts; spikes of 1 and more are not bent.
+    stretch : float
+        The range of the sigmoid from the peak to the end, for a gain of 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n_spikes,), 0 or more.
+    """
+    parts = [gains[k : k + SPIKES_AT_ONCE].mean(axis=1, dtype=float) for k in range(0, gains.shape[0], SPIKES_AT_ONCE)]
+    bends = np.maximum(1 - np.concatenate([np.zeros(0), *parts]), 0) * stretch
+    return np.where(bends < LEAST_BEND, 0.0, bends)
+
+
+def widening_at_peak(bends: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by which factor (n_spikes,) bent spikes are slower than their template at the peak."""
+    some = np.maximum(bends, LEAST_BEND)
+    return np.where(bends > 0, some / (4 / (1 + np.exp(-some)) - 2), 1.0)
 
 
 def burst_starts(times: NDArray[np.floating], decay: BurstDecay) -> NDArray[np.int64]:

@@ -16,13 +16,15 @@ class Spikes(NamedTuple):
     """Spikes that are added to traces, for compiled functions; all arrays have one row per spike.
 
     `samples` and `phases` as `split_ticks` returns them; `gains` (n_spikes, 1 or n_channels) float32; `widening`, by which
-    factor a spike is slower than its template, about its peak; `which`, the template of each spike.
+    factor a spike is slower than its template, about its peak; `bends`, see `gains.bends_of`, 0 for a spike that is as slow
+    everywhere; `which`, the template of each spike.
     """
 
     samples: NDArray[np.int64]
     phases: NDArray[np.int64]
     gains: NDArray[np.float32]
     widening: NDArray[np.float64]
+    bends: NDArray[np.float64]
     which: NDArray[np.int64]
 
     def of(self, mine: NDArray[Any]) -> Spikes:
@@ -51,17 +53,17 @@ def add_spikes(traces: NDArray[np.float32], start: int, spikes: Spikes, template
     spikes : Spikes
     templates : UpsampledTemplates
     """
-    samples, phases, gains, widening, which = spikes
+    samples, phases, gains, widening, bends, which = spikes
     n, n_channels = traces.shape
     _, n_phases, n_t, largest = templates.temporal.shape
     peak, n_windows = templates.peak, templates.spatial.shape[1]
     scaled = np.empty((n_windows, largest, n_channels), dtype=np.float32)
     gain = np.empty(n_channels, dtype=np.float32)
     for spike in range(len(samples)):
-        widen, template = widening[spike], which[spike]
+        widen, bend, template = widening[spike], bends[spike], which[spike]
         at = samples[spike] - start + (phases[spike] - n_phases // 2) / n_phases
         first, last = samples[spike] - start - peak, samples[spike] - start - peak + n_t - 1
-        if widen != 1:
+        if widen != 1 or bend:
             first, last = int(np.ceil(at - peak * widen)), int(np.floor(at + (n_t - 1 - peak) * widen))
         if last < 0 or first >= n:
             continue
@@ -71,10 +73,10 @@ def add_spikes(traces: NDArray[np.float32], start: int, spikes: Spikes, template
             for r in range(ranks[window]):
                 for channel in range(n_channels):
                     scaled[window, r, channel] = gain[channel] * spatial[window, r, channel]
-        if widen == 1:
+        if widen == 1 and not bend:
             _add_spike(traces, first, temporal[phases[spike]], scaled, ranks, templates.silent[template])
         else:
-            _add_wider(traces[max(0, first) : last + 1], at - max(0, first), widen, temporal, scaled, ranks, peak)
+            _add_wider(traces[max(0, first) : last + 1], at - max(0, first), widen, bend, temporal, scaled, ranks, peak)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -103,6 +105,7 @@ def _add_wider(
     traces: NDArray[np.float32],
     at: float,
     widen: float,
+    bend: float,
     temporal: NDArray[np.float32],
     scaled: NDArray[np.float32],
     ranks: NDArray[np.int64],
@@ -111,12 +114,20 @@ def _add_wider(
     """Add a spike that is slower than its temporal components (n_phases, n_t, rank), with its peak at `at` rows.
 
     All phases together are the components at `n_phases` points per sample; between these points waveforms are straight lines.
+    With a `bend`, times are those of MEArec's `compute_stretched_template`: the time of the spike is the time of the template
+    through a sigmoid, in units of the time from the peak to the end.
     """
     n_phases, n_t, rank = temporal.shape
     n_windows = len(ranks)
     before, after = np.empty(rank, dtype=np.float32), np.empty(rank, dtype=np.float32)
     for k in range(len(traces)):
-        point = (k - at) / widen * n_phases
+        time = (k - at) / widen
+        if bend:
+            level = 0.5 + (1 / (1 + np.exp(-bend)) - 0.5) * time / (n_t - 1 - peak)
+            if not 0 < level < 1:
+                continue
+            time = np.log(level / (1 - level)) / bend * (n_t - 1 - peak)
+        point = time * n_phases
         # Sample j of phase p is the point (j - peak) * n_phases - (p - n_phases // 2).
         left = n_phases // 2 - int(np.floor(point))
         j, next_j = peak - left // n_phases, peak - (left - 1) // n_phases

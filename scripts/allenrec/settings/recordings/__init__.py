@@ -15,6 +15,7 @@ from .drift import Drift, DriftingUnits
 from .filters import Filter
 from .formats import FORMATS, GENERATED_FORMAT, FormatName
 from .noise import FarNeurons, Noise
+from .nwb import Nwb
 from .spike_gains import Bursting, SpikeGains
 from .spike_trains import SpikeTrains, Synchrony
 from .storage import Sampling, Storage
@@ -31,6 +32,7 @@ __all__ = [
     "FarNeurons",
     "Filter",
     "Noise",
+    "Nwb",
     "PlainRecording",
     "Recording",
     "RecordingSignal",
@@ -78,6 +80,7 @@ class PlainRecording(Block):
     zarr_compression: Literal["none", "zstd"] = Field(
         "zstd", description="Compression of the traces in `zarr`: SpikeInterface's default, or none."
     )
+    nwb: Nwb = Field(Nwb(), description="Subject and session in `nwb`.")
     background: Background | None = Field(
         None, description="A real recording to which the units are added. `null`: the recording is made of noise and units."
     )

@@ -53,7 +53,12 @@ _ENTRIES = (
     Format(
         "zarr", "recording.zarr", "a zarr folder of SpikeInterface", directory=True, options={"compression": "zarr_compression"}
     ),
-    Format("nwb", "recording.nwb", "a file of Neurodata Without Borders", options={"compression": "compression"}),
+    Format(
+        "nwb",
+        "recording.nwb",
+        "a file of Neurodata Without Borders",
+        options={"compression": "compression", "metadata": "nwb"},
+    ),
 )
 #: All formats by name
 FORMATS = {entry.name: entry for entry in _ENTRIES}

@@ -49,10 +49,19 @@ class Bursting(Block):
     shape_widening: float = Field(
         1.0, ge=0, le=10, description="A spike with the gain g is 1 + shape_widening (1 - g) times as wide as its template."
     )
+    shape_stretch: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+        None,
+        description="Instead of `shape_widening`, widen spikes as MEArec does, whose default is 30: most at the peak and less "
+        "towards both ends, by a sigmoid that has this range over the length of a template. The mean gain of the spike counts.",
+    )
 
     @model_validator(mode="after")
     def _check_bursting(self) -> Self:
         self.require(self.bursting or not self.shape_mod, "shape_mod", "must be false without bursting")
+        ours = type(self).model_fields["shape_widening"].default
+        self.require(
+            self.shape_stretch is None or self.shape_widening == ours, "shape_widening", "must not stand beside shape_stretch"
+        )
         self.require(
             self.bursting_units is None or self.n_bursting is None, "n_bursting", "must not stand beside bursting_units"
         )

@@ -248,7 +248,7 @@ def test_integers_are_the_floats_rounded(library, tmp_path):
         assert not integers.clipped_samples.any()
         assert np.abs(integers.traces[()] - floats.traces[()]).max() <= integers.gain_to_uV * (1 + 1e-3)
         # Templates are in µV either way.
-        assert np.array_equal(integers.templates, floats.templates)
+        assert np.array_equal(integers.unfiltered_templates, floats.unfiltered_templates)
 
 
 def test_clipped_samples_are_counted_and_stored(library, tmp_path):

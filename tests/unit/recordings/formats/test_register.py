@@ -7,7 +7,7 @@ import pytest
 from allenrec.common.errors import UserError
 from allenrec.recordings.formats.register import load_writer
 from allenrec.settings import load_settings
-from allenrec.settings.recordings import Recording
+from allenrec.settings.recordings import Nwb, Recording
 from allenrec.settings.recordings.formats import EXPORT_KEYS, EXPORTED_FORMATS, FORMATS, GENERATED_FORMAT
 
 ENTRIES = pytest.mark.parametrize("entry", FORMATS.values(), ids=list(FORMATS))
@@ -15,7 +15,8 @@ ENTRIES = pytest.mark.parametrize("entry", FORMATS.values(), ids=list(FORMATS))
 
 @ENTRIES
 def test_every_writer_has_the_same_signature(entry):
-    path, recording, compression = inspect.signature(load_writer(entry.name)).parameters.values()
+    path, recording, compression, *others = inspect.signature(load_writer(entry.name)).parameters.values()
+    assert all(other.kind is other.KEYWORD_ONLY and other.default is None for other in others)
     assert (path.name, recording.name, compression.name) == ("path", "recording", "compression")
     assert compression.kind is compression.KEYWORD_ONLY and compression.default in ("none", "zstd")
 
@@ -28,7 +29,8 @@ def test_options_are_keys_of_settings_and_arguments_of_the_writer(entry):
 
 def test_options_have_the_values_of_the_settings():
     settings = Recording(library="a", compression="gzip", zarr_compression="none")
-    assert FORMATS["mearec"].options_of(settings) == FORMATS["nwb"].options_of(settings) == {"compression": "gzip"}
+    assert FORMATS["mearec"].options_of(settings) == {"compression": "gzip"}
+    assert FORMATS["nwb"].options_of(settings) == {"compression": "gzip", "metadata": Nwb()}
     assert FORMATS["zarr"].options_of(settings) == {"compression": "none"} and FORMATS["binary"].options_of(settings) == {}
 
 

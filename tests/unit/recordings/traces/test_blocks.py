@@ -80,6 +80,7 @@ def test_waveforms_at_the_ends_are_filled_with_zeros(library, tmp_path):
         ticks=[ends] * 5,
         gains=[np.ones((2, 1), np.float32)] * 5,
         widening_factors=[None] * 5,
+        bends=[None] * 5,
         bursts=[-np.ones(2, dtype=int)] * 5,
         overlap_labels=[np.array(["NO", "NO"])] * 5,
     )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from unit.recordings.traces.examples import FS, template
 
+from allenrec.recordings.traces.gains import bends_of, widening_at_peak
 from allenrec.recordings.traces.injection import Spikes, add_spikes
 from allenrec.recordings.traces.low_rank import UpsampledTemplates, stacked, waveforms_of
 from allenrec.recordings.traces.upsampling import Upsampling, upsample_template
@@ -22,7 +23,7 @@ def test_added_spikes_equal_a_plain_sum_wherever_the_piece_begins(gain_columns):
         first = sample - upsampled.peak + n_t
         expected[first : first + n_t] += gain * waveforms[phase]
     expected = expected[n_t:]
-    spikes = Spikes(samples, phases, gains, np.ones(60), np.zeros(60, dtype=int))
+    spikes = Spikes(samples, phases, gains, np.ones(60), np.zeros(60), np.zeros(60, dtype=int))
     for start, stop in [(0, 5000), (0, 1), (1234, 1300), (4990, 5500)]:
         traces = np.zeros((stop - start, 3), dtype=np.float32)
         add_spikes(traces, start, spikes, stacked([upsampled]))
@@ -37,9 +38,14 @@ def spike_shape(time):
     return -np.exp(-((time / 6) ** 2)) + 0.4 * np.exp(-(((time - 20) / 15) ** 2))
 
 
-def upsampled_shape():
+def lopsided_shape(time):
+    """Return a waveform with its lowest value exactly at 0 and different widths before and after it."""
+    return -np.exp(-((time / np.where(time < 0, 6, 9)) ** 2)) + 0.3 * np.exp(-(((time - 40) / 10) ** 2))
+
+
+def upsampled_shape(shape=spike_shape):
     shifts = (np.arange(N_PHASES) - N_PHASES // 2)[:, np.newaxis] / N_PHASES
-    values = spike_shape(np.arange(N_T) - PEAK - shifts)
+    values = shape(np.arange(N_T) - PEAK - shifts)
     spatial = np.zeros((1, 3, 4, 2), dtype=np.float32)
     spatial[:, :, 0] = [1.0, -0.5]
     temporal = (values[..., np.newaxis] * [1.0, 0, 0, 0]).astype(np.float32)
@@ -52,7 +58,7 @@ def test_wider_spikes_are_slower_about_their_peak(factor):
     samples, phases = np.array([300, 700, 1100]), np.array([0, 5, 15])
     gains = np.array([[1, 1], [0.8, 0.8], [0.5, 0.4]], dtype=np.float32)
     traces = np.zeros((1500, 2), dtype=np.float32)
-    spikes = Spikes(samples, phases, gains, np.full(3, factor), np.zeros(3, dtype=int))
+    spikes = Spikes(samples, phases, gains, np.full(3, factor), np.zeros(3), np.zeros(3, dtype=int))
     add_spikes(traces, 0, spikes, upsampled_shape())
     expected = np.zeros((1500, 2))
     for sample, phase, gain in zip(samples, phases, gains, strict=True):
@@ -67,8 +73,34 @@ def test_wider_spikes_have_no_seams():
     samples, phases = np.sort(rng.integers(-100, 1100, 50)), rng.integers(0, N_PHASES, 50)
     gains, factors = rng.uniform(0.5, 1, (50, 1)).astype(np.float32), rng.uniform(1, 2, 50)
     whole, parts = np.zeros((2, 1000, 2), dtype=np.float32)
-    spikes = Spikes(samples, phases, gains, factors, np.zeros(50, dtype=int))
+    spikes = Spikes(samples, phases, gains, factors, np.zeros(50), np.zeros(50, dtype=int))
     add_spikes(whole, 0, spikes, upsampled_shape())
     for start, stop in [(0, 1), (1, 400), (400, 407), (407, 1000)]:
         add_spikes(parts[start:stop], start, spikes, upsampled_shape())
     assert np.array_equal(whole, parts)
+
+
+@pytest.mark.parametrize("stretch", [10.0, 30.0])
+@pytest.mark.parametrize("gain", [0.95, 0.7, 0.4])
+def test_bent_spikes_are_those_of_mearec(stretch, gain):
+    """MEArec bends the same template at 16 points a sample, so that its spline and our straight lines agree."""
+    from MEArec.tools import compute_stretched_template
+
+    templates = upsampled_shape(lopsided_shape)
+    fine = lopsided_shape(np.arange(-PEAK * N_PHASES, (N_T - 1 - PEAK) * N_PHASES + 1) / N_PHASES)
+    theirs = compute_stretched_template(fine, np.array(gain), stretch)[::N_PHASES]
+    gains = np.full((1, 1), gain, dtype=np.float32)
+    bends = bends_of(gains, stretch * (N_T - 1 - PEAK) / (N_T - 1))
+    phase = np.array([N_PHASES // 2])  # the spike lies at the sample
+    spikes = Spikes(np.array([PEAK]), phase, gains, np.ones(1), bends, np.zeros(1, dtype=int))
+    traces = np.zeros((N_T, 2), dtype=np.float32)
+    add_spikes(traces, 0, spikes, templates)
+    assert np.abs(traces[:, 0] - theirs).max() < 2e-3 * gain
+    curvature = np.diff(theirs[PEAK - 1 : PEAK + 2], 2)[0] / np.diff(gain * lopsided_shape(np.arange(-1, 2)), 2)[0]
+    assert widening_at_peak(bends)[0] == pytest.approx(curvature**-0.5, rel=0.03)
+
+
+def test_spikes_of_full_gain_are_not_bent():
+    gains = np.array([[1.0, 1.0], [1.3, 0.9], [1.2, 0.6]], dtype=np.float32)
+    assert np.allclose(bends_of(gains, 20.0), [0, 0, 2.0], atol=1e-5)
+    assert widening_at_peak(np.zeros(2)).tolist() == [1, 1]

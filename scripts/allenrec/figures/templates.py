@@ -1,0 +1,82 @@
+"""A figure of one template on its probe: `allenrec.plot_template`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import probeinterface
+from numpy.typing import ArrayLike
+
+from allenrec.common.errors import UserError
+from allenrec.probes import PLANES, as_probe, load_probe
+
+from .style import INK, add_waveforms, colours, contact_pitch, draw_contacts, new_figure, styled, waveform_scale_bar
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@styled
+def plot_template(
+    template: ArrayLike,
+    probe: str | probeinterface.Probe,
+    position: ArrayLike | None = None,
+    *,
+    dt: float = 2.0**-5,
+    title: str | None = None,
+) -> Figure:
+    """Draw a template at the contacts of its probe, with scale bars.
+
+    Parameters
+    ----------
+    template : array_like
+        (n_contacts, n_t) µV, as `allenrec.eap` returns it or as `templates` of a library has it.
+    probe : str or probeinterface.Probe
+        As for `allenrec.eap`; or the `probe` of a library, which is in its own plane.
+    position : array_like, optional
+        (3,) µm, the position of the soma, which is drawn as a circle.
+    dt : float
+        The time between samples, ms.
+    title : str, optional
+        By default the depth of the trough.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    UserError
+        If the probe is unknown or has another number of contacts.
+
+    Examples
+    --------
+    >>> import allenrec
+    >>> template = allenrec.eap("results/intracellular/473863510.h5", "tetrode", (20, 0, 0))  # doctest: +SKIP
+    >>> allenrec.plot_template(template, "tetrode", (20, 0, 0)).savefig("eap.png")  # doctest: +SKIP
+    """
+    values = np.asarray(template, dtype=float)
+    where = load_probe(probe, 1) if isinstance(probe, str) else as_probe(probe, 1)
+    if values.ndim != 2 or len(values) != where.n_contacts:
+        raise UserError(f"the template has the shape {values.shape}, but the probe has {where.n_contacts} contacts")
+    plane = PLANES[where.info["plane"]]
+    contacts = where.positions[:, plane]
+    across, along = contact_pitch(contacts)
+    size = np.ptp(contacts, axis=0) + np.array([2 * across, 4 * along])
+    height = 6.5
+    width = float(np.clip(height * size[0] / size[1] + 1.2, 3.0, 9.0))
+    figure = new_figure(width, height, title or f"{-values.min():.0f} µV")
+    axes = figure.add_subplot()
+    gain = 2.0 * along / max(np.ptp(values, axis=1).max(), 1e-9)
+    draw_contacts(axes, contacts, size=5, zorder=1)
+    add_waveforms(
+        axes, contacts, values, 0.86 * across, gain, colors=next(iter(colours(["template"]).values())), linewidths=1.1
+    )
+    if position is not None:
+        axes.plot(*np.asarray(position, dtype=float)[plane], "o", ms=8, mfc="none", mec=INK, mew=1.3, zorder=4)
+    axes.set(xlabel=f"{'xyz'[plane[0]]} (µm)", ylabel=f"{'xyz'[plane[1]]} (µm)")
+    axes.set_xlim(contacts[:, 0].min() - across, contacts[:, 0].max() + across)
+    axes.set_ylim(contacts[:, 1].min() - 3.4 * along, contacts[:, 1].max() + 1.2 * along)
+    waveform_scale_bar(axes, 0.86 * across, gain, values.shape[1] * dt, 0.9 * along)
+    return figure
