@@ -237,15 +237,15 @@ class ProbeAxis:
         """Return where points (n, 2) in the plane of the probe, µm, are drawn."""
         return np.column_stack([self(positions[:, 0]), positions[:, 1]])
 
-    def label(self, axes: Axes) -> None:
-        """Label the axis; if it is shortened, with the true y at both sides of each shank, and a line in each gap."""
-        axes.set_xlabel("y (µm)")
+    def label(self, axes: Axes, name: str = "y") -> None:
+        """Label the axis; if it is shortened, with the true places of both sides of each shank, and a line in each gap."""
+        axes.set_xlabel(f"{name} (µm)")
         if self.shanks[-1] == 0:
             return
         step = np.diff(self.shanks) > 0
         ends = np.flatnonzero(np.concatenate([[True], step]) | np.concatenate([step, [True]]))
         axes.set_xticks(self.drawn[ends], [f"{self.columns[k]:.0f}".replace("-", "\N{MINUS SIGN}") for k in ends])
-        axes.set_xlabel("y (µm), gaps between shanks shortened")
+        axes.set_xlabel(f"{name} (µm), gaps between shanks shortened")
         for k in np.flatnonzero(step):
             axes.axvline((self.drawn[k] + self.drawn[k + 1]) / 2, color=PALE, lw=0.8, ls=":", zorder=0)
 

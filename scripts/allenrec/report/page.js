@@ -75,12 +75,24 @@ for (const button of document.querySelectorAll("figure button.zoom")) {
 }
 dialog.addEventListener("click", () => dialog.close())
 
+// Bokeh gives the handle of a slider no name, which screen readers need.
+function nameSliders(root) {
+  for (const handle of root.querySelectorAll(".noUi-handle")) {
+    const title = root.querySelector(".bk-slider-title")?.textContent ?? ""
+    handle.setAttribute("aria-label", title.split(":")[0].trim() || "Slider")
+  }
+  for (const element of root.querySelectorAll("*")) if (element.shadowRoot) nameSliders(element.shadowRoot)
+}
+
 // A viewer is built when it comes near the view, because it unpacks some megabytes.
 const observer = new IntersectionObserver((entries) => {
   for (const entry of entries.filter((each) => each.isIntersecting)) {
     observer.unobserve(entry.target)
     const item = document.getElementById(entry.target.dataset.item)
-    Bokeh.embed.embed_item(JSON.parse(item.textContent), entry.target.id).then(() => entry.target.classList.add("ready"))
+    Bokeh.embed.embed_item(JSON.parse(item.textContent), entry.target.id).then(() => {
+      nameSliders(entry.target)
+      entry.target.classList.add("ready")
+    })
   }
 }, {rootMargin: "600px"})
 for (const place of document.querySelectorAll(".viewer[data-item]")) observer.observe(place)
