@@ -157,8 +157,8 @@ IS_DRY_RUN = any(re.fullmatch(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", argument) for 
 if studies and IS_MAIN_RUN and IS_DRY_RUN:
     say_what_studies_need()
 if IS_MAIN_RUN and IS_DRY_RUN:
-    if IMPORTED:
-        import allenrec.common.hdf5  # h5py crashes if it is first imported while Python ends.
+    import allenrec.common.hdf5  # Probes need h5py, which crashes if it is first imported while Python ends.
+
     atexit.register(say_what_this_run_makes)
 #: Requested files that may hold the failure of a model
 NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
