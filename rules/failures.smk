@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import hashlib
 from contextlib import suppress
 from itertools import takewhile
 
@@ -83,6 +84,13 @@ def report_contents():
         "recordings": list(settings.recordings),
         "left_out": settings.models.leave_out,
     }
+
+
+def digests_of_evaluation():
+    """Return the digest of each table of the evaluation that the report shows, by name; there may be none."""
+    folder = RESULTS / "evaluation"
+    tables = [folder / "summary.csv", *sorted((folder / "studies").glob("*.csv"))]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in tables if path.exists()}
 
 
 def report_what_is_there():

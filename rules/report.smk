@@ -32,6 +32,8 @@ rule write_report:
     params:
         code_digest=code_digest("report/write_report.py"),
         contents=lambda wildcards: report_contents(),
+        # The section on spike sorters is written anew after an evaluation. It is no input, because nothing is sorted for a report.
+        evaluated=lambda wildcards: digests_of_evaluation(),
         so_far=lambda wildcards: str(REPORT_SO_FAR),
     message:
         "Writing the report"

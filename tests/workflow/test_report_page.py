@@ -18,6 +18,9 @@ from allenrec.recordings.formats.recording_file import read_recording
 #: Names of the browser on Linux, Debian's first
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
+#: The faults of accessibility that must not be there, in the words of axe
+SEVERE = ("serious", "critical")
+
 
 @pytest.fixture(scope="module")
 def browser():
@@ -211,6 +214,34 @@ def test_page_fits_a_telephone(finished, browser):
     page.goto((finished / "results" / "report.html").as_uri())
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
     page.close()
+
+
+def test_axe_finds_no_serious_fault_of_accessibility(opened):
+    """It looks at the whole page, a cell and the viewer included; its rules say how bad a fault is."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    opened.locator("button.open").first.click()
+    viewer_in_view(opened)
+    for width in (1400, 420):
+        opened.set_viewport_size({"width": width, "height": 900})
+        faults = axe.Axe().run(opened).response["violations"]
+        bad = [(fault["id"], [node["target"] for node in fault["nodes"]]) for fault in faults if fault["impact"] in SEVERE]
+        assert bad == []
+    opened.locator("button.open").first.click()
+
+
+def test_tables_are_saved_and_figures_enlarged_by_the_keyboard(opened):
+    opened.locator("button.csv[data-table=cell-table]").focus()
+    with opened.expect_download() as download:
+        opened.keyboard.press("Enter")
+    saved = pd.read_csv(download.value.path(), dtype={"Model": str})
+    assert sorted(saved["Model"]) == sorted(numbers(opened, "#cell-table", 0))
+    assert not {"Flags", "Explained variance"} & set(saved.columns)  # no cell of this run has any
+    opened.locator("#libraries button.zoom").first.focus()
+    opened.keyboard.press("Enter")
+    assert opened.locator("dialog").is_visible()
+    opened.keyboard.press("Escape")
+    assert not opened.locator("dialog").is_visible()
+    assert opened.locator("img:not([alt])").count() == 0 and opened.locator("figure img[alt='']").count() == 0
 
 
 def test_report_names_a_model_that_failed(workflow, finished, browser, tmp_path):

@@ -15,13 +15,13 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
-from .style import BLUE, GREEN, GREY, INK, PALE, VERMILLION, new_figure, round_length, scale_bar, styled
+from .style import ACCENT, GREY, INK, PALE, new_figure, round_length, scale_bar, styled
 
 if TYPE_CHECKING:
     from allenrec.intracellular.intracellular_file import Currents
 
 #: Colours of the types of sections, in the order of the legends
-SECTIONS = {"soma": INK, "axon": VERMILLION, "dend": BLUE, "apic": GREEN}
+SECTIONS = {"soma": INK, "axon": "#B07D00", "dend": "#3F5866", "apic": "#8FB0C0"}
 SECTION_NAMES = {"soma": "soma", "axon": "axon", "dend": "basal dendrite", "apic": "apical dendrite"}
 AXON_NAMES = {"stub": "axon stub", "truncated": "axon, truncated", "keep": "axon, as reconstructed"}
 #: Axons that replace the reconstructed one
@@ -173,14 +173,14 @@ def soma_trace(currents: Currents) -> Figure:
     accepted = currents.accepted_run
     peaks = np.interp(currents.spike_times, currents.time, currents.vmem)
     label = f"{len(peaks)} of {currents.search_n_spikes[accepted]} spikes are stored"
-    top.plot(currents.spike_times, peaks, "o", ms=3.2, color=VERMILLION, label=label)
+    top.plot(currents.spike_times, peaks, "o", ms=3.2, color=ACCENT, label=label)
     top.set(ylabel="soma potential (mV)", xlim=(currents.time[0], currents.time[-1]))
     top.tick_params(labelbottom=False)
     top.legend(loc="lower right", bbox_to_anchor=(1, 1), borderpad=0, borderaxespad=0.2)
     amplitude = float(currents.search_amplitude[accepted])
     onset, end = _step(currents)
     times = [currents.time[0], onset, onset, end, end, currents.time[-1]]
-    bottom.plot(times, np.array([0, 0, 1, 1, 0, 0]) * amplitude, color=BLUE)
+    bottom.plot(times, np.array([0, 0, 1, 1, 0, 0]) * amplitude, color=GREY)
     bottom.set(xlabel="time (ms)", ylabel="step (nA)", ylim=sorted((-0.15 * amplitude, 1.25 * amplitude)))
     bottom.set_yticks([0, amplitude], ["0", f"{amplitude:.3g}"])
     _draw_search(figure.add_subplot(grid[:, 1]), currents, accepted)
@@ -201,7 +201,7 @@ def _draw_search(axes: Axes, currents: Currents, accepted: int) -> None:
     others = np.arange(len(amplitude)) != accepted
     if others.any():
         axes.plot(amplitude[others], count[others], "o", ms=5, mfc="white", mec=GREY, label="tried")
-    axes.plot(amplitude[accepted], count[accepted], "o", ms=6, color=VERMILLION, label="accepted")
+    axes.plot(amplitude[accepted], count[accepted], "o", ms=6, color=ACCENT, label="accepted")
     axes.set(xlabel="step amplitude (nA)", ylabel="number of spikes", title=f"Search, {_runs(len(amplitude))}")
     axes.set_ylim(-0.06 * count.max(), 1.28 * count.max() + 1)
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
@@ -223,24 +223,33 @@ def spike_counts(currents: Currents) -> Figure:
 
     If the model has flags, they are the title.
     """
+    steps, flags = currents.recorded_amplitude, currents.info.facts.flags
+    if len(steps) == 0:
+        return _nothing_to_compare(currents)
     figure = new_figure(5.2, 3.6, _heading(currents, "Step currents"))
     axes = figure.add_subplot()
     axes.margins(x=0.08, y=0.12)
     order = np.argsort(currents.search_amplitude)
     searched = (currents.search_amplitude[order], currents.search_n_spikes[order])
     axes.plot(*searched, "o-", color=PALE, mfc="white", mec=GREY, ms=4, lw=1, label="model, in the search")
-    steps = currents.recorded_amplitude
-    if len(steps):
-        axes.plot(steps, currents.recorded_cell_spikes, "o-", color=INK, ms=6, label="recorded cell, mean")
-        axes.plot(steps, currents.recorded_model_spikes, "D--", color=BLUE, ms=5, label="model, same steps")
-    flags = currents.info.facts.flags
-    known = "" if len(steps) else "no recorded sweeps with this model"
-    axes.set_title(flags or known, color=VERMILLION if flags else GREY)
+    axes.plot(steps, currents.recorded_cell_spikes, "o-", color=INK, ms=6, label="recorded cell, mean")
+    axes.plot(steps, currents.recorded_model_spikes, "D--", color=ACCENT, ms=5, label="model, same steps")
+    axes.set_title(flags or "", color=ACCENT)
     axes.set(xlabel="step amplitude (nA)", ylabel="number of spikes")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
     axes.legend(loc="best")
+    return figure
+
+
+def _nothing_to_compare(currents: Currents) -> Figure:
+    """Return a small figure that says that the model comes without the sweeps of its cell, and what is wrong with it."""
+    figure = new_figure(5.2, 1.3, _heading(currents, "Step currents"))
+    text = "There is nothing to compare: the model comes\nwithout recorded sweeps of its cell."
+    figure.text(0.02, 0.25, text, color=GREY)
+    if currents.info.facts.flags:
+        figure.text(0.02, 0.1, currents.info.facts.flags, color=ACCENT)
     return figure
 
 
@@ -260,7 +269,7 @@ def spike_overlay(currents: Currents) -> Figure:
     time = _window_time(currents)
     lines = np.stack([np.broadcast_to(time, currents.spike_vmem.shape), currents.spike_vmem], axis=2)
     axes.add_collection(LineCollection(list(lines), colors=GREY, linewidths=0.7, alpha=0.5, label=f"{n} spikes"))
-    axes.plot(time, currents.spike_vmem.mean(axis=0), color=BLUE, lw=2.4, label="mean")
+    axes.plot(time, currents.spike_vmem.mean(axis=0), color=INK, lw=2.4, label="mean")
     axes.set(xlabel="time from peak (ms)", ylabel="soma potential (mV)", xlim=(time[0], time[-1]))
     axes.margins(y=0.06)
     axes.autoscale_view(scalex=False)

@@ -22,6 +22,7 @@ from .style import (
     contact_pitch,
     draw_contacts,
     new_figure,
+    shank_numbers,
     styled,
     waveform_scale_bar,
 )
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Maximum number of contacts, around the largest one, that are drawn for a template on a large probe
 CONTACTS_SHOWN = 32
+#: Maximum number of waveforms that are drawn on each other
+WAVEFORMS_SHOWN = 200
 #: Maximum number of templates in one figure; each cell type has at least one nevertheless
 PANELS_SHOWN = 18
 #: Maximum ratio of height to width up to which positions are drawn at one scale
@@ -125,9 +128,9 @@ def poses(library: Library) -> Figure:
     width, height = (high - low)[:2], (high - low)[2]
     tall = bool(height > TALL * width.max())
     if tall:
-        sizes = np.array([2.6, 2.6, 6.5])
+        sizes = np.array([2.2, 2.2, 5.0])
     else:
-        sizes = (high - low) * min(6.5 / height, 6.0 / width.sum())
+        sizes = (high - low) * min(5.0 / height, 4.4 / width.sum())
     figure = new_figure(
         max(sizes[:2].sum() + 2.0, 4.6),
         sizes[2] + 1.1,
@@ -168,8 +171,8 @@ def _round_amplitudes(values: NDArray[np.floating]) -> list[float]:
 def templates_on_probe(library: Library, n: int = 3) -> Figure:
     """Draw up to `n` templates of each cell type on the probe (y-z plane, µm), each in a panel with its own scale bars.
 
-    The templates are of median amplitude, from as many models of the type as possible. Each waveform stands at its contact; of
-    a large probe only the contacts around the largest one are shown. The circle is the soma.
+    The templates are of median amplitude, from as many models of the type as possible. Each waveform stands at its contact. The
+    shank with the largest contact is shown, of a long one the contacts around the largest. The circle is the soma.
     """
     chosen = colours(library.celltypes)
     n = max(1, min(n, PANELS_SHOWN // len(chosen)))
@@ -188,7 +191,8 @@ def templates_on_probe(library: Library, n: int = 3) -> Figure:
         if index is None:
             axes.remove()
         else:
-            _draw_template(axes, library, index, chosen[library.celltypes[index]], half_width)
+            kind, model = str(library.celltypes[index]), library.model_ids[index]
+            _draw_template(axes, library, index, chosen[kind], half_width, f"{kind}\nmodel {model}")
     return figure
 
 
@@ -205,10 +209,14 @@ def typical_templates(library: Library, cell_type: str, n: int) -> list[int]:
 
 
 def _around(library: Library, template: NDArray[np.floating]) -> NDArray[np.intp]:
-    """Return the contacts around the one on which a template (n_contacts, n_t) is largest."""
-    largest = library.channel_positions[template.min(axis=1).argmin()]
-    distance = np.linalg.norm(library.channel_positions - largest, axis=1)
-    return np.sort(np.argsort(distance, kind="stable")[:CONTACTS_SHOWN])
+    """Return the contacts of the shank on which a template (n_contacts, n_t) is largest; of a long one those around it."""
+    largest = template.min(axis=1).argmin()
+    shanks = shank_numbers(library.channel_positions[:, 1:])
+    own = np.flatnonzero(shanks == shanks[largest])
+    if len(own) <= 2 * CONTACTS_SHOWN:
+        return own
+    distance = np.linalg.norm(library.channel_positions[own] - library.channel_positions[largest], axis=1)
+    return np.sort(own[np.argsort(distance, kind="stable")[:CONTACTS_SHOWN]])
 
 
 def _horizontal(library: Library, index: int) -> NDArray[np.floating]:
@@ -217,7 +225,13 @@ def _horizontal(library: Library, index: int) -> NDArray[np.floating]:
     return np.append(library.channel_positions[shown, 1], library.positions[index, 1])
 
 
-def _draw_template(axes: Axes, library: Library, index: int, colour: str, half_width: float) -> None:
+def _shank(library: Library, contact: int) -> str:
+    """Return which shank of several a contact is on, in words."""
+    shanks = shank_numbers(library.channel_positions[:, 1:])
+    return f"\nshank {shanks[contact] + 1} of {shanks.max() + 1}" if shanks.any() else ""
+
+
+def _draw_template(axes: Axes, library: Library, index: int, colour: str, half_width: float, heading: str) -> None:
     """Draw a template at its contacts; `half_width` (µm) is the same in all panels."""
     template, soma = library.at_centre([index])[0], library.positions[index]
     shown = _around(library, template)
@@ -233,11 +247,9 @@ def _draw_template(axes: Axes, library: Library, index: int, colour: str, half_w
     axes.set(xlabel="y (µm)", xlim=(middle - room, middle + room))
     # The space below is for the scale bars.
     axes.set_ylim(height.min() - 3.4 * along, height.max() + 1.2 * along)
-    axes.set_title(
-        f"{library.celltypes[index]}\nmodel {library.model_ids[index]}\n"
-        f"{-template.min():.0f} µV, soma {abs(soma[0] - library.channel_positions[shown[0], 0]):.0f} µm off the plane",
-        fontsize=8,
-    )
+    off = abs(soma[0] - library.channel_positions[shown[0], 0])
+    size = f"{-template.min():.0f} µV, soma {off:.0f} µm off the plane"
+    axes.set_title(f"{heading}\n{size}{_shank(library, shown[0])}", fontsize=8)
     waveform_scale_bar(axes, 0.86 * across, gain, template.shape[1] * library.dt, 0.9 * along)
 
 
@@ -307,49 +319,42 @@ def waveform_shapes(library: Library) -> Figure:
 
 
 @styled
-def mean_eap(library: Library) -> Figure:
-    """Draw the extracellular action potential of one model: its mean on the probe, and its waveforms where it is largest.
+def typical_eaps(library: Library) -> Figure:
+    """Draw the extracellular action potential of one model at typical poses, and its waveforms where it is largest.
 
-    The left panel shows the mean over all templates at each contact (y-z plane, µm), whatever the positions of their somata.
-    The right panel shows each template at its largest contact over time (ms), scaled to the same depth, and their mean; the
-    title gives the amplitudes.
+    The panels on the left show the templates whose amplitudes are at the quartiles, at their contacts (y-z plane, µm). The
+    panel on the right shows each template at its largest contact over time (ms), scaled to the same depth; the coloured one is
+    that of median amplitude.
     """
     cell = library.cells.iloc[0]
-    kind, model = cell["cell_type"], cell["model_id"]
-    if len(library.templates) == 0:
-        figure = new_figure(5.0, 1.2, f"Mean EAP  ·  model {model}  ·  {kind}")
+    kind, model, n = cell["cell_type"], cell["model_id"], len(library.templates)
+    title = f"EAP at typical poses  ·  model {model}  ·  {kind}"
+    if n == 0:
+        figure = new_figure(5.0, 1.2, title)
         figure.text(0.5, 0.4, "no templates", ha="center", color=GREY)
         return figure
-    templates = library.at_centre(range(len(library.templates)))
-    mean, contacts = templates.mean(axis=0), library.channel_positions[:, 1:]
-    shown = _around(library, mean) if len(contacts) > 2 * CONTACTS_SHOWN else np.arange(len(contacts))
-    title = f"Mean EAP  ·  model {model}  ·  {kind}  ·  {len(templates)} templates"
-    height = float(np.clip(0.2 * len(np.unique(np.round(contacts[shown, 1], 3))) + 1.2, 3.4, 5.2))
-    figure = new_figure(7.0, height, title)
-    left, right = figure.subplots(1, 2, width_ratios=[1.1, 1])
-    colour = colours([kind])[kind]
-    _draw_mean(left, contacts[shown], mean[shown], library.dt, colour)
-    largest = templates.min(axis=2).argmin(axis=1)
-    own = templates[np.arange(len(templates)), largest]
+    chosen, colour = poses_at_quartiles(library.amplitudes), colours([kind])[kind]
+    figure = new_figure(2.2 * len(chosen) + 3.2, 4.6, f"{title}  ·  {n} templates")
+    *panels, right = figure.subplots(1, len(chosen) + 1, width_ratios=[1] * len(chosen) + [1.3])
+    half_width = max(np.ptp(_horizontal(library, index)) for index in chosen.values()) / 2
+    for axes, (name, index) in zip(panels, chosen.items(), strict=True):
+        _draw_template(axes, library, index, colour, half_width, name)
+    panels[0].set_ylabel("z (µm)")
+    templates = library.at_centre(range(n))
+    own = templates[np.arange(n), templates.min(axis=2).argmin(axis=1)]
     scaled = own / -own.min(axis=1, keepdims=True)
     time = (np.arange(own.shape[1]) - library.peak_sample) * library.dt
-    right.plot(time, scaled[:200].T, color=PALE, lw=0.6)
-    right.plot(time, scaled.mean(axis=0), color=colour, lw=2)
-    amplitude = -own.min(axis=1)
-    low, middle, high = np.percentile(amplitude, [0, 50, 100])
-    right.set_title(f"at the largest contact:\n{low:.0f} to {high:.0f} µV, median {middle:.0f} µV")
+    right.plot(time, scaled[:WAVEFORMS_SHOWN].T, color=PALE, lw=0.6)
+    right.plot(time, scaled[chosen["median amplitude"]], color=colour, lw=2, gid="median")
+    low, high = library.amplitudes.min(), library.amplitudes.max()
+    right.set_title(f"at the largest contact\n{low:.0f} to {high:.0f} µV", fontsize=8)
     right.set(xlabel="time from trough (ms)", ylabel="share of the depth", xlim=(time[0], time[-1]))
     return figure
 
 
-def _draw_mean(axes: Axes, contacts: NDArray[np.floating], mean: NDArray[np.floating], dt: float, colour: str) -> None:
-    """Draw a mean template (n_contacts, n_t) µV at its contacts (n_contacts, 2) µm; `dt` is in ms."""
-    across, along = contact_pitch(contacts)
-    gain = 1.8 * along / np.ptp(mean, axis=1).max()
-    draw_contacts(axes, contacts, size=5, zorder=1)
-    add_waveforms(axes, contacts, mean, 0.86 * across, gain, colors=colour, linewidths=1.3, gid="mean")
-    low, high = contacts.min(axis=0), contacts.max(axis=0)
-    axes.set(xlabel="y (µm)", ylabel="z (µm)", title="mean of all poses,\nat each contact")
-    axes.set_xlim(low[0] - 0.8 * across, high[0] + 0.8 * across)
-    axes.set_ylim(low[1] - 3.4 * along, high[1] + 1.5 * along)
-    waveform_scale_bar(axes, 0.86 * across, gain, mean.shape[1] * dt, 0.9 * along)
+def poses_at_quartiles(amplitudes: NDArray[np.floating]) -> dict[str, int]:
+    """Return the templates whose amplitudes are at the quartiles, by name; of fewer than three templates only the median."""
+    order = np.argsort(amplitudes, kind="stable")
+    names = {"lower quartile": 0.25, "median amplitude": 0.5, "upper quartile": 0.75}
+    places = {name: int(order[round(share * (len(order) - 1))]) for name, share in names.items()}
+    return places if len(order) > 2 else {"median amplitude": places["median amplitude"]}

@@ -19,6 +19,7 @@ from .style import (
     draw_contacts,
     new_figure,
     outlined,
+    probe_axis,
     round_length,
     scale_bar,
     styled,
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 BEST_CHANNELS = 8
 #: Minimum size of a template on these channels, as a share of its largest size (peak to peak)
 LEAST_SHARE = 0.25
+#: Maximum number of rows of contacts that are all drawn; of a longer probe the part with units is
+ROWS_SHOWN = 48
 #: Maximum number of channels that are legible in one figure
 CHANNELS_SHOWN = 48
 
@@ -95,12 +98,15 @@ def best_channels(
 def unit_templates(recording: Recording) -> Figure:
     """Draw the templates of the units on the probe, and the positions of their somata (y-z plane, µm); one colour per unit.
 
+    Shanks stand side by side, with short gaps between them.
+
     A waveform is drawn at each contact where the unit has at least a tenth of its largest amplitude. All waveforms share one
     scale, and the flat parts before and after them are cut off. Circles are excitatory and triangles inhibitory units, with
     their names.
     """
-    contacts, names = recording.channel_positions[:, 1:], unit_names(recording)
-    chosen = unit_colours(recording)
+    names, chosen = unit_names(recording), unit_colours(recording)
+    axis = probe_axis(recording.channel_positions[:, 1:])
+    contacts = axis.points(recording.channel_positions[:, 1:])
     across, along = contact_pitch(contacts)
     rows = len(np.unique(np.round(contacts[:, 1], 3)))
     figure = new_figure(9.0, row_height(rows, 0.16, 2.6, 7.5) + 2.6, heading(recording, "Unit templates"))
@@ -117,14 +123,18 @@ def unit_templates(recording: Recording) -> Figure:
         )  # fmt: skip
     duration = 1000.0 * templates.shape[2] / recording.sampling_frequency
     waveform_scale_bar(left, 0.86 * across, gain, duration, 1.2 * along)
-    points = np.concatenate([contacts, recording.units[["y", "z"]].to_numpy(dtype=float)])
+    somata = axis.points(recording.units[["y", "z"]].to_numpy(dtype=float))
+    used = (sizes >= 0.1 * sizes.max(axis=1, keepdims=True)).any(axis=0) | (rows <= ROWS_SHOWN)
+    points = np.concatenate([contacts[used], somata])
     low, high = points.min(axis=0), points.max(axis=0)
-    left.set(xlabel="y (µm)", ylabel="z (µm)", title="Templates")
+    left.set(ylabel="z (µm)", title="Templates")
     left.set(xlim=(contacts[:, 0].min() - 0.8 * across, contacts[:, 0].max() + 0.8 * across))
-    left.set_ylim(low[1] - 3.2 * along, high[1] + 1.5 * along)
+    left.set_ylim(low[1] - max(3.2 * along, 0.08 * (high[1] - low[1])), high[1] + 1.5 * along)
     draw_contacts(right, contacts, size=7, zorder=1)
-    _draw_somata(right, recording, names, chosen)
-    right.set(xlabel="y (µm)", xlim=(low[0] - 0.8 * across, high[0] + 0.8 * across), title="Somata")
+    _draw_somata(right, recording, somata, names, chosen)
+    axis.label(left)
+    axis.label(right)
+    right.set(xlim=(low[0] - 0.8 * across, high[0] + 0.8 * across), title="Somata")
     return figure
 
 
@@ -135,9 +145,11 @@ def _without_flat_ends(templates: NDArray[np.floating]) -> NDArray[np.floating]:
     return templates[:, :, seen[0] : seen[-1] + 1]
 
 
-def _draw_somata(axes: Axes, recording: Recording, names: Sequence[str], chosen: Sequence[str]) -> None:
-    """Draw the positions of the units with their names. Each name is on the side away from the nearest other unit."""
-    soma, bintypes = recording.units[["y", "z"]].to_numpy(dtype=float), recording.units["bintype"].astype(str)
+def _draw_somata(
+    axes: Axes, recording: Recording, soma: NDArray[np.floating], names: Sequence[str], chosen: Sequence[str]
+) -> None:
+    """Draw the positions (n_units, 2) of the units with their names, each on the side away from the nearest other unit."""
+    bintypes = recording.units["bintype"].astype(str)
     scale = np.maximum(np.ptp(recording.channel_positions[:, 1:], axis=0), 20.0)
     for unit, name in enumerate(names):
         others = np.delete(soma, unit, axis=0) - soma[unit]

@@ -41,8 +41,6 @@ class Figure:
         function share its value.
     optional : bool
         Whether the figure may be absent: only some recordings have it.
-    wide : bool
-        Whether the figure fills the width of the page.
     suffix : str
         The ending of the file.
     """
@@ -55,7 +53,6 @@ class Figure:
     rule: str
     takes: tuple[str, ...] = ()
     optional: bool = False
-    wide: bool = False
     suffix: str = ".png"
 
 
@@ -98,7 +95,8 @@ FIGURES = (
         function="cells:spike_counts",
         rule="plot_cell",
         caption="The number of spikes that the model fires at step currents and, if its sweeps are known, the number that the "
-        "recorded cell fired at the same currents. If something is wrong with the model, the title says what.",
+        "recorded cell fired at the same currents. If something is wrong with the model, the title says what. Without "
+        "sweeps there is nothing to compare, and the figure says so.",
     ),
     Figure(
         kind="cells",
@@ -113,12 +111,14 @@ FIGURES = (
     Figure(
         kind="eaps",
         name="mean_eap",
-        title="Mean EAP",
-        function="libraries:mean_eap",
+        title="EAP at typical poses",
+        function="libraries:typical_eaps",
         rule="plot_mean_eap",
-        caption="The extracellular action potential of one model. The left panel shows its mean at each contact of the probe, "
-        "over all templates and so over all positions of the soma. The right panel shows each template at the contact where it "
-        "is largest, scaled to the same depth, and the mean of these waveforms.",
+        caption="The extracellular action potential of one model at typical poses: the templates of which the amplitudes are "
+        "at the quartiles and the median of all. Each waveform stands at its contact; the circle is the soma, and "
+        "each panel has its own scale bars. Of a probe with several shanks, the one with the largest contact is "
+        "shown. The panel on the right shows the templates at the contacts where they are largest, scaled to the same "
+        "depth. The coloured one is that of median amplitude.",
     ),
     Figure(
         kind="libraries",
@@ -165,17 +165,16 @@ FIGURES = (
         name="templates",
         title="Templates on the probe",
         function="libraries:templates_on_probe",
-        wide=True,
         rule="plot_library",
         caption="Typical templates on the probe. For each cell type these are templates of median amplitude, from as many "
-        "models as possible. Each waveform stands at its contact; the circle is the soma. Each panel has its own scale bars.",
+        "models as possible. Each waveform stands at its contact; the circle is the soma. Each panel has its own "
+        "scale bars. Of a probe with several shanks, the one with the largest contact is shown.",
     ),
     Figure(
         kind="recordings",
         name="raster",
         title="Raster and rates",
         function="recordings:raster",
-        wide=True,
         rule="plot_recording",
         caption="All spikes of the ground truth over time, and the firing rate of each unit. Each row is a unit; excitatory "
         "units come first, then units are sorted by cell type and amplitude. Colours are cell types.",
@@ -208,7 +207,9 @@ FIGURES = (
         takes=(SNIPPETS,),
         rule="plot_recording",
         caption="Spikes in the traces on the channel where each unit is largest, their mean, and the filtered template. Where "
-        "mean and template differ, other units fire at the same time, or the spikes of the unit vary in size or shape.",
+        "mean and template differ, other units fire at the same time, or the spikes of the unit vary in size or "
+        "shape. If the recording drifts, the template is the one at a displacement of zero; where the unit is "
+        "elsewhere, its spikes are larger or smaller, or largest on another channel.",
     ),
     Figure(
         kind="recordings",
@@ -238,7 +239,7 @@ FIGURES = (
         rule="plot_recording",
         caption="Spikes of all units by their first three principal components, computed on the channels where units are "
         "largest. A spike sorter has to separate these clusters. One colour per unit; the number marks the centre of its "
-        "cluster.",
+        "cluster. From the ninth unit on, colours come again with another mark.",
     ),
     Figure(
         kind="recordings",
@@ -247,7 +248,8 @@ FIGURES = (
         function="recordings:unit_templates",
         rule="plot_recording",
         caption="The template of each unit on the probe, and the positions of the somata. One colour per unit; circles are "
-        "excitatory units and triangles are inhibitory units.",
+        "excitatory units and triangles are inhibitory units. Gaps between shanks are drawn short; of a long probe "
+        "the part with units is shown.",
     ),
     Figure(
         kind="recordings",
@@ -268,7 +270,7 @@ FIGURES = (
         optional=True,
         rule="plot_drift",
         caption="The displacement of each unit along its path, from the position of its template, over the whole recording. "
-        "One colour per unit. If units share one line, they move together: the whole probe moves.",
+        "One colour per unit. If all units move together, because the whole probe moves, they share one line.",
     ),
     Figure(
         kind="recordings",
@@ -300,7 +302,6 @@ FIGURES = (
         name="traces",
         title="A tenth of a second",
         function="recordings:busiest_traces",
-        wide=True,
         rule="plot_recording",
         caption="The tenth of a second in which most units fire. The traces of all channels are grey and ordered by depth. The "
         "filtered template of each unit is drawn on top of them, at the spike times of the ground truth.",
@@ -320,7 +321,6 @@ FIGURES = (
         name="in_vivo",
         title="Cells beside what is measured in vivo",
         function="realism:beside_in_vivo",
-        wide=True,
         rule="plot_realism",
         caption="The spikes of all cells beside what is measured in vivo. The left panel shows half width against trough to "
         "peak, 20 µm from the soma and behind the filter of the measurements. Boxes are the ranges of units in "

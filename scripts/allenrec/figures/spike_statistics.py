@@ -5,6 +5,7 @@ Most functions take what `allenrec.figures.snippets` measured in the recording.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from .snippets import NoiseMeasure, Snippets, evenly, principal_components
-from .style import GREY, INK, PALE, colours, new_figure, styled
+from .style import GREY, INK, PALE, colours, new_figure, styled, unit_look
 from .units import heading, needs_units, type_colours, unit_colours, unit_kinds, unit_labels, unit_names, unit_order
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 PANELS_SHOWN, LINES_SHOWN = 24, 100
 #: Minimum standard deviation of noise, µV; smaller values between spikes are the tails of spikes
 NO_NOISE = 0.01
+#: Maximum distance of paths that count as one, µm
+SAME_PATH = 0.01
 #: Maximum number of points in a line of the drift
 POINTS = 4000
 #: Maximum number of units that a histogram shows one by one; more units are joined by cell type
@@ -145,10 +148,9 @@ def amplitude_histogram(recording: Recording, snippets: Snippets, noise: NoiseMe
     else:
         types = np.array([kind[1] for kind in kinds])[snippets.units]
         groups = [(name, colour, types == name) for name, colour in colours([kind[1] for kind in kinds]).items()]
-    figure = new_figure(6.4, 3.6, heading(recording, "Amplitudes of spikes"))
+    figure = new_figure(6.4, 3.4, heading(recording, "Amplitudes of spikes"))
     axes = figure.add_subplot()
-    top = float(amplitudes.max(initial=1.0))
-    bins = np.linspace(min(0.0, float(amplitudes.min(initial=0.0))), top, 61)
+    bins = amplitude_bins(amplitudes, *_lattice(recording))
     axes.hist(
         [amplitudes[own] for _, _, own in groups], bins=list(bins), stacked=True,
         color=[colour for _, colour, _ in groups], label=[name for name, _, _ in groups],
@@ -161,6 +163,31 @@ def amplitude_histogram(recording: Recording, snippets: Snippets, noise: NoiseMe
     return figure
 
 
+def amplitude_bins(amplitudes: NDArray[np.floating], step: float, origin: float = 0.0) -> NDArray[np.floating]:
+    """Return the edges of about 60 bins from zero, or from the lowest amplitude (µV), to beyond the largest.
+
+    If amplitudes are `origin` and whole multiples of `step` (µV, else 0), each bin has the same number of their values;
+    otherwise the histogram would be a comb.
+    """
+    low, high = min(0.0, float(amplitudes.min(initial=0.0))), float(amplitudes.max(initial=1.0))
+    width = (high - low) / 60
+    if step == 0:
+        return low + width * np.arange(61)
+    width = step * max(1, math.ceil(width / step))
+    first = origin + (math.floor((low - origin) / step) - 0.5) * step
+    return first + width * np.arange(math.ceil((high - first) / width) + 1)
+
+
+def _lattice(recording: Recording) -> tuple[float, float]:
+    """Return the step of the amplitudes in a recording of integers, and one of their values, µV.
+
+    The step is 0 if the channels have no step or no offset in common.
+    """
+    gains, offsets = np.unique(recording.gain_to_uV), np.unique(recording.offset_to_uV)
+    alike = len(gains) == len(offsets) == 1 and np.issubdtype(recording.samples.dtype, np.integer)
+    return (float(gains[0]), -float(offsets[0])) if alike else (0.0, 0.0)
+
+
 @styled
 @needs_units
 def principal_component_map(recording: Recording, snippets: Snippets) -> Figure:
@@ -170,14 +197,18 @@ def principal_component_map(recording: Recording, snippets: Snippets) -> Figure:
     the peak channels of all units, and are in standard deviations of the first one.
     """
     scores, share = principal_components(snippets)
-    chosen, names = unit_colours(recording), unit_names(recording)
+    names = unit_names(recording)
+    looks = [unit_look(unit) for unit in range(len(names))]
     figure = new_figure(9.0, 4.4, heading(recording, "Principal components of the spikes"))
     for axes, (across, up) in zip(figure.subplots(1, 2), ((0, 1), (0, 2)), strict=True):
-        colour = [chosen[unit] for unit in snippets.units]
-        axes.scatter(scores[:, across], scores[:, up], s=6, c=colour, alpha=0.6, linewidths=0)
+        for marker in sorted({look[1] for look in looks}):
+            own = np.array([looks[unit][1] == marker for unit in snippets.units], dtype=bool)
+            colour = [looks[unit][0] for unit in snippets.units[own]]
+            size = 6 if marker == "o" else 11
+            axes.scatter(scores[own, across], scores[own, up], s=size, c=colour, alpha=0.6, linewidths=0, marker=marker)
         for unit in np.unique(snippets.units):
             middle = np.median(scores[snippets.units == unit][:, [across, up]], axis=0)
-            box = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": chosen[unit], "lw": 0.8, "alpha": 0.85}
+            box = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": looks[unit][0], "lw": 0.8, "alpha": 0.85}
             axes.annotate(names[unit], middle, fontsize=7.5, ha="center", va="center", bbox=box)
         axes.set_xlabel(f"component {across + 1} ({100 * share[across]:.0f} % of the variance)")
         axes.set_ylabel(f"component {up + 1} ({100 * share[up]:.0f} %)")
@@ -217,7 +248,7 @@ def noise_spectrum(recording: Recording, noise: NoiseMeasure) -> Figure:
 
     The legend gives the median, over channels, of the standard deviation of the noise.
     """
-    figure = new_figure(6.4, 3.6, heading(recording, "Noise spectrum"))
+    figure = new_figure(6.4, 3.4, heading(recording, "Noise spectrum"))
     axes = figure.add_subplot()
     known = ~np.isnan(noise.density).all(axis=0)
     density = noise.density[1:, known]
@@ -246,19 +277,26 @@ def unit_drift(recording: Recording) -> tuple[NDArray[np.float64], NDArray[np.fl
 @styled
 @needs_units
 def drift(recording: Recording, path: tuple[NDArray[np.float64], NDArray[np.float64]]) -> Figure:
-    """Draw the displacement of each unit along its path (µm) over time (s); `path` is what `unit_drift` returns."""
+    """Draw the displacement of each unit along its path (µm) over time (s); `path` is what `unit_drift` returns.
+
+    If all units move together, they share one line.
+    """
     times, displacements = path
-    chosen, names, labels = unit_colours(recording), unit_names(recording), unit_labels(recording)
+    names, labels = unit_names(recording), unit_labels(recording)
     figure = new_figure(9.0, 3.8, heading(recording, "Drift"))
     axes = figure.add_subplot()
     shown = evenly(np.arange(len(times)), POINTS)
-    for unit, colour in enumerate(chosen):
-        # Each line is narrower than the one before: if lines coincide because the whole probe moves, all remain visible.
-        width = 1 + 4 * (len(chosen) - 1 - unit) / len(chosen)
-        line: dict[str, Any] = {"color": colour, "lw": width, "label": labels[unit], "gid": f"unit {names[unit]}"}
+    together = len(names) > 1 and np.allclose(displacements, displacements[:, :1], atol=SAME_PATH)
+    if together:
+        axes.plot(times[shown], displacements[shown, 0], color=INK, lw=1.4, label=f"all {len(names)} units", gid="all units")
+    for unit in range(len(names)) if not together else ():
+        colour, _, dashes = unit_look(unit)
+        line: dict[str, Any] = {"color": colour, "ls": dashes, "label": labels[unit], "gid": f"unit {names[unit]}"}
         axes.plot(times[shown], displacements[shown, unit], **line)
     axes.axhline(0, color=PALE, lw=0.8, zorder=0)
     axes.set(xlabel="time (s)", ylabel="displacement (µm)", xlim=(0, recording.duration))
-    if len(chosen) <= PANELS_SHOWN:
+    if together:
+        axes.legend(loc="best")
+    elif len(names) <= PANELS_SHOWN:
         axes.legend(title="unit", title_fontsize=7.5, alignment="left", loc="upper left", bbox_to_anchor=(1.005, 1))
     return figure

@@ -1,11 +1,12 @@
 """The parts that all figures share: the look, the colours, scale bars, waveforms on a probe, and saving."""
 
 import zlib
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec
 
 import matplotlib.style
 import numpy as np
@@ -22,7 +23,6 @@ from numpy.typing import NDArray
 from allenrec.common.files import write_text, written_beside
 
 P = ParamSpec("P")
-Label = TypeVar("Label", bound=Hashable)
 
 #: The colours of Okabe and Ito, which colour-blind people can distinguish. Their yellow is left out: it is too pale on white.
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -30,14 +30,26 @@ PURPLE, ORANGE, SKY, BLACK = "#CC79A7", "#E69F00", "#56B4E9", "#000000"
 PALETTE = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 #: The colours of labels that look the same in every figure
 FIXED: dict[Any, str] = {"spiny": BLUE, "aspiny": VERMILLION, "sparsely spiny": GREEN, "E": BLUE, "I": VERMILLION}
+#: The colours of units, from the muted ones of Paul Tol, which colour-blind people can distinguish. No cell type has them.
+UNIT_PALETTE = ("#332288", "#CC6677", "#44AA99", "#999933", "#882255", "#88CCEE", "#117733", "#AA4499")
+#: The marks and the lines of units: they change when the colours of units are used up
+UNIT_MARKERS, UNIT_LINES = ("o", "^", "s", "D", "v", "P", "X", "*"), ("-", "--", ":", "-.")
 #: How far the colours are moved towards black (negative) or white when the palette is used up
 SHADES = (-0.4, 0.35)
 
+#: Height of a row of contacts times this number: a wider gap between columns separates shanks
+WIDE_GAP = 4
+
+#: The colour of what a figure points at; neither cell types nor units have it
+ACCENT = "#B3226B"
 INK, GREY, PALE = "#222222", "#767676", "#D9D9D9"
 
+#: Twice what a page shows, so that figures are sharp on fine screens and on paper
+DOTS_PER_INCH = 200
+
 STYLE: dict[str, Any] = {
-    "figure.dpi": 150,
-    "savefig.dpi": 150,
+    "figure.dpi": DOTS_PER_INCH,
+    "savefig.dpi": DOTS_PER_INCH,
     "figure.facecolor": "white",
     "font.size": 8,
     "axes.titlesize": 9,
@@ -101,23 +113,31 @@ def save(figure: Figure, path: str | Path, caption: str | None = None) -> None:
         write_text(Path(path).with_suffix(".txt"), caption + "\n")
 
 
-def colours(labels: Iterable[Label]) -> dict[Label, str]:
+def colours(labels: Iterable[str]) -> dict[str, str]:
     """Return a colour for each distinct label, sorted by label.
 
     Labels in `FIXED` always keep their colour. Other text has a colour that depends on the text, so that a cell type looks the
-    same in all figures and runs; only if two would have the same one, the later one takes the next that is free. Numbers take
-    the colours of `PALETTE` in their order. If there are many labels, darker and lighter shades are used as well.
+    same in all figures and runs; only if two would have the same one, the later one takes the next that is free. If there are
+    many labels, darker and lighter shades are used as well.
     """
-    ordered: list[Label] = sorted(set(labels))  # type: ignore[type-var]  # labels of one call are all text or all numbers
-    given: dict[Label, str] = {label: FIXED[label] for label in ordered if label in FIXED}
+    ordered = sorted(set(labels))
+    given = {label: FIXED[label] for label in ordered if label in FIXED}
     shaded = [_shaded(colour, shade) for shade in SHADES for colour in PALETTE if colour != BLACK]
-    for number, label in enumerate(label for label in ordered if label not in FIXED):
-        text = isinstance(label, str)
-        colour = [*(c for c in PALETTE if c not in FIXED.values()), *shaded] if text else [*PALETTE, *shaded]
-        first = zlib.crc32(str(label).encode()) if text else number
-        circle = [colour[(first + k) % len(colour)] for k in range(len(colour))]
+    free = [*(colour for colour in PALETTE if colour not in FIXED.values()), *shaded]
+    for label in (label for label in ordered if label not in FIXED):
+        first = zlib.crc32(str(label).encode())
+        circle = [free[(first + k) % len(free)] for k in range(len(free))]
         given[label] = next((c for c in circle if c not in given.values()), circle[0])
     return {label: given[label] for label in ordered}
+
+
+def unit_look(number: int) -> tuple[str, str, str]:
+    """Return the colour, the marker and the line style of a unit, which together are its own up to the 32nd unit.
+
+    Colours alone tell the first eight units apart.
+    """
+    turn, place = divmod(number, len(UNIT_PALETTE))
+    return UNIT_PALETTE[place], UNIT_MARKERS[turn % len(UNIT_MARKERS)], UNIT_LINES[turn % len(UNIT_LINES)]
 
 
 def _shaded(colour: str, shade: float) -> str:
@@ -177,6 +197,67 @@ def contact_pitch(contacts: NDArray[np.floating]) -> tuple[float, float]:
     if (gaps > 0.5).any():
         along = float(gaps[gaps > 0.5].min())
     return (along if np.isnan(across) else across), (across if np.isnan(along) else along)
+
+
+def shank_numbers(contacts: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Return the number of the shank of each contact (n, 2) µm, from the left.
+
+    Shanks are groups of columns of contacts, with wide gaps between them.
+    """
+    y = np.round(contacts[:, 0], 3)
+    columns = np.unique(y)
+    wide = np.diff(columns) > WIDE_GAP * contact_pitch(contacts)[1]
+    return np.concatenate([[0], np.cumsum(wide)])[np.searchsorted(columns, y)]
+
+
+@dataclass(frozen=True)
+class ProbeAxis:
+    """A horizontal axis (y, µm) on which the gaps between the shanks of a probe are short.
+
+    Parameters
+    ----------
+    columns : numpy.ndarray
+        (n,) µm, the columns of contacts.
+    drawn : numpy.ndarray
+        (n,) µm, where they are drawn.
+    shanks : numpy.ndarray
+        (n,), the number of the shank of each column.
+    """
+
+    columns: NDArray[np.floating]
+    drawn: NDArray[np.floating]
+    shanks: NDArray[np.intp]
+
+    def __call__(self, y: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return where points at y (µm) are drawn."""
+        outside = np.minimum(y - self.columns[0], 0) + np.maximum(y - self.columns[-1], 0)
+        return np.interp(y, self.columns, self.drawn) + outside
+
+    def points(self, positions: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return where points (n, 2) in the plane of the probe, µm, are drawn."""
+        return np.column_stack([self(positions[:, 0]), positions[:, 1]])
+
+    def label(self, axes: Axes, name: str = "y") -> None:
+        """Label the axis; if it is shortened, with the true places of both sides of each shank, and a line in each gap."""
+        axes.set_xlabel(f"{name} (µm)")
+        if self.shanks[-1] == 0:
+            return
+        step = np.diff(self.shanks) > 0
+        ends = np.flatnonzero(np.concatenate([[True], step]) | np.concatenate([step, [True]]))
+        axes.set_xticks(self.drawn[ends], [f"{self.columns[k]:.0f}".replace("-", "\N{MINUS SIGN}") for k in ends])
+        axes.set_xlabel(f"{name} (µm), gaps between shanks shortened")
+        for k in np.flatnonzero(step):
+            axes.axvline((self.drawn[k] + self.drawn[k + 1]) / 2, color=PALE, lw=0.8, ls=":", zorder=0)
+
+
+def probe_axis(contacts: NDArray[np.floating]) -> ProbeAxis:
+    """Return a horizontal axis for contacts (n, 2) µm, on which a gap between shanks is as wide as two steps of columns."""
+    columns, first = np.unique(np.round(contacts[:, 0], 3), return_index=True)
+    shanks = shank_numbers(contacts)[first]
+    steps, between = np.diff(columns), np.diff(shanks) > 0
+    short = 2 * min(steps[~between].min(initial=np.inf), contact_pitch(contacts)[1])
+    steps = np.where(between, np.minimum(steps, short), steps)
+    return ProbeAxis(columns, columns[0] + np.concatenate([[0], np.cumsum(steps)]), shanks)
 
 
 def waveform_lines(

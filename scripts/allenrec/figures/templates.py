@@ -11,7 +11,17 @@ from numpy.typing import ArrayLike
 from allenrec.common.errors import UserError
 from allenrec.probes import PLANES, as_probe, load_probe
 
-from .style import INK, add_waveforms, colours, contact_pitch, draw_contacts, new_figure, styled, waveform_scale_bar
+from .style import (
+    INK,
+    add_waveforms,
+    colours,
+    contact_pitch,
+    draw_contacts,
+    new_figure,
+    probe_axis,
+    styled,
+    waveform_scale_bar,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +36,7 @@ def plot_template(
     dt: float = 2.0**-5,
     title: str | None = None,
 ) -> Figure:
-    """Draw a template at the contacts of its probe, with scale bars.
+    """Draw a template at the contacts of its probe, with scale bars. Shanks stand side by side, with short gaps between them.
 
     Parameters
     ----------
@@ -61,7 +71,8 @@ def plot_template(
     if values.ndim != 2 or len(values) != where.n_contacts:
         raise UserError(f"the template has the shape {values.shape}, but the probe has {where.n_contacts} contacts")
     plane = PLANES[where.info["plane"]]
-    contacts = where.positions[:, plane]
+    axis = probe_axis(where.positions[:, plane])
+    contacts = axis.points(where.positions[:, plane])
     across, along = contact_pitch(contacts)
     size = np.ptp(contacts, axis=0) + np.array([2 * across, 4 * along])
     height = 6.5
@@ -74,8 +85,10 @@ def plot_template(
         axes, contacts, values, 0.86 * across, gain, colors=next(iter(colours(["template"]).values())), linewidths=1.1
     )
     if position is not None:
-        axes.plot(*np.asarray(position, dtype=float)[plane], "o", ms=8, mfc="none", mec=INK, mew=1.3, zorder=4)
-    axes.set(xlabel=f"{'xyz'[plane[0]]} (µm)", ylabel=f"{'xyz'[plane[1]]} (µm)")
+        (soma,) = axis.points(np.asarray(position, dtype=float)[np.newaxis, plane])
+        axes.plot(*soma, "o", ms=8, mfc="none", mec=INK, mew=1.3, zorder=4)
+    axis.label(axes, "xyz"[plane[0]])
+    axes.set_ylabel(f"{'xyz'[plane[1]]} (µm)")
     axes.set_xlim(contacts[:, 0].min() - across, contacts[:, 0].max() + across)
     axes.set_ylim(contacts[:, 1].min() - 3.4 * along, contacts[:, 1].max() + 1.2 * along)
     waveform_scale_bar(axes, 0.86 * across, gain, values.shape[1] * dt, 0.9 * along)

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .style import PALE, colours, new_figure
+from .style import PALE, colours, new_figure, unit_look
 
 if TYPE_CHECKING:
     from allenrec.recordings.formats.recording_file import Recording
@@ -44,7 +44,7 @@ def unit_labels(recording: Recording) -> list[str]:
 
 def unit_colours(recording: Recording) -> list[str]:
     """Return the colour of each unit, in the order of the table."""
-    return list(colours(range(len(recording.units))).values())
+    return [unit_look(unit)[0] for unit in range(len(recording.units))]
 
 
 def type_colours(recording: Recording, order: Sequence[int]) -> list[str]:

@@ -95,6 +95,11 @@ class CellFacts:
         """The results that the cell does not have because its model failed, and why."""
         return [f"no {what}, because {failure}" for what, failure in self.failures.items()]
 
+    @property
+    def incomplete(self) -> bool:
+        """Whether a result of the cell is missing."""
+        return bool(self.failures or self.missing)
+
 
 @dataclass(frozen=True)
 class LibraryFacts:

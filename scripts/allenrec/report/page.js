@@ -46,9 +46,28 @@ for (const button of document.querySelectorAll("button.copy")) {
   })
 }
 
+// Each table can be saved as it is shown, with the numbers in full.
+function asCsv(table) {
+  const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
+  const rows = [...table.rows].filter((row) => !row.matches(".detail"))
+  const texts = (row) => [...row.cells].map((cell) => quoted(cell.dataset.value ?? cell.textContent.trim().replace(/\s+/g, " ")))
+  return rows.map((row) => texts(row).join(",") + "\n").join("")
+}
+
+for (const button of document.querySelectorAll("button.csv")) {
+  button.addEventListener("click", () => {
+    const link = document.createElement("a")
+    link.href = URL.createObjectURL(new Blob([asCsv(document.getElementById(button.dataset.table))], {type: "text/csv"}))
+    link.download = `${button.dataset.name}.csv`
+    link.click()
+    setTimeout(() => URL.revokeObjectURL(link.href), 1000)
+  })
+}
+
 const dialog = document.querySelector("dialog"), large = dialog.querySelector("img")
-for (const image of document.querySelectorAll("figure img")) {
-  image.addEventListener("click", () => {
+for (const button of document.querySelectorAll("figure button.zoom")) {
+  const image = button.querySelector("img")
+  button.addEventListener("click", () => {
     large.src = image.src
     large.alt = image.alt
     dialog.showModal()
@@ -56,12 +75,24 @@ for (const image of document.querySelectorAll("figure img")) {
 }
 dialog.addEventListener("click", () => dialog.close())
 
+// Bokeh gives the handle of a slider no name, which screen readers need.
+function nameSliders(root) {
+  for (const handle of root.querySelectorAll(".noUi-handle")) {
+    const title = root.querySelector(".bk-slider-title")?.textContent ?? ""
+    handle.setAttribute("aria-label", title.split(":")[0].trim() || "Slider")
+  }
+  for (const element of root.querySelectorAll("*")) if (element.shadowRoot) nameSliders(element.shadowRoot)
+}
+
 // A viewer is built when it comes near the view, because it unpacks some megabytes.
 const observer = new IntersectionObserver((entries) => {
   for (const entry of entries.filter((each) => each.isIntersecting)) {
     observer.unobserve(entry.target)
     const item = document.getElementById(entry.target.dataset.item)
-    Bokeh.embed.embed_item(JSON.parse(item.textContent), entry.target.id).then(() => entry.target.classList.add("ready"))
+    Bokeh.embed.embed_item(JSON.parse(item.textContent), entry.target.id).then(() => {
+      nameSliders(entry.target)
+      entry.target.classList.add("ready")
+    })
   }
 }, {rootMargin: "600px"})
 for (const place of document.querySelectorAll(".viewer[data-item]")) observer.observe(place)

@@ -15,11 +15,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from allenrec.common.files import read_checked, write_text
 from allenrec.figures.register import pictures
 from allenrec.figures.style import colours
-from allenrec.libraries.realism.describe import COLUMNS, PEAK_TO_PEAK
 from allenrec.libraries.realism.in_vivo import read_in_vivo
 
 from .citations import as_bibtex, as_text, needed, read_references
+from .columns import CELL_TEXTS, REALISM_NUMBERS, filled
 from .contents import (
+    CELL_FACTS,
     UNIT_COLUMNS,
     CellFacts,
     LibraryFacts,
@@ -32,6 +33,7 @@ from .contents import (
     stage_times,
 )
 from .pictures import Budget, Picture, pictures_in, pictures_of_cell
+from .sorters import sorter_results
 
 FOLDER = Path(__file__).parent
 #: Bytes of pictures and of viewers that are put into the page; the others are linked
@@ -142,7 +144,11 @@ def write_report(
     page = _environment().get_template("page.html.j2").render(
         sections=sections,
         sources=sources,
+        cell_texts=filled(CELL_TEXTS, (cell.known for cell in cells)),
+        cells_know=filled(dict.fromkeys(CELL_FACTS, ""), (cell.known for cell in cells)),
         realism=_realism(results, budget),
+        evaluation=sorter_results(results, recordings, budget),
+        address=lambda name: budget.link(results / name) if (results / name).exists() else "",
         left_out=_left_out(cells, left_out),
         missing=_missing(sections),
         library_names=libraries,
@@ -198,13 +204,14 @@ def _recordings(results: Path, names: Sequence[str], budget: Budget) -> list[Sec
 
 
 def _realism(results: Path, budget: Budget) -> dict[str, Any]:
-    """Return what the section on realism shows: a row for each cell, the figure, the register, and the names of columns."""
+    """Return what the section on realism shows: a row for each cell, its columns, the figure, and the register."""
+    rows = realism_rows(results)
     return {
-        "rows": realism_rows(results),
+        "rows": rows,
+        "texts": filled(CELL_TEXTS, rows),
+        "numbers": filled(REALISM_NUMBERS, rows),
         "pictures": pictures_in(results / "figures" / "realism", "realism", budget),
         "in_vivo": read_in_vivo(),
-        "columns": COLUMNS,
-        "peak_to_peak": PEAK_TO_PEAK,
     }
 
 

@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from allenrec.figures.register import pictures
+from allenrec.figures.style import DOTS_PER_INCH
+
+#: The pixels of the page for an inch of a figure, so that letters have the same size in all figures
+PAGE_PIXELS = 106
+#: Width from which a figure is too wide for one of two columns, inches
+WIDE = 6.8
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure on the page: its name, its heading, the content of `src`, its caption, and its size in pixels."""
+    """A figure on the page: its name, its heading, the content of `src`, its caption, and its size in pixels of the page."""
 
     name: str
     title: str
@@ -77,4 +83,5 @@ def _picture(kind: str, path: Path, budget: Budget, where: str = "") -> Picture:
         width, height = struct.unpack(">II", file.read(24)[16:])
     text = path.with_suffix(".txt")
     caption = text.read_text(encoding="utf-8").strip() if text.exists() else title
-    return Picture(path.stem, title, budget.source(path), caption, width, height, wide=figure is not None and figure.wide)
+    width, height = (round(size * PAGE_PIXELS / DOTS_PER_INCH) for size in (width, height))
+    return Picture(path.stem, title, budget.source(path), caption, width, height, wide=width > WIDE * PAGE_PIXELS)

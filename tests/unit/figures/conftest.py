@@ -130,6 +130,9 @@ def noisy_recording():
     units = pd.DataFrame({"cell_type": ["spiny", "spiny", "aspiny"], "bintype": ["E", "E", "I"], "amplitude": amplitudes})
     return SimpleNamespace(
         traces=traces,
+        samples=traces,
+        gain_to_uV=1.0,
+        offset_to_uV=0.0,
         sampling_frequency=fs,
         duration=10.0,
         channel_positions=np.column_stack([np.zeros(4), np.zeros(4), [0.0, 20.0, 40.0, 60.0]]),

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from unit.figures.drawn import all_axes, collections
 
 from allenrec.figures import cells
+from allenrec.figures.style import ACCENT, PALETTE, UNIT_PALETTE, colours
 from allenrec.models.metadata import CellFacts
 
 CELL_FIGURES = (cells.morphology, cells.soma_trace, cells.spike_counts, cells.spike_overlay, cells.membrane_currents)
@@ -77,6 +78,20 @@ def test_spike_counts_show_the_recorded_cell_beside_its_model(cell):
     assert lines["model, same steps"].tolist() == [[0.15, 4.0], [0.25, 9.0]]
     assert lines["model, in the search"].tolist() == [[0.1, 0.0], [0.2, 3.0]]
     assert axes.get_title("left") == "spike counts far off"
+
+
+def test_spike_counts_without_sweeps_say_that_there_is_nothing_to_compare(cell):
+    none = dict.fromkeys(("recorded_amplitude", "recorded_cell_spikes", "recorded_model_spikes"), np.zeros(0))
+    flagged = replace(cell.info, facts=CellFacts(flags="spike counts far off"))
+    figure = cells.spike_counts(replace(cell, info=flagged, **none))
+    words = " ".join(text.get_text() for text in figure.texts)
+    assert all_axes(figure) == [] and figure.get_figheight() < 2
+    assert "nothing to compare" in words and "spike counts far off" in words
+
+
+def test_colours_of_sections_are_those_of_no_cell_type_and_no_unit():
+    taken = {*PALETTE, *UNIT_PALETTE, *colours(map(str, range(60))).values()}
+    assert not taken & {*cells.SECTIONS.values(), ACCENT}
 
 
 def test_cell_without_usable_spikes_is_drawn_as_far_as_it_goes(cell):

@@ -71,7 +71,7 @@ def test_a_card_shows_the_reason_in_full():
     (figure,) = DRAWINGS["plot_mean_eap"].figures
     reason = "no pose of 100,000 gave a template that is large enough; widen the limits or lower min_amp"
     card = drawing.failure_card(figure, Failure("4711", "compute_eaps", reason))
-    assert "Mean EAP" in card.get_suptitle() and "4711" in card.get_suptitle()
+    assert "EAP at typical poses" in card.get_suptitle() and "4711" in card.get_suptitle()
     assert reason in " ".join(card.texts[-1].get_text().split())
 
 

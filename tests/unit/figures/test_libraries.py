@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from unit.figures.drawn import AMPLITUDES, CONTACTS, N_T, all_axes, by_gid
+from unit.figures.drawn import AMPLITUDES, CONTACTS, N_T, PEAK, all_axes, by_gid
 
 from allenrec.figures import libraries
 
@@ -92,12 +92,28 @@ def test_waveform_shapes_leave_out_what_has_none(library_with_features):
     assert len([line for line in scatter.get_lines() if line.get_marker() == "X"]) == 2
 
 
-def test_mean_eap_is_the_mean_of_all_templates_at_each_contact(library_with_features):
-    left, right = all_axes(libraries.mean_eap(library_with_features))
-    lines = np.array(by_gid(left, "mean")[0].get_segments())
-    mean = library_with_features.templates.mean(axis=0)
-    drawn = lines[:, :, 1] - library_with_features.channel_positions[:, 2:]
-    np.testing.assert_allclose(drawn / np.abs(drawn).max(), mean / np.abs(mean).max(), atol=1e-6)
-    assert min(line.get_ydata().min() for line in right.get_lines()) == pytest.approx(-1)
-    library_with_features.templates = library_with_features.templates[:0]
-    assert "no templates" in libraries.mean_eap(library_with_features).texts[-1].get_text()
+def test_typical_eaps_are_templates_at_the_quartiles_of_amplitude(library):
+    library.peak_sample = PEAK
+    *panels, right = all_axes(libraries.typical_eaps(library))
+    # Sorted: 32, 35, 40, 45, 50, 60, 70, 80, 90 µV
+    assert [axes.get_title(loc="left").splitlines()[1].split(",")[0] for axes in panels] == ["40 µV", "50 µV", "70 µV"]
+    for axes, index in zip(panels, (0, 2, 8), strict=True):
+        lines = np.array(axes.collections[1].get_segments())
+        drawn, template = lines[:, :, 1] - library.channel_positions[:, 2:], library.templates[index]
+        np.testing.assert_allclose(drawn / np.abs(drawn).max(), template / np.abs(template).max(), atol=1e-6)
+        np.testing.assert_allclose(axes.lines[0].get_xydata()[0], library.positions[index, 1:])
+    assert by_gid(right, "median")[0].get_ydata().min() == pytest.approx(-1)
+    assert libraries.poses_at_quartiles(np.array([3.0, 1.0])) == {"median amplitude": 1}
+    library.templates, library.amplitudes = library.templates[:0], library.amplitudes[:0]
+    assert "no templates" in libraries.typical_eaps(library).texts[-1].get_text()
+
+
+def test_templates_are_drawn_on_the_whole_shank_where_they_are_largest(library):
+    """The same probe twice, 300 µm apart: a template shows the 14 contacts of its own shank, and the title says which."""
+    library.channel_positions = np.concatenate([CONTACTS, CONTACTS + np.array([0.0, 300.0, 0.0])])
+    library.templates = np.concatenate([0.1 * library.templates, library.templates], axis=1)
+    library.at_centre = lambda rows: library.templates[rows]
+    for axes in all_axes(libraries.templates_on_probe(library)):
+        contacts = axes.collections[0].get_offsets()
+        np.testing.assert_allclose(contacts, library.channel_positions[14:, 1:])
+        assert "shank 2 of 2" in axes.get_title(loc="left")

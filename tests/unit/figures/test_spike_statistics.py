@@ -45,6 +45,25 @@ def test_amplitudes_are_counted_by_unit_and_over_time(noisy_recording):
         assert AMPLITUDES[unit] - 2 < np.median(values) < AMPLITUDES[unit] + 8
 
 
+def test_histogram_of_integers_is_no_comb(noisy_recording):
+    """A uniform distribution in steps of 0.7 µV has equal bars, except at its ends."""
+    step, origin = 0.7, 0.2
+    amplitudes = np.repeat(origin + step * np.arange(150), 10).astype(np.float32)
+    bins = spikes.amplitude_bins(amplitudes, step, origin)
+    counts, _ = np.histogram(amplitudes, bins)
+    np.testing.assert_allclose(np.diff(bins), 3 * 0.7)
+    assert counts.sum() == 1500 and set(counts[1:-1]) == {30}
+    assert spikes.amplitude_bins(np.float32([-3.0, 60.0]), 0.0)[[0, -1]] == pytest.approx([-3, 60])
+
+
+def test_drift_of_the_whole_probe_is_one_line(noisy_recording):
+    times = np.linspace(0, 10, 101)
+    (axes,) = all_axes(spikes.drift(noisy_recording, (times, np.repeat(np.sin(times)[:, np.newaxis], 3, axis=1))))
+    (line,) = by_gid(axes, "all units")
+    np.testing.assert_allclose(line.get_ydata(), np.sin(times))
+    assert line.get_label() == "all 3 units" and not by_gid(axes, "unit 0")
+
+
 def test_many_units_are_stacked_by_type_and_some_have_panels(noisy_recording, monkeypatch):
     monkeypatch.setattr(spikes, "PANELS_SHOWN", 3)
     noisy_recording.units = pd.concat([noisy_recording.units] * 5, ignore_index=True)

@@ -1,6 +1,7 @@
 """All figures share one look, which nothing outside changes, and are the same bytes each time."""
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 from unit.figures.drawn import all_axes
 
@@ -20,7 +21,7 @@ def every_figure(cell, library, recording):
 def test_every_figure_is_titled_labelled_and_leaves_no_trace(cell, library, recording):
     before = dict(matplotlib.rcParams)
     for figure in every_figure(cell, library, recording):
-        assert isinstance(figure, Figure) and figure.dpi == 150 and figure.get_suptitle()
+        assert isinstance(figure, Figure) and figure.dpi == 200 and figure.get_suptitle()
         labels = [label for axes in all_axes(figure) for label in (axes.get_xlabel(), axes.get_ylabel()) if label]
         dimensionless = ("number of spikes", "templates", "unit", "model", "signal-to-noise ratio")
         assert labels and all("(" in label or label in dimensionless for label in labels), labels
@@ -48,7 +49,28 @@ def test_colours_are_distinct_and_do_not_depend_on_order():
     assert len(set(chosen.values())) == 13
     assert chosen == style.colours([*"jihgfedcba", "sparsely spiny", "aspiny", "spiny", "spiny"])
     assert style.colours(["aspiny", "a"])["aspiny"] == chosen["aspiny"]
-    assert len(set(style.colours(range(19)).values())) == 19
+
+
+def test_units_have_a_look_of_their_own_that_no_cell_type_has():
+    looks = [style.unit_look(unit) for unit in range(32)]
+    assert len(set(looks)) == 32 and len({colour for colour, _, _ in looks[:8]}) == 8
+    assert len({(colour, marker) for colour, marker, _ in map(style.unit_look, range(64))}) == 64
+    assert not {colour for colour, _, _ in looks} & {*style.PALETTE, *style.colours(map(str, range(60))).values()}
+
+
+def test_shanks_stand_side_by_side():
+    """Two shanks of two columns, 250 µm apart, and a long one of which the columns are staggered."""
+    one = np.array([[y, z] for z in range(0, 400, 25) for y in (0.0, 20.0)])
+    contacts = np.concatenate([one, one + np.array([250.0, 0.0])])
+    assert list(style.shank_numbers(contacts)) == [0] * 32 + [1] * 32
+    axis = style.probe_axis(contacts)
+    np.testing.assert_allclose(axis(np.array([-5.0, 0.0, 20.0, 135.0, 250.0, 270.0, 300.0])), [-5, 0, 20, 40, 60, 80, 110])
+    staggered = np.array([[16.0 * (k % 4), 20.0 * (k // 2)] for k in range(384)])
+    assert not style.shank_numbers(staggered).any()
+    np.testing.assert_allclose(style.probe_axis(staggered).points(staggered), staggered)
+    columns = np.array([[y, z] for z in range(0, 400, 25) for y in (0.0, 200.0, 400.0)])
+    assert set(style.shank_numbers(columns)) == {0, 1, 2}
+    assert not style.shank_numbers(np.array([[0.0, 0.0]])).any()
 
 
 def test_cell_type_has_the_same_colour_whatever_other_types_there_are():

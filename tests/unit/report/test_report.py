@@ -3,6 +3,7 @@
 import json
 import re
 import struct
+from dataclasses import asdict
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -13,11 +14,13 @@ from support import ROOT
 
 from allenrec.common.files import write_json, write_table
 from allenrec.common.outcomes import Failure, write_failure
+from allenrec.evaluation.tables import SummaryRow
 from allenrec.libraries.realism.describe import COLUMNS
 from allenrec.libraries.realism.in_vivo import read_in_vivo
 from allenrec.models.metadata import CellFacts
 from allenrec.report import contents
 from allenrec.report.citations import as_bibtex, as_text, bibtex_key, needed, read_references
+from allenrec.report.columns import filled
 from allenrec.report.contents import stage_times
 from allenrec.report.page import duration, number, write_report
 from allenrec.report.pictures import Budget, pictures_in
@@ -123,7 +126,7 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.text, self.loaded = "", []
+        self.text, self.loaded, self.linked = "", [], []
         self.feed(text)
 
     def handle_data(self, data):
@@ -133,6 +136,8 @@ class Page(HTMLParser):
         for name, value in attributes:
             if name == "src" or (name == "href" and tag == "link"):
                 self.loaded.append(value)
+            if name == "href" and tag == "a":
+                self.linked.append(value)
 
 
 def write_run(results, models, **asked):
@@ -219,11 +224,41 @@ def test_pictures_come_in_the_order_of_the_register_and_then_others(tmp_path):
     png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480)
     for name in ("spikes", "morphology", "own_figure"):
         (tmp_path / f"{name}.png").write_bytes(png)
+    (tmp_path / "own_figure.png").write_bytes(png.replace(struct.pack(">I", 640), struct.pack(">I", 1800)))
     (tmp_path / "spikes.txt").write_text("All spikes.\n")
     found = pictures_in(tmp_path, "cells", Budget(tmp_path, 10**6))
     assert [picture.title for picture in found] == ["Morphology", "Spikes, overlaid", "Own figure"]
     assert [picture.caption for picture in found] == ["Morphology", "All spikes.", "Own figure"]
-    assert {(picture.width, picture.height) for picture in found} == {(640, 480)}
+    # 3.2 inches of 106 pixels; nine inches do not fit into one of two columns of the page.
+    assert [(picture.width, picture.wide) for picture in found] == [(339, False), (339, False), (954, True)]
+
+
+def test_columns_without_any_value_are_left_out():
+    rows = [{"a": "", "b": None, "c": float("nan"), "d": 0.0}, {"a": "", "b": "x", "c": float("nan"), "d": 0.0}]
+    assert filled({"a": "A", "b": "B", "c": "C", "d": "D", "e": "E"}, rows) == {"b": "B", "d": "D"}
+    assert filled({"a": "A"}, []) == {}
+
+
+def test_section_on_sorters_is_there_after_an_evaluation(tmp_path):
+    """It shows the recordings of this run only, links the tables, and has the figure of each study."""
+    results = tmp_path / "results"
+    results.mkdir()
+    assert "Spike sorters" not in write_run(results, []).text
+    counts = {"n_units": 8, "n_expected": 5, "n_well_detected": 4}
+    counts |= {"n_sorted": 9, "n_false_units": 2, "n_redundant": 0, "n_merged": 1}
+    same = {"accuracy": 0.6181, "accuracy_expected": 0.9, "duration_s": 1.5, "sorter_version": "4.2", "message": ""}
+    rows = [asdict(SummaryRow(name, f"sorts_{name}", "ok", **counts, **same)) for name in ("demo", "older")]
+    write_table(results / "evaluation" / "summary.csv", pd.DataFrame(rows), checked=True)
+    write_table(results / "evaluation" / "studies" / "levels.csv", pd.DataFrame({"recording": ["demo"]}))
+    figures = results / "figures" / "studies" / "levels"
+    figures.mkdir(parents=True)
+    (figures / "accuracy.png").write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480))
+    page = write_run(results, [])
+    section = page.text.split("How well spike sorters recover")[1].split("The papers and data")[0]
+    assert all(words in section for words in ("sorts_demo", "0.618", "4.2", "Study levels", "Accuracy of spike sorters in"))
+    assert "sorts_older" not in section and "Message" not in section
+    assert {"evaluation/summary.csv", "evaluation/studies/levels.csv"} <= set(page.linked)
+    assert all((results / link).exists() for link in page.linked if not link.startswith(("#", "https:")))
 
 
 def test_section_on_realism_has_a_row_for_each_cell_and_the_ranges_with_their_sources(tmp_path):
