@@ -39,10 +39,15 @@ def report(browser):
     return whole
 
 
+def few_colours(picture):
+    """Return a picture with 128 colours, which are enough for drawings and make the file small."""
+    return picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+
+
 if __name__ == "__main__":
     for name, figure in FIGURES.items():
-        shutil.copyfile(RESULTS / "figures" / figure, DOCS / name)
+        few_colours(Image.open(RESULTS / "figures" / figure)).save(DOCS / name, optimize=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
-        report(browser).save(DOCS / "report.png", optimize=True)
+        few_colours(report(browser)).save(DOCS / "report.png", optimize=True)
         browser.close()
