@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -45,7 +46,8 @@ def test_mod_files_of_the_models_are_known_by_their_names(modfiles):
         path.stem: path.stem for path in modfiles.glob("*.mod")
     }
     assert check_mod_files(modfiles) == []
-    assert len(set(KNOWN_MOD_FILES.values())) == 16 + 5
+    # Those of the archives, of the newer all-active fits, and of the Blue Brain Project under names of its own
+    assert len(set(KNOWN_MOD_FILES.values())) == 16 + 5 + 7
 
 
 def test_line_ends_do_not_make_a_mod_file_unknown(one_file):
@@ -188,7 +190,9 @@ def test_compiled_set_is_whole_and_nothing_else(mechanisms, modfiles):
     names = {path.name for path in mechanisms.rglob("*") if path.is_file()}
     assert names == {path.name for path in modfiles.glob("*.mod")} | {"libnrnmech.so", "build.json"}
     assert json.loads((mechanisms / "build.json").read_text())["neuron"] == version("neuron")
-    assert [path.name for path in mechanisms.parent.iterdir() if path.name != ".lock"] == [mechanisms.name]
+    # Beside it are other sets, which other tests compile, and no folder that was left behind.
+    others = [path.name for path in mechanisms.parent.iterdir() if not re.fullmatch(r"[0-9a-f]+", path.name)]
+    assert set(others) <= {".lock"}
 
 
 def test_second_call_is_fast_and_touches_nothing(mechanisms, modfiles):
