@@ -19,6 +19,8 @@ from allenrec.probes import as_probe, load_probe
 from allenrec.settings.libraries import Library as LibrarySettings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from allenrec.common.files import AnyPath
 
 
@@ -66,7 +68,7 @@ def eap(
     cell = currents if isinstance(currents, Currents) else read_currents(Path(currents))
     settings = LibrarySettings(probe=probe if isinstance(probe, str) else "tetrode")
     where = load_probe(probe, settings.ncontacts) if isinstance(probe, str) else as_probe(probe, settings.ncontacts)
-    spikes = _chosen(spike_currents(cell.imem), spike)
+    spikes, numbers = _chosen(spike_currents(cell.imem), spike)
     beside = CellOnProbe(
         spikes,
         Geometry(cell.start, cell.end, cell.diameter),
@@ -78,18 +80,21 @@ def eap(
         bounded=False,
     )
     place, turn = (np.asarray(values, dtype=float).reshape(1, 3) for values in (position, rotation))
-    templates = [beside.template(Poses(place, turn, np.array([number]))) for number in range(len(spikes))]
+    templates = [beside.template(Poses(place, turn, np.array([number]))) for number in numbers]
     return min(templates, key=lambda template: float(template.min()))
 
 
-def _chosen(spikes: NDArray[np.float32], spike: int | str) -> NDArray[np.float32]:
-    """Return the currents of the spikes among which the answer is, (n, n_seg, n_t)."""
+def _chosen(spikes: NDArray[np.float32], spike: int | str) -> tuple[NDArray[np.float32], Sequence[int]]:
+    """Return currents (n, n_seg, n_t), and the numbers of the spikes in them among which the answer is.
+
+    A single spike comes with all others, as in a library: the currents are written as components that all share.
+    """
     if not len(spikes):
         raise UserError("this cell has no usable spikes, so it has no extracellular action potential")
     if spike == "mean":
-        return spikes.mean(axis=0, keepdims=True)
+        return spikes.mean(axis=0, keepdims=True), [0]
     if spike == "loudest":
-        return spikes
+        return spikes, range(len(spikes))
     if not isinstance(spike, int | np.integer) or not 0 <= spike < len(spikes):
         raise UserError(f"spike: {spike!r} must be 'mean', 'loudest' or a number from 0 to {len(spikes) - 1}")
-    return spikes[spike : spike + 1]
+    return spikes, [int(spike)]
