@@ -1,7 +1,9 @@
 """Membrane currents of real models, simulated once for all workers: a process each, because NEURON keeps its cells globally."""
 
 import pytest
+import scipy.linalg  # noqa: F401  # its own library of linear algebra is to be limited as well
 from support import WHEEL_MODELS, made_once, run_python
+from threadpoolctl import threadpool_limits
 
 from allenrec.intracellular.intracellular_file import read_currents
 from allenrec.libraries.build import build_cell_library
@@ -19,6 +21,13 @@ folder, mechanisms, path = sys.argv[1:]
 write_currents(path, simulate_model(folder, mechanisms, Intracellular(), specimen_id="1", cell_type="spiny"))
 print("null")  # the last line is read as JSON
 """
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread_of_blas():
+    """Linear algebra runs in one thread, as in jobs (`allenrec.common.job_log`): with several, sums differ in their last bits."""
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 @pytest.fixture(scope="session")
