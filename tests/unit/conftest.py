@@ -25,7 +25,7 @@ print("null")  # the last line is read as JSON
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread_of_blas():
-    """Linear algebra runs in one thread, as in jobs (`allenrec.common.job_log`): with several, sums differ in their last bits."""
+    """Linear algebra runs in one thread, as in jobs (`common/job_log.py`): with several, sums differ in their last bits."""
     with threadpool_limits(1, user_api="blas"):
         yield
 
