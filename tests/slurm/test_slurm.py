@@ -85,9 +85,9 @@ def test_cancelled_job_is_tried_again_with_more(start, two_cells, reference, las
 
 
 def test_job_over_its_memory_or_time_is_tried_again_with_more(start, two_cells, reference, last_job):
-    """The recording gets too little memory; the table of cells takes longer than the minute that it is given at first."""
+    """The recording gets too little memory; the report takes longer than the minute that it is given at first."""
     folder = two_cells("limits")
-    script = folder / "scripts" / "cells" / "tabulate_cells.py"
+    script = folder / "scripts" / "report" / "write_report.py"
     script.write_text(script.read_text() + "    import time\n\n    time.sleep(75)\n")
     # What is drawn side by side adds up: the job asks for 300 MB.
     too_little = [
@@ -95,12 +95,12 @@ def test_job_over_its_memory_or_time_is_tried_again_with_more(start, two_cells, 
         "plot_recording:mem_mb=150*attempt",
         "view_recording:mem_mb=150*attempt",
     ]
-    process = start(folder, "--set-resources", *too_little, "tabulate_cells:runtime=attempt")
+    process = start(folder, "--set-resources", *too_little, "write_report:runtime=attempt")
     finished(process, folder, reference)
-    recording, table = attempts("recording", last_job), attempts("tabulate_cells", last_job)
+    recording, report = attempts("recording", last_job), attempts("write_report", last_job)
     assert [megabytes(job) for job in recording] == [300 * (k + 1) for k in range(len(recording))] and len(recording) > 1
     assert {job["state"] for job in recording[:-1]} <= {"FAILED", "OUT_OF_MEMORY"} and recording[-1]["state"] == "COMPLETED"
-    assert [(job["state"], job["limit"]) for job in table] == [("TIMEOUT", "1:00"), ("COMPLETED", "2:00")]
+    assert [(job["state"], job["limit"]) for job in report] == [("TIMEOUT", "1:00"), ("COMPLETED", "2:00")]
 
 
 def test_lost_node_costs_no_result(start, two_cells, reference, idle):
