@@ -67,4 +67,5 @@ def jobs(number):
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)  # in order with what Snakemake prints, also in a file
     sys.exit(run(sys.argv[1:]))
