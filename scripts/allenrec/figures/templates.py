@@ -89,7 +89,8 @@ def plot_template(
         axes.plot(*soma, "o", ms=8, mfc="none", mec=INK, mew=1.3, zorder=4)
     axis.label(axes, "xyz"[plane[0]])
     axes.set_ylabel(f"{'xyz'[plane[1]]} (µm)")
-    axes.set_xlim(contacts[:, 0].min() - across, contacts[:, 0].max() + across)
-    axes.set_ylim(contacts[:, 1].min() - 3.4 * along, contacts[:, 1].max() + 1.2 * along)
+    (left, bottom), (right, top) = contacts.min(axis=0).tolist(), contacts.max(axis=0).tolist()
+    axes.set_xlim(left - across, right + across)
+    axes.set_ylim(bottom - 3.4 * along, top + 1.2 * along)
     waveform_scale_bar(axes, 0.86 * across, gain, values.shape[1] * dt, 0.9 * along)
     return figure
