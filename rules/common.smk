@@ -86,6 +86,22 @@ def code_digest(script, *modules):
     return f"code: {code.code_digest(SCRIPTS, script, *modules)}"
 
 
+def verified_file(model):
+    """Return the file that says that a model is complete and checked; ids of digits are the Allen Institute's."""
+    fetched_by = rules.download_model if model.isdigit() else rules.download_cell_model
+    return fetched_by.output[0].format(model=model)
+
+
+def model_folder(model):
+    """Return the folder of a model."""
+    return Path(verified_file(model)).parent
+
+
+def consent(model):
+    """Return the user's consent to a model that is code, for `params`: its digest by its id."""
+    return {name: digest for name, digest in settings.models.trusted.items() if name == model}
+
+
 def named_files(block):
     """Return the files that a block of the settings names, as inputs of a rule. A `prefix:` of a module does not move them."""
     return [local(path) for path in input_files(block).values()]

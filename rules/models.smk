@@ -82,22 +82,6 @@ rule compile_mechanisms:
         "../scripts/models/compile_mechanisms.py"
 
 
-def verified_file(model):
-    """Return the file that says that a model is complete and checked; ids of digits are the Allen Institute's."""
-    fetched_by = rules.download_model if model.isdigit() else rules.download_cell_model
-    return fetched_by.output[0].format(model=model)
-
-
-def model_folder(model):
-    """Return the folder of a model."""
-    return Path(verified_file(model)).parent
-
-
-def consent(model):
-    """Return the user's consent to a model that is code, for `params`: its digest by its id."""
-    return {name: digest for name, digest in settings.models.trusted.items() if name == model}
-
-
 # Each download job shows the progress of all downloads. It needs the time at which the run began and the number of models to
 # fetch.
 unfetched = [model for model in cells if not (model_folder(model) / "verified.json").exists()]
