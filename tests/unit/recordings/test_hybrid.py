@@ -434,10 +434,13 @@ def test_the_recipe_of_the_docs_runs(tmp_path, monkeypatch):
     """docs/hybrid.md as a person copies it; made cells stand in for those of the workflow."""
     monkeypatch.chdir(tmp_path)
     page = (ROOT / "docs" / "hybrid.md").read_text(encoding="utf-8")
-    first, recipe, readers, last = re.findall(r"```(?:py|python|yaml|yml)\n(.*?)```", page, re.DOTALL)
+    first, recipe, readers, study, last = re.findall(r"```(?:py|python|yaml|yml)\n(.*?)```", page, re.DOTALL)
     names = {}
     exec(first, names)
     settings = load_settings(yaml.safe_load(recipe))
+    added = yaml.safe_load(study)
+    added["recordings"]["hybrid"] = yaml.safe_load(recipe)["recordings"]["hybrid"]
+    assert len(load_settings(yaml.safe_load(recipe) | added).recordings) == 1 + 10
     for line in readers.splitlines():
         Background.model_validate(yaml.safe_load(line)["background"])
     made = made_library(tmp_path / "templates.h5", settings.libraries["on_real"].probe, 2000)
