@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
+from collections.abc import Iterable, Sequence
 
 from tqdm import tqdm
 
@@ -23,10 +24,10 @@ FOR_THE_USER = re.compile(r"^(error|warning|note): |^model \S+ failed|^Nothing t
 LAST_LINES = 15
 
 
-def run(arguments):
+def run(arguments: Sequence[str]) -> int:
     """Run Snakemake with some arguments; return its exit code."""
     # A handler of ours, so that Ctrl-C ends Snakemake, which is in the same group of processes, and not this process.
-    stopped = []
+    stopped: list[bool] = []
     signal.signal(signal.SIGINT, lambda *_: stopped.append(True))
     process = subprocess.Popen(["snakemake", *arguments], stderr=subprocess.PIPE, text=True, errors="replace")
     shown, last = show(process.stderr)
@@ -38,10 +39,10 @@ def run(arguments):
     return code
 
 
-def show(lines):
+def show(lines: Iterable[str]) -> tuple[bool, deque[str]]:
     """Show the progress of a run; return whether there was an error of ours, and the last lines."""
-    wanted, done, began = Counter(), Counter(), time.monotonic()
-    last, errors = deque(maxlen=LAST_LINES), 0
+    wanted, done, began = Counter[str](), Counter[str](), time.monotonic()
+    last, errors = deque[str](maxlen=LAST_LINES), 0
     with tqdm(unit="job", dynamic_ncols=True, leave=False, disable=not sys.stderr.isatty()) as bar:
         for line in map(str.rstrip, lines):
             last.append(line)
@@ -62,7 +63,8 @@ def show(lines):
     return errors > 0, last
 
 
-def jobs(number):
+def jobs(number: int) -> str:
+    """Return a number of jobs in words."""
     return f"{number} job{'s' * (number != 1)}"
 
 

@@ -97,7 +97,7 @@ class CellFacts:
 
     @property
     def incomplete(self) -> bool:
-        """Whether a result of the cell is missing."""
+        """Return whether a result of the cell is missing."""
         return bool(self.failures or self.missing)
 
 

@@ -44,7 +44,7 @@ SectionType = Literal["soma", "dend", "apic", "axon"]
 
 
 class Description(BaseModel):
-    """What `model.yaml` says of a model of any kind. Unknown keys are errors, and values are not converted."""
+    """The description of a model of any kind in `model.yaml`. Unknown keys are errors, and values are not converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
