@@ -16,6 +16,7 @@ from .folders import all_files, contents_of, digests_of_folder, mod_files_in
 from .hoc_text import Template, names_other_files, outside_templates, templates_in
 from .model_yaml import (
     DESCRIPTION,
+    DescribedModel,
     Description,
     Number,
     Positive,
@@ -67,24 +68,12 @@ class HocDescription(Description):
 
 
 @dataclass(frozen=True)
-class HocModel:
-    """A checked model in hoc. `temperature` (°C) and `v_init` (mV) are None where its code sets them."""
+class HocModel(DescribedModel):
+    """A checked model in hoc."""
 
-    model_id: str
-    folder: Path
     description: HocDescription
     #: The arguments of the template
     arguments: tuple[float | str, ...]
-    mechanisms: frozenset[str]
-    kind: str = "hoc"
-
-    @property
-    def temperature(self) -> float | None:
-        return self.description.celsius
-
-    @property
-    def v_init(self) -> float | None:
-        return self.description.v_init
 
 
 def recognise(folder: Path) -> bool:
@@ -114,7 +103,7 @@ def read(folder: Path, model_id: str) -> HocModel:
         template = _template(where, described.template_name, paths, templates)
         arguments = _arguments(where, described, template)
     declared = declared_mechanisms(mod_files(folder, contents_of(folder)))
-    return HocModel(model_id, folder, described, arguments, frozenset(declared))
+    return HocModel(model_id, folder, described, frozenset(declared), arguments)
 
 
 def _check_sections(where: str, described: HocDescription, paths: list[Path], templates: list[Template]) -> None:

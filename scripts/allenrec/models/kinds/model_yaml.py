@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import re
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -95,6 +96,31 @@ class Description(BaseModel):
             licence=self.licence,
             citation=self.citation,
         )
+
+
+@dataclass(frozen=True)
+class DescribedModel:
+    """A checked model that `model.yaml` describes; what its kind needs besides, a subclass has.
+
+    `temperature` (°C) and `v_init` (mV) are None where the model's own code sets them.
+    """
+
+    model_id: str
+    folder: Path
+    description: Description
+    mechanisms: frozenset[str]
+
+    @property
+    def kind(self) -> str:
+        return self.description.kind
+
+    @property
+    def temperature(self) -> float | None:
+        return self.description.celsius
+
+    @property
+    def v_init(self) -> float | None:
+        return self.description.v_init
 
 
 AnyDescription = TypeVar("AnyDescription", bound=Description)

@@ -15,7 +15,7 @@ from ..mechanisms import ModFile, declared_mechanisms
 from .contract import Kind
 from .folders import all_files, contents_of, digests_of_folder
 from .hoc import described_mod_files
-from .model_yaml import DESCRIPTION, Description, as_number, part_in, read_description, stated_kind
+from .model_yaml import DESCRIPTION, DescribedModel, Description, as_number, part_in, read_description, stated_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,22 +56,10 @@ class PythonDescription(Description):
 
 
 @dataclass(frozen=True)
-class PythonModel:
-    """A checked model that a function builds. `temperature` (°C) and `v_init` (mV) are None where its code sets them."""
+class PythonModel(DescribedModel):
+    """A checked model that a function builds."""
 
-    model_id: str
-    folder: Path
     description: PythonDescription
-    mechanisms: frozenset[str]
-    kind: str = "python"
-
-    @property
-    def temperature(self) -> float | None:
-        return self.description.celsius
-
-    @property
-    def v_init(self) -> float | None:
-        return self.description.v_init
 
 
 def recognise(folder: Path) -> bool:

@@ -18,6 +18,7 @@ from .folders import contents_of, digests_of_folder
 from .hoc import described_mod_files
 from .model_yaml import (
     DESCRIPTION,
+    DescribedModel,
     Description,
     Number,
     Positive,
@@ -82,24 +83,12 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class SwcModel:
-    """A checked morphology with channels. Units: `temperature` °C, `v_init` mV."""
+class SwcModel(DescribedModel):
+    """A checked morphology with channels."""
 
-    model_id: str
-    folder: Path
     description: SwcDescription
     morphology: Path
     settings: tuple[Setting, ...]
-    mechanisms: frozenset[str]
-    kind: str = "swc"
-
-    @property
-    def temperature(self) -> float:
-        return self.description.celsius
-
-    @property
-    def v_init(self) -> float:
-        return self.description.v_init
 
 
 def recognise(folder: Path) -> bool:
@@ -130,7 +119,7 @@ def read(folder: Path, model_id: str) -> SwcModel:
             )
         for name, value in described.channels[kind].items():
             settings.append(_setting(f"{where}.{kind}", kind, name, value, BUILT_IN | declared))
-    return SwcModel(model_id, folder, described, morphology, tuple(settings), frozenset(declared))
+    return SwcModel(model_id, folder, described, frozenset(declared), morphology, tuple(settings))
 
 
 def _setting(
