@@ -10,7 +10,6 @@ The kind of a block is the word after its three backticks:
 Blocks of other kinds are shown, not run.
 """
 
-import os
 import re
 import shlex
 import shutil
@@ -138,10 +137,9 @@ def test_there_are_blocks_of_each_kind():
 
 @pytest.mark.parametrize("command", [command for command in commands() if command.startswith("snakemake")])
 def test_command_of_snakemake_is_understood(command, documented):
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = clean_environment() | {"HOME": str(documented.parent), "PATH": path}
-    shell = ["bash", "-c", f"{command} --dry-run --quiet all"]
-    result = subprocess.run(shell, cwd=documented, env=environment, capture_output=True, text=True)
+    home = str(documented.parent)
+    words = shlex.split(command.replace("~", home))[1:]
+    result = snakemake(documented, *words, "--dry-run", "--quiet", "all", environment={"HOME": home})
     assert result.returncode == 0, result.stdout + result.stderr
 
 
