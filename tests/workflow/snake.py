@@ -15,6 +15,8 @@ from pathlib import Path
 
 from support import ROOT
 
+from allenrec.common.files import written_beside
+
 #: What a checkout holds that a run needs
 PARTS = (
     "Snakefile",
@@ -61,6 +63,15 @@ def copy_compiled(origins, folder):
             if (folder / compiled.parents[1].relative_to(origin)).is_dir():
                 target.parent.mkdir(exist_ok=True)
                 shutil.copy2(compiled, target)
+
+
+def copy_kernels(origin, folder):
+    """Copy what numba compiled in a copy of the workflow to where it is missing; code (.nbc) comes before its index (.nbi)."""
+    for compiled in sorted((origin / "scripts").rglob("__pycache__/*.nb[ci]"), key=lambda path: path.suffix):
+        target = folder / compiled.relative_to(origin)
+        if not target.exists():
+            with written_beside(target) as temporary:
+                shutil.copyfile(compiled, temporary)
 
 
 def snakemake(folder, *arguments, timeout=900, environment=()):
