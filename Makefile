@@ -5,6 +5,9 @@ export PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
+# pip does not compile what it installs. If Python may not keep what it compiles, every job compiles its imports again, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Snakemake, matplotlib and pip keep caches in the home folder. Where there is none, or it cannot be written, they have one here.
 export HOME ?= $(CURDIR)/.snakemake
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
