@@ -1,7 +1,7 @@
 """Build the Dockerfile on a bare Debian, and run the default job and tests in it as an ordinary user: `make test-container`.
 
 The base image is made by debootstrap, so that no registry of images is needed. The default job runs in the image that the
-Dockerfile builds without arguments, the tests in one with the packages of requirements-test.lock. Chosen by environment variables:
+Dockerfile builds without arguments, the tests in one with what requirements-test.lock names. Chosen by environment variables:
 
 CONTAINER_TESTS    arguments of pytest; the tests that depend most on the system unless set
 BUILDAH_ISOLATION  "oci" for containers as Docker and Podman run them, "chroot" for machines that can run none; tried in this
