@@ -100,10 +100,10 @@ def build(image, *arguments):
 
 def all_well():
     """Build both images, run the default job in one and tests in the other; return whether all ended well."""
-    make_base()
-    choose_isolation()
     clone_last_commit(CLONE)
     subprocess.run(["chown", "-R", USER, CLONE], check=True)
+    make_base()
+    choose_isolation()
     tests = os.environ.get("CONTAINER_TESTS", TESTS).split()
     pytest = ("pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", *tests)
     return (
