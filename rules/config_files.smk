@@ -8,8 +8,11 @@ from pathlib import Path
 SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
+from snakemake.common.configfile import load_configfile
+
 from allenrec.common.errors import UserError
 from allenrec.settings.config_files import check_config_file
+from allenrec.settings.merged_files import describe_merge
 
 
 @contextmanager
@@ -38,3 +41,14 @@ with mistakes_in_one_line():
         # Pipes, as of `--configfile <(...)`, cannot be read again.
         if file.is_file():
             check_config_file(file, was_read=True)
+
+
+def what_is_merged():
+    """Return a line for the user on what this run has of the default file, over which another one is merged; "" if nothing."""
+    command_line, here = workflow.config_settings, Path.cwd()
+    if command_line.replace_workflow_config or not all(file.exists() for file in DEFAULT_CONFIG):
+        return ""
+    files = [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in command_line.configfiles]
+    return "".join(
+        describe_merge(str(file), load_configfile(file), command_line.overwrite_config, files) for file in DEFAULT_CONFIG
+    )
