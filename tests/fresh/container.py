@@ -61,8 +61,11 @@ def make_base():
     """Make the base image: Debian as debootstrap makes it, which reaches the indexes of packages as this machine does."""
     system = FOLDER / "system"
     make_debian(system, SUITE)
-    pip = "".join(f"{name} = {value}\n" for name, value in settings_of_pip().items())
-    (system / "etc" / "pip.conf").write_text(f"[global]\n{pip}")
+    pip = settings_of_pip()
+    if "cert" in pip:  # in a place of its own: Debian's certificates take that of make_debian when they are installed
+        shutil.copyfile(pip["cert"], system / "etc" / "pip.pem")
+        pip["cert"] = "/etc/pip.pem"
+    (system / "etc" / "pip.conf").write_text("[global]\n" + "".join(f"{name} = {value}\n" for name, value in pip.items()))
     if proxy := proxy_of_apt():
         (system / "etc/apt/apt.conf.d/proxy").write_text(f'Acquire::http::Proxy "{proxy}";\n')
     container, log = said(*buildah("from", "scratch")), FRESH / "container-base.log"
