@@ -1,14 +1,46 @@
 # The configuration files are checked before `configfile:` reads the default one. Those of `--configfile` are read before any line
 # of the workflow, so they can be refused only afterwards. No rules here.
 
+import os
+import shutil
 import sys
-from contextlib import contextmanager
+import tempfile
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-SCRIPTS = Path(workflow.current_basedir).parent / "scripts"
-sys.path.insert(0, str(SCRIPTS))
-
 from snakemake.common.configfile import load_configfile
+from snakemake.sourcecache import HostingProviderFile, LocalSourceFile
+
+
+def folder_of_workflow(rules):
+    """Return the folder of this workflow; `rules` is that of its rules, for Snakemake.
+
+    Where Snakemake reads the workflow from a repository on the web (`github(...)`), it fetches single files, but scripts import a
+    package. Snakemake has a bare clone then, from which the commit is copied.
+    """
+    if isinstance(rules, LocalSourceFile):
+        return Path(rules).parent
+    if not isinstance(rules, HostingProviderFile):
+        sys.exit(
+            f"error: this workflow cannot be read from {rules.get_path_or_uri(secret_free=True)}: clone it, and name its Snakefile"
+        )
+    repository = rules.hosted_repo.repo
+    commit = repository.commit(rules.ref).hexsha
+    folder = Path(".snakemake", "allenrec", commit).absolute()
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as unfinished:
+            archive, copy = Path(unfinished, "commit.tar"), Path(unfinished, "commit")
+            with open(archive, "wb") as file:
+                repository.archive(file, commit)
+            shutil.unpack_archive(archive, copy)
+            with suppress(FileExistsError):  # another job was faster
+                copy.rename(folder)
+    return folder
+
+
+SCRIPTS = folder_of_workflow(workflow.current_basedir) / "scripts"
+sys.path.insert(0, str(SCRIPTS))
 
 from allenrec.common.errors import UserError
 from allenrec.settings.config_files import check_config_file
