@@ -1,11 +1,10 @@
 # The configuration files are checked before `configfile:` reads the default one. Those of `--configfile` are read before any line
 # of the workflow, so they can be refused only afterwards. No rules here.
 
-import os
 import shutil
 import sys
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from snakemake.common.configfile import load_configfile
@@ -34,8 +33,11 @@ def folder_of_workflow(rules):
             with open(archive, "wb") as file:
                 repository.archive(file, commit)
             shutil.unpack_archive(archive, copy)
-            with suppress(FileExistsError):  # another job was faster
+            try:
                 copy.rename(folder)
+            except OSError:
+                if not folder.exists():  # otherwise another run was faster
+                    raise
     return folder
 
 
