@@ -14,7 +14,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export XDG_CACHE_HOME := $(shell mkdir -p '$(CACHE)/snakemake' 2> /dev/null && test -w '$(CACHE)/snakemake' && \
   echo '$(CACHE)' || echo '$(CURDIR)/.snakemake/cache')
 
-.PHONY: run evaluate test check lint fuzz test-slow test-faults test-slurm test-fresh benchmark cluster docs pictures site lock clean say-what-run-does always
+.PHONY: run evaluate test check lint fuzz test-slow test-faults test-slurm test-fresh test-container benchmark cluster docs pictures site lock clean say-what-run-does always
 
 run: say-what-run-does $(VENV)/run
 	@python scripts/run.py
@@ -52,6 +52,10 @@ test-faults: $(VENV)/test
 # On bare Debian systems that it makes, from a clone of the last commit; tests/fresh/fresh.py says how to choose. Needs root.
 test-fresh:
 	$(PYTHON) tests/fresh/fresh.py
+
+# The Dockerfile, on a Debian that it makes; tests/fresh/container.py says what it needs and how to choose tests. Needs root.
+test-container:
+	$(PYTHON) tests/fresh/container.py
 
 # In an environment of its own: where Slurm's plugin is installed, it asks Slurm at every start of Snakemake. TESTS="-k same_bytes"
 # runs the first test only.
