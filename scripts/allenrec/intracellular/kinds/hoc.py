@@ -40,7 +40,7 @@ def build(model: HocModel, *, dt: float, tstop: float, axon: str) -> ModelCell:
         soma = find_soma(model.model_id, sections, described.soma)
         if described.segment_length:
             divide(sections, described.segment_length)
-        _set_conditions(described)
+        _initialise(described)
         types = _section_types(model, template, sections)
         celsius, v_init = float(h.celsius), float(h.v_init)
         cell = wrap(soma, v_init=v_init, celsius=celsius, dt=dt, tstop=tstop)
@@ -55,6 +55,16 @@ def _set_conditions(described: HocDescription) -> None:
         neuron.h.celsius = described.celsius
     if described.v_init is not None:
         neuron.h.v_init = described.v_init
+
+
+def _initialise(described: HocDescription) -> None:
+    """Call `init()` of NEURON's run system once, which models may replace by their own.
+
+    Theirs often sets reversal potentials and balances the leak, so that the cell rests where it should. What it sets stays.
+    """
+    _set_conditions(described)
+    neuron.h.init()
+    _set_conditions(described)
 
 
 def _run_code(model: HocModel) -> Any:
