@@ -270,7 +270,7 @@ FIGURES = (
         optional=True,
         rule="plot_drift",
         caption="The displacement of each unit along its path, from the position of its template, over the whole recording. "
-        "One colour per unit. If all units move together, because the whole probe moves, they share one line.",
+        "One colour per unit. Units that move together, as all do if the whole probe moves, share one line.",
     ),
     Figure(
         kind="recordings",

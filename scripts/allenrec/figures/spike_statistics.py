@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -279,24 +280,40 @@ def unit_drift(recording: Recording) -> tuple[NDArray[np.float64], NDArray[np.fl
 def drift(recording: Recording, path: tuple[NDArray[np.float64], NDArray[np.float64]]) -> Figure:
     """Draw the displacement of each unit along its path (µm) over time (s); `path` is what `unit_drift` returns.
 
-    If all units move together, they share one line.
+    Units that move together share one line.
     """
     times, displacements = path
     names, labels = unit_names(recording), unit_labels(recording)
     figure = new_figure(9.0, 3.8, heading(recording, "Drift"))
     axes = figure.add_subplot()
     shown = evenly(np.arange(len(times)), POINTS)
-    together = len(names) > 1 and np.allclose(displacements, displacements[:, :1], atol=SAME_PATH)
-    if together:
-        axes.plot(times[shown], displacements[shown, 0], color=INK, lw=1.4, label=f"all {len(names)} units", gid="all units")
-    for unit in range(len(names)) if not together else ():
-        colour, _, dashes = unit_look(unit)
-        line: dict[str, Any] = {"color": colour, "ls": dashes, "label": labels[unit], "gid": f"unit {names[unit]}"}
-        axes.plot(times[shown], displacements[shown, unit], **line)
+    groups = moving_together(displacements[shown])
+    for first, *others in groups:
+        colour, _, dashes = unit_look(first)
+        line: dict[str, Any] = {"color": colour, "ls": dashes, "label": labels[first], "gid": f"unit {names[first]}"}
+        if others:
+            together = f"units {', '.join(names[unit] for unit in (first, *others))}"
+            line |= {"label": fill(together, 30), "gid": together}
+        if len(groups) == 1 and others:
+            line = {"color": INK, "lw": 1.4, "label": f"all {len(names)} units", "gid": "all units"}
+        axes.plot(times[shown], displacements[shown, first], **line)
     axes.axhline(0, color=PALE, lw=0.8, zorder=0)
     axes.set(xlabel="time (s)", ylabel="displacement (µm)", xlim=(0, recording.duration))
-    if together:
+    if len(groups) == 1:
         axes.legend(loc="best")
-    elif len(names) <= PANELS_SHOWN:
+    elif len(groups) <= PANELS_SHOWN:
         axes.legend(title="unit", title_fontsize=7.5, alignment="left", loc="upper left", bbox_to_anchor=(1.005, 1))
     return figure
+
+
+def moving_together(displacements: NDArray[np.float64]) -> list[list[int]]:
+    """Return the units whose displacements (n, n_units) µm are the same all the time, a list for each such group."""
+    groups: list[list[int]] = []
+    for unit, path in enumerate(displacements.T):
+        same = (group for group in groups if np.abs(displacements[:, group[0]] - path).max(initial=0.0) <= SAME_PATH)
+        group = next(same, None)
+        if group is None:
+            groups.append([unit])
+        else:
+            group.append(unit)
+    return groups

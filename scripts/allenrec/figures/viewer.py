@@ -91,6 +91,7 @@ def trace_viewer(recording: Recording, n_values: int) -> LayoutDOM:
         "bin_width": excerpt.bin_length / rate,
         "packed_samples": pack(excerpt.samples),
         "n_samples": excerpt.samples.shape[1],
+        "sampled_rows": excerpt.sampled.tolist(),
         "first_sample": excerpt.first_sample,
         "rate": rate,
         "step": excerpt.step,
@@ -179,25 +180,52 @@ def _channel_labels(recording: Recording, channels: NDArray[np.intp]) -> list[st
 
 def _controls(recording: Recording, excerpt: Excerpt, labels: Sequence[str]) -> tuple[MultiSelect, Select, Slider]:
     """Return the choice of channels, the choice of a unit, and the gain."""
-    n, names, kinds = len(labels), unit_names(recording), unit_kinds(recording)
-    options: list[Any] = [(str(k), labels[k]) for k in reversed(range(n))]
-    first = max(0, (n - SHOWN) // 2)
-    some, every = [str(k) for k in range(first, min(first + SHOWN, n))], [str(k) for k in range(n)]
+    options: list[Any] = [(str(k), labels[k]) for k in reversed(range(len(labels)))]
+    rows, titles = _choices(recording, excerpt.channels)
+    shown: list[Any] = list(titles.items())
+    first, values = next(iter(rows)), {key: [str(k) for k in group] for key, group in rows.items()}
     chosen = MultiSelect(
         title="Channels (Ctrl or Shift for several)", name="channels", options=options, size=6, sizing_mode="stretch_width",
-        value=some,
+        value=values[first],
     )  # fmt: skip
-    around = {str(unit): [str(k) for k in near] for unit, near in enumerate(_nearest(recording, excerpt.channels, 8))}
-    rows: dict[str, list[str]] = ({"some": some} if n > SHOWN else {}) | {"all": every} | around
-    titles = {"some": f"{SHOWN} of {n} channels", "all": f"all {n} channels"}
-    shown: list[Any] = [(key, titles.get(key) or f"around unit {names[int(key)]} ({kinds[int(key)][1]})") for key in rows]
-    unit = Select(title="Show", name="unit", value=next(iter(rows)), options=shown, sizing_mode="stretch_width")
-    arguments = {"unit": unit, "chosen": chosen, "rows": rows}
+    unit = Select(title="Show", name="unit", value=first, options=shown, sizing_mode="stretch_width")
+    arguments = {"unit": unit, "chosen": chosen, "rows": values}
     unit.js_on_change("value", CustomJS(args=arguments, code="chosen.value = rows[unit.value]"))
     gain = Slider(
         title="Gain", name="gain", start=0.25, end=5, step=0.25, value=1, sizing_mode="stretch_width", margin=(5, 20, 5, 20)
     )
     return chosen, unit, gain
+
+
+def _choices(recording: Recording, channels: NDArray[np.intp]) -> tuple[dict[str, list[int]], dict[str, str]]:
+    """Return the rows of `channels` that can be shown with one click, by key, and their titles; the first is shown at first.
+
+    They are, if there are many channels, some neighbours with many units; all channels; each shank of several; and the channels
+    around each unit.
+    """
+    n, names, kinds, of_shank = len(channels), unit_names(recording), unit_kinds(recording), shanks(recording)[channels]
+    n_all, rows, titles = len(recording.channel_positions), {}, {}
+    if n > SHOWN:
+        rows["some"], titles["some"] = _rows_with_units(recording, channels), f"{SHOWN} of {n_all} channels"
+    rows["all"], titles["all"] = list(range(n)), f"all {n} channels" if n == n_all else f"{n} of {n_all} channels"
+    if len(set(of_shank)) > 1:
+        for name in dict.fromkeys(of_shank.tolist()):
+            rows[f"shank {name}"] = np.flatnonzero(of_shank == name).tolist()
+            titles[f"shank {name}"] = f"shank {name}"
+    for unit, near in enumerate(_nearest(recording, channels, 8)):
+        rows[str(unit)], titles[str(unit)] = near, f"around unit {names[unit]} ({kinds[unit][1]})"
+    return rows, titles
+
+
+def _rows_with_units(recording: Recording, channels: NDArray[np.intp]) -> list[int]:
+    """Return the neighbouring rows of `channels`, as many as are shown at first, on which most units are largest."""
+    peaks = [near[0] for near in _nearest(recording, channels, 1) if near]
+    n_peaks = np.concatenate([[0], np.cumsum(np.bincount(peaks, minlength=len(channels)))])
+    in_part = n_peaks[SHOWN:] - n_peaks[:-SHOWN]
+    # Of those with the same number of units it is the one nearest to the middle
+    best = np.flatnonzero(in_part == in_part.max())
+    first = int(best[np.abs(best - (len(channels) - SHOWN) / 2).argmin()])
+    return list(range(first, first + SHOWN))
 
 
 def _add_legend(plot: figure, recording: Recording, colours: Sequence[str], unit: Select) -> None:
