@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .snippets import evenly
+from .channels import channels_in_order, some_channels
 
 if TYPE_CHECKING:
     from allenrec.recordings.formats.recording_file import Recording
@@ -140,23 +140,13 @@ def channels_by_depth(recording: Recording, most: int = CHANNELS) -> NDArray[np.
 
     If there are more, these are the channels on which units are largest, and others that are evenly spread.
     """
-    positions, names = recording.channel_positions, shanks(recording)
-    # Short names come first, so that shank 10 follows shank 9
-    number = {name: place for place, name in enumerate(sorted(set(names.tolist()), key=lambda name: (len(name), name)))}
-    order = np.lexsort((positions[:, 1], positions[:, 2], np.array([number[name] for name in names.tolist()], dtype=int)))
+    order = channels_in_order(recording)
     if len(order) <= most:
         return order
-    sizes = np.ptp(recording.filtered_templates, axis=2)
-    ranked = np.argsort(-sizes, axis=1, kind="stable")[:, :2].T.ravel()
+    ranked = np.argsort(-np.ptp(recording.filtered_templates, axis=2), axis=1, kind="stable")[:, :2].T.ravel()
     largest = list(dict.fromkeys(map(int, ranked)))[: most - 2]
-    kept = {*largest, *map(int, evenly(order, most - len(largest)))}
-    return np.array([channel for channel in order if int(channel) in kept])
-
-
-def shanks(recording: Recording) -> NDArray[np.str_]:
-    """Return the name of the shank of each channel, (n_channels,) text."""
-    names = recording.probe.shank_ids
-    return np.zeros(len(recording.channel_positions), dtype=str) if names is None else np.asarray(names, dtype=str)
+    # Room for the lowest and the highest channel is kept
+    return some_channels(order, [*largest, int(order[0]), int(order[-1])], most)
 
 
 def pack(values: NDArray[Any]) -> str:

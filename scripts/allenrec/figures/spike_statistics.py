@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from .snippets import NoiseMeasure, Snippets, evenly, principal_components
-from .style import GREY, INK, PALE, colours, new_figure, styled, unit_look
+from .style import GREY, INK, PALE, UNIT_PALETTE, colours, new_figure, styled, unit_look
 from .units import heading, needs_units, type_colours, unit_colours, unit_kinds, unit_labels, unit_names, unit_order
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ NO_NOISE = 0.01
 SAME_PATH = 0.01
 #: Maximum number of points in a line of the drift
 POINTS = 4000
-#: Maximum number of units that a histogram shows one by one; more units are joined by cell type
-UNITS_STACKED = 12
+#: Maximum number of units that a histogram shows one by one, each with its own colour; more units are joined by cell type
+UNITS_STACKED = len(UNIT_PALETTE)
 #: Usual detection threshold of spike sorters, in standard deviations of the noise
 THRESHOLD = 5.0
 
@@ -128,7 +128,7 @@ def amplitudes_over_time(recording: Recording, snippets: Snippets) -> Figure:
             axes.axhline(np.median(amplitudes[own]), color=INK, lw=0.7)
         axes.set_ylim(0, 1.15 * amplitudes[own].max(initial=1.0))
         axes.yaxis.set_major_locator(MaxNLocator(2))
-        axes.set_ylabel(names[unit], rotation=0, ha="right", va="center", color=chosen[unit], fontweight="bold")
+        axes.set_ylabel(names[unit], rotation=0, ha="right", va="center", labelpad=10, color=chosen[unit], fontweight="bold")
     panels[-1].set(xlabel="time (s)", xlim=(0, recording.duration))
     figure.supylabel("unit, amplitude (µV)", fontsize=8)
     return figure

@@ -63,6 +63,16 @@ function search(times, time) {
   return low
 }
 
+// Return a text with line breaks, such that no line has more than some letters.
+function wrapped(text, most) {
+  const lines = [""]
+  for (const word of text.split(" ")) {
+    if (`${lines.at(-1)} ${word}`.length > most) lines.push(word)
+    else lines.push(`${lines.pop()} ${word}`)
+  }
+  return lines.join("\n").trim()
+}
+
 function labelled(shown) {
   const places = shown.map((_, place) => place)
   axis.ticker.ticks = places.filter((place) => place % Math.ceil(shown.length / 32) == 0)
@@ -89,13 +99,14 @@ function draw([values, samples]) {
 
   const {time, unit} = spikes.data
   const begin = search(time, from), end = search(time, to)
-  const marks = {x: [], y: [], colour: [], unit: [], kind: []}, forms = {xs: [], ys: [], colour: []}
+  const marks = {x: [], y: [], colour: [], marker: [], unit: [], kind: []}, forms = {xs: [], ys: [], colour: []}
   for (let k = begin; k < end; k++) {
     const near = nearest[unit[k]]
     if (places.has(near[0])) {
       marks.x.push(time[k])
       marks.y.push(places.get(near[0]) - 0.42)
       marks.colour.push(colours[unit[k]])
+      marks.marker.push(unit_markers[unit[k]])
       marks.unit.push(names[unit[k]])
       marks.kind.push(kinds[unit[k]])
     }
@@ -119,8 +130,8 @@ function draw([values, samples]) {
   const extremes = (duration) => `lowest and highest value of each ${(1000 * duration).toPrecision(2)} ms`
   const of_kept = each == 1 ? "each sample" : extremes(each / rate), of_others = extremes(joined * bin_width)
   const resolution = n_kept == shown.length ? of_kept : n_kept ? `${of_kept} on ${n_kept} rows, else ${of_others}` : of_others
-  plot.title.text =
-    `Rows are ${(spacing / gain.value).toFixed(0)} µV apart  ·  ${end - begin} spikes in view  ·  ${resolution}`
+  const words = `Rows are ${(spacing / gain.value).toFixed(0)} µV apart  ·  ${end - begin} spikes in view  ·  ${resolution}`
+  plot.title.text = wrapped(words, Math.max(20, plot.inner_width / 7))
 }
 
 unpacked().then((values) => {

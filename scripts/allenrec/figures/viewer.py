@@ -39,9 +39,10 @@ from numpy.typing import NDArray
 
 from allenrec.common.files import write_text
 
-from .excerpt import LENGTH, Excerpt, make_excerpt, pack, shanks
+from .channels import shanks
+from .excerpt import LENGTH, Excerpt, make_excerpt, pack
 from .recordings import best_channels, busiest_window
-from .style import GREY, INK, PALE
+from .style import GREY, INK, PALE, unit_look
 from .units import unit_colours, unit_kinds, unit_names
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ COLOURED = 4
 SHOWN = 32
 #: Length of the window that is shown at first, s
 WINDOW = 0.2
+#: The names that Bokeh has for the markers of units
+MARKER_NAMES = {
+    **{"o": "circle", "^": "triangle", "s": "square", "D": "diamond", "v": "inverted_triangle"},
+    **{"P": "plus", "X": "x", "*": "star"},
+}
 #: Maximum number of units in a legend; if there are more, the tool tips name them
 LEGEND = 24
 
@@ -77,7 +83,7 @@ def trace_viewer(recording: Recording, n_values: int) -> LayoutDOM:
     sources = {name: ColumnDataSource(columns, name=f"{name}_source") for name, columns in _empty().items()}
     plot.multi_line("xs", "ys", source=sources["traces"], color="#9a9a9a", line_width=0.8)
     plot.multi_line("xs", "ys", source=sources["waveforms"], color="colour", line_width=1.8)
-    marks = plot.scatter("x", "y", source=sources["markers"], color="colour", marker="triangle", size=6)
+    marks = plot.scatter("x", "y", source=sources["markers"], color="colour", marker="marker", size=6)
     plot.add_tools(HoverTool(renderers=[marks], tooltips=[("unit", "@unit"), ("type", "@kind"), ("time", "@x{0.0000} s")]))
     _add_legend(plot, recording, colours, unit)
     arguments = sources | {
@@ -98,6 +104,7 @@ def trace_viewer(recording: Recording, n_values: int) -> LayoutDOM:
         "spacing": _spacing(recording, excerpt.deviation),
         "labels": labels,
         "colours": colours,
+        "unit_markers": _markers(len(colours)),
         "names": unit_names(recording),
         "kinds": [f"{cell_type} ({bintype})" for bintype, cell_type in unit_kinds(recording)],
         "nearest": _nearest(recording, excerpt.channels),
@@ -128,7 +135,7 @@ def _empty() -> dict[str, dict[str, Any]]:
     return {
         "traces": {"xs": [], "ys": []},
         "waveforms": {"xs": [], "ys": [], "colour": []},
-        "markers": {"x": [], "y": [], "colour": [], "unit": [], "kind": []},
+        "markers": {"x": [], "y": [], "colour": [], "marker": [], "unit": [], "kind": []},
     }
 
 
@@ -228,6 +235,11 @@ def _rows_with_units(recording: Recording, channels: NDArray[np.intp]) -> list[i
     return list(range(first, first + SHOWN))
 
 
+def _markers(n: int) -> list[str]:
+    """Return the name of the marker of each of `n` units in Bokeh."""
+    return [MARKER_NAMES[unit_look(unit)[1]] for unit in range(n)]
+
+
 def _add_legend(plot: figure, recording: Recording, colours: Sequence[str], unit: Select) -> None:
     """Draw a legend of the units above the plot, if they are not too many. A click shows the channels around a unit."""
     if 0 < len(colours) <= LEGEND:
@@ -235,9 +247,9 @@ def _add_legend(plot: figure, recording: Recording, colours: Sequence[str], unit
         items: list[Any] = [
             (
                 f"{names[u]} {kinds[u][1]} ({kinds[u][0]})",
-                [plot.scatter([-1], [-9], color=colours[u], marker="triangle", size=8)],
+                [plot.scatter([-1], [-9], color=colours[u], marker=marker, size=8)],
             )
-            for u in range(len(colours))
+            for u, marker in enumerate(_markers(len(colours)))
         ]
         legend = Legend(items=items, orientation="horizontal", ncols=4, border_line_color=None, label_text_font_size="11px")
         legend.update(padding=2, spacing=8, margin=2, label_standoff=2, glyph_width=14)
@@ -269,7 +281,7 @@ def _overview(spikes: ColumnDataSource, window: Range, duration: float, colours:
         name="overview", height=110, sizing_mode="stretch_width", x_range=Range1d(start=0, end=duration),
         y_range=Range1d(start=n - 0.4, end=-0.6),
         tools="", toolbar_location=None,
-        x_axis_label="all that is shown here (s): move the window; each sample is kept in the grey part",
+        x_axis_label="time (s): move the window;\neach sample is kept in the grey part",
     )  # fmt: skip
     spikes.data["colour"] = [colours[unit] for unit in np.asarray(spikes.data["unit"])]
     raster.scatter(

@@ -28,6 +28,8 @@ def test_viewer_holds_the_traces_and_all_spikes(noisy_recording, tmp_path):
         np.testing.assert_allclose(found["time"][found["unit"] == unit], noisy_recording.spike_times[unit])
     assert [near[0] for near in draw.args["nearest"]] == [1, 3, 0]
     assert draw.args["sampled_rows"] == list(range(N_CHANNELS))
+    looks = list(zip(draw.args["colours"], draw.args["unit_markers"], strict=True))
+    assert len(set(looks)) == 3 and set(draw.args["unit_markers"]) == {"circle"}
     write_viewer(viewer, tmp_path / "viewer.html", tmp_path / "viewer.json")
     assert json.loads((tmp_path / "viewer.json").read_text())["root_id"] == viewer.id
     assert "<script src" not in (tmp_path / "viewer.html").read_text(encoding="utf-8")
