@@ -139,7 +139,7 @@ def test_sections_at_top_level(tmp_path):
 
 
 def test_init_of_the_model_balances_the_cell(tmp_path):
-    """As in models of CA1, where `init()` replaces that of NEURON's run system. The resting potential is given, not computed."""
+    """As in models of CA1, where `init()` replaces that of the run system. The resting potential is given, not computed."""
     code = (
         'load_file("nrngui.hoc")\nobjref g\ng = new Graph()\ncreate soma, dend\nconnect dend(0), soma(1)\naccess soma\n'
         "soma { L = 20 diam = 20 }\ndend { L = 200 diam = 2 nseg = 5 }\nforall { insert hh gl_hh = 0 insert pas g_pas = 1e-4}\n"
