@@ -27,13 +27,16 @@ OTHER_MACHINES = any(argument.startswith(("-e", "--exec", "--prof", "--workflow-
 
 def n_contacts(name):
     """Return the number of contacts of a library; 1 where it is not known yet."""
-    # These take too long for every start.
-    from allenrec.libraries.template_files import count_contacts
-    from allenrec.probes import load_probe
-
     library = settings.libraries[name]
     try:
-        return len(load_probe(library.probe, 1).positions) if library.probe else count_contacts(library.templates)
+        # These take too long for every start.
+        if library.probe:
+            from allenrec.probes import load_probe
+
+            return len(load_probe(library.probe, 1).positions)
+        from allenrec.libraries.template_files import count_contacts
+
+        return count_contacts(library.templates)
     except UserError:
         return 1
 

@@ -152,6 +152,12 @@ def test_caches_are_in_the_home_folder_where_it_can_be_written(clone, tmp_path):
         assert make(clone, show, "show", **home).startswith(f"{clone}/.snakemake/")
 
 
+def test_python_may_keep_what_it_compiles(clone):
+    """Images of containers often forbid it."""
+    show = "--eval=show:;@echo [$$PYTHONDONTWRITEBYTECODE]"
+    assert make(clone, show, "show", PYTHONDONTWRITEBYTECODE="1") == "[]\n"
+
+
 def test_run_says_what_it_will_do_before_it_installs(clone):
     lines = make(clone, "-n", "run").splitlines()
     said = [line for line in lines if line.startswith("echo ")]
