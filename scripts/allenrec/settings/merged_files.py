@@ -23,19 +23,19 @@ def describe_merge(default: str, base: Mapping[str, Any], own: Mapping[str, Any]
     -------
     str
         Empty if the user gives no library and no recording, or if nothing of those in the default file is left. Libraries that
-        a recording of the user names are not listed.
+        a recording of the user needs are not listed.
     """
     if not any(_block(own, block) for block in BLOCKS):
         return ""
-    named = set(_texts(own.get("recordings")))
+    entries = [(block, name, entry, _block(own, block)) for block in BLOCKS for name, entry in _block(base, block).items()]
+    left = [value for block, name, entry, given in entries if block == "recordings" for value in _left(entry, given.get(name))]
+    named = set(_texts([own.get("recordings"), left]))
     whole, partly = list[str](), list[str]()
-    for block, kind in BLOCKS.items():
-        given = _block(own, block)
-        for name, entry in _block(base, block).items():
-            if name not in given:
-                whole += [f"{kind} {name}"] * (block == "recordings" or name not in named)
-            elif _has_more(entry, given[name]):
-                partly.append(f"{kind} {name}")
+    for block, name, entry, given in entries:
+        if name in given:
+            partly += [f"{BLOCKS[block]} {name}"] * any(True for _ in _left(entry, given[name]))
+        elif block == "recordings" or name not in named:
+            whole.append(f"{BLOCKS[block]} {name}")
     parts = [f"this run also makes {_listed(whole)} of {default}"] * bool(whole)
     parts += [f"{_listed(partly)} {'have' if len(partly) > 1 else 'has'} keys of both"] * bool(partly)
     if not parts:
@@ -51,11 +51,14 @@ def _block(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return block if isinstance(block, Mapping) else {}
 
 
-def _has_more(base: object, own: object) -> bool:
-    """Return whether a value has keys, at any depth, that stay when another one is merged over it."""
-    if not (isinstance(base, Mapping) and isinstance(own, Mapping)):
-        return False
-    return any(key not in own or _has_more(value, own[key]) for key, value in base.items())
+def _left(base: object, own: object) -> Iterator[Any]:
+    """Yield the values in a block, at any depth, that stay when another block is merged over it."""
+    if isinstance(base, Mapping) and isinstance(own, Mapping):
+        for key, value in base.items():
+            if key in own:
+                yield from _left(value, own[key])
+            else:
+                yield value
 
 
 def _texts(value: object) -> Iterator[str]:
