@@ -139,7 +139,7 @@ def test_sections_at_top_level(tmp_path):
 
 
 def test_init_of_the_model_balances_the_cell(tmp_path):
-    """As in models of CA1, where `init()` replaces that of NEURON's run system. The resting potential is given, not computed."""
+    """As in models of CA1, where `init()` replaces that of the run system. The resting potential is given, not computed."""
     code = (
         'load_file("nrngui.hoc")\nobjref g\ng = new Graph()\ncreate soma, dend\nconnect dend(0), soma(1)\naccess soma\n'
         "soma { L = 20 diam = 20 }\ndend { L = 200 diam = 2 nseg = 5 }\nforall { insert hh gl_hh = 0 insert pas g_pas = 1e-4}\n"
@@ -388,3 +388,16 @@ soma.cm, soma.ena = 1, 45
     np.testing.assert_allclose(cell["vmem"], bare(tmp_path / "mine", code), rtol=0, atol=1e-9)
     assert max(cell["vmem"]) > 0 and cell["types"] == {"apic": 1, "dend": 1, "soma": 1}
     assert (cell["celsius"], cell["v_init"]) == (6.3, -65.0)
+
+
+def test_what_hoc_asks_is_answered_with_the_value_that_it_offers():
+    """Without an answer NEURON asks again and again, and fills the log. `os._exit` leaves out the question itself."""
+    code = """
+import json, os
+from allenrec.common.isolation import answer_with_return
+answer_with_return()
+from allenrec.intracellular.nrn import neuron
+print(json.dumps([neuron.h.xred("How long?", 3, 0, 10), neuron.h.boolean_dialog("Go on?")]), flush=True)
+os._exit(0)
+"""
+    assert run_python(code) == [3.0, 0.0]
