@@ -64,6 +64,8 @@ with mistakes_in_one_line():
             Path(settings.pathvars.results),
             memory=None if OTHER_MACHINES else memory_of_machine(),
         )
+if IS_MAIN_RUN and (merged := what_is_merged()):
+    print(f"note: {merged}", file=sys.stderr)
 
 
 #: The libraries whose templates are computed, from the cells

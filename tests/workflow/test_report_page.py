@@ -213,6 +213,16 @@ def test_page_fits_a_telephone(finished, browser):
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.goto((finished / "results" / "report.html").as_uri())
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    # Long headings do not push the first row down, and the words above the traces do not end at the edge.
+    heights = page.locator("table.sortable thead").evaluate_all("heads => heads.map((head) => head.offsetHeight)")
+    assert max(heights) < 110
+    page.add_init_script("window.model = (name) => Bokeh.documents[0].get_model_by_name(name)")
+    page.reload()
+    viewer_in_view(page)
+    lines = model(page, "traces", "title.text").split("\n")
+    assert len(lines) > 1 and 7 * max(map(len, lines)) <= model(page, "traces", "inner_width")
+    page.locator("#libraries button.zoom").first.click()
+    assert page.locator("dialog img").bounding_box()["width"] > 800  # enlarged, to be scrolled
     page.close()
 
 
