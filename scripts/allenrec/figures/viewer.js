@@ -76,7 +76,9 @@ function wrapped(text, most) {
 function labelled(shown) {
   const places = shown.map((_, place) => place)
   axis.ticker.ticks = places.filter((place) => place % Math.ceil(shown.length / 32) == 0)
-  axis.major_label_overrides = new Map(places.map((place) => [place, labels[shown[place]]]))
+  // On a narrow screen the number of a channel has to do.
+  const label = (row) => plot.outer_width < 500 ? labels[row].split(" · ")[0] : labels[row]
+  axis.major_label_overrides = new Map(places.map((place) => [place, label(shown[place])]))
   plot.y_range.setv({start: -1.2, end: shown.length})
 }
 

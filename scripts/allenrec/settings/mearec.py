@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from allenrec.common.errors import UserError, shown
+from allenrec.common.plain_files import load_yaml
 
 from . import Settings
 from .error_messages import MEAREC_KEYS, explain
@@ -98,13 +99,7 @@ def _kept(block: Mapping[str, Any], known: Collection[str], prefix: str = "") ->
 
 def _read(path: str) -> Mapping[str, Any]:
     """Read a parameter file."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            params = yaml.safe_load(file)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a YAML file: {' '.join(str(error).split())}") from None
-    if not isinstance(params, Mapping) or not params:
+    params = load_yaml(path, "holds no parameters of MEArec, which are keys and values")
+    if not params:
         raise UserError(f"{path} holds no parameters of MEArec, which are keys and values")
     return params

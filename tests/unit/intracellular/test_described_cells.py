@@ -388,3 +388,16 @@ soma.cm, soma.ena = 1, 45
     np.testing.assert_allclose(cell["vmem"], bare(tmp_path / "mine", code), rtol=0, atol=1e-9)
     assert max(cell["vmem"]) > 0 and cell["types"] == {"apic": 1, "dend": 1, "soma": 1}
     assert (cell["celsius"], cell["v_init"]) == (6.3, -65.0)
+
+
+def test_what_hoc_asks_is_answered_with_the_value_that_it_offers():
+    """Without an answer NEURON asks again and again, and fills the log. `os._exit` leaves out the question itself."""
+    code = """
+import json, os
+from allenrec.common.isolation import answer_with_return
+answer_with_return()
+from allenrec.intracellular.nrn import neuron
+print(json.dumps([neuron.h.xred("How long?", 3, 0, 10), neuron.h.boolean_dialog("Go on?")]), flush=True)
+os._exit(0)
+"""
+    assert run_python(code) == [3.0, 0.0]
