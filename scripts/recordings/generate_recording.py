@@ -6,7 +6,7 @@ with job_log(snakemake):
     import gc
     from contextlib import nullcontext
 
-    # Until the plan is there, hardly anything becomes garbage, and a search among all that is imported takes a tenth of a second
+    # Until the plan is there, hardly anything becomes garbage; to look for it among all that is imported takes 0.1 to 0.2 s.
     gc.disable()
 
     import numpy as np
