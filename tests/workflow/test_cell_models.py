@@ -45,7 +45,10 @@ def refusals(text):
 
 @pytest.fixture(scope="module")
 def example(workflow):
-    """A folder with the files of the page and two bad models, the first run, and the second run with consent."""
+    """A folder with the files of the page and two bad models, the first run, and the last run with consent.
+
+    The model that never ends has a run of its own before, so that it alone has little time.
+    """
     folder = workflow("cell_models")
     for name, text in (FILES | BAD).items():
         path = folder / name
@@ -56,8 +59,9 @@ def example(workflow):
     first = run(folder, "models")
     digests = refusals(first.stdout + first.stderr)
     content = yaml.safe_load(config.read_text())
-    content["models"] = {"trusted": digests, "max_build_time": 20}
-    config.write_text(yaml.safe_dump(content))
+    config.write_text(yaml.safe_dump(content | {"models": {"trusted": digests, "max_build_time": 3}}))
+    assert run(folder, "results/intracellular/endless.h5").returncode == 1
+    config.write_text(yaml.safe_dump(content | {"models": {"trusted": digests}}))
     return folder, first, run(folder, "results/libraries/mine/templates.h5", "results/cells.csv", "results/left_out.csv")
 
 

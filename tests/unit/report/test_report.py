@@ -15,6 +15,7 @@ from support import ROOT
 from allenrec.common.files import write_json, write_table
 from allenrec.common.outcomes import Failure, write_failure
 from allenrec.evaluation.tables import SummaryRow
+from allenrec.figures.style import colours
 from allenrec.libraries.realism.describe import COLUMNS
 from allenrec.libraries.realism.in_vivo import read_in_vivo
 from allenrec.models.metadata import CellFacts
@@ -25,6 +26,11 @@ from allenrec.report.contents import stage_times
 from allenrec.report.page import duration, number, write_report
 from allenrec.report.pictures import Budget, pictures_in
 
+#: The facts of a recording with a unit
+RECORDING_FACTS = {
+    **{"recording": "demo", "duration_s": 1.0, "sampling_frequency_Hz": 32000.0},
+    **{"n_channels": 4, "n_units": 1, "n_spikes": 3},
+}
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
 
@@ -174,6 +180,23 @@ def test_a_run_in_which_every_job_failed_has_a_report_that_says_so(tmp_path):
     assert list(results.glob(".*part*")) == []
 
 
+def test_damaged_file_is_said_to_be_damaged(tmp_path):
+    """It is not missing, and a log of an earlier run does not say what is wrong with it."""
+    results = tmp_path / "results"
+    write_log(results, "models/4711/simulate_spikes.log", "error: of an earlier run\n")
+    for path in ("intracellular/4711.h5", "libraries/probe/templates.h5"):
+        (results / path).parent.mkdir(parents=True)
+        (results / path).write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(5000))
+    (results / "intracellular" / "12.h5").mkdir()
+    page = write_run(results, ["4711", "12"])
+    assert (
+        f"Cell 4711: no spikes ({results}/intracellular/4711.h5 is not a valid intracellular file (it does not end" in page.text
+    )
+    assert f"Cell 12: no spikes ({results}/intracellular/12.h5 is not a valid intracellular file (Is a directory" in page.text
+    assert f"Library probe: damaged ({results}/libraries/probe/templates.h5 is not a valid template file (" in page.text
+    assert "delete it and run again" in page.text and "of an earlier run" not in page.text
+
+
 def test_models_that_failed_are_named_with_stage_and_reason(tmp_path):
     """A failure is a result of its job. It is no missing result, and logs are not searched for it."""
     results = tmp_path / "results"
@@ -190,15 +213,7 @@ def test_text_in_the_data_of_scripts_ends_no_script(tmp_path):
     name = "<!--<script>a</script>&amp;"
     folder = tmp_path / "results" / "figures" / "recordings" / "demo"
     folder.mkdir(parents=True)
-    facts = {
-        "recording": "demo",
-        "duration_s": 1.0,
-        "sampling_frequency_Hz": 32000.0,
-        "n_channels": 4,
-        "n_units": 1,
-        "n_spikes": 3,
-    }
-    write_json(folder / "facts.json", facts, checked=True)
+    write_json(folder / "facts.json", RECORDING_FACTS, checked=True)
     write_table(folder / "units.csv", pd.DataFrame({"cell_type": [name], "model_id": "1", "line": "=1+1", "amplitude": -1.5}))
     (folder / "viewer.json").write_text(json.dumps({"title": name}))
     write_run(tmp_path / "results", ["1"])
@@ -207,6 +222,18 @@ def test_text_in_the_data_of_scripts_ends_no_script(tmp_path):
     assert json.loads(content) == {"title": name} and "<" not in content
     assert "&lt;!--&lt;script&gt;a&lt;/script&gt;&amp;amp;" in text and name not in text
     assert "'=1+1" not in text.replace("&#39;", "'") and "=1+1" in text
+
+
+def test_types_that_no_cell_has_are_counted_and_have_their_colour(tmp_path):
+    """The templates of a library may come from elsewhere: the run has no cell of their types."""
+    folder = tmp_path / "results" / "figures" / "recordings" / "demo"
+    folder.mkdir(parents=True)
+    write_json(folder / "facts.json", RECORDING_FACTS, checked=True)
+    write_table(folder / "units.csv", pd.DataFrame({"cell_type": ["aspiny", None], "model_id": "1"}), checked=True)
+    write_run(tmp_path / "results", [])
+    text = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
+    row = re.search(r'<table id="made">.*?<tbody>(.*?)</tbody>', text, re.DOTALL)[1]
+    assert "aspiny" in row and f"background: {colours(['aspiny'])['aspiny']}" in row and "nan" not in row
 
 
 def test_a_failure_in_one_library_leaves_the_rest_of_the_cell(tmp_path, monkeypatch):
