@@ -15,6 +15,7 @@ from support import ROOT
 from allenrec.common.files import write_json, write_table
 from allenrec.common.outcomes import Failure, write_failure
 from allenrec.evaluation.tables import SummaryRow
+from allenrec.figures.register import pictures
 from allenrec.figures.style import colours
 from allenrec.libraries.realism.describe import COLUMNS
 from allenrec.libraries.realism.in_vivo import read_in_vivo
@@ -217,6 +218,20 @@ def test_types_that_no_cell_has_are_counted_and_have_their_colour(tmp_path):
     text = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
     row = re.search(r'<table id="made">.*?<tbody>(.*?)</tbody>', text, re.DOTALL)[1]
     assert "aspiny" in row and f"background: {colours(['aspiny'])['aspiny']}" in row and "nan" not in row
+
+
+def test_a_recording_without_units_has_no_empty_figures(tmp_path):
+    folder = tmp_path / "results" / "figures" / "recordings" / "demo"
+    folder.mkdir(parents=True)
+    write_table(folder / "units.csv", pd.DataFrame({"cell_type": [], "model_id": []}), checked=True)
+    for name in pictures("recordings"):
+        (folder / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480))
+    for n_units, expected in ((0, ["noise_spectrum", "traces"]), (1, [*pictures("recordings")])):
+        write_json(folder / "facts.json", RECORDING_FACTS | {"n_units": n_units}, checked=True)
+        page = write_run(tmp_path / "results", [])
+        text = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
+        assert re.findall(r'data-figure="(\w+)"', text) == expected
+        assert "Figures of demo" not in page.text and ("It is noise alone" in page.text) == (n_units == 0)
 
 
 def test_a_failure_in_one_library_leaves_the_rest_of_the_cell(tmp_path, monkeypatch):
