@@ -339,7 +339,9 @@ def test_bad_yaml(changes, expected, tmp_path):
     assert text.startswith(f"{tmp_path / 'mine.yaml'}: ") and expected in text
 
 
-@pytest.mark.parametrize("content", ["", "[1, 2]", "just text", "a: [1", "\0"])
+@pytest.mark.parametrize(
+    "content", ["", "[1, 2]", "just text", "a: [1", "\0", "pos: [[0, 0]]\npos: [[1, 1]]\n", "a: &a [1, *a]\n"]
+)
 def test_file_that_is_no_yaml_of_a_probe(content, tmp_path):
     (tmp_path / "mine.yaml").write_text(content)
     refusal(str(tmp_path / "mine.yaml"))

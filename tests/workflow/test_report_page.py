@@ -255,7 +255,10 @@ def test_tables_are_saved_and_figures_enlarged_by_the_keyboard(opened):
 
 
 def test_report_names_a_model_that_failed(workflow, finished, browser, tmp_path):
-    """The other models are shown, and the figures of this one say why it failed. Once it is put right, the page is whole."""
+    """The other models are shown, and the figures of this one say why it failed. Once it is put right, the page is whole.
+
+    Two runs of the library and its figures. There is no recording: its figures take as long, and show no model that failed.
+    """
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, symlinks=True)
     bad = folder / "allen_models" / "neuronal_model_4711"
@@ -263,6 +266,8 @@ def test_report_names_a_model_that_failed(workflow, finished, browser, tmp_path)
     shutil.copy(ROOT / "config" / "cells.tsv", bad / "fit_parameters.json")
     with open(folder / "config" / "cells.tsv", "a") as file:
         file.write("4711\t\tspiny\n")
+    config = yaml.safe_load((folder / "config" / "config.yaml").read_text())
+    (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config | {"recordings": {}}))
     whole, so_far = folder / "results" / "report.html", folder / "results" / "report_so_far.html"
     snakemake(folder, "report", "--cores", "2")
     assert whole.exists() and not so_far.exists()

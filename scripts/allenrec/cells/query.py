@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +36,9 @@ FIELDS = {
 }
 #: Kinds of models, and the columns of the site's cell table that count them
 COUNTS = {"perisomatic": "m__biophys_perisomatic", "all active": "m__biophys_all_active"}
+
+#: What is raised when a row of the site holds other values than it used to
+FORM_CHANGED = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 
 #: Columns of the cell table that answers a question
 COLUMNS = (
@@ -88,7 +92,7 @@ def load_cell_table(cells: Cells, models: Models, *, query_pending: bool = False
     if all(row.model_id for row in rows):
         return rows
     kept = table.with_suffix(".models.tsv")
-    found = [ChosenModel(**values) for _, values in read_table(kept)[0]] if kept.exists() else []
+    found = _read_kept(kept) if kept.exists() else []
     rows = with_models(rows, found, models.kind)
     unknown = [row for row in rows if not row.model_id]
     if unknown:
@@ -99,6 +103,18 @@ def load_cell_table(cells: Cells, models: Models, *, query_pending: bool = False
         write_cells(kept, [chosen._asdict() for chosen in found])
         rows = with_models(rows, found, models.kind)
     return rows
+
+
+def _read_kept(path: Path) -> list[ChosenModel]:
+    """Read the file that keeps the site's answer beside a cell table."""
+    rows, _ = read_table(path)
+    found = [ChosenModel(**values) for _, values in rows if set(values) == set(ChosenModel._fields)]
+    if len(found) < len(rows) or not all(re.fullmatch("[0-9]{1,20}", model.model_id or "") for model in found):
+        raise UserError(
+            f"{path}: not {', '.join(ChosenModel._fields)} in each line, as the Allen site's answer was kept; delete the file, "
+            f"and the site is asked again"
+        )
+    return found
 
 
 def ask(table: str | Path, question: Query, site: Allen) -> str:
@@ -135,7 +151,7 @@ def answered_question(table: Path) -> Any:
     """Return the question that a table answers, from the record beside the table; None if there is no record."""
     try:
         return json.loads(_record(table).read_text(encoding="utf-8"))["query"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -174,8 +190,8 @@ def find_cells(api: AllenApi, question: Query) -> list[CellRow]:
     """
     try:
         rows = _rows(api, matching(api.cells(), question), question.kind)
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise UserError(f"{api.url}: the tables of the site have changed their form: {shown(error)}") from None
+    except FORM_CHANGED as error:
+        raise _form_changed(api, error) from None
     lowest = question.min_explained_variance
     if lowest is not None:
         rows = [row for row in rows if row["explained_variance"] and float(row["explained_variance"]) >= lowest]
@@ -257,6 +273,10 @@ def choose_model(models: Sequence[Row], kind: str) -> Row | None:
     return max(candidates, key=lambda model: (_kind(model) == "perisomatic", explained_variance(model) or 0.0, model["id"]))
 
 
+def _form_changed(api: AllenApi, error: Exception) -> UserError:
+    return UserError(f"{api.url}: the tables of the site have changed their form: {shown(error)}")
+
+
 def find_models(api: AllenApi, rows: Sequence[CellRow], kind: str) -> list[ChosenModel]:
     """Return the models of those rows of a cell table that name only a specimen.
 
@@ -285,7 +305,10 @@ def find_models(api: AllenApi, rows: Sequence[CellRow], kind: str) -> list[Chose
         listed = ", ".join(f"{model['id']} ({_kind(model)})" for model in candidates) or "none"
         print(f"specimen {row.specimen_id}: biophysical models {listed}", file=sys.stderr)
         wanted = row.kind or kind
-        chosen = choose_model(candidates, wanted)
+        try:
+            chosen = choose_model(candidates, wanted)
+        except FORM_CHANGED as error:
+            raise _form_changed(api, error) from None
         if chosen is None:
             what = "biophysical" if wanted == "best" else wanted
             raise UserError(f"specimen {row.specimen_id} has no {what} model on the Allen site; biophysical ones: {listed}")

@@ -23,8 +23,10 @@ def has_control_characters(text: str) -> bool:
 
 
 def shortened(text: object) -> str:
-    """Return a text on one line, with its first characters only if it is too long."""
-    line = " ".join(str(text).splitlines()).replace("\t", " ")
+    """Return a text on one line, with its first characters only if it is too long, and signs that are not shown as `?`."""
+    line = " ".join(str(text)[: 2 * MOST_CHARACTERS].splitlines()).replace("\t", " ")
+    if not line.isprintable():  # a terminal would do what they say
+        line = "".join(sign if sign.isprintable() else "?" for sign in line)
     return line if len(line) <= MOST_CHARACTERS else f"{line[: MOST_CHARACTERS - 3]}..."
 
 

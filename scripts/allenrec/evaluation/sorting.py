@@ -3,6 +3,7 @@
 Only this module needs SpikeInterface and its sorters. It runs in their environment (see `tables`).
 """
 
+import re
 import shutil
 import time
 import traceback
@@ -17,6 +18,7 @@ from spikeinterface.comparison import compare_sorter_to_ground_truth
 from spikeinterface.sorters import installed_sorters, run_sorter, sorter_dict
 from tqdm import tqdm
 
+from allenrec.common.errors import DamagedFile, UserError
 from allenrec.common.files import AnyPath, write_table
 from allenrec.common.temporary import temporary_beside
 from allenrec.recordings.formats.recording_file import Recording, read_recording
@@ -115,9 +117,12 @@ def evaluate(path: AnyPath, sorter: str, parameters: Mapping[str, Any], folder: 
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     run = SorterRun(name, sorter, version, time.perf_counter() - start)
-    with read_recording(path) as recording:
-        performance, found = compare(recording, sorting)
-        return unit_table(recording, performance, run, found)
+    try:
+        with read_recording(path) as recording:
+            performance, found = compare(recording, sorting)
+            return unit_table(recording, performance, run, found)
+    except DamagedFile as error:  # the recordings that follow are sound perhaps
+        return failed_table(run, reason(error))
 
 
 def reason(error: BaseException) -> str:
@@ -125,8 +130,8 @@ def reason(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if lines and lines[0].startswith("Spike sorting error trace"):
         lines = lines[: next((i for i, line in enumerate(lines) if line.startswith("Spike sorting failed")), len(lines))]
-        return lines[-1]
-    return f"{type(error).__name__}: {' '.join(lines)}"
+        return re.sub(r"^allenrec\.common\.errors\.\w+: ", "", lines[-1])
+    return " ".join(lines) if isinstance(error, UserError) else f"{type(error).__name__}: {' '.join(lines)}"
 
 
 def main(job: SortingJob) -> None:

@@ -48,8 +48,11 @@ def read_model(folder: str | Path, model_id: str | None = None) -> Model:
     folder = Path(folder).absolute()  # not resolved: the id is in the name of a link
     model_id = model_id or folder.name.removeprefix("neuronal_model_")
     for name in (FIT, MORPHOLOGY, MODFILES):
-        if not part_of(folder, name).exists():
+        part, kind = part_of(folder, name), "folder" if name == MODFILES else "file"
+        if not part.exists():
             raise UserError(f"model {model_id}: {folder / name} is missing; an Allen model archive holds it")
+        if not (part.is_dir() if kind == "folder" else part.is_file()):  # a device or a pipe may have no end
+            raise UserError(f"model {model_id}: {part} must be a {kind}")
     fit, morphology = part_of(folder, FIT), part_of(folder, MORPHOLOGY)
     mechanisms = declared_mechanisms(folder / MODFILES)
     sections = check_morphology(model_id, morphology)

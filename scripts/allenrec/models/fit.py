@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from allenrec.common.errors import UserError, shortened, shown
+from allenrec.common.plain_files import without_repeats
 
 from .morphology import SECTIONS
 from .parts import MODFILES, MORPHOLOGY, part_of
@@ -22,7 +25,24 @@ SECTION_PARAMETERS = frozenset({"g_pas", "e_pas", "cm", "Ra"})
 #: Lowest and highest values that NEURON can compute with and a cell can have: of the cable, which are positive, of potentials
 #: (mV), of the temperature (°C), and of all others
 POSITIVE, POTENTIAL, TEMPERATURE, ANY = (1e-6, 1e6), (-1000.0, 1000.0), (-50.0, 100.0), (-1e9, 1e9)
-BOUNDS = {"cm": POSITIVE, "Ra": POSITIVE, "g_pas": (0.0, 1e6), "e_pas": POTENTIAL}
+BOUNDS = {
+    "cm": POSITIVE,
+    "Ra": POSITIVE,
+    **dict.fromkeys(("e_pas", "el_hh", "ena", "ek", "eca"), POTENTIAL),
+    # The calcium that flows in divided by a depth, of which a share stays free and decays with a time constant
+    "gamma_CaDynamics": (0.0, 1.0),
+    "decay_CaDynamics": POSITIVE,
+    "depth_CaDynamics": POSITIVE,
+}
+#: Conductances, such as `g_pas`, `gbar_Ih` or `gNaTs2_tbar_NaTs2_t`, and what they may be, S/cm²
+CONDUCTANCE, CONDUCTANCES = re.compile(r"g(l|\w*bar)?_\w+"), (0.0, 1e6)
+#: Numbers as text: Python alone would take 1_0 for 10, and digits of other scripts
+NUMBER = re.compile(r"\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*|\s*[-+]?(inf|nan)\s*", re.ASCII | re.IGNORECASE)
+
+
+def bounds_of(name: str) -> tuple[float, float]:
+    """Return the lowest and the highest value of a parameter."""
+    return CONDUCTANCES if CONDUCTANCE.fullmatch(name) else BOUNDS.get(name, ANY)
 
 
 @dataclass(frozen=True)
@@ -75,15 +95,18 @@ class FitReader:
     def __init__(self, model_id: str, path: Path) -> None:
         self.model_id = model_id
         self.path = path
+        self.where = f"model {model_id}: {path}"
         try:
-            self.content = json.loads(path.read_text(encoding="utf-8"))
+            self.content = json.loads(
+                path.read_text(encoding="utf-8"), object_pairs_hook=lambda pairs: without_repeats(self.where, pairs)
+            )
         except (ValueError, RecursionError) as error:
             raise self.error(f"does not parse as JSON: {shortened(error)}") from None
         if not isinstance(self.content, dict):
             raise self.error("does not hold a JSON object")
 
     def error(self, text: str) -> UserError:
-        return UserError(f"model {self.model_id}: {self.path} {text}")
+        return UserError(f"{self.where} {text}")
 
     def model(self, mechanisms: Mapping[str, Mechanism], morphology_sections: Collection[str]) -> Model:
         passive = self.block("passive")
@@ -92,6 +115,7 @@ class FitReader:
         if not perisomatic and ("e_pas" in passive or "cm" in passive):
             raise self.error("has only one of passive.e_pas and passive.cm; a perisomatic fit has both, others none")
         parameters = tuple(self.parameter(i, entry, mechanisms) for i, entry in enumerate(self.list_of("genome")))
+        self.require_once((f"{p.name} of {p.section}" for p in parameters), "genome")
         reversal = {
             self.section(entry, "conditions.erev"): {
                 ion: self.number(entry, ion, "conditions.erev", POTENTIAL) for ion in ("ena", "ek") if ion in entry
@@ -147,10 +171,19 @@ class FitReader:
         entries = block.get(key, [])
         if not isinstance(entries, list):
             raise self.error(f"{where} is {shown(entries)}, not a list")
+        self.require_once((entry["section"] for entry in entries if isinstance(entry, dict) and "section" in entry), where)
         return entries
 
+    def require_once(self, names: Iterable[Any], where: str) -> None:
+        """Refuse a list that has something twice: one of its values would count, and nobody knows which."""
+        name, times = max(Counter(map(shown, names)).items(), key=lambda found: found[1], default=("", 1))
+        if times > 1:
+            raise self.error(f"{where} has {name} {times} times; keep one of them")
+
     def block(self, name: str) -> dict[str, Any]:
-        block = self.list_of(name)[0]
+        block, *others = self.list_of(name)
+        if others:
+            raise self.error(f"`{name}` holds {1 + len(others)} blocks; keep one of them")
         if not isinstance(block, dict):
             raise self.error(f"`{name}` does not hold an object")
         return block
@@ -158,7 +191,7 @@ class FitReader:
     def number(self, block: dict[str, Any], key: str, where: str, bounds: tuple[float, float] = ANY) -> float:
         # All-active fits write their numbers as strings.
         try:
-            if isinstance(block[key], bool):
+            if isinstance(block[key], bool) or (isinstance(block[key], str) and not NUMBER.fullmatch(block[key])):
                 raise TypeError
             value = float(block[key])
         except KeyError:
@@ -183,7 +216,7 @@ class FitReader:
         name, mechanism = entry.get("name"), entry.get("mechanism")
         if not isinstance(name, str) or not isinstance(mechanism or "", str):
             raise self.error(f"{where}: name {shown(name)} and mechanism {shown(mechanism)} must be text")
-        value = self.number(entry, "value", where, BOUNDS.get(name, ANY))
+        value = self.number(entry, "value", where, bounds_of(name))
         known: Collection[str]
         if section == "glob":
             known = {f"{g}_{m}" for m, declared in mechanisms.items() for g in declared.global_parameters}

@@ -11,11 +11,11 @@ from typing import Any
 import MEAutility
 import numpy as np
 import probeinterface
-import yaml
 from filelock import FileLock
 from numpy.typing import NDArray
 
 from allenrec.common.errors import Unavailable, UserError, shown
+from allenrec.common.plain_files import load_yaml, read_text, without_repeats
 from allenrec.common.probe_names import PROBE_FORMS, probe_names, recording_of, source_of
 from allenrec.common.real_recordings import open_recording
 
@@ -80,11 +80,8 @@ def _from_name(name: str, ncontacts: int) -> Probe:
 
 def _from_yaml(path: str, ncontacts: int) -> Probe:
     """Load a probe from a file in MEAutility's format."""
-    try:
-        info = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path}: cannot be read as YAML: {one_line(error)}") from None
-    if not isinstance(info, dict) or not ("pos" in info or {"dim", "pitch"} <= info.keys()):
+    info = load_yaml(path, "not a probe of MEAutility, which has `pos`, or `dim` and `pitch`")
+    if not ("pos" in info or {"dim", "pitch"} <= info.keys()):
         raise UserError(f"{path}: not a probe of MEAutility, which has `pos`, or `dim` and `pitch`")
     return probe_from_meautility(path, {"electrode_name": Path(path).stem} | info, ncontacts)
 
@@ -92,8 +89,8 @@ def _from_yaml(path: str, ncontacts: int) -> Probe:
 def _from_json(path: str, ncontacts: int) -> Probe:
     """Load the one probe of a file in probeinterface's format."""
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(read_text(path), object_pairs_hook=lambda pairs: without_repeats(path, pairs))
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: cannot be read as JSON: {one_line(error)}") from None
     probes = content.get("probes") if isinstance(content, dict) else None
     if not isinstance(probes, list):

@@ -211,8 +211,8 @@ def cell_facts(results: str | Path, model: str, libraries: Sequence[str]) -> Cel
     logs = results / "logs" / "models" / model
     try:
         currents = read_currents(path, model)
-    except UserError:
-        cell.missing.append(f"no spikes{reason_in_logs(logs / f'{rule}.log' for rule in RULES_OF_CELL)}")
+    except UserError as error:
+        cell.missing.append(f"no spikes{_why_absent(path, error, (logs / f'{rule}.log' for rule in RULES_OF_CELL))}")
         return cell
     cell.known.update(currents.info.facts.columns())
     cell.known.update(summary(currents), cell_type=currents.info.cell_type)
@@ -225,8 +225,9 @@ def cell_facts(results: str | Path, model: str, libraries: Sequence[str]) -> Cel
         try:
             cell.libraries[library], described = eap_facts(path, library, model)
             cell.known.update(described)
-        except UserError:
-            cell.missing.append(f"no templates in {library}{reason_in_logs([logs / 'compute_eaps' / f'{library}.log'])}")
+        except UserError as error:
+            why = _why_absent(path, error, [logs / "compute_eaps" / f"{library}.log"])
+            cell.missing.append(f"no templates in {library}{why}")
     return cell
 
 
@@ -250,6 +251,11 @@ def _median(values: pd.Series) -> float:
     return float(values.median()) if len(values) else np.nan
 
 
+def _why_absent(path: Path, error: UserError, logs: Iterable[Path]) -> str:
+    """Return, in brackets, why the content of a file is not known: it is damaged, or not there because its job failed."""
+    return f" ({error})" if path.exists() else reason_in_logs(logs)
+
+
 def reason_in_logs(logs: Iterable[Path]) -> str:
     """Return, in brackets, the reason that the first log of a failed job gives; "" if none gives one."""
     for log in logs:
@@ -262,8 +268,9 @@ def reason_in_logs(logs: Iterable[Path]) -> str:
 def library_facts(results: str | Path, name: str) -> LibraryFacts:
     """Return what a library holds."""
     results = Path(results)
+    path = results / "libraries" / name / "templates.h5"
     try:
-        with open_library(results / "libraries" / name / "templates.h5", name) as library:
+        with open_library(path, name) as library:
             types, counts = np.unique(library.celltypes.astype(str), return_counts=True)
             return LibraryFacts(
                 name=name,
@@ -275,9 +282,9 @@ def library_facts(results: str | Path, name: str) -> LibraryFacts:
                 drifting=library.drifting,
                 versions=library.provenance.get("versions", {}),
             )
-    except UserError:
-        reason = reason_in_logs([results / "logs" / "concatenate_library" / f"{name}.log"])
-        return LibraryFacts(name, missing=f"not made{reason}")
+    except UserError as error:
+        why = _why_absent(path, error, [results / "logs" / "concatenate_library" / f"{name}.log"])
+        return LibraryFacts(name, missing=f"{'damaged' if path.exists() else 'not made'}{why}")
 
 
 def recording_facts(results: str | Path, name: str) -> RecordingFacts:

@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from allenrec.common.errors import UserError, shown
+from allenrec.common.plain_files import load_yaml
 
 from . import Settings
 from .error_messages import MEAREC_KEYS, explain
@@ -30,6 +31,8 @@ CELL_TYPES = (
 def convert_files(paths: Sequence[str]) -> str:
     """Return MEArec's parameter files as one text of YAML; comments say what was left out, and why.
 
+    With a library, the text stands alone: it takes the place of the default configuration instead of being merged over it.
+
     Parameters
     ----------
     paths : sequence of path
@@ -46,6 +49,8 @@ def convert_files(paths: Sequence[str]) -> str:
         block, left_out = convert(_read(path))
         config |= block
         comments += [f"# {Path(path).name}: {line}" for line in left_out]
+    if "libraries" in config:
+        config = {"stands_alone": True} | config
     try:
         Settings.model_validate({"libraries": {NAME: {"probe": "Neuronexus-32"}}} | config)
     except ValidationError as error:
@@ -94,13 +99,7 @@ def _kept(block: Mapping[str, Any], known: Collection[str], prefix: str = "") ->
 
 def _read(path: str) -> Mapping[str, Any]:
     """Read a parameter file."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            params = yaml.safe_load(file)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a YAML file: {' '.join(str(error).split())}") from None
-    if not isinstance(params, Mapping) or not params:
+    params = load_yaml(path, "holds no parameters of MEArec, which are keys and values")
+    if not params:
         raise UserError(f"{path} holds no parameters of MEArec, which are keys and values")
     return params

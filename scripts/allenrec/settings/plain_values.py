@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from allenrec.common.errors import UserError, has_control_characters, shortened, shown
+from allenrec.common.plain_files import MOST_LEVELS, MOST_VALUES
 
-#: Most levels of blocks and lists in one another, most values altogether, and most characters of a text
-MOST_LEVELS, MOST_VALUES, MOST_TEXT = 20, 100_000, 1000
+#: Most characters of a text
+MOST_TEXT = 1000
 #: Text that is a number for people and for YAML 1.2, but not for PyYAML, which wants a point and a sign
 EXPONENT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]{1,4}")
 WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]{0,99})")

@@ -245,3 +245,43 @@ def test_table_that_answers_is_never_written_again(site, tmp_path):
         load_cell_table(Cells(table=str(table), query=other), models)
     with pytest.raises(UserError, match="answers another question"):
         ask(table, other, site)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "specimen_id\tkind\n7\tbest\n",
+        "specimen_id\tkind\tmodel_id\n7\tbest\n",
+        "specimen_id\tkind\tmodel_id\n7\tbest\t../1\n",
+        "\0",
+    ],
+    ids=["column gone", "row cut", "path", "no table"],
+)
+def test_damaged_answer_beside_a_table_is_one_line(tmp_path, site, content):
+    (tmp_path / "cells.tsv").write_text("specimen_id\n7\n")
+    (tmp_path / "cells.models.tsv").write_text(content)
+    with pytest.raises(
+        UserError, match=r"cells\.models\.tsv(: not specimen_id, kind, model_id in each line| is not|: column)"
+    ) as told:
+        load_cell_table(Cells(table=str(tmp_path / "cells.tsv"), query=None), Models(allen=site))
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": "../../x"},
+        {"id": ["7"]},
+        {"neuronal_model_template_id": [329230710]},
+        {"neuronal_model_runs": [{"explained_variance_ratio": "much"}]},
+        {"neuronal_model_runs": [{"explained_variance_ratio": 10**400}]},
+        {"neuronal_model_runs": 5},
+    ],
+    ids=str,
+)
+def test_site_with_models_of_another_form_is_one_line(api, server, change):
+    """An id of the site becomes the name of a folder."""
+    server.models = [{"id": 70, "specimen_id": 7, "neuronal_model_template_id": 329230710} | change]
+    with pytest.raises(UserError, match=r"tables of the site have changed their form|has no biophysical model") as told:
+        find_models(api, [CellRow("", "7")], "best")
+    assert len(str(told.value).splitlines()) == 1 and len(str(told.value)) < 400

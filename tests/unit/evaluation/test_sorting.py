@@ -7,6 +7,7 @@ import pytest
 import spikeinterface.core as si
 from spikeinterface.comparison import compare_sorter_to_ground_truth
 
+from allenrec.common.errors import DamagedFile
 from allenrec.common.files import write_table
 from allenrec.evaluation import sorting
 from allenrec.evaluation.tables import COLUMNS, SortedUnits, SorterRun, read_table, unit_table
@@ -139,6 +140,37 @@ def test_sorters_that_fail_leave_a_row_with_their_message(path, tmp_path):
         assert row["status"] == "failed" and row["sorter"] == sorter and row["recording"] == "demo"
         assert expected in row["message"] and "\n" not in row["message"] and "Traceback" not in row["message"]
         assert not (tmp_path / "work").exists()
+
+
+DAMAGES = {
+    "no file": lambda data: None,
+    "empty": lambda data: b"",
+    "cut": lambda data: data[:-1],
+    "another kind": lambda data: b"model_id\n4711\n",
+    "traces": lambda data: data[: 7 * len(data) // 8] + bytes([data[7 * len(data) // 8] ^ 1]) + data[7 * len(data) // 8 + 1 :],
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damaged_recording_leaves_a_row_that_names_it(name, path, tmp_path):
+    """The other recordings of the job are sorted all the same."""
+    damaged = tmp_path / "demo" / "recording.h5"
+    damaged.parent.mkdir()
+    if (content := DAMAGES[name](path.read_bytes())) is not None:
+        damaged.write_bytes(content)
+    (row,) = sorting.evaluate(damaged, "simple", {}, tmp_path / "work").to_dict("records")
+    assert (row["status"], row["recording"]) == ("failed", "demo") and not (tmp_path / "work").exists()
+    assert row["message"].startswith(f"{damaged} is not a valid recording file (")
+
+
+def test_damage_that_only_the_comparison_meets_leaves_a_row_too(path, tmp_path, monkeypatch):
+    def refused(recording, found):
+        raise DamagedFile(f"{path} is not a valid recording file (spikes); delete it and run again")
+
+    monkeypatch.setattr(sorting, "run_sorter", lambda *_, **__: si.NumpySorting.from_unit_dict([{}], 32000.0))
+    monkeypatch.setattr(sorting, "compare", refused)
+    (row,) = sorting.evaluate(path, "simple", {}, tmp_path / "work").to_dict("records")
+    assert row["status"] == "failed" and row["message"].startswith(f"{path} is not a valid recording file")
 
 
 def test_reason_is_the_last_line_of_the_trace():

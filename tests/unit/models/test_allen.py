@@ -119,6 +119,7 @@ def assert_refused(fetch, expected, folder, *, unavailable=False):
     assert "\n" not in message and expected in message and MODEL in message
     assert list(folder.iterdir()) == []
     assert isinstance(caught.value, Unavailable) == unavailable
+    return message
 
 
 def test_nobody_listening_is_one_message(server, fetch, tmp_path):
@@ -162,6 +163,23 @@ UNSOUND = {
     "large file": (
         {"without": ["recon"], "extra": [(compressed("reconstruction.swc"), b"#" * (20 * 2**20 + 1))]},
         "'reconstruction.swc' would unpack to more than 20 MB",
+    ),
+    "mod file twice": (
+        {"extra": [("x/modfiles/Ih.mod", "x")]},
+        "the archive has two files for modfiles/Ih.mod: 'modfiles/Ih.mod' and 'x/modfiles/Ih.mod'",
+    ),
+    "two fits of 2015": (
+        {"without": ["fit"], "extra": [("1_fit.json", "{}"), ("2_fit.json", "{}")]},
+        "two files for fit_parameters.json: '1_fit.json' and '2_fit.json'",
+    ),
+    "name of a Mac": ({"extra": [("__MACOSX/modfiles/._Ih.mod", "x")]}, "the name of the mod file '._Ih.mod' must have"),
+    "all in a folder": (
+        {"renamed": dict.fromkeys(["fit_parameters.json"], "x/fit_parameters.json")},
+        "the archive has no fit_parameters.json",
+    ),
+    "fit in UTF-16": (
+        {"without": ["fit"], "extra": [("fit_parameters.json", "{}".encode("utf-16"))]},
+        "model 473863510: the archive: fit_parameters.json does not parse as JSON",
     ),
     "metadata is no JSON": ({"without": ["model_"], "extra": [("model_metadata.json", "{")]}, "does not parse as JSON"),
 }
@@ -214,6 +232,16 @@ def test_falsified_archive_is_one_message(name, server, fetch, wheel_model, tmp_
     assert_refused(fetch, expected, tmp_path)
 
 
+def answer_of(status, content):
+    """Return a misbehaviour: an answer with this status line and content, or no status line at all."""
+
+    def answer(handler, body):
+        handler.wfile.write((b"" if status is None else b"HTTP/1.1 " + status + b"\r\n\r\n") + content)
+        handler.close_connection = True
+
+    return answer
+
+
 MISLEADING = {
     "other host": (lambda url: redirect("http://allen.invalid/x"), "redirects to 'http://allen.invalid/x'"),
     "other port": (lambda url: redirect("http://127.0.0.1:1/x"), "redirects to 'http://127.0.0.1:1/x'"),
@@ -228,6 +256,15 @@ MISLEADING = {
     "length": (lambda url: headers(Content_Length="many"), "the Content-Length 'many', which is no number"),
     "negative length": (lambda url: headers(Content_Length="-5"), "the Content-Length '-5', which is no number"),
     "two lengths": (lambda url: headers(Content_Length="5, 6"), "Content-Length"),
+    "part": (lambda url: answer_of(b"206 Partial Content", b"x"), "the server answers 206 Partial Content"),
+    "encoding in encoding": (lambda url: headers(Content_Encoding="gzip, gzip"), "the Content-Encoding 'gzip, gzip', which"),
+    "piece of a length below 0": (
+        lambda url: answer_of(b"200 OK\r\nTransfer-Encoding: chunked", b"-5\r\nabc"),
+        "read length must be non-negative",
+    ),
+    "words for a terminal": (lambda url: answer_of(b"403 a\x1b[2Jb", b"no"), "the server answers 403 a?[2Jb"),
+    "no HTTP": (lambda url: answer_of(None, b"PK\3\4" + b"x" * 50_000), "BadStatusLine: PK??x"),
+    "user": (lambda url: redirect(url.replace("//", "//me:it@")), "only an address of the same host"),
     "compressed badly": (lambda url: headers(Content_Encoding="gzip"), "decompressing"),
 }
 
@@ -236,8 +273,8 @@ MISLEADING = {
 def test_answer_that_misleads_is_one_message(name, server, fetch, wheel_model, tmp_path):
     fault, expected = MISLEADING[name]
     server.archives[MODEL], server.faults[MODEL] = archive_of(wheel_model), [fault(server.url)]
-    assert_refused(fetch, expected, tmp_path, unavailable=True)
-    assert len(server.requests) <= 6
+    text = assert_refused(fetch, expected, tmp_path, unavailable=True)
+    assert len(server.requests) <= 6 and text.isprintable() and len(text) < 500
 
 
 @pytest.mark.parametrize("whole", [False, True], ids=["path", "whole address"])

@@ -1,6 +1,7 @@
 """Model folders: the five of the wheel compared with what is known of the models; broken ones are named by model and file."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -169,6 +170,16 @@ def without(block, key):
     return change
 
 
+def of_parameter(name, value):
+    """A change of the value of a parameter in the genome."""
+    return lambda fit: next(entry for entry in fit["genome"] if entry["name"] == name).update(value=value)
+
+
+def twice(key):
+    """A change: the first entry of a list is there once more."""
+    return lambda fit: fit[key].append(dict(fit[key][0]))
+
+
 BROKEN_FITS = {
     "list": (lambda fit: [1], "JSON object"),
     "no genome": (lambda fit: fit.update(genome=[]), "`genome`"),
@@ -211,6 +222,16 @@ BROKEN_FITS = {
     ),
     "value beyond all": (in_first("genome", value=1e300), r"genome\[0\]: `value` is 1e\+300"),
     "text of 5000 characters": (in_first("genome", section="x" * 5000), r"section 'x{150,199}\.\.\. is not one of"),
+    "conductance below zero": (in_first("genome", value=-1e-3), r"genome\[0\]: `value` is -0.001; it must be between 0 and"),
+    "decay of nothing": (of_parameter("decay_CaDynamics", 0), r"genome\[11\]: `value` is 0; it must be between 1e-06"),
+    "more calcium than flows in": (of_parameter("gamma_CaDynamics", 1e9), r"`value` is 1e\+09; it must be between 0 and 1$"),
+    "value with an underscore": (in_first("genome", value="1_0"), r"genome\[0\]: `value` is '1_0', not a number"),
+    "value in other digits": (in_first("genome", value="١٢"), r"genome\[0\]: `value` is '١٢', not a number"),
+    "value with a comma": (in_first("passive", ra="35,6"), "passive: `ra` is '35,6', not a number"),
+    "parameter twice": (twice("genome"), "genome has 'gbar_Im of soma' 2 times; keep one of them"),
+    "section of cm twice": (lambda fit: twice("cm")(fit["passive"][0]), r"passive\.cm has 'soma' 2 times"),
+    "section of erev twice": (lambda fit: twice("erev")(fit["conditions"][0]), r"conditions\.erev has 'soma' 2 times"),
+    "two blocks": (twice("passive"), "`passive` holds 2 blocks; keep one of them"),
     "ek a word": (in_first("conditions", erev=[{"section": "soma", "ek": "low"}]), "'low', not a number"),
 }
 
@@ -229,6 +250,13 @@ HUGE = b'{"a": ' + b"1" * 5000 + b"}"
 def test_fit_that_is_no_json_is_named(folder, content):
     (folder / FIT).write_bytes(content)
     refused(folder, FIT, "does not parse as JSON")
+
+
+def test_key_that_is_there_twice_is_named(folder):
+    """The last would count, silently."""
+    text = (folder / FIT).read_text()
+    (folder / FIT).write_text(text.replace('"ra":', '"ra": 1, "ra":'))
+    refused(folder, FIT, "the key 'ra' is there twice in one block")
 
 
 SOUND = "1 1 0 0 0 5 -1\n2 3 10 0 0 1 1\n"
@@ -259,6 +287,23 @@ BROKEN_MORPHOLOGIES = {
     "fractional id": (SOUND + "2.5 3 20 0 0 1 2\n", "id 2.5, which is not a whole number"),
     "fractional type": (SOUND + "3 3.5 20 0 0 1 2\n", "type 3.5"),
     "fractional parent": (SOUND + "3 3 20 0 0 1 1.5\n", "parent 1.5"),
+    "id below zero": ("-5 1 0 0 0 5 -1\n", "id -5; ids are between 0 and 10000000"),
+    "id of more digits than NEURON has": (SOUND + "16777217 3 20 0 0 1 2\n", "id 16777217; ids are between"),
+    "radius of an atom": (SOUND + "3 3 20 0 0 1e-5 2\n", "radius of 1e-05 µm"),
+    "soma without length": ("1 1 0 0 0 5 -1\n2 1 0 0 0 5 1\n3 3 10 0 0 1 1\n", "2 points at one place, from row 1 on"),
+    "dendrite without length": (SOUND + "3 3 10 0 0 2 2\n4 3 10 0 0 1 3\n", "3 points at one place, from row 2 on"),
+    "branch without length": (
+        SOUND + "3 3 20 0 0 1 2\n4 4 10 0 0 1 2\n5 4 10.0000001 0 0 1 4\n6 4 10 0 0 1 5\n",
+        "4 points at one place, from row 4 on",
+    ),
+    "branches of kilometres": (SOUND + "".join(f"{i} 3 {(-1) ** i * 9e4} 0 0 1 {i - 1}\n" for i in range(3, 9)), "branches of"),
+    "blanks of another kind": (SOUND.replace(" ", "\u00a0"), r"line 1 has other characters than ASCII: '1\\xa01"),
+    "other digits": (SOUND.replace("10", "١٠"), "line 2 has other characters than ASCII"),
+    "byte order mark": ("\ufeff" + SOUND, r"line 1 has other characters than ASCII: '\\ufeff1 1"),
+    "decimal comma": (SOUND.replace("10", "10,5"), "could not convert string '10,5'"),
+    "commas": (SOUND.replace(" ", ","), "not an SWC file"),
+    "NUL": (SOUND + "\0", "not an SWC file"),
+    "eight columns": (SOUND.replace("\n", " 0\n"), "rows of 7 finite numbers"),
     "id beyond all": (SOUND + "1e30 3 20 0 0 1 2\n", r"id 1e\+30"),
 }
 
@@ -275,6 +320,41 @@ def test_smallest_sound_morphology_is_taken(folder):
     """The broken morphologies are made from this one."""
     (folder / MORPHOLOGY).write_text("# comment\n\n" + SOUND)
     assert read_model(folder).kind == "perisomatic"
+
+
+#: Sound ones, as programs write them, and how many points they have; NEURON makes the same sections of them
+SOUND_MORPHOLOGIES = [
+    SOUND.replace(" ", "\t"),
+    SOUND.replace("\n", "\r\n"),
+    SOUND.replace("-1\n", "-1 # soma\n"),
+    f"# \xe9\n\n{SOUND}   \n#",
+    f"#\ufeff µ\n{SOUND}".encode(),
+    SOUND.replace("1 1 0", "1.0 1e0 0.").replace("10", "+1.E1"),
+    "0 1 0 0 0 5 -1\n20 3 10 0 0 1 0\n",
+    "1 1 0 0 0 5 -1\n2 1 0 -5 0 5 1\n3 1 0 5 0 5 1\n4 3 10 0 0 1 1\n",
+    "1 1 0 0 0 5 -1\n",
+    SOUND + "3 3 20 0 0 1 2\n4 3 10 0 0 1 2\n5 3 30 0 0 1 4\n6 3 30 0 0 1 5\n7 3 40 0 0 1 6\n",
+]
+
+
+@pytest.mark.parametrize("content", SOUND_MORPHOLOGIES)
+def test_sound_morphology_is_taken(folder, content):
+    (folder / MORPHOLOGY).write_bytes(content if isinstance(content, bytes) else content.encode("latin-1"))
+    assert read_model(folder).kind == "perisomatic"
+
+
+@pytest.mark.parametrize("name", [FIT, MORPHOLOGY, MODFILES])
+@pytest.mark.parametrize("other", ["pipe", "other kind"])
+def test_part_that_is_no_file_or_folder_is_named(folder, name, other):
+    """A pipe would be read for ever."""
+    (folder / name).rename(folder / "elsewhere")
+    if other == "pipe":
+        os.mkfifo(folder / name)
+    elif name == MODFILES:
+        (folder / name).touch()
+    else:
+        (folder / name).mkdir()
+    refused(folder, name, f"{name} must be a {'folder' if name == MODFILES else 'file'}$")
 
 
 @pytest.mark.parametrize("name", [FIT, MORPHOLOGY, MODFILES])

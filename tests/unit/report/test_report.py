@@ -181,6 +181,23 @@ def test_a_run_in_which_every_job_failed_has_a_report_that_says_so(tmp_path):
     assert list(results.glob(".*part*")) == []
 
 
+def test_damaged_file_is_said_to_be_damaged(tmp_path):
+    """It is not missing, and a log of an earlier run does not say what is wrong with it."""
+    results = tmp_path / "results"
+    write_log(results, "models/4711/simulate_spikes.log", "error: of an earlier run\n")
+    for path in ("intracellular/4711.h5", "libraries/probe/templates.h5"):
+        (results / path).parent.mkdir(parents=True)
+        (results / path).write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(5000))
+    (results / "intracellular" / "12.h5").mkdir()
+    page = write_run(results, ["4711", "12"])
+    assert (
+        f"Cell 4711: no spikes ({results}/intracellular/4711.h5 is not a valid intracellular file (it does not end" in page.text
+    )
+    assert f"Cell 12: no spikes ({results}/intracellular/12.h5 is not a valid intracellular file (Is a directory" in page.text
+    assert f"Library probe: damaged ({results}/libraries/probe/templates.h5 is not a valid template file (" in page.text
+    assert "delete it and run again" in page.text and "of an earlier run" not in page.text
+
+
 def test_models_that_failed_are_named_with_stage_and_reason(tmp_path):
     """A failure is a result of its job. It is no missing result, and logs are not searched for it."""
     results = tmp_path / "results"

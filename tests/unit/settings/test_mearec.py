@@ -34,6 +34,7 @@ def test_pasted_files_are_refused_with_all_their_keys_at_once():
 def test_converted_files_are_a_configuration_with_all_their_values():
     text = convert_files([TEMPLATES, RECORDINGS])
     settings = load_settings(yaml.safe_load(text))
+    assert settings.stands_alone and not yaml.safe_load(convert_files([RECORDINGS])).get("stands_alone")
     theirs, library, recording = read(TEMPLATES), settings.libraries["mearec"], settings.recordings["mearec"]
     for key in set(theirs) - {"weights", "seed", "timeout"}:
         block = settings.intracellular if key in OF_TEMPLATES else library
@@ -72,7 +73,11 @@ def test_seeds_of_a_recording_have_our_names():
         (None, "No such file"),
         ("- 1", "holds no parameters of MEArec"),
         ("", "holds no parameters of MEArec"),
-        ("a: [", "is not a YAML file"),
+        ("rot: norot\nrot: 3drot\n", "line 2: the key 'rot' is in line 1 already"),
+        ("n: 010\n", "line 1: YAML reads 010 in eights"),
+        ("a: &a [1, *a]\n", "*a is within &a itself"),
+        ("a: é".encode("latin-1"), "not text in UTF-8 (byte 4)"),
+        ("a: [", "not YAML"),
         ("probe: Neuronexus-32\nmin_amp: loud", "libraries.mearec.min_amp: 'loud' must be a number"),
         ("spiketrains: {n_exc: -1}", "recordings.mearec.spiketrains.n_exc: -1 must be"),
         ("probe: Neuronexus-32\nmin_ampl: 3", "min_ampl: unknown key; did you mean 'min_amp'?"),
@@ -81,7 +86,7 @@ def test_seeds_of_a_recording_have_our_names():
 def test_what_is_no_file_of_mearec_is_refused_in_one_line(content, message, tmp_path):
     path = tmp_path / "theirs.yaml"
     if content is not None:
-        path.write_text(content)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError, match=r"theirs\.yaml") as refused:
         convert_files([str(path)])
     assert message in str(refused.value) and "\n" not in str(refused.value)

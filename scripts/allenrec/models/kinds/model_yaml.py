@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from allenrec.common.errors import UserError, has_control_characters, shortened, shown
+from allenrec.common.plain_files import load_yaml
 
 from ..metadata import CellFacts
 
@@ -166,19 +166,10 @@ def read_description(folder: Path, form: type[AnyDescription]) -> AnyDescription
 def _read(folder: Path) -> dict[str, Any]:
     """Return the content of a description."""
     path = folder / DESCRIPTION
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise UserError(f"{path}: more than {MOST_BYTES >> 10} KB; that is no description of a model")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not text in UTF-8 (byte {error.start + 1}); save it in that encoding") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{path}{where}: not YAML: {shortened(getattr(error, 'problem', None) or error)}") from None
-    except (ValueError, TypeError, RecursionError) as error:
-        raise UserError(f"{path}: not YAML: {shortened(error)}") from None
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+    if path.stat().st_size > MOST_BYTES:
+        raise UserError(f"{path}: more than {MOST_BYTES >> 10} KB; that is no description of a model")
+    content = load_yaml(path, "not a block of keys, such as `kind: hoc`")
+    if not all(isinstance(key, str) for key in content):
         raise UserError(f"{path}: not a block of keys, such as `kind: hoc`")
     return content
 

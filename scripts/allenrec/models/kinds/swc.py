@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from allenrec.common.errors import UserError
 
+from ..fit import bounds_of
 from ..mechanisms import Mechanism, ModFile, declared_mechanisms
 from ..morphology import check_morphology
 from .contract import Kind
@@ -131,15 +132,25 @@ def _setting(
         unknown = sorted(set(value) - parameters)
         if unknown:
             raise UserError(f"{where}.{name}: {unknown[0]} is no parameter of it; it has {', '.join(sorted(parameters))}")
+        for key, number in value.items():
+            _check_bounds(f"{where}.{name}.{key}", f"{key}_{name}", number)
         return Setting(section, name, tuple((f"{key}_{name}", number) for key, number in value.items()))
     if not isinstance(value, Mapping) and name in PROPERTIES:
         if name in ("Ra", "cm") and not value > 0:
             raise UserError(f"{where}.{name}: {value:g} must be greater than 0")
+        _check_bounds(f"{where}.{name}", name, value)
         return Setting(section, "", ((name, value),))
     raise UserError(
         f"{where}.{name}: neither a property of sections ({', '.join(PROPERTIES)}) with a number nor a mechanism "
         f"({', '.join(known)}) with a block of parameters"
     )
+
+
+def _check_bounds(where: str, name: str, value: float) -> None:
+    """Raise a `UserError` if a parameter, named as NEURON names it in a section, cannot have a value."""
+    lowest, highest = bounds_of(name)
+    if not lowest <= value <= highest:
+        raise UserError(f"{where}: {value:g} must be between {lowest:g} and {highest:g}")
 
 
 def files(folder: Path) -> list[Path]:

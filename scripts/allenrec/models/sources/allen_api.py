@@ -161,8 +161,9 @@ class AllenApi:
             row
             for row in rows
             if str(row.get("specimen_id")) in wanted
-            and row.get("neuronal_model_template_id") in KIND_OF_TEMPLATE
-            and "id" in row
+            and isinstance(template := row.get("neuronal_model_template_id"), int)
+            and template in KIND_OF_TEMPLATE
+            and isinstance(row.get("id"), int)  # the name of a folder is made of it
         ]
         return sorted(usable, key=lambda row: row["id"])
 

@@ -33,6 +33,9 @@ COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 #: What `zipfile` and zlib raise for archives that are damaged or made to do harm
 DAMAGES = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError, OverflowError)
 
+#: The names in today's archives of what archives of 2015 have under other names
+NAMES_OF_TODAY = frozenset({FIT, MORPHOLOGY, METADATA})
+
 #: The beginning of each entry of an archive's table of contents
 ENTRY = b"PK\1\2"
 
@@ -74,7 +77,11 @@ def fetch_archive(
         }
         _unpack(model_id, archive, temporary)
         archive.unlink()
-        read_model(temporary, model_id)
+        try:
+            read_model(temporary, model_id)
+        except UserError as error:  # the folder is gone when the message is read
+            reason = str(error).replace(f"{temporary.absolute()}/", "the archive: ").removeprefix(f"model {model_id}: ")
+            raise type(error)(f"model {model_id}: {reason}") from None
         # The record is written first, because a run that is killed here must not leave a folder of unknown origin.
         write_json(temporary / METADATA, read_metadata(temporary) | {"allenrec": record})
     return record
@@ -88,14 +95,12 @@ def _unpack(model_id: str, archive: Path, folder: Path) -> None:
         zipped = zipfile.ZipFile(archive)
     with zipped:
         members = [member for member in zipped.infolist() if not member.is_dir()]
-        targets = {_target(PurePosixPath(member.filename)): member for member in members}
-        problem = _problem_of_members(members) or _missing_part(members, set(targets))
+        targets, repeated = _targets(members)
+        problem = _problem_of_members(members) or repeated or _missing_part(members, set(targets))
         if problem:
             raise UserError(f"model {model_id}: the archive {problem}")
         total = 0
         for target, member in targets.items():
-            if target is None:
-                continue
             if target.startswith(MODFILES):
                 check_mod_file_name(PurePosixPath(target).name, f"model {model_id}: the archive")
             content = _read_member(model_id, zipped, member)
@@ -152,14 +157,31 @@ def _problem_of_members(members: list[zipfile.ZipInfo]) -> str:
     return ""
 
 
-def _missing_part(members: list[zipfile.ZipInfo], targets: set[str | None]) -> str:
+def _targets(members: list[zipfile.ZipInfo]) -> tuple[dict[str, zipfile.ZipInfo], str]:
+    """Return the members that are needed by the names under which they are unpacked, and which name two have, "" if none.
+
+    A file under its name of today goes before one under that of 2015, as in a folder.
+    """
+    targets: dict[str, zipfile.ZipInfo] = {}
+    repeated = ""
+    for member in sorted(members, key=lambda member: member.filename in NAMES_OF_TODAY, reverse=True):
+        target = _target(PurePosixPath(member.filename))
+        if target in targets and targets[target].filename not in NAMES_OF_TODAY - {member.filename}:
+            both = f"{targets[target].filename[:100]!r} and {member.filename[:100]!r}"
+            repeated = repeated or f"has two files for {target}: {both}"
+        elif target is not None and target not in targets:
+            targets[target] = member
+    return targets, repeated
+
+
+def _missing_part(members: list[zipfile.ZipInfo], targets: set[str]) -> str:
     """Return which part of a model an archive lacks, "" if it has all."""
     if FIT not in targets and any("neuron_config" in member.filename for member in members):
         return "is that of a GLIF point neuron; it has no morphology. Choose a biophysical model of the cell"
     for name in (FIT, MORPHOLOGY):
         if name not in targets:
             return f"has no {name}"
-    if not any(target and target.startswith(f"{MODFILES}/") for target in targets):
+    if not any(target.startswith(f"{MODFILES}/") for target in targets):
         return f"has no mod files in {MODFILES}/"
     return ""
 

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 import requests
 from tqdm import tqdm
 
-from allenrec.common.errors import Unavailable, UserError
+from allenrec.common.errors import Unavailable, UserError, shortened
 
 Answer = TypeVar("Answer")
 
@@ -22,6 +22,10 @@ PATIENCE = 10
 
 #: Largest number of characters that are repeated of what a server sends
 LONGEST_QUOTE = 100
+
+#: Encodings of an answer that are undone. A server may name several, one within the other, each of which makes it a thousand
+#: times as large.
+ENCODINGS = ("", "identity", "gzip", "deflate")
 
 #: Exceptions of `requests` that stand for temporary errors
 MAY_PASS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
@@ -86,6 +90,11 @@ def receive(
     def receive_all() -> str:
         with _get(address, timeout, login) as response:
             total = _content_length(address, response)
+            encoding = response.headers.get("Content-Encoding", "")
+            if encoding.strip().lower() not in ENCODINGS:
+                raise Unavailable(
+                    f"{address}: the server sends the Content-Encoding {quote_of_server(encoding)!r}, which is not read"
+                )
             try:
                 with tqdm(total=total, unit="B", unit_scale=True, disable=not progress) as bar:
                     for part in response.iter_content(2**16):
@@ -94,7 +103,7 @@ def receive(
                             raise UserError(f"{address}: more than {largest >> 20} MB; that is not a model archive")
             except MAY_PASS as error:
                 raise TemporaryError(innermost_reason(error)) from None
-            except requests.RequestException as error:
+            except (requests.RequestException, ValueError) as error:  # ValueError: a piece of a length below 0
                 raise Unavailable(f"{address}: {innermost_reason(error)}") from None
             return quote_of_server(response.headers.get("Content-Type", "something"))
 
@@ -140,7 +149,7 @@ def _get(address: str, timeout: float, login: tuple[str, str] | None) -> request
         target = _redirected(target, response.headers["Location"])
     else:
         raise Unavailable(f"{address}: the server redirects more than {MOST_REDIRECTS} times")
-    if 200 <= response.status_code < 300:
+    if response.status_code == 200:  # 206, for example, is a part that nobody asked for
         return response
     response.close()
     message = f"the server answers {response.status_code} {quote_of_server(response.reason)}"
@@ -183,13 +192,13 @@ def _content_length(address: str, response: requests.Response) -> int | None:
 
 
 def quote_of_server(text: object) -> str:
-    """Return a text of a server on one line, shortened."""
-    line = " ".join(str(text).split())
+    """Return a text of a server on one line, shortened, and without what a terminal would do."""
+    line = shortened(" ".join(str(text).split()))
     return line if len(line) <= LONGEST_QUOTE else f"{line[:LONGEST_QUOTE]}..."
 
 
 def innermost_reason(error: BaseException) -> str:
-    """Return the innermost reason of a chain of network errors, on one line."""
+    """Return the innermost reason of a chain of network errors, on one short line."""
     while error.__context__ is not None:
         error = error.__context__
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    return shortened(" ".join(f"{type(error).__name__}: {error}".split()))

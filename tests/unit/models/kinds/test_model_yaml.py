@@ -116,6 +116,9 @@ def test_mistake_in_the_description_of_a_template(tmp_path, changes, words):
     refused(folder, words)
 
 
+#: References that multiply to a hundred million values
+BOMB = "kind: hoc\na0: &a0 [x]\n" + "".join(f"a{k + 1}: &a{k + 1} [{', '.join([f'*a{k}'] * 9)}]\n" for k in range(8))
+
 OTHER_MISTAKES = [
     (
         PYTHON | {"function": "cells.py"},
@@ -133,10 +136,30 @@ OTHER_MISTAKES = [
     (SWC | {"channels": {"all": {"NaTa": {"gbar": 1}}}}, {}, "channels.all.NaTa: neither a property of sections (Ra, cm"),
     (SWC | {"channels": {"all": {"cm": 0}}}, {}, "channels.all.cm: 0 must be greater than 0"),
     (SWC | {"channels": {"all": {"pas": {"g": "much"}}}}, {}, "channels.all.pas"),
-    ("kind: [", {}, "model.yaml, line 1: not YAML"),
+    (SWC | {"channels": {"all": {"cm": 1e9}}}, {}, "channels.all.cm: 1e+09 must be between 1e-06 and 1e+06"),
+    (SWC | {"channels": {"all": {"ena": 1e5}}}, {}, "channels.all.ena: 100000 must be between -1000 and 1000"),
+    (SWC | {"channels": {"all": {"pas": {"g": -1e-4}}}}, {}, "channels.all.pas.g: -0.0001 must be between 0 and 1e+06"),
+    (SWC | {"channels": {"soma": {"hh": {"gnabar": -0.1}}}}, {}, "channels.soma.hh.gnabar: -0.1 must be between 0 and"),
+    (SWC | {"channels": {"soma": {"hh": {"gl": float("inf")}}}}, {}, "channels.soma.hh.gl: inf"),
+    (SWC, {"cell.swc": "-5 1 0 0 0 5 -1\n"}, "cell.swc has the id -5"),
+    ("kind: swc\nmorphology: cell.swc\nkind: hoc\n", {}, "model.yaml, line 3: the key 'kind' is in line 1 already"),
+    ("kind: hoc\ntemplate_file: cell.hoc\narguments: [010]\n", {}, "model.yaml, line 3: YAML reads 010 in eights"),
+    ("kind: hoc\ntemplate_file: cell.hoc\narguments: [1:30]\n", {}, "model.yaml, line 3: YAML reads 1:30 in sixties"),
+    ("kind: !!python/name:os.system x\n", {}, "model.yaml, line 1: the tag"),
+    ("kind: hoc\n---\nkind: swc\n", {}, "model.yaml, line 2: a second document"),
+    ("kind: hoc\nx: " + "[" * 700 + "]" * 700, {}, "model.yaml, line 2: nested more than 20 levels deep"),
+    (BOMB, {}, "or more than 100000 values"),
+    ("", {}, "model.yaml: is empty"),
+    ("1: hoc\n", {}, "not a block of keys"),
+    ("kind: [", {}, "model.yaml: not YAML: line 1"),
     ("- hoc", {}, "not a block of keys, such as `kind: hoc`"),
     ("template_file: cell.hoc", {}, "says no `kind`; it must be one of hoc, python, swc"),
     ("kind: hoc", {}, "template_file: missing; it names the hoc files of the model"),
+    (
+        "kind: hoc\ntemplate_file: cell.hoc\ntemplate_name: Mine\narguments: [a]\n",
+        {"cell.hoc": "begintemplate Mine\nproc init() { x = $o1 }\nendtemplate Mine\n"},
+        "template_name: Mine (cell.hoc, line 1) takes an object; make its cell in a hoc file of your own",
+    ),
 ]
 
 
