@@ -25,7 +25,7 @@ from allenrec.report.citations import as_bibtex, as_text, bibtex_key, needed, re
 from allenrec.report.columns import filled
 from allenrec.report.contents import stage_times
 from allenrec.report.page import duration, number, write_report
-from allenrec.report.pictures import Budget, pictures_in
+from allenrec.report.pictures import Budget, pictures_in, pictures_of_cell
 
 #: The facts of a recording with a unit
 RECORDING_FACTS = {
@@ -273,6 +273,16 @@ def test_pictures_come_in_the_order_of_the_register_and_then_others(tmp_path):
     assert [picture.caption for picture in found] == ["Morphology", "All spikes.", "Own figure"]
     # 3.2 inches of 106 pixels; nine inches do not fit into one of two columns of the page.
     assert [(picture.width, picture.wide) for picture in found] == [(339, False), (339, False), (954, True)]
+
+
+def test_pictures_of_a_cell_on_several_probes_are_in_the_order_of_the_libraries(tmp_path):
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480)
+    files = ["cells/7/morphology", "cells/7/soma_trace", "cells/7/spikes", "cells/7/spike_counts"]
+    for name in (*files, *(f"libraries/{library}/cells/7/mean_eap" for library in ("b", "c", "a"))):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.png").write_bytes(png)
+    titles = [picture.title for picture in pictures_of_cell(tmp_path, "7", ["b", "c", "a"], Budget(tmp_path, 10**6))]
+    assert [title.rpartition(" on ")[2] for title in titles[3:6]] == ["b", "c", "a"] and len(titles) == 7
 
 
 def test_columns_without_any_value_are_left_out():
