@@ -57,10 +57,10 @@ COLOURED = 4
 SHOWN = 32
 #: Length of the window that is shown at first, s
 WINDOW = 0.2
-#: The names that Bokeh has for the markers of units
+#: Bokeh's markers for those of units; all are filled
 MARKER_NAMES = {
     **{"o": "circle", "^": "triangle", "s": "square", "D": "diamond", "v": "inverted_triangle"},
-    **{"P": "plus", "X": "x", "*": "star"},
+    **{"P": "hex", "X": "square_pin", "*": "star"},
 }
 #: Maximum number of units in a legend; if there are more, the tool tips name them
 LEGEND = 24
@@ -86,7 +86,9 @@ def trace_viewer(recording: Recording, n_values: int) -> LayoutDOM:
     sources = {name: ColumnDataSource(columns, name=f"{name}_source") for name, columns in _empty().items()}
     plot.multi_line("xs", "ys", source=sources["traces"], color="#9a9a9a", line_width=0.8)
     plot.multi_line("xs", "ys", source=sources["waveforms"], color="colour", line_width=1.8)
-    marks = plot.scatter("x", "y", source=sources["markers"], color="colour", marker="marker", size=6)
+    # In the colour of the waveform on which they lie, marks are seen by their outline only.
+    look: dict[str, Any] = {"fill_color": "colour", "line_color": "white", "marker": "marker", "size": 9}
+    marks = plot.scatter("x", "y", source=sources["markers"], **look)
     plot.add_tools(HoverTool(renderers=[marks], tooltips=[("unit", "@unit"), ("type", "@kind"), ("time", "@x{0.0000} s")]))
     _add_legend(plot, recording, colours, unit)
     words = Div(name="words", text="", styles={"color": GREY}, sizing_mode="stretch_width")
