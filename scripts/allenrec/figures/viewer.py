@@ -117,16 +117,21 @@ def trace_viewer(recording: Recording, n_values: int) -> LayoutDOM:
         "nearest": _nearest(recording, excerpt.channels),
     }
     draw = CustomJS(name="draw", args=arguments, code=CODE.read_text(encoding="utf-8"))
+    _draw_after_changes(draw, plot, chosen, gain)
+    overview = _overview(spikes, plot.x_range, excerpt.duration, colours)
+    sampled = (excerpt.first_sample / rate, (excerpt.first_sample + excerpt.samples.shape[1]) / rate)
+    overview.add_layout(BoxAnnotation(left=sampled[0], right=sampled[1], fill_color=PALE, fill_alpha=0.5, level="underlay"))
+    return column(words, plot, overview, row(unit, gain, sizing_mode="stretch_width"), chosen, sizing_mode="stretch_width")
+
+
+def _draw_after_changes(draw: CustomJS, plot: figure, chosen: MultiSelect, gain: Slider) -> None:
+    """Let the script run when the size, the time in view, the channels or the gain change."""
     # The width is known when the plot is first laid out; only then can it be drawn.
     plot.js_on_change("inner_width", draw)
     for property_ in ("start", "end"):
         plot.x_range.js_on_change(property_, draw)
     chosen.js_on_change("value", draw)
     gain.js_on_change("value", draw)
-    overview = _overview(spikes, plot.x_range, excerpt.duration, colours)
-    sampled = (excerpt.first_sample / rate, (excerpt.first_sample + excerpt.samples.shape[1]) / rate)
-    overview.add_layout(BoxAnnotation(left=sampled[0], right=sampled[1], fill_color=PALE, fill_alpha=0.5, level="underlay"))
-    return column(words, plot, overview, row(unit, gain, sizing_mode="stretch_width"), chosen, sizing_mode="stretch_width")
 
 
 def write_viewer(viewer: LayoutDOM, page: str | Path, item: str | Path) -> None:
