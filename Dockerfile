@@ -1,9 +1,16 @@
-# The workflow's environment for sites with neither Python 3.11 nor conda: docs/cluster.md. Not tested here: no container could be built.
-FROM python:3.11-slim-bookworm
+# The workflow's environment for machines with neither Python 3.11 nor conda; docs/cluster.md says how to use it, `make test-container`
+# tests it. BASE is a Debian 12 or another system whose python3 is 3.11 to 3.13, LOCK a lock file of this repository.
+ARG BASE=docker.io/library/debian:bookworm-slim
+FROM $BASE
 
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends g++ make \
+    && apt-get install -y --no-install-recommends python3-venv g++ make \
     && rm -rf /var/lib/apt/lists/*
-COPY requirements.lock /
-RUN python -m pip install --no-cache-dir --require-hashes -r /requirements.lock
+ENV PATH=/opt/allenrec/bin:$PATH
+ARG LOCK=requirements.lock
+COPY $LOCK /opt/allenrec.lock
+RUN python3 -m venv /opt/allenrec \
+    && pip install --no-cache-dir --require-hashes -r /opt/allenrec.lock
+# The user has no home here. Caches lie in the clone, as `make` has them then.
+ENV HOME=/work/.snakemake
 WORKDIR /work

@@ -5,13 +5,16 @@ export PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
+# pip does not compile what it installs. If Python may not keep what it compiles, every job compiles its imports again, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Snakemake, matplotlib and pip keep caches in the home folder. Where there is none, or it cannot be written, they have one here.
 export HOME ?= $(CURDIR)/.snakemake
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export XDG_CACHE_HOME := $(shell mkdir -p '$(CACHE)/snakemake' 2> /dev/null && test -w '$(CACHE)/snakemake' && \
   echo '$(CACHE)' || echo '$(CURDIR)/.snakemake/cache')
 
-.PHONY: run evaluate test check lint fuzz test-slow test-faults test-slurm test-fresh cluster docs pictures site lock clean say-what-run-does always
+.PHONY: run evaluate test check lint fuzz test-slow test-faults test-slurm test-fresh test-container benchmark cluster docs pictures site lock clean say-what-run-does always
 
 run: say-what-run-does $(VENV)/run
 	@python scripts/run.py
@@ -50,6 +53,10 @@ test-faults: $(VENV)/test
 test-fresh:
 	$(PYTHON) tests/fresh/fresh.py
 
+# The Dockerfile, on a Debian that it makes; tests/fresh/container.py says what it needs and how to choose tests. Needs root.
+test-container:
+	$(PYTHON) tests/fresh/container.py
+
 # In an environment of its own: where Slurm's plugin is installed, it asks Slurm at every start of Snakemake. TESTS="-k same_bytes"
 # runs the first test only.
 test-slurm:
@@ -59,6 +66,11 @@ test-slurm:
 	pytest -m slurm tests/slurm $(PYTEST_ARGUMENTS)
 
 cluster: $(VENV)/cluster
+
+# All benchmarks, and their tables in docs/benchmarks.md: some hours. AGAINST=<checkout> compares with another commit,
+# MODELS=<folders> searches further models, NAMES="eap library" runs these only.
+benchmark: $(VENV)/test
+	MODELS='$(MODELS)' python benchmarks/all.py $(if $(AGAINST),--against $(AGAINST)) $(NAMES)
 
 lint: $(VENV)/test
 	ruff check .

@@ -39,12 +39,15 @@ def fetch_cells(number):
     return {name: fetch_model(name, harness.WORK / "cell_models", Models(sources=["local", "mearec"])) for name in names}
 
 
-def measured(command):
-    """Call a function; return its wall time and the processor time of the processes that it started, s."""
+def measured(what, command):
+    """Call a function; print and return its wall time and the processor time of the processes that it started, s."""
+    print(f"{what} ...", flush=True)
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     command()
     seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"{what}: {seconds:.0f} s, {processor:.0f} s of processor time", flush=True)
+    return seconds, processor
 
 
 def peer_models(python, folders, target):
@@ -66,11 +69,11 @@ def theirs(python, folders, size):
     """Make the library with MEArec; return (wall, processor) seconds of all, and of what follows the simulation."""
     with tempfile.TemporaryDirectory() as temporary:
         models, job = Path(temporary, "models"), {"n": size["n"], "n_jobs": CORES, "seed": 0}
-        compiled = measured(lambda: peer_models(python, folders, models))
+        compiled = measured("MEArec's mechanisms", lambda: peer_models(python, folders, models))
         job |= {"models": models, "folder": Path(temporary, "results")}
         halves = [
-            measured(lambda only=only: harness.run_peer(python, "mearec_bbp.py", job | {"intraonly": only}))
-            for only in (True, False)
+            measured(what, lambda only=only: harness.run_peer(python, "mearec_bbp.py", job | {"intraonly": only}))
+            for what, only in (("MEArec's simulation", True), ("MEArec's templates", False))
         ]
     return [sum(part) for part in zip(compiled, *halves, strict=True)], halves[1]
 
@@ -85,7 +88,7 @@ def ours(folders, size):
         (folder / "few.tsv").write_text("model_id\n" + "".join(f"{name}\n" for name in folders))
         options = ["cells=few.tsv", f"libraries={{bbp: {{n: {size['n']}}}}}", "recordings={}"]
         command = [sys.executable, "-m", "snakemake", "--cores", str(CORES), "library", "--configfile", "config/bbp.yaml"]
-        whole = measured(lambda: harness.run_quietly([*command, "--config", *options], cwd=folder))
+        whole = measured("our library", lambda: harness.run_quietly([*command, "--config", *options], cwd=folder))
         after = [times_of(folder / "results" / "benchmarks" / "rules" / rule) for rule in AFTER]
     return whole, [sum(part) for part in zip(*after, strict=True)]
 

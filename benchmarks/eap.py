@@ -103,7 +103,7 @@ def cell_beside(path, probe, threads=1):
     """Return a cell beside a probe with the default settings, the contacts, the settings, and how many spikes there are."""
     from allenrec.libraries.contacts import contacts_of
     from allenrec.libraries.eap import CellOnProbe, spike_currents
-    from allenrec.libraries.forward_model import Medium
+    from allenrec.libraries.medium import Medium
     from allenrec.libraries.poses import Geometry
     from allenrec.settings.libraries import Library
 

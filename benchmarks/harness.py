@@ -3,6 +3,7 @@
 `ratio` is peer / ours for times: above 1 means that we are better.
 """
 
+import datetime
 import hashlib
 import json
 import os
@@ -135,17 +136,27 @@ def median_row(case, rows):
     return rows[0] | {"case": case} | figures
 
 
-def report(name, rows, *, packages, peer_python=None, peer_packages=()):
-    """Print the table, and write `results/benchmarks/<name>.json` with the machine and the versions of both sides."""
+def report(name, rows, *, packages, peer_python=None, peer_packages=(), markdown=None):
+    """Print the table, and write `results/benchmarks/<name>.json` with the date, the commit, the machine and all versions.
+
+    `markdown` is the table of the documents, if it is not that of `rows`.
+    """
     versions = {"python": platform.python_version(), "ours": {package: version(package) for package in packages}}
     if peer_python:
         versions["peer"] = _versions_there(peer_python, peer_packages)
-    content = {"machine": machine(), "versions": versions, "rows": rows}
+    made = {"date": datetime.date.today().isoformat(), "commit": commit(), "machine": machine(), "versions": versions}
     RESULTS.mkdir(parents=True, exist_ok=True)
     path = RESULTS / f"{name}.json"
+    content = made | {"rows": rows, "markdown": markdown or markdown_table(rows)}
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     print(table(rows))
     print(f"ratio > 1: ours is better. {path.relative_to(ROOT)} has these figures, the machine and the versions.")
+
+
+def commit():
+    """The commit of this checkout, with a + behind it where files differ from it."""
+    command = ["git", "-C", ROOT, "describe", "--always", "--abbrev=7", "--exclude=*", "--dirty=+"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
 
 
 def _versions_there(python, packages):
@@ -176,6 +187,13 @@ def table(rows):
     align = (str.ljust, str.rjust, str.rjust, str.ljust, str.rjust, str.rjust, str.ljust, str.ljust)
     padded = ([to(cell, w) for to, cell, w in zip(align, line, widths, strict=True)] for line in lines)
     return "\n".join("  ".join(line).rstrip() for line in padded)
+
+
+def markdown_table(rows):
+    """Rows as a table of Markdown."""
+    head = ("case", "ours", "peer", "unit", "ratio", "required", "", "peer is")
+    lines = [head, ("---",) * len(head), *(_cells(row) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _cells(row):

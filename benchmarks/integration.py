@@ -12,7 +12,6 @@ The five cells of the bmtk wheel, and any folder in the layout of an Allen archi
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 
@@ -163,31 +162,39 @@ def main():
     cells = [(name, folders[name], mechanisms[name], AMPLITUDE) for name in names]
     cells += [(folder.name, folder, mechanisms[names[0]], options.amplitude) for folder in options.folders]
     duration = 200.0 if options.quick else options.duration
-    rows = []
+    rows, tables = [], []
     for name, folder, compiled, amplitude in cells:
         found = {scheme: harness.fresh(features, folder, compiled, amplitude, duration, scheme) for scheme in SCHEMES}
-        rows += [{"cell": name, "scheme": scheme} | values for scheme, values in found.items()]
-        print_cell(name, amplitude, found)
-    path = harness.RESULTS / "integration.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"machine": harness.machine(), "rows": rows}, indent=2) + "\n", encoding="utf-8")
+        rows += scheme_rows(name, found)
+        tables.append(cell_table(name, amplitude, found))
+        print(f"\n{tables[-1]}", flush=True)
+    packages = ("neuron", "LFPy", "numpy", "scipy")
+    harness.report("integration", rows, packages=packages, markdown="\n\n".join(tables))
 
 
-def print_cell(name, amplitude, found):
-    """Print the table of a cell in the form of Markdown."""
+def scheme_rows(name, found):
+    """The rows of a cell: the cost of each scheme."""
+    cost = {scheme: values["seconds"] / found[BEFORE]["seconds"] for scheme, values in found.items()}
+    return [harness.own_row(f"{name}: {scheme}", cost[scheme], f"costs of {BEFORE}", None) for scheme in found]
+
+
+def cell_table(name, amplitude, found):
+    """Return the table of a cell in Markdown."""
     exact, before = found[REFERENCE], found[BEFORE]
-    print(f"\n{name}, {amplitude:g} nA\n")
-    print("| time step, ms | amplitude, µV | half width, ms | trough to peak, ms | upstroke, mV/ms | spikes | cost |")
-    print("|---|---|---|---|---|---|---|")
+    lines = [
+        f"**{name}**, {amplitude:g} nA\n",
+        "| time step, ms | amplitude, µV | half width, ms | trough to peak, ms | upstroke, mV/ms | spikes | cost |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for scheme, values in found.items():
         cells = [
             f"{values[key]:.{digits}f} ({values[key] / exact[key] - 1:+.1%})"
             for key, digits in (("amplitude", 1), ("half_width", 3), ("trough_to_peak", 3), ("upstroke", 0))
         ]
         cost = values["seconds"] / before["seconds"]
-        print(f"| {scheme} | {' | '.join(cells)} | {values['spikes']} | {cost:.2f} |", flush=True)
+        lines.append(f"| {scheme} | {' | '.join(cells)} | {values['spikes']} | {cost:.2f} |")
     worst = max(values["sum_error"] for values in found.values())
-    print(f"\nThe currents add up to the injected one within {worst:.0e} nA.", flush=True)
+    return "\n".join([*lines, f"\nThe currents add up to the injected one within {worst:.0e} nA."])
 
 
 if __name__ == "__main__":

@@ -29,10 +29,10 @@ for path in snakemake.output:
 LIMIT = 60
 
 
-def make_folder(folder, n_cells, *, stubs):
-    """A copy of the workflow with `n_cells` models (real ones repeated, under new ids) on three probes."""
+def make_folder(folder, n_cells, *, stubs, root=harness.ROOT):
+    """A copy of the workflow of a checkout with `n_cells` models (real ones repeated, under new ids) on three probes."""
     for part in PARTS:
-        source = harness.ROOT / part
+        source = root / part
         copy = shutil.copytree if source.is_dir() else shutil.copy2
         copy(source, folder / part)
     libraries = {f"probe{k}": {"probe": probe, "n": 100} for k, probe in enumerate(PROBES)}

@@ -1,11 +1,11 @@
 """The search for a step current on any number of models: its cost in plain runs, what it finds, and its cost before.
 
-    python benchmarks/search.py FOLDER [FOLDER ...] [--base CHECKOUT]
+    python benchmarks/search.py [FOLDER ...] [--against CHECKOUT]
 
-Each folder holds model folders in the layout of the Allen archives. For each model, the intracellular stage with default
-settings runs in a fresh process, and so does one plain LFPy run of the same cell at the step that the search ended with, as in
-`intracellular.py`. With `--base`, the stage of a checkout of the commit aa81825 runs as well, in the environment `.venv` of
-that checkout; it had a time step of 2^-5 ms throughout.
+Each folder holds model folders in the layout of the Allen archives; without one, the models are those of the bmtk wheel. For
+each model, the intracellular stage with default settings runs in a fresh process, and so does one plain LFPy run of the same
+cell at the step that the search ended with, as in `intracellular.py`. With `--against`, the stage of a checkout of the commit
+aa81825 runs as well, in the environment `.venv` of that checkout; it had a time step of 2^-5 ms throughout.
 
 All times are processor times, so that other work on the machine changes them little; the compilation of mechanisms and imports
 are not in them. Limits: 2.5 plain runs in the median of the models, 8 for each.
@@ -123,22 +123,29 @@ def as_line(row):
     )
 
 
+def models_below(roots):
+    """Return the model folders in some folders by name."""
+    folders = {f.name.removeprefix("neuronal_model_"): f.resolve() for root in roots for f in sorted(root.iterdir())}
+    return {name: folder for name, folder in folders.items() if (folder / "fit_parameters.json").exists()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path, help="folders of model folders")
-    parser.add_argument("--base", type=Path, help="a checkout of aa81825 with its environment in .venv")
+    parser.add_argument("--quick", action="store_true", help="one model of the wheel")
+    parser.add_argument("folders", nargs="*", type=Path, help="folders of model folders")
+    parser.add_argument("--against", type=Path, help="a checkout of aa81825 with its environment in .venv")
     options = parser.parse_args()
     os.environ |= harness.ONE_THREAD
-    folders = {f.name.removeprefix("neuronal_model_"): f.resolve() for root in options.folders for f in sorted(root.iterdir())}
-    folders = {name: folder for name, folder in folders.items() if (folder / "fit_parameters.json").exists()}
+    folders = models_below(options.folders) or harness.fetch_models(harness.MODELS[:1] if options.quick else harness.MODELS)
     mechanisms = harness.compile_for(folders)
-    print(HEADER, "|---" * HEADER.count(" | ") + "|---|", sep="\n")
-    rows = [measure(name, folder, mechanisms[name], options.base) for name, folder in folders.items()]
+    print(HEADER)
+    rows = [measure(name, folder, mechanisms[name], options.against) for name, folder in folders.items()]
+    markdown = [HEADER, "|---" * HEADER.count(" | ") + "|---|", *map(as_line, rows)]
     figures = [
         harness.own_row("median of the models", statistics.median(row["ratio"] for row in rows), "plain runs", MEDIAN_LIMIT),
         *(harness.own_row(row["name"], row["ratio"], "plain runs", LIMIT) for row in rows),
     ]
-    harness.report("search", figures, packages=("neuron", "LFPy", "numpy", "h5py"))
+    harness.report("search", figures, packages=("neuron", "LFPy", "numpy", "h5py"), markdown="\n".join(markdown))
 
 
 if __name__ == "__main__":

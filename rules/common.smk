@@ -27,13 +27,16 @@ OTHER_MACHINES = any(argument.startswith(("-e", "--exec", "--prof", "--workflow-
 
 def n_contacts(name):
     """Return the number of contacts of a library; 1 where it is not known yet."""
-    # These take too long for every start.
-    from allenrec.libraries.template_files import count_contacts
-    from allenrec.probes import load_probe
-
     library = settings.libraries[name]
     try:
-        return len(load_probe(library.probe, 1).positions) if library.probe else count_contacts(library.templates)
+        # These take too long for every start.
+        if library.probe:
+            from allenrec.probes import load_probe
+
+            return len(load_probe(library.probe, 1).positions)
+        from allenrec.libraries.template_files import count_contacts
+
+        return count_contacts(library.templates)
     except UserError:
         return 1
 
@@ -61,6 +64,8 @@ with mistakes_in_one_line():
             Path(settings.pathvars.results),
             memory=None if OTHER_MACHINES else memory_of_machine(),
         )
+if IS_MAIN_RUN and (merged := what_is_merged()):
+    print(f"note: {merged}", file=sys.stderr)
 
 
 #: The libraries whose templates are computed, from the cells

@@ -8,8 +8,8 @@ import shutil
 
 import pytest
 import yaml
-from support import BBP_MODELS, ROOT, WHEEL_MODELS, made_once, session_folder
-from workflow.snake import copy_compiled, copy_workflow, snakemake
+from support import BBP_MODELS, COLLECTED, ROOT, WHEEL_MODELS, made_once, session_folder
+from workflow.snake import copy_compiled, copy_kernels, copy_workflow, snakemake
 
 from allenrec.models.mechanisms import compile_mechanisms
 from allenrec.models.sources import fetch_model
@@ -89,9 +89,15 @@ def shared_data():
     return INSTITUTE
 
 
-def pytest_collection_modifyitems(items):
-    """Let the long tests come first, so that no worker waits for another one at the end."""
-    items.sort(key=lambda item: item.path.is_relative_to(ROOT / "tests" / "unit"))
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Let the long tests come first, so that no worker waits for another one at the end; and none at the beginning.
+
+    Modules are given to the workers in this order. The first makes the finished run, on one core; the second needs it not.
+    """
+    config.stash[COLLECTED] = {item.nodeid.split("[")[0] for item in items}
+    first = [ROOT / "tests" / "docs" / "test_documents.py", ROOT / "tests" / "workflow" / "test_default_run.py"]
+    items.sort(key=lambda item: (item.path not in first, item.path.is_relative_to(ROOT / "tests" / "unit")))
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -137,11 +143,15 @@ def workflow(models_folder, mechanisms, tmp_path_factory, session):
 
 @pytest.fixture(scope="session")
 def finished(workflow, session):
-    """Such a folder with all its results, made on one core. Not to be changed."""
+    """Such a folder with all its results, made on one core. Not to be changed.
+
+    The kernels that it compiled serve the tests that call the library as well.
+    """
 
     def make(folder):
         result = snakemake(workflow.set_up(folder), "--cores", "1")
         assert result.returncode == 0, result.stderr
+        copy_kernels(folder, ROOT)
 
     return made_once(session / "finished", make)
 

@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from filelock import FileLock
 
 from allenrec.common.checksums import WrittenChecksums
 
 ROOT = Path(__file__).parents[1]
+
+#: The names of the tests that this session has collected, also of those that it does not run
+COLLECTED = pytest.StashKey()
 
 #: The complete models of the bmtk wheel
 WHEEL_MODELS = ("472363762", "473863510", "473863035", "472912177", "473862421")

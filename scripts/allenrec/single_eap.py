@@ -13,7 +13,7 @@ from allenrec.common.errors import UserError
 from allenrec.intracellular.intracellular_file import Currents, read_currents
 from allenrec.libraries.contacts import contacts_of
 from allenrec.libraries.eap import CellOnProbe, spike_currents
-from allenrec.libraries.forward_model import Medium
+from allenrec.libraries.medium import Medium
 from allenrec.libraries.poses import Geometry, Poses
 from allenrec.probes import as_probe, load_probe
 from allenrec.settings.libraries import Library as LibrarySettings

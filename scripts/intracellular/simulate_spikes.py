@@ -2,27 +2,30 @@
 
 from pathlib import Path
 
-from allenrec.common.crashes import go_on_in_child
-from allenrec.common.errors import UserError
-from allenrec.common.isolation import describe_missing, leave_network, restrict_writing
+from allenrec.common.crashes import in_child
+from allenrec.common.isolation import answer_with_return, describe_missing, leave_network, restrict_writing
 from allenrec.common.job_log import job_log
 from allenrec.common.outcomes import recorded_outcome
 
 settings = snakemake.params.settings
+folder, place = Path(snakemake.input.model[0]).parent, Path(snakemake.output[0]).parent
 # The code of the model needs no network, nor do we. This comes first, because it works before there are threads.
 offline = settings.isolate and leave_network()
 
-with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spikes", terminal):
-    folder, place = Path(snakemake.input.model[0]).parent, Path(snakemake.output[0]).parent
-    # Before all that NEURON, or a module that it needs, may start
-    try:
-        go_on_in_child("NEURON", snakemake.output[0])
-    except UserError:
-        from allenrec.models.verified import remove_copies
 
-        remove_copies(folder, place)
-        raise
+def remove_remains():
+    """Remove the copy of the model that a crash has left."""
+    from allenrec.models.verified import remove_copies
 
+    remove_copies(folder, place)
+
+
+with (
+    job_log(snakemake) as terminal,
+    recorded_outcome(snakemake, "simulate_spikes", terminal),
+    in_child("NEURON", remove_remains),  # before all that NEURON, or a module that it needs, may start
+):
+    answer_with_return()
     from allenrec.models.verified import approved_set, read_verified, verified_copy
 
     # From here on the files of the model are code that runs. They are read once, and these bytes are used.

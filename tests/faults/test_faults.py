@@ -214,7 +214,7 @@ def remove_products(folder, rule, target):
             r"^error: .*/results: no permission to write here, or the file system is read-only$",
         ),
         # What is there, but must be made anew, is Snakemake's own to say, for whichever of the jobs it comes to first.
-        (("cells.csv",), r"Write-protected output files for rule \w+:\n +output: results/"),
+        (("figures/realism/in_vivo.png",), r"Write-protected output files for rule \w+:\n +output: results/"),
     ],
 )
 def test_read_only_folder_is_named_before_anything_runs(missing, expected, damaged):
@@ -290,11 +290,23 @@ def test_damaged_mechanisms_are_compiled_anew(damaged, finished):
 
 
 SWAPPED = {
-    # the file, the file in its place, and what the message says of it
-    "currents": (INTERMEDIATE[0], f"results/intracellular/{MODELS[1]}.h5", f"it is that of model {MODELS[1]}, not of model "),
-    "templates": (INTERMEDIATE[1], f"{LIBRARY}/cells/{MODELS[1]}.h5", f"it is that of model {MODELS[1]}, not of model "),
-    "library": (INTERMEDIATE[2], f"{LIBRARY}-2/templates.h5", "it is that of library neuronexus-2, not of library neuronexus"),
-    "recording": (INTERMEDIATE[3], "results/recordings/two/recording.h5", "it is that of recording two, not of recording demo"),
+    # the file, the file in its place, what the message says of it, and a target for which the file is read
+    "currents": (
+        *(INTERMEDIATE[0], f"results/intracellular/{MODELS[1]}.h5"),
+        *(f"it is that of model {MODELS[1]}, not of model ", "library"),
+    ),
+    "templates": (
+        *(INTERMEDIATE[1], f"{LIBRARY}/cells/{MODELS[1]}.h5"),
+        *(f"it is that of model {MODELS[1]}, not of model ", "library"),
+    ),
+    "library": (
+        *(INTERMEDIATE[2], f"{LIBRARY}-2/templates.h5"),
+        *("it is that of library neuronexus-2, not of library neuronexus", "recordings"),
+    ),
+    "recording": (
+        *(INTERMEDIATE[3], "results/recordings/two/recording.h5"),
+        *("it is that of recording two, not of recording demo", "figures"),
+    ),
 }
 
 
@@ -303,7 +315,7 @@ SWAPPED = {
 )
 def test_file_of_another_model_in_its_place_is_named(kind, damaged, finished):
     """It has the same shapes, and is a sound file of its own."""
-    path, other, reason = SWAPPED[kind]
+    path, other, reason, target = SWAPPED[kind]
     if kind in ("library", "recording"):
 
         def twice(config):
@@ -313,12 +325,12 @@ def test_file_of_another_model_in_its_place_is_named(kind, damaged, finished):
         change_config(damaged, twice)
         assert snakemake(damaged, "--cores", "2", other).returncode == 0
     shutil.copy(damaged / other, damaged / path)
-    result = snakemake(damaged, "--cores", "2")
+    result = snakemake(damaged, "--cores", "2", target)
     assert result.returncode == 1 and "Traceback" not in result.stderr
     error = first_error(result)
     assert path in error and reason in error and error.endswith("delete it and run again")
     (damaged / path).unlink()
-    assert snakemake(damaged, "--cores", "2").returncode == 0
+    assert snakemake(damaged, "--cores", "2", target).returncode == 0
     assert (damaged / path).read_bytes() == (finished / path).read_bytes()
 
 

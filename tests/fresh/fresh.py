@@ -12,7 +12,6 @@ Exit code: 0 if all is well, 1 if a command failed, 3 if a system could not be m
 """
 
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -20,13 +19,23 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-FRESH = ROOT / ".fresh"
+from debian import (
+    FRESH,
+    NAMESPACE,
+    ROOT,
+    CannotBeMadeError,
+    clone_last_commit,
+    last_lines,
+    make_debian,
+    need,
+    needed_packages,
+    runs,
+    settings_of_pip,
+)
+
 USER = "tester"
 CLONE = f"/home/{USER}/allenrec"
 
-#: Each command has its own mounts and processes, which end with it: a later `rm` finds none to follow.
-NAMESPACE = ("unshare", "--mount", "--pid", "--fork", "--kill-child")
 #: The arguments are the system, pip's cache, a Python or nothing, the user, and the command after its environment.
 ENTER = """set -e; system=$1 cache=$2 python=$3 user=$4; shift 4
 mount -t proc proc "$system/proc"
@@ -37,64 +46,16 @@ exec chroot --userspec="$user" "$system" /usr/bin/env -i "$@"
 """
 
 
-def not_tested(why):
-    """End because a system cannot be made on this machine."""
-    print(f"NOT TESTED on a bare system: {why}", file=sys.stderr)
-    sys.exit(3)
-
-
-def needed_packages():
-    """Return the packages that the README tells people to install."""
-    return re.search(r"`apt install ([a-z0-9+. -]+)`", (ROOT / "README.md").read_text(encoding="utf-8"))[1].split()
-
-
-def said(*command):
-    """Return what a command prints; nothing where it fails or is not there."""
-    try:
-        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-
-
-def runs(command, log):
-    """Run a command with its output in a log; return whether it ended well."""
-    with open(log, "w", encoding="utf-8") as output:
-        return subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode == 0
-
-
-def mirror():
-    """Return where this machine has Debian's packages from, as a list; empty, for debootstrap's default, if it does not say."""
-    targets = said("apt-get", "indextargets", "--format", "$(ORIGIN) $(COMPONENT) $(REPO_URI)", "Created-By: Packages")
-    return [line.split()[-1] for line in targets.splitlines() if line.startswith("Debian main ")][:1]
-
-
-def settings_of_pip():
-    """Return how pip reaches its index on this machine, as far as it is not pip's default."""
-    listed = (line.partition("=") for line in said(sys.executable, "-m", "pip", "config", "list").splitlines())
-    found = {name.rpartition(".")[2]: value.strip("'") for name, _, value in listed}
-    return {name: found[name] for name in ("cert", "index-url", "proxy", "trusted-host") if name in found}
-
-
 def make_system(system, suite, python):
     """Make a bare system with a clone of the last commit."""
-    cached = FRESH / "packages" / suite
-    cached.mkdir(parents=True, exist_ok=True)
-    options = ("--variant=minbase", f"--cache-dir={cached}", f"--include={','.join(needed_packages())}")
-    proxy = said("apt-config", "dump", "--format", "%v", "Acquire::http::Proxy")
-    through = ["env", f"http_proxy={proxy}"] if proxy else []
-    log = FRESH / f"{suite}.log"
-    if not runs([*NAMESPACE, *through, "debootstrap", *options, suite, system, *mirror()], log):
-        not_tested(f"debootstrap failed; {log} ends with: {' | '.join(log.read_text().splitlines()[-3:])}")
-    for path in filter(os.path.exists, ("/etc/resolv.conf", "/etc/hosts", settings_of_pip().get("cert", ""))):
-        os.makedirs(os.path.dirname(f"{system}{path}"), exist_ok=True)
-        shutil.copyfile(path, f"{system}{path}")
+    make_debian(system, suite, needed_packages())
     (system / "cache").mkdir()
     if python:
         Path(f"{system}{python}").mkdir(parents=True, exist_ok=True)
         for folder in Path(python).parents:  # also if it is in the home of root
             Path(f"{system}{folder}").chmod(0o755)
     subprocess.run(["chroot", system, "useradd", "--create-home", USER], check=True)
-    subprocess.run(["git", "clone", "--quiet", f"file://{ROOT}", f"{system}{CLONE}"], check=True)
+    clone_last_commit(f"{system}{CLONE}")
     subprocess.run(["chroot", system, "chown", "-R", f"{USER}:", CLONE], check=True)
 
 
@@ -128,8 +89,7 @@ def all_well_on(suite, commands, python):
             well = run(system, user, targets, python, log)
             ended = f"{'passed' if well else 'FAILED'} after {time.monotonic() - start:.0f} s"
             print(f"{suite}: make {' '.join(targets)}, as {user}: {ended}; {log.relative_to(ROOT)} ends with")
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-1 if well else -20 :]
-            print(*(f"  {line}" for line in lines), sep="\n")
+            print(*(f"  {line}" for line in last_lines(log, 1 if well else 20)), sep="\n")
             ends.append(well)
     finally:
         shutil.rmtree(system, ignore_errors=True)
@@ -142,14 +102,13 @@ def main():
     suites, commands = os.environ.get("FRESH_SUITES", "bookworm trixie"), os.environ.get("FRESH_COMMANDS", "run test")
     python = os.environ.get("FRESH_PYTHON", "").rstrip("/")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the system goes
-    if os.geteuid() != 0:
-        not_tested("root is needed, for debootstrap and chroot")
-    if missing := [tool for tool in ("debootstrap", "git") if not shutil.which(tool)]:
-        not_tested(f"{missing[0]} is needed (Debian: apt install {' '.join(missing)})")
-    print(f"On each of {suites}: {' '.join(needed_packages())} and nothing more; then make {commands}.")
-    if said("git", "-C", str(ROOT), "status", "--porcelain"):
-        print("Changes that are not committed are not tested.")
-    failed = [suite for suite in suites.split() if not all_well_on(suite, commands.split(), python)]
+    try:
+        need("debootstrap", "git")
+        print(f"On each of {suites}: {' '.join(needed_packages())} and nothing more; then make {commands}.")
+        failed = [suite for suite in suites.split() if not all_well_on(suite, commands.split(), python)]
+    except CannotBeMadeError as error:
+        print(f"NOT TESTED on a bare system: {error}", file=sys.stderr)
+        sys.exit(3)
     print(f"FAILED: {' '.join(failed)}" if failed else f"All commands passed on {suites}.")
     sys.exit(1 if failed else 0)
 

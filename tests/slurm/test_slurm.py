@@ -1,4 +1,4 @@
-"""The slurm profile on a real Slurm: the bytes of a workstation, also when jobs, nodes or Snakemake itself die."""
+"""The profiles of clusters on a real Slurm: the bytes of a workstation, also when jobs, nodes or Snakemake itself die."""
 
 import re
 import signal
@@ -17,14 +17,20 @@ ON_SLURM = (
     *("--slurm-init-seconds-before-status-checks", "3"),
 )
 
+#: The profile for any batch system, whose commands are Slurm's
+ON_ANY = (
+    *("--workflow-profile", "profiles/cluster-generic", "--latency-wait", "10"),
+    *("--seconds-between-status-checks", "3"),
+)
+
 
 @pytest.fixture
 def start(idle):
     """Start Snakemake in the background, its messages in `run.log`; it is ended with the test."""
     started = []
 
-    def begin(folder, *arguments):
-        command = [sys.executable, "-m", "snakemake", *ON_SLURM, *arguments]
+    def begin(folder, *arguments, profile=ON_SLURM):
+        command = [sys.executable, "-m", "snakemake", *profile, *arguments]
         with open(folder / "run.log", "w") as log:
             process = subprocess.Popen(command, cwd=folder, env=clean_environment(), stdout=log, stderr=subprocess.STDOUT)
         started.append(process)
@@ -134,6 +140,21 @@ def test_killed_snakemake_finishes_the_rest_only(start, two_cells, reference, la
     assert f"Simulating spikes of model {first.stem}" not in messages
     assert re.search("Simulating spikes of model [0-9]+", messages)
     assert not list((folder / "results").rglob(".*part*"))
+
+
+def test_any_batch_system_gives_the_same_bytes_also_after_a_cancelled_job(start, two_cells, reference, last_job):
+    """Only the status command sees that a job was cancelled: a killed script leaves no word of its end."""
+    folder = two_cells("generic")
+    process = start(folder, profile=ON_ANY)
+    victim = wait_for(lambda: [job for job in jobs(states="R") if int(job["id"]) > last_job], 300, "a job runs")[0]
+    log = folder / ".snakemake" / "batch_logs" / f"{victim['id']}.log"
+    # Slurm may start a script although it has cancelled its job in the same second.
+    wait_for(lambda: log.exists() and log.stat().st_size, 120, "its script has begun")
+    subprocess.run(["scancel", victim["id"]], check=True)
+    assert "Trying to restart" in finished(process, folder, reference)
+    done = [job for job in jobs() if int(job["id"]) > last_job]
+    assert [job["id"] for job in done if job["state"] != "COMPLETED"] == [victim["id"]]
+    assert 2 * megabytes(victim) in [megabytes(job) for job in done]
 
 
 def megabytes(job):

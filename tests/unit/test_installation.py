@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from faults.disks import read_only
-from fresh.fresh import needed_packages
+from fresh.debian import needed_packages
 from support import ROOT
 
 #: A Debian without any of the README's packages has these, and many more
@@ -152,6 +152,12 @@ def test_caches_are_in_the_home_folder_where_it_can_be_written(clone, tmp_path):
         assert make(clone, show, "show", **home).startswith(f"{clone}/.snakemake/")
 
 
+def test_python_may_keep_what_it_compiles(clone):
+    """Images of containers often forbid it."""
+    show = "--eval=show:;@echo [$$PYTHONDONTWRITEBYTECODE]"
+    assert make(clone, show, "show", PYTHONDONTWRITEBYTECODE="1") == "[]\n"
+
+
 def test_run_says_what_it_will_do_before_it_installs(clone):
     lines = make(clone, "-n", "run").splitlines()
     said = [line for line in lines if line.startswith("echo ")]
@@ -159,15 +165,22 @@ def test_run_says_what_it_will_do_before_it_installs(clone):
     assert all(word in " ".join(said) for word in ("results/", "minute", "MB", "GB", ".venv"))
 
 
-def test_own_files_say_the_same_packages():
-    """The containers have Python already."""
-    for name in ("Dockerfile", "envs/allenrec.def"):
-        assert "install -y --no-install-recommends g++ make\n" in Path(ROOT, name).read_text().replace(" \\\n", "\n")
+def test_containers_are_built_from_the_packages_of_the_readme():
+    """The file for apptainer, which cannot be tested everywhere, runs the commands of the Dockerfile."""
+    docker = Path(ROOT, "Dockerfile").read_text().replace(" \\\n", "\n")
+    apptainer = Path(ROOT, "envs", "allenrec.def").read_text()
+    lines = re.sub("^(RUN| *&&) ", "", docker, flags=re.MULTILINE).splitlines()
+    commands = [line for line in lines if line.startswith(("apt-get", "rm ", "python3", "pip "))]
+    same = apptainer.split("%post")[1].split("%")[0].replace("/opt/allenrec/bin/pip", "pip").split("\n")
+    assert commands == [line.strip() for line in same if line]
+    assert f"apt-get install -y --no-install-recommends {' '.join(needed_packages())}" in commands
+    assert "ARG LOCK=requirements.lock" in lines and "requirements.lock /opt/allenrec.lock" in apptainer
 
 
-def test_machine_that_can_make_no_bare_system_says_so(tmp_path):
+@pytest.mark.parametrize(("script", "where"), [("fresh", "on a bare system"), ("container", "in a container")])
+def test_machine_that_can_make_no_bare_system_says_so(script, where, tmp_path):
     """Here it lacks debootstrap; as an ordinary user it lacks root."""
-    command = [sys.executable, ROOT / "tests" / "fresh" / "fresh.py"]
+    command = [sys.executable, ROOT / "tests" / "fresh" / f"{script}.py"]
     result = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (3, "")
-    assert re.fullmatch(r"NOT TESTED on a bare system: (root|debootstrap) is needed.*\n", result.stderr)
+    assert re.fullmatch(rf"NOT TESTED {where}: (root|debootstrap) is needed.*\n", result.stderr)

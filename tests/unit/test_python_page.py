@@ -6,10 +6,12 @@ import re
 import numpy as np
 import probeinterface
 import pytest
+from matplotlib.colors import to_hex
 from support import ROOT, run_python
 
 import allenrec
 from allenrec.common.errors import UserError
+from allenrec.figures.style import UNIT_PALETTE
 from allenrec.libraries.build import build_cell_library
 from allenrec.libraries.library_file import read_library
 from allenrec.probes import load_probe
@@ -72,6 +74,7 @@ def test_a_template_is_drawn_at_its_contacts(as_object):
     heights = np.ptp(lines[:, :, 1], axis=1)
     np.testing.assert_allclose(heights / heights[-1], np.ptp(template, axis=1) / np.ptp(template[-1]), rtol=1e-6)
     assert axes.lines[0].get_xydata().tolist() == [[5, 60]]
+    assert to_hex(axes.collections[1].get_edgecolor()[0]) == UNIT_PALETTE[0]  # no colour of a cell type
     with pytest.raises(UserError, match=r"the template has the shape \(4, 64\), but the probe has 32 contacts"):
         allenrec.plot_template(template[:4], "Neuronexus-32")
 

@@ -1,13 +1,21 @@
 """Run the workflow as a person does: the real `snakemake`, in a folder of its own."""
 
+import atexit
+import functools
+import json
 import os
 import re
+import select
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from support import ROOT
+
+from allenrec.common.files import written_beside
 
 #: What a checkout holds that a run needs
 PARTS = (
@@ -57,14 +65,46 @@ def copy_compiled(origins, folder):
                 shutil.copy2(compiled, target)
 
 
+def copy_kernels(origin, folder):
+    """Copy what numba compiled in a copy of the workflow to where it is missing; code (.nbc) comes before its index (.nbi)."""
+    for compiled in sorted((origin / "scripts").rglob("__pycache__/*.nb[ci]"), key=lambda path: path.suffix):
+        target = folder / compiled.relative_to(origin)
+        if not target.exists():
+            with written_beside(target) as temporary:
+                shutil.copyfile(compiled, temporary)
+
+
 def snakemake(folder, *arguments, timeout=900, environment=()):
     """Run `snakemake` in a folder with this interpreter; return the `CompletedProcess` with its output as text.
 
     Its environment is not activated: the interpreter's folder is taken off the PATH, where the workflow has to find its tools.
+    The process is a fork of one that has imported Snakemake; `snakemake_server.py` says how it is like any other.
     """
     command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
-    variables = clean_environment() | dict(environment)
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=timeout)
+    with tempfile.TemporaryDirectory() as written:
+        stdout, stderr = Path(written, "stdout"), Path(written, "stderr")
+        request = {"folder": str(folder), "arguments": command[3:], "environment": clean_environment() | dict(environment)}
+        for name, path in (("stdout", stdout), ("stderr", stderr)):
+            path.touch()
+            request[name] = str(path)
+        server = snakemake_server()
+        print(json.dumps(request), file=server.stdin, flush=True)
+        if not select.select([server.stdout], [], [], timeout)[0]:
+            os.killpg(server.pid, signal.SIGKILL)
+            snakemake_server.cache_clear()
+            raise subprocess.TimeoutExpired(command, timeout, stdout.read_text(), stderr.read_text())
+        code = int(server.stdout.readline())
+        return subprocess.CompletedProcess(command, code, stdout.read_text(), stderr.read_text())
+
+
+@functools.cache
+def snakemake_server():
+    """Start the process that `snakemake` asks; it ends with this one."""
+    command = [sys.executable, Path(__file__).with_name("snakemake_server.py")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    server = subprocess.Popen(command, env=clean_environment(), start_new_session=True, **pipes)
+    atexit.register(server.communicate)
+    return server
 
 
 def clean_environment():

@@ -18,14 +18,20 @@ PAGE = (ROOT / "docs" / "cell_models.md").read_text()
 #: Files in the page: a name, and the fenced text that follows
 FILES = dict(re.findall(r"^`([\w./]+)`[^\n]*:\n\n```\w*\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
 MODELS = ("bipolar", "stylized", "from_function", "like_mearec", "from_swc")
-#: A model whose template never ends, in a configuration that gives it two seconds; one that ends NEURON
+#: A model whose template never ends, in a configuration that gives it 20 seconds; one that fails; two that end the process
 ENDLESS = "begintemplate Endless\ncreate soma\nproc init() { while (1) { x = 1 } }\nendtemplate Endless\n"
+DEEP = "begintemplate Deep\ncreate soma\nproc init() { more($1) }\n\nproc more() {\n  more($1 + 1)\n}\nendtemplate Deep\n"
 BAD = {
     "cell_models/endless/model.yaml": "kind: hoc\ntemplate_file: cell.hoc\ntemplate_name: Endless\n",
     "cell_models/endless/cell.hoc": ENDLESS,
     "cell_models/quits/model.yaml": "kind: hoc\ntemplate_file: cell.hoc\n",
-    "cell_models/quits/cell.hoc": "create soma\nquit()\n",
+    "cell_models/quits/cell.hoc": "create soma\nquit(1)\n",
+    "cell_models/exits/model.yaml": "kind: python\nfunction: cell.py:load\n",
+    "cell_models/exits/cell.py": "import os\n\ndef load(folder):\n    os._exit(1)\n",
+    "cell_models/deep/model.yaml": "kind: hoc\ntemplate_file: cell.hoc\ntemplate_name: Deep\narguments: [1]\n",
+    "cell_models/deep/cell.hoc": DEEP,
 }
+BAD_MODELS = tuple(dict.fromkeys(name.split("/")[1] for name in BAD))
 
 
 def run(folder, *arguments):
@@ -39,19 +45,23 @@ def refusals(text):
 
 @pytest.fixture(scope="module")
 def example(workflow):
-    """A folder with the files of the page and two bad models, the first run, and the second run with consent."""
+    """A folder with the files of the page and two bad models, the first run, and the last run with consent.
+
+    The model that never ends has a run of its own before, so that it alone has little time.
+    """
     folder = workflow("cell_models")
     for name, text in (FILES | BAD).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     config, table = folder / "config" / "my_cells.yaml", folder / "config" / "my_cells.tsv"
-    table.write_text(table.read_text() + "endless\tbad\nquits\tbad\n")
+    table.write_text(table.read_text() + "".join(f"{model}\tbad\n" for model in BAD_MODELS))
     first = run(folder, "models")
     digests = refusals(first.stdout + first.stderr)
     content = yaml.safe_load(config.read_text())
-    content["models"] = {"trusted": digests, "max_build_time": 20}
-    config.write_text(yaml.safe_dump(content))
+    config.write_text(yaml.safe_dump(content | {"models": {"trusted": digests, "max_build_time": 3}}))
+    assert run(folder, "results/intracellular/endless.h5").returncode == 1
+    config.write_text(yaml.safe_dump(content | {"models": {"trusted": digests}}))
     return folder, first, run(folder, "results/libraries/mine/templates.h5", "results/cells.csv", "results/left_out.csv")
 
 
@@ -62,7 +72,7 @@ def test_page_has_every_kind():
 
 def test_code_is_refused_without_consent(example):
     first = example[1]
-    assert set(refusals(first.stdout + first.stderr)) == {*MODELS, "endless", "quits"} - {"from_swc"}
+    assert set(refusals(first.stdout + first.stderr)) == {*MODELS, *BAD_MODELS} - {"from_swc"}
     assert "holds code, which would run with your rights" in first.stderr and "Traceback" not in first.stderr
 
 
@@ -78,10 +88,15 @@ def test_models_come_into_the_library(example):
 
 
 def test_code_that_never_ends_or_quits_is_the_failure_of_its_model(example):
-    folder, _, _ = example
+    folder, _, second = example
     left_out = pd.read_csv(folder / "results" / "left_out.csv").set_index("model_id")["reason"]
     assert left_out["endless"] == "its code does not end: the cell was not built within models.max_build_time"
-    assert left_out["quits"].startswith("its code ended NEURON with exit code 0")
+    for model in ("quits", "exits"):
+        assert left_out[model].startswith("its code ended NEURON with exit code 1, as quit() in hoc or os._exit()")
+    assert left_out["deep"].startswith("its hoc code fails: more call nested too deeply")
+    assert "in `more` of cell.hoc, which begins in line 5" in left_out["deep"]
+    for model in BAD_MODELS:  # one line each in the terminal, which names the model
+        assert f"model {model} failed in simulate_spikes: {left_out[model]}" in second.stderr.splitlines()
     assert not list((folder / "results" / "intracellular").glob(".*.copy-*"))
 
 

@@ -11,9 +11,8 @@ from workflow.snake import clean_environment, copy_workflow, snakemake
 
 from allenrec.evaluation.tables import read_table
 
-#: One cell is enough
+#: Recordings of the library of the finished run
 CHANGE = {
-    "cells": "config/one.tsv",
     "recordings": {
         "demo": {"spiketrains": {"duration": 8.0, "n_exc": 3, "n_inh": 0}},
         "noise": {"library": "neuronexus", "spiketrains": {"duration": 2.0, "n_exc": 0, "n_inh": 0}},
@@ -24,11 +23,10 @@ CHANGE = {
 WITHOUT_SORTERS = "import sys; sys.modules['hdbscan'] = None; from snakemake.cli import main; main()"
 
 
-def test_two_recordings_two_sorters_of_which_one_is_not_installed(workflow):
-    """A whole run with two recordings, each sorted twice; a sorter imports for seconds before it begins."""
-    folder = workflow("evaluate")
+def test_two_recordings_two_sorters_of_which_one_is_not_installed(finished, tmp_path):
+    """A run with two recordings, each sorted twice; a sorter imports for seconds before it begins."""
+    folder = shutil.copytree(finished, tmp_path / "evaluate", symlinks=True)
     (folder / "change.yaml").write_text(yaml.safe_dump(CHANGE))
-    (folder / "config" / "one.tsv").write_text("model_id\tcell_type\n473863035\tspiny\n")
     arguments = ("evaluate", "--cores", "2", "--configfile", "change.yaml")
     result = snakemake(folder, *arguments)
     assert result.returncode == 0, result.stderr

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 import yaml
-from support import ROOT
+from support import COLLECTED, ROOT
 from workflow.snake import jobs_of_dry_run, snakemake
 
 FAULT, RUN, UNIT, HERE = "faults/test_faults.py", "workflow/test_run.py", "unit/", "workflow/test_promises.py"
@@ -315,14 +315,16 @@ def can_fail(function):
     )
 
 
-def test_pytest_collects_the_tests_of_all_promises():
-    """Pytest itself says which of them it does not find. That takes seconds, because it imports their modules."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "", "-p", "no:cacheprovider", "-o"]
-    command += ["addopts=--import-mode=importlib", *(f"tests/{test}" for test in named_tests())]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    found = {line.split("[")[0] for line in result.stdout.splitlines() if "::" in line}
-    assert found == {f"tests/{test}" for test in named_tests()}
+def test_pytest_collects_the_tests_of_all_promises(request):
+    """Pytest itself says which of them it does not find: this session if it has collected all tests, else another one."""
+    names = {f"tests/{test}" for test in named_tests()}
+    others = names - request.config.stash[COLLECTED]
+    if others:
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "", "-p", "no:cacheprovider", "-o"]
+        command += ["addopts=--import-mode=importlib", *others]
+        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+        assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+        assert {line.split("[")[0] for line in result.stdout.splitlines() if "::" in line} == others
 
 
 def test_every_row_of_the_table_has_its_tests():

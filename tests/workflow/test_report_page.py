@@ -213,6 +213,16 @@ def test_page_fits_a_telephone(finished, browser):
     page = browser.new_page(viewport={"width": 390, "height": 844})
     page.goto((finished / "results" / "report.html").as_uri())
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    # Long headings do not push the first row down, and the words above the traces do not end at the edge.
+    heights = page.locator("table.sortable thead").evaluate_all("heads => heads.map((head) => head.offsetHeight)")
+    assert max(heights) < 110
+    page.add_init_script("window.model = (name) => Bokeh.documents[0].get_model_by_name(name)")
+    page.reload()
+    viewer_in_view(page)
+    lines = model(page, "traces", "title.text").split("\n")
+    assert len(lines) > 1 and 7 * max(map(len, lines)) <= model(page, "traces", "inner_width")
+    page.locator("#libraries button.zoom").first.click()
+    assert page.locator("dialog img").bounding_box()["width"] > 800  # enlarged, to be scrolled
     page.close()
 
 
@@ -245,7 +255,10 @@ def test_tables_are_saved_and_figures_enlarged_by_the_keyboard(opened):
 
 
 def test_report_names_a_model_that_failed(workflow, finished, browser, tmp_path):
-    """The other models are shown, and the figures of this one say why it failed. Once it is put right, the page is whole."""
+    """The other models are shown, and the figures of this one say why it failed. Once it is put right, the page is whole.
+
+    Two runs of the library and its figures. There is no recording: its figures take as long, and show no model that failed.
+    """
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, symlinks=True)
     bad = folder / "allen_models" / "neuronal_model_4711"
@@ -253,6 +266,8 @@ def test_report_names_a_model_that_failed(workflow, finished, browser, tmp_path)
     shutil.copy(ROOT / "config" / "cells.tsv", bad / "fit_parameters.json")
     with open(folder / "config" / "cells.tsv", "a") as file:
         file.write("4711\t\tspiny\n")
+    config = yaml.safe_load((folder / "config" / "config.yaml").read_text())
+    (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config | {"recordings": {}}))
     whole, so_far = folder / "results" / "report.html", folder / "results" / "report_so_far.html"
     snakemake(folder, "report", "--cores", "2")
     assert whole.exists() and not so_far.exists()

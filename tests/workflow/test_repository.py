@@ -213,3 +213,16 @@ def test_version_is_the_same_everywhere():
 def test_schema_and_tables_are_those_of_the_settings():
     assert (ROOT / "config" / "schema.json").read_text() == configuration.schema()
     assert (ROOT / "config" / "README.md").read_text() == configuration.readme()
+
+
+def test_workflow_catalog_finds_what_it_looks_for():
+    """As its generator reads a repository. `make lint` runs the two checks that it shows: snakemake --lint and snakefmt."""
+    settings = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert set(settings) == {"mandatory-flags", "software-stack-deployment", "report"}
+    assert set(settings["mandatory-flags"]) == {"desc", "flags"}
+    assert set(settings["software-stack-deployment"].values()) <= {True, False}
+    assert (ROOT / "Snakefile").is_file() and not (ROOT / "workflow").exists() and list((ROOT / "rules").glob("*.smk"))
+    assert (ROOT / "config" / "README.md").is_file()
+    assert re.search(
+        "snakemake workflow", (ROOT / "README.md").read_text(), re.IGNORECASE
+    )  # it searches READMEs for these words

@@ -115,6 +115,42 @@ def test_a_configuration_in_another_folder_is_run_there(clone, with_models, tmp_
     assert again.returncode == 0 and "Nothing to be done" in again.stderr
 
 
+#: The layout that `snakedeploy deploy-workflow https://github.com/someone/allenrec study --tag v1` writes
+DEPLOYED = """
+configfile: "config/config.yaml"
+
+
+module allenrec:
+    snakefile:
+        github("someone/allenrec", path="Snakefile", tag="v1")
+    config:
+        config
+
+
+use rule * from allenrec
+"""
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="Snakemake reads a workflow from the web with git")
+def test_workflow_that_snakedeploy_writes_runs_from_the_web(tmp_path):
+    """Git takes a folder for the site. A script runs that imports the package."""
+    site, study = tmp_path / "site", tmp_path / "study"
+    repository = copy_workflow(site / "someone" / "allenrec")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"], ["tag", "v1"]):
+        subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@x", *command], cwd=repository, check=True)
+    (tmp_path / "gitconfig").write_text(f'[url "file://{site}/"]\n    insteadOf = https://github.com/\n')
+    for folder in ("config", "profiles"):
+        shutil.copytree(repository / folder, study / folder)
+    (study / "workflow").mkdir()
+    (study / "workflow" / "Snakefile").write_text(DEPLOYED)
+    web = {"GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    result = snakemake(study, "--cores", "1", "results/config.yaml", environment=web)
+    assert result.returncode == 0, result.stderr
+    assert yaml.safe_load((study / "results" / "config.yaml").read_text())["recordings"].keys() == {"demo"}
+    planned = snakemake(study, "-n", environment=web)
+    assert planned.returncode == 0 and "generate_recording" in planned.stdout, planned.stderr
+
+
 def test_two_configurations_run_in_one_clone_at_the_same_time(models_folder, mechanisms, tmp_path):
     """Each has its results in a folder of its own; models are shared."""
     folder = copy_workflow(tmp_path / "clone")

@@ -2,36 +2,29 @@
 
 import base64
 import json
+import shutil
 
-import pytest
 import yaml
 from allen_server import AllenServer, archive_of
 from workflow.snake import snakemake
 
+from allenrec.cells.table import read_cells
 from allenrec.common.isolation import missing_isolation
 
 MODEL = "473863510"
 SPIKES = f"results/intracellular/{MODEL}.h5"
 
 
-@pytest.fixture
-def folder(workflow):
-    """A folder with a small configuration and one cell."""
-    folder = workflow("trust")
-    (folder / "config" / "cells.tsv").write_text(f"model_id\tcell_type\n{MODEL}\t\n")
-    return folder
-
-
-def test_code_that_a_mod_file_gets_after_the_run_never_runs(folder):
-    """The first run needs ten seconds, because it simulates a model."""
-    result = snakemake(folder, "--cores", "1", SPIKES)
-    assert result.returncode == 0, result.stderr
+def test_code_that_a_mod_file_gets_after_the_run_never_runs(finished, tmp_path):
+    """A copy of the finished run, whose model is simulated once more."""
+    folder = shutil.copytree(finished, tmp_path / "copy", symlinks=True)
     approval = json.loads((folder / "results" / "mechanisms" / f"{MODEL}.json").read_text())
     assert len(approval["library"]) == len(approval["digest"]) == 64
     log, missing = (folder / "results" / "logs" / "models" / MODEL / "simulate_spikes.log").read_text(), missing_isolation()
     # An ordinary user in a chroot, for example, cannot leave the network, and is told so.
     assert ("note: NEURON is not kept from" in log) == bool(missing) and missing in log
-    assert [path.name for path in (folder / SPIKES).parent.iterdir()] == [f"{MODEL}.h5"]
+    models = {row.model_id for row in read_cells(folder / "config" / "cells.tsv")}
+    assert {path.name for path in (folder / SPIKES).parent.iterdir()} == {f"{model}.h5" for model in models}
     before = (folder / SPIKES).read_bytes()
 
     path = folder / "allen_models" / f"neuronal_model_{MODEL}" / "modfiles" / "Ih.mod"
@@ -49,8 +42,10 @@ def test_code_that_a_mod_file_gets_after_the_run_never_runs(folder):
     assert (folder / SPIKES).read_bytes() == before
 
 
-def test_password_of_the_server_is_in_no_file_and_in_no_output(folder, models_folder):
+def test_password_of_the_server_is_in_no_file_and_in_no_output(workflow, models_folder):
     """Everything below the folder is searched, but for the configuration that has the password."""
+    folder = workflow("trust")
+    (folder / "config" / "cells.tsv").write_text(f"model_id\tcell_type\n{MODEL}\t\n")
     server = AllenServer()
     server.archives[MODEL] = archive_of(models_folder / f"neuronal_model_{MODEL}")
     url = server.url.replace("//", "//me:Secret7%21@")

@@ -55,7 +55,8 @@ class WrittenChecksums:
 
     def __init__(self) -> None:
         self._found: dict[int, int] = {}
-        self._begun, self._so_far = -1, bytearray()
+        #: The block that is being written, its first bytes, and how many they are
+        self._begun, self._bytes, self._held = -1, bytearray(BLOCK), 0
 
     def add(self, start: int, data: memoryview) -> None:
         """Take note of data that is written at byte `start`."""
@@ -65,12 +66,11 @@ class WrittenChecksums:
             self._found.pop(block, None)
             if len(part) == BLOCK:
                 self._found[block] = checksum(part)
-            elif offset == 0:
-                self._begun, self._so_far = block, bytearray(part)
-            elif block == self._begun and offset == len(self._so_far):
-                self._so_far += part
-                if len(self._so_far) == BLOCK:
-                    self._found[block] = checksum(self._so_far)
+            elif offset == 0 or (block == self._begun and offset == self._held):
+                self._begun, self._held = block, offset + len(part)
+                self._bytes[offset : self._held] = part
+                if self._held == BLOCK:
+                    self._found[block] = checksum(self._bytes)
             elif block == self._begun:
                 self._begun = -1
             start, data = start + len(part), data[len(part) :]
@@ -153,23 +153,38 @@ class CheckedFile(io.RawIOBase):
             return self._kept[number]
         start = number * BLOCK
         block = self._read(min(BLOCK, self._size - start), start)
-        if checksum(block) != self._sums[number]:
-            self.error = self.error or self.damaged(f"bytes {start} to {start + BLOCK} are not what was written")
-            raise self.error
+        self._check(number, block)
         self._kept[number] = block
         if len(self._kept) > KEPT_BLOCKS:
             self._kept.popitem(last=False)
         return block
 
+    def _check(self, number: int, block: Any) -> None:
+        start = number * BLOCK
+        if checksum(block) != self._sums[number]:
+            self.error = self.error or self.damaged(f"bytes {start} to {start + BLOCK} are not what was written")
+            raise self.error
+
     def readinto(self, buffer: Any) -> int:
         view, done = memoryview(buffer).cast("B"), 0
         while done < len(view) and self._position < self._size:
             number, offset = divmod(self._position, BLOCK)
-            part = memoryview(self._block(number))[offset : offset + len(view) - done]
-            view[done : done + len(part)] = part
+            part = view[done : done + min(BLOCK - offset, self._size - self._position)]
+            if len(part) == BLOCK and number not in self._kept:
+                self._read_block_into(number, part)
+            else:
+                part[:] = memoryview(self._block(number))[offset : offset + len(part)]
             done += len(part)
             self._position += len(part)
         return done
+
+    def _read_block_into(self, number: int, block: memoryview) -> None:
+        """Read a whole block to its place, without a copy: traces consist of such blocks."""
+        try:
+            os.preadv(self._descriptor, [block], number * BLOCK)
+        except OSError as error:
+            raise self.damaged(error.strerror) from None
+        self._check(number, block)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]

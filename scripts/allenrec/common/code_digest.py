@@ -98,22 +98,28 @@ def _absolute_name(node: ast.ImportFrom, here: tuple[str, ...]) -> str:
 
 def _lazily_imported(scripts: Path, package: str, name: str) -> Iterator[str]:
     """Yield the module from which a package imports a name lazily, according to its `__init__.pyi`."""
-    parts = package.split(".")
+    if package.split(".")[0] == PACKAGE:
+        yield from (module for lazy_name, module in _lazy_names(scripts, package) if lazy_name == name)
+
+
+@functools.cache
+def _lazy_names(scripts: Path, package: str) -> list[tuple[str, str]]:
+    """Return the names that a package imports lazily, each with its module."""
+    parts = tuple(package.split("."))
     stub = scripts.joinpath(*parts, "__init__.pyi")
-    if parts[0] == PACKAGE and stub.is_file():
-        for node in _imports(_content(stub).decode()).body:
-            if isinstance(node, ast.ImportFrom) and name in [alias.asname or alias.name for alias in node.names]:
-                yield _absolute_name(node, tuple(parts))
+    if not stub.is_file():
+        return []
+    imports = [node for node in _imports(_content(stub).decode()).body if isinstance(node, ast.ImportFrom)]
+    return [(alias.asname or alias.name, _absolute_name(node, parts)) for node in imports for alias in node.names]
 
 
-def _files_of(scripts: Path, module: str) -> Iterator[Path]:
-    """Yield the file of a module and those of the packages around it; nothing for a name that is no module."""
-    parts = module.split(".")
-    for n in range(1, len(parts) + 1):
-        path = scripts.joinpath(*parts[:n])
-        for file in (path / "__init__.py", path.with_suffix(".py")):
-            if file.is_file():
-                yield file
+@functools.cache
+def _files_of(scripts: Path, module: str) -> list[Path]:
+    """Return the file of a module and those of the packages around it; none for a name that is no module."""
+    package = module.rpartition(".")[0]
+    path = scripts.joinpath(*module.split("."))
+    own = [file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()]
+    return (_files_of(scripts, package) if package else []) + own
 
 
 @functools.cache

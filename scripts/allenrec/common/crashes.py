@@ -1,13 +1,11 @@
-"""Crashes of foreign code: a job goes on in a child process, so that its end by a signal, or by the code itself, is told in one
-line."""
+"""Crashes of foreign code: it runs in a child process, so that its end by a signal, or by its own will, is told in one line."""
 
 import ctypes
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 from .errors import UserError
 
@@ -17,45 +15,63 @@ CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL
 PARENT_DEATH_SIGNAL = 1
 
 
-def go_on_in_child(program: str, result: str | Path) -> None:
-    """Return in a child process. This process waits, and ends as the child does.
+@contextmanager
+def in_child(program: str, clean: Callable[[], None]) -> Iterator[None]:
+    """Run a block in a child process. This process waits for it and ends as it does; it does not go on behind the block.
 
-    It has to be called before threads are started.
+    It has to be entered before threads are started.
 
     Parameters
     ----------
     program : str
         What may crash, for the message.
-    result : path
-        The file that the child writes before it ends well; it is not there yet.
+    clean : callable
+        Called in this process if the child left the block in another way than Python does, so that it could not clean up.
 
     Raises
     ------
     UserError
-        In this process, if the child crashed, if its time was over (`time_limit`), or if it ended without its result.
+        In this process, if the child crashed, if its time was over (`time_limit`), or if the code itself ended the process.
     """
     sys.stdout.flush()
     sys.stderr.flush()
+    heard, tell = os.pipe()
     child = os.fork()
     if child == 0:
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        try:
+            yield
+        finally:
+            os.write(tell, b"left")
         return
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os.set_blocking(heard, False)  # this process has the other end as well, so an empty pipe would block
+    try:
+        left = os.read(heard, 1)
+    except BlockingIOError:
+        left = b""
+    if not left:
+        clean()
+        _tell_end(program, code)
+    sys.exit(code)
+
+
+def _tell_end(program: str, code: int) -> None:
+    """Raise the error that says why a child ended in the middle; a signal from outside has its effect on this process too."""
     if -code in CRASHES:
         raise UserError(
             f"{program} crashed with the signal {signal.Signals(-code).name}; it cannot take some value in the model's files"
         )
     if -code == signal.SIGALRM:
         raise UserError("its code does not end: the cell was not built within models.max_build_time")
-    if code < 0:  # as if the signal had come here
-        with suppress(OSError):  # SIGKILL has no handler
-            signal.signal(-code, signal.SIG_DFL)
-        os.kill(os.getpid(), -code)
-    # A job whose own error was told ends with exit code 1
-    if code != 1 and not Path(result).exists():
+    if code >= 0:
         raise UserError(f"its code ended {program} with exit code {code}, as quit() in hoc or os._exit() in Python do")
-    sys.exit(code)
+    if -code == signal.SIGKILL:
+        print(f"error: {program} was killed (SIGKILL), as the system does when memory is used up", file=sys.stderr, flush=True)
+    with suppress(OSError):  # SIGKILL has no handler
+        signal.signal(-code, signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
 
 
 @contextmanager

@@ -164,6 +164,36 @@ class _ErrorKeepingFile(io.RawIOBase):
             return size or 0
 
 
+def copy_rows(source: Any, first: int, target: h5py.Dataset) -> None:
+    """Fill a dataset with rows of an array that is sliced like one, chunk by chunk, and show progress.
+
+    A chunk of a dataset that stores its chunks as the target does is copied as it is, without being unpacked and packed again.
+
+    Parameters
+    ----------
+    source : h5py.Dataset or another array
+    first : int
+        The first of the rows.
+    target : h5py.Dataset
+        In chunks of whole rows.
+    """
+    from tqdm import tqdm  # most jobs copy no rows
+
+    rows = target.chunks[0]
+    alike = isinstance(source, h5py.Dataset) and _storage(source) == _storage(target) and first % rows == 0
+    for start in tqdm(range(0, len(target), rows), unit="chunk"):
+        if alike:
+            mask, chunk = source.id.read_direct_chunk((first + start, 0))
+            target.id.write_direct_chunk((start, 0), chunk, mask)
+        else:
+            target[start : start + rows] = source[first + start : first + min(start + rows, len(target))]
+
+
+def _storage(dataset: h5py.Dataset) -> tuple[Any, ...]:
+    """Return how the chunks of a dataset are stored."""
+    return dataset.chunks, dataset.dtype, dataset.compression, dataset.compression_opts, dataset.shuffle, dataset.fletcher32
+
+
 def write_frame(parent: h5py.Group, name: str, frame: Columns) -> None:
     """Write a table as a group with one dataset per column, in the order of the columns."""
     group = parent.create_group(name, track_order=True)

@@ -54,6 +54,20 @@ def restrict_writing(writable: Iterable[Path]) -> bool:
     return _restrict_writing([(path, True) for path in writable] + [(Path(os.devnull), False)])
 
 
+def answer_with_return() -> None:
+    """Answer what foreign code asks on the standard input with the return key, some thousand times; then the input ends.
+
+    The code must neither wait for the user nor take from the terminal what is meant for others. Without an answer, NEURON asks
+    for a number again and again.
+    """
+    answers, writable = os.pipe()
+    os.set_blocking(writable, False)
+    os.write(writable, b"\n" * 2**16)  # as many as the pipe holds
+    os.dup2(answers, 0)
+    for descriptor in (answers, writable):
+        os.close(descriptor)
+
+
 def missing_isolation() -> str:
     """Return in words what `isolate` cannot take away on this system, "" if it can take away all."""
     return describe_missing(offline=_namespaces() != 0, restricted=_landlock_version() > 0)

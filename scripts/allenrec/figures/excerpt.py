@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .snippets import evenly
+from .channels import channels_in_order, some_channels
 
 if TYPE_CHECKING:
     from allenrec.recordings.formats.recording_file import Recording
 
-#: Maximum duration of an excerpt, s, and maximum number of channels
-LENGTH, CHANNELS = 60.0, 64
+#: Maximum duration of an excerpt, s
+LENGTH = 60.0
+#: Maximum number of channels in an excerpt, and of those among them of which single samples are kept
+CHANNELS, SAMPLED = 512, 64
 #: Number of steps per standard deviation of the noise to which samples are rounded
 STEPS = 5.0
 #: Level of gzip: 9 takes 15 times as long for noise, and its result is no smaller
@@ -44,7 +46,9 @@ class Excerpt:
     deviation : float
         The standard deviation of the noise, µV, the median over channels.
     samples : numpy.ndarray
-        (n_channels, n_samples), all samples of a part of the excerpt, in steps of `step` µV.
+        (n_sampled, n_samples), all samples of a part of the excerpt, in steps of `step` µV.
+    sampled : numpy.ndarray
+        (n_sampled,), the rows of `channels` that `samples` has.
     first_sample : int
         The first sample of this part.
     """
@@ -56,6 +60,7 @@ class Excerpt:
     duration: float
     deviation: float
     samples: NDArray[np.int16]
+    sampled: NDArray[np.intp]
     first_sample: int
 
 
@@ -80,8 +85,9 @@ def extremes(traces: NDArray[np.floating], bin_length: int) -> NDArray[np.floati
 def make_excerpt(recording: Recording, n_values: int, length: float = LENGTH, middle: float = 0.0) -> Excerpt:
     """Reduce the first `length` seconds of a recording to about `n_values` values.
 
-    Half of the values are the extremes of bins, the other half are single samples around a time. Only one second of the traces
-    is in memory at a time, and these samples.
+    Half of the values are the extremes of bins, the other half are single samples around a time. If there are many channels,
+    single samples are kept of some only, those on which units are largest first. Only one second of the traces is in memory at
+    a time, and these samples.
 
     Parameters
     ----------
@@ -108,9 +114,10 @@ def make_excerpt(recording: Recording, n_values: int, length: float = LENGTH, mi
     deviation = float(np.median(deviations))
     largest = float(np.abs(values).max(initial=0.0))
     step = max(deviation / STEPS, largest / np.iinfo(np.int16).max) or 1.0
-    n_samples = min(n_values // (2 * max(len(channels), 1)), n)
+    sampled = np.flatnonzero(np.isin(channels, channels_by_depth(recording, SAMPLED)))
+    n_samples = min(n_values // (2 * max(len(sampled), 1)), n)
     first = min(max(int(middle * rate) - n_samples // 2, 0), n - n_samples)
-    samples = np.asarray(recording.traces[first : first + n_samples])[:, channels].T
+    samples = np.asarray(recording.traces[first : first + n_samples])[:, channels[sampled]].T
     return Excerpt(
         values=_in_steps(values, step),
         step=step,
@@ -119,6 +126,7 @@ def make_excerpt(recording: Recording, n_values: int, length: float = LENGTH, mi
         duration=n / rate,
         deviation=deviation,
         samples=_in_steps(samples, step),
+        sampled=sampled,
         first_sample=first,
     )
 
@@ -132,21 +140,13 @@ def channels_by_depth(recording: Recording, most: int = CHANNELS) -> NDArray[np.
 
     If there are more, these are the channels on which units are largest, and others that are evenly spread.
     """
-    positions = recording.channel_positions
-    order = np.lexsort((positions[:, 1], positions[:, 2], np.unique(shanks(recording), return_inverse=True)[1]))
+    order = channels_in_order(recording)
     if len(order) <= most:
         return order
-    sizes = np.ptp(recording.filtered_templates, axis=2)
-    ranked = np.argsort(-sizes, axis=1, kind="stable")[:, :2].T.ravel()
+    ranked = np.argsort(-np.ptp(recording.filtered_templates, axis=2), axis=1, kind="stable")[:, :2].T.ravel()
     largest = list(dict.fromkeys(map(int, ranked)))[: most - 2]
-    kept = {*largest, *map(int, evenly(order, most - len(largest)))}
-    return np.array([channel for channel in order if int(channel) in kept])
-
-
-def shanks(recording: Recording) -> NDArray[np.str_]:
-    """Return the name of the shank of each channel, (n_channels,) text."""
-    names = recording.probe.shank_ids
-    return np.zeros(len(recording.channel_positions), dtype=str) if names is None else np.asarray(names, dtype=str)
+    # Room for the lowest and the highest channel is kept
+    return some_channels(order, [*largest, int(order[0]), int(order[-1])], most)
 
 
 def pack(values: NDArray[Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
+from .channels import channels_in_order, shanks, some_channels
 from .style import (
     GREY,
+    PALE,
     add_waveforms,
     contact_pitch,
     draw_contacts,
@@ -23,6 +25,7 @@ from .style import (
     round_length,
     scale_bar,
     styled,
+    unit_look,
     waveform_scale_bar,
 )
 from .units import (
@@ -48,6 +51,8 @@ if TYPE_CHECKING:
 BEST_CHANNELS = 8
 #: Minimum size of a template on these channels, as a share of its largest size (peak to peak)
 LEAST_SHARE = 0.25
+#: Minimum height of the tallest waveform on a probe, as a share of the part that is shown
+LEAST_HEIGHT = 0.04
 #: Maximum number of rows of contacts that are all drawn; of a longer probe the part with units is
 ROWS_SHOWN = 48
 #: Maximum number of channels that are legible in one figure
@@ -100,7 +105,7 @@ def unit_templates(recording: Recording) -> Figure:
 
     Shanks stand side by side, with short gaps between them.
 
-    A waveform is drawn at each contact where the unit has at least a tenth of its largest amplitude. All waveforms share one
+    A waveform is drawn at each contact where the unit has at least a quarter of its largest size. All waveforms share one
     scale, and the flat parts before and after them are cut off. Circles are excitatory and triangles inhibitory units, with
     their names.
     """
@@ -113,23 +118,23 @@ def unit_templates(recording: Recording) -> Figure:
     left, right = figure.subplots(1, 2, width_ratios=[1.6, 1], sharey=True)
     templates = _without_flat_ends(recording.unfiltered_templates)
     sizes = np.ptp(templates, axis=2)
-    gain = 2.2 * along / sizes.max()
+    shown = sizes >= LEAST_SHARE * sizes.max(axis=1, keepdims=True)
+    somata = axis.points(recording.units[["y", "z"]].to_numpy(dtype=float))
+    points = np.concatenate([contacts[shown.any(axis=0) | (rows <= ROWS_SHOWN)], somata])
+    low, high = points.min(axis=0), points.max(axis=0)
+    # On a long probe, waveforms are higher than a row, because they would be flat otherwise.
+    tallest = max(2.2 * along, LEAST_HEIGHT * (high[1] - low[1]))
+    gain = tallest / sizes.max()
     draw_contacts(left, contacts, size=5, zorder=1)
     for unit in np.argsort(-sizes.max(axis=1), kind="stable"):
-        shown = sizes[unit] >= 0.1 * sizes[unit].max()
-        add_waveforms(
-            left, contacts[shown], templates[unit][shown], 0.86 * across, gain,
-            colors=chosen[unit], linewidths=1.1, alpha=0.9, gid=f"unit {names[unit]}",
-        )  # fmt: skip
+        line: dict[str, Any] = {"colors": chosen[unit], "linestyles": unit_look(int(unit))[2], "linewidths": 1.1, "alpha": 0.9}
+        at = shown[unit]
+        add_waveforms(left, contacts[at], templates[unit][at], 0.86 * across, gain, **line, gid=f"unit {names[unit]}")
     duration = 1000.0 * templates.shape[2] / recording.sampling_frequency
-    waveform_scale_bar(left, 0.86 * across, gain, duration, 1.2 * along)
-    somata = axis.points(recording.units[["y", "z"]].to_numpy(dtype=float))
-    used = (sizes >= 0.1 * sizes.max(axis=1, keepdims=True)).any(axis=0) | (rows <= ROWS_SHOWN)
-    points = np.concatenate([contacts[used], somata])
-    low, high = points.min(axis=0), points.max(axis=0)
+    waveform_scale_bar(left, 0.86 * across, gain, duration, 0.55 * tallest)
     left.set(ylabel="z (µm)", title="Templates")
     left.set(xlim=(contacts[:, 0].min() - 0.8 * across, contacts[:, 0].max() + 0.8 * across))
-    left.set_ylim(low[1] - max(3.2 * along, 0.08 * (high[1] - low[1])), high[1] + 1.5 * along)
+    left.set_ylim(low[1] - max(1.5 * tallest, 0.08 * (high[1] - low[1])), high[1] + 0.7 * tallest)
     draw_contacts(right, contacts, size=7, zorder=1)
     _draw_somata(right, recording, somata, names, chosen)
     axis.label(left)
@@ -196,8 +201,8 @@ def busiest_traces(recording: Recording) -> Figure:
 def traces(recording: Recording, start: float, stop: float, templates: NDArray[np.floating] | None = None) -> Figure:
     """Draw traces (µV) from `start` to `stop` (s), sorted by depth, and the templates of the units at their spike times.
 
-    A template is drawn in the colour of its unit, on up to 8 channels where it is largest; the first one is named. Of a large
-    probe only some channels are shown, those with templates first.
+    A template is drawn in the colour and line of its unit, on up to 8 channels where it is largest; the first one is named.
+    Shanks stand above each other. Of a large probe only some channels are shown, those with templates first.
 
     Parameters
     ----------
@@ -215,7 +220,7 @@ def traces(recording: Recording, start: float, stop: float, templates: NDArray[n
     time = np.arange(first, last) / rate
     inside = [_between(train, first, last) for train in recording.spike_trains]
     firing = [unit for unit, samples in enumerate(inside) if len(samples)]
-    channels = _channels_by_depth(recording.channel_positions, templates[firing])
+    channels = _channels_shown(recording, templates[firing])
     spacing = _spacing(window, templates[firing])
     offsets = {int(channel): spacing * row for row, channel in enumerate(channels)}
     for_legend = 0.17 * len(firing) + 1.2
@@ -226,11 +231,8 @@ def traces(recording: Recording, start: float, stop: float, templates: NDArray[n
     lines = [np.stack([time, window[:, channel] + offset], axis=1) for channel, offset in offsets.items()]
     axes.add_collection(LineCollection(lines, colors="#B5B5B5", linewidths=0.5, gid="traces"))
     _draw_injected(axes, recording, templates, inside, (first, last), offsets)
-    axes.set(xlabel="time (s)", ylabel="depth of channel, z (µm)", xlim=(first / rate, last / rate))
-    axes.set_ylim(-1.6 * spacing, spacing * (len(channels) + 0.6))
-    rows = np.arange(0, len(channels), -(-len(channels) // 16))
-    depths = [f"{recording.channel_positions[channels[row], 2]:.0f}" for row in rows]
-    axes.set_yticks(rows * spacing, [depth.replace("-", "\N{MINUS SIGN}") for depth in depths])
+    axes.set(xlabel="time (s)", xlim=(first / rate, last / rate), ylim=(-1.6 * spacing, spacing * (len(channels) + 0.6)))
+    _label_depths(axes, recording, channels.tolist(), spacing)
     bar = round_length(min(2.5, 0.2 * (len(channels) + 2.2)) * spacing)
     scale_bar(
         axes, height=bar, height_label=f"{bar:g} µV", loc="lower left",
@@ -260,7 +262,8 @@ def _draw_injected(
             continue
         lines = _template_lines(templates[unit], samples - recording.template_peak, first, last, offsets)
         lines = [line / (rate, 1.0) for line in lines]
-        axes.add_collection(LineCollection(lines, colors=chosen[unit], linewidths=1.1, gid=f"unit {names[unit]}"))
+        line: dict[str, Any] = {"colors": chosen[unit], "linestyles": unit_look(unit)[2], "linewidths": 1.1}
+        axes.add_collection(LineCollection(lines, **line, gid=f"unit {names[unit]}"))
         near_start = samples[0] - first < 0.02 * (last - first)
         place = (4, "left") if near_start else (-3, "right")
         _name_spike(axes, templates[unit], samples[0] / rate, offsets, names[unit], chosen[unit], place)
@@ -290,10 +293,12 @@ def _name_spike(
 
 def _unit_legend(axes: Axes, recording: Recording, firing: Sequence[int], inside: Sequence[NDArray[np.integer]]) -> None:
     """Draw a legend of the units that fire, with the number of their spikes."""
-    chosen, labels = unit_colours(recording), unit_labels(recording)
-    handles = [Line2D([], [], color=chosen[unit], lw=2, label=f"{labels[unit]}, {len(inside[unit])}") for unit in firing]
+    labels, handles = unit_labels(recording), []
+    for unit in firing:
+        colour, _, dashes = unit_look(unit)
+        handles.append(Line2D([], [], color=colour, ls=dashes, lw=1.6, label=f"{labels[unit]}, {len(inside[unit])}"))
     axes.legend(
-        handles=handles, title="unit: type, spikes", title_fontsize=7.5, handlelength=1.4,
+        handles=handles, title="unit: type, spikes", title_fontsize=7.5, handlelength=2,
         loc="upper left", bbox_to_anchor=(1.005, 1), borderaxespad=0, alignment="left",
     )  # fmt: skip
 
@@ -304,16 +309,26 @@ def _between(train: ArrayLike, first: int, last: int) -> NDArray[np.integer]:
     return train[(train >= first) & (train < last)]
 
 
-def _channels_by_depth(positions: NDArray[np.floating], templates: NDArray[np.floating]) -> NDArray[np.intp]:
-    """Return the channels to draw, sorted by depth (z) and then y; of a large probe those with templates and a few more."""
-    order = np.lexsort((positions[:, 1], positions[:, 2]))
-    if len(order) <= CHANNELS_SHOWN:
-        return order
+def _channels_shown(recording: Recording, templates: NDArray[np.floating]) -> NDArray[np.intp]:
+    """Return the channels to draw in their order; of a large probe those with templates and a few more."""
     best = [best_channels(template) for template in templates]
     ranked = [channels[k] for k in range(BEST_CHANNELS) for channels in best if k < len(channels)]
-    even = order[np.linspace(0, len(order) - 1, CHANNELS_SHOWN).astype(int)]
-    kept = set(list(dict.fromkeys([*map(int, ranked), *map(int, even)]))[:CHANNELS_SHOWN])
-    return np.array([channel for channel in order if int(channel) in kept])
+    return some_channels(channels_in_order(recording), ranked, CHANNELS_SHOWN)
+
+
+def _label_depths(axes: Axes, recording: Recording, channels: Sequence[int], spacing: float) -> None:
+    """Label rows of channels, `spacing` µV apart, with their depths; name each of several shanks, with lines between them."""
+    rows = range(0, len(channels), -(-len(channels) // 16))
+    depths = [f"{recording.channel_positions[channels[row], 2]:.0f}" for row in rows]
+    axes.set_yticks([row * spacing for row in rows], [depth.replace("-", "\N{MINUS SIGN}") for depth in depths])
+    axes.set_ylabel("depth of channel, z (µm)")
+    names = shanks(recording)[list(channels)]
+    starts = [row for row in range(len(channels)) if row == 0 or names[row] != names[row - 1]]
+    for row in starts if len(starts) > 1 else ():
+        if row:
+            axes.axhline((row - 0.5) * spacing, color=PALE, lw=0.8, ls=":", zorder=0)
+        place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "fontweight": "bold", "va": "center", "zorder": 6}
+        outlined(axes.text(0.004, (row + 0.5) * spacing, f"shank {names[row]}", **place))
 
 
 def _spacing(window: NDArray[np.floating], templates: NDArray[np.floating]) -> float:

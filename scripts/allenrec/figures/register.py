@@ -248,7 +248,8 @@ FIGURES = (
         function="recordings:unit_templates",
         rule="plot_recording",
         caption="The template of each unit on the probe, and the positions of the somata. One colour per unit; circles are "
-        "excitatory units and triangles are inhibitory units. Gaps between shanks are drawn short; of a long probe "
+        "excitatory units and triangles are inhibitory units. From the ninth unit on, colours come again with another line. "
+        "Gaps between shanks are drawn short; of a long probe "
         "the part with units is shown.",
     ),
     Figure(
@@ -270,7 +271,7 @@ FIGURES = (
         optional=True,
         rule="plot_drift",
         caption="The displacement of each unit along its path, from the position of its template, over the whole recording. "
-        "One colour per unit. If all units move together, because the whole probe moves, they share one line.",
+        "One colour per unit. Units that move together, as all do if the whole probe moves, share one line.",
     ),
     Figure(
         kind="recordings",
@@ -303,7 +304,8 @@ FIGURES = (
         title="A tenth of a second",
         function="recordings:busiest_traces",
         rule="plot_recording",
-        caption="The tenth of a second in which most units fire. The traces of all channels are grey and ordered by depth. The "
+        caption="The tenth of a second in which most units fire. The traces are grey and ordered by depth, shank by shank; "
+        "of a large probe some channels are shown. The "
         "filtered template of each unit is drawn on top of them, at the spike times of the ground truth.",
     ),
     Figure(
@@ -314,7 +316,8 @@ FIGURES = (
         suffix=".html",
         rule="view_recording",
         caption="The first minute of the traces, or all of a shorter recording, to pan and zoom. Spikes of the ground truth "
-        "are coloured by unit. Each pixel shows the lowest and the highest value of several samples, so no extreme is lost.",
+        "are coloured by unit; from the ninth unit on, colours come again with another mark. Each pixel shows the lowest and "
+        "the highest value of several samples, so no extreme is lost.",
     ),
     Figure(
         kind="realism",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from .snippets import NoiseMeasure, Snippets, evenly, principal_components
-from .style import GREY, INK, PALE, colours, new_figure, styled, unit_look
+from .style import GREY, INK, PALE, UNIT_PALETTE, colours, new_figure, styled, unit_look
 from .units import heading, needs_units, type_colours, unit_colours, unit_kinds, unit_labels, unit_names, unit_order
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ NO_NOISE = 0.01
 SAME_PATH = 0.01
 #: Maximum number of points in a line of the drift
 POINTS = 4000
-#: Maximum number of units that a histogram shows one by one; more units are joined by cell type
-UNITS_STACKED = 12
+#: Maximum number of units that a histogram shows one by one, each with its own colour; more units are joined by cell type
+UNITS_STACKED = len(UNIT_PALETTE)
 #: Usual detection threshold of spike sorters, in standard deviations of the noise
 THRESHOLD = 5.0
 
@@ -127,7 +128,7 @@ def amplitudes_over_time(recording: Recording, snippets: Snippets) -> Figure:
             axes.axhline(np.median(amplitudes[own]), color=INK, lw=0.7)
         axes.set_ylim(0, 1.15 * amplitudes[own].max(initial=1.0))
         axes.yaxis.set_major_locator(MaxNLocator(2))
-        axes.set_ylabel(names[unit], rotation=0, ha="right", va="center", color=chosen[unit], fontweight="bold")
+        axes.set_ylabel(names[unit], rotation=0, ha="right", va="center", labelpad=10, color=chosen[unit], fontweight="bold")
     panels[-1].set(xlabel="time (s)", xlim=(0, recording.duration))
     figure.supylabel("unit, amplitude (µV)", fontsize=8)
     return figure
@@ -279,24 +280,40 @@ def unit_drift(recording: Recording) -> tuple[NDArray[np.float64], NDArray[np.fl
 def drift(recording: Recording, path: tuple[NDArray[np.float64], NDArray[np.float64]]) -> Figure:
     """Draw the displacement of each unit along its path (µm) over time (s); `path` is what `unit_drift` returns.
 
-    If all units move together, they share one line.
+    Units that move together share one line.
     """
     times, displacements = path
     names, labels = unit_names(recording), unit_labels(recording)
     figure = new_figure(9.0, 3.8, heading(recording, "Drift"))
     axes = figure.add_subplot()
     shown = evenly(np.arange(len(times)), POINTS)
-    together = len(names) > 1 and np.allclose(displacements, displacements[:, :1], atol=SAME_PATH)
-    if together:
-        axes.plot(times[shown], displacements[shown, 0], color=INK, lw=1.4, label=f"all {len(names)} units", gid="all units")
-    for unit in range(len(names)) if not together else ():
-        colour, _, dashes = unit_look(unit)
-        line: dict[str, Any] = {"color": colour, "ls": dashes, "label": labels[unit], "gid": f"unit {names[unit]}"}
-        axes.plot(times[shown], displacements[shown, unit], **line)
+    groups = moving_together(displacements[shown])
+    for first, *others in groups:
+        colour, _, dashes = unit_look(first)
+        line: dict[str, Any] = {"color": colour, "ls": dashes, "label": labels[first], "gid": f"unit {names[first]}"}
+        if others:
+            together = f"units {', '.join(names[unit] for unit in (first, *others))}"
+            line |= {"label": fill(together, 30), "gid": together}
+        if len(groups) == 1 and others:
+            line = {"color": INK, "lw": 1.4, "label": f"all {len(names)} units", "gid": "all units"}
+        axes.plot(times[shown], displacements[shown, first], **line)
     axes.axhline(0, color=PALE, lw=0.8, zorder=0)
     axes.set(xlabel="time (s)", ylabel="displacement (µm)", xlim=(0, recording.duration))
-    if together:
+    if len(groups) == 1:
         axes.legend(loc="best")
-    elif len(names) <= PANELS_SHOWN:
+    elif len(groups) <= PANELS_SHOWN:
         axes.legend(title="unit", title_fontsize=7.5, alignment="left", loc="upper left", bbox_to_anchor=(1.005, 1))
     return figure
+
+
+def moving_together(displacements: NDArray[np.float64]) -> list[list[int]]:
+    """Return the units whose displacements (n, n_units) µm are the same all the time, a list for each such group."""
+    groups: list[list[int]] = []
+    for unit, path in enumerate(displacements.T):
+        same = (group for group in groups if np.abs(displacements[:, group[0]] - path).max(initial=0.0) <= SAME_PATH)
+        group = next(same, None)
+        if group is None:
+            groups.append([unit])
+        else:
+            group.append(unit)
+    return groups

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from allenrec.evaluation.studies import BAND, SNR_BANDS, accuracy_by
 from allenrec.evaluation.tables import WELL_DETECTED
 
-from .style import PALE, colours, new_figure, styled
+from .style import PALE, new_figure, sorter_looks, styled
 
 #: How far sorters are drawn beside each other, in steps of the horizontal axis
 BESIDE = 0.06
@@ -35,11 +35,11 @@ def accuracy(study: tuple[pd.DataFrame, Sequence[str]]) -> Figure:
     n_rows = max(len(factors), 1)
     figure = new_figure(1.2 + 2.4 * max(len(columns), 2), 0.7 + 2.3 * n_rows, f"Accuracy of sorted units  ·  {_name(table)}")
     panels = figure.subplots(n_rows, len(columns), sharey=True, squeeze=False)
-    chosen = colours(table["sorter"])
+    looks = sorter_looks(table["sorter"])
     for row, factor in zip(panels, factors or [BAND], strict=True):
         for axes, band in zip(row, columns, strict=True):
             part = table if band is None else table[table[BAND] == band]
-            _panel(axes, part, factor, chosen, bands if factor == BAND else _levels(table[factor]))
+            _panel(axes, part, factor, looks, bands if factor == BAND else _levels(table[factor]))
             axes.set_title(("all units" if factor != BAND else "") if band is None else band)
         row[0].set_ylabel("accuracy")
     panels[0, 0].set_ylim(-0.03, 1.05)
@@ -49,18 +49,18 @@ def accuracy(study: tuple[pd.DataFrame, Sequence[str]]) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, table: pd.DataFrame, factor: str, chosen: dict[str, str], levels: Sequence[Any]) -> None:
-    """Draw the accuracy of each sorter at each level of a factor."""
+def _panel(axes: Axes, table: pd.DataFrame, factor: str, looks: dict[str, tuple[str, str, str]], levels: Sequence[Any]) -> None:
+    """Draw the accuracy of each sorter at each level of a factor; `looks` are those of `sorter_looks`."""
     axes.axhline(WELL_DETECTED, color=PALE, lw=0.8, zorder=0)
     places = {level: place for place, level in enumerate(levels)}
     means = accuracy_by(table, ["sorter", factor])
-    middle = (len(chosen) - 1) / 2
-    for number, (sorter, colour) in enumerate(chosen.items()):
+    middle = (len(looks) - 1) / 2
+    for number, (sorter, (colour, marker, dashes)) in enumerate(looks.items()):
         mine = means[means["sorter"] == sorter]
         mine = mine.assign(place=mine[factor].map(places)).sort_values("place")
         x = mine["place"].to_numpy(dtype=float) + BESIDE * (number - middle)
         means_at, bars = mine["mean"].to_numpy(dtype=float), np.nan_to_num(mine["std"].to_numpy(dtype=float))
-        axes.errorbar(x, means_at, bars, fmt="o-", color=colour, ms=4, capsize=2, lw=1, label=sorter)
+        axes.errorbar(x, means_at, bars, marker=marker, ls=dashes, color=colour, ms=4, capsize=2, lw=1, label=sorter)
     axes.set_xticks(range(len(levels)), [f"{level:g}" if isinstance(level, float) else str(level) for level in levels])
     axes.set(xlabel="signal-to-noise ratio" if factor == BAND else factor, xlim=(-0.5, len(levels) - 0.5))
 

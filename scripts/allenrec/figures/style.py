@@ -29,11 +29,18 @@ BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, ORANGE, SKY, BLACK = "#CC79A7", "#E69F00", "#56B4E9", "#000000"
 PALETTE = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK)
 #: The colours of labels that look the same in every figure
-FIXED: dict[Any, str] = {"spiny": BLUE, "aspiny": VERMILLION, "sparsely spiny": GREEN, "E": BLUE, "I": VERMILLION}
+FIXED: dict[Any, str] = {
+    **{"spiny": BLUE, "aspiny": VERMILLION, "sparsely spiny": GREEN, "E": BLUE, "I": VERMILLION},
+    **{"excitatory": BLUE, "inhibitory": VERMILLION},
+}
+#: The types of the cells that MEArec ships. They have the first colours that `FIXED` leaves free.
+M_TYPES = tuple(f"L5_{name}" for name in "STPC TTPC1 TTPC2 UTPC BP BTC ChC DBC LBC MC NBC NGC SBC".split())
 #: The colours of units, from the muted ones of Paul Tol, which colour-blind people can distinguish. No cell type has them.
 UNIT_PALETTE = ("#332288", "#CC6677", "#44AA99", "#999933", "#882255", "#88CCEE", "#117733", "#AA4499")
 #: The marks and the lines of units: they change when the colours of units are used up
 UNIT_MARKERS, UNIT_LINES = ("o", "^", "s", "D", "v", "P", "X", "*"), ("-", "--", ":", "-.")
+#: The colours of spike sorters, which no cell type and no unit has; their marks and lines differ as well
+SORTER_PALETTE = ("#222222", "#A6611A", "#607B8B", "#5B3A1E", "#A08A6B")
 #: How far the colours are moved towards black (negative) or white when the palette is used up
 SHADES = (-0.4, 0.35)
 
@@ -116,19 +123,24 @@ def save(figure: Figure, path: str | Path, caption: str | None = None) -> None:
 def colours(labels: Iterable[str]) -> dict[str, str]:
     """Return a colour for each distinct label, sorted by label.
 
-    Labels in `FIXED` always keep their colour. Other text has a colour that depends on the text, so that a cell type looks the
-    same in all figures and runs; only if two would have the same one, the later one takes the next that is free. If there are
-    many labels, darker and lighter shades are used as well.
+    Labels in `FIXED` and `M_TYPES` always keep their colour. Other text has a colour that depends on the text, so that a cell
+    type looks the same in all figures and runs; only if two would have the same one, the later one takes the next that is free.
+    If there are many labels, darker and lighter shades are used as well.
     """
-    ordered = sorted(set(labels))
-    given = {label: FIXED[label] for label in ordered if label in FIXED}
-    shaded = [_shaded(colour, shade) for shade in SHADES for colour in PALETTE if colour != BLACK]
-    free = [*(colour for colour in PALETTE if colour not in FIXED.values()), *shaded]
-    for label in (label for label in ordered if label not in FIXED):
+    ordered, free = sorted(set(labels)), _free_colours()
+    known = FIXED | dict(zip(M_TYPES, free, strict=False))
+    given = {label: known[label] for label in ordered if label in known}
+    for label in (label for label in ordered if label not in known):
         first = zlib.crc32(str(label).encode())
         circle = [free[(first + k) % len(free)] for k in range(len(free))]
         given[label] = next((c for c in circle if c not in given.values()), circle[0])
     return {label: given[label] for label in ordered}
+
+
+def _free_colours() -> list[str]:
+    """Return the colours of the palette and their shades, without those in `FIXED`."""
+    shaded = [_shaded(colour, shade) for shade in SHADES for colour in PALETTE if colour != BLACK]
+    return [*(colour for colour in PALETTE if colour not in FIXED.values()), *shaded]
 
 
 def unit_look(number: int) -> tuple[str, str, str]:
@@ -138,6 +150,15 @@ def unit_look(number: int) -> tuple[str, str, str]:
     """
     turn, place = divmod(number, len(UNIT_PALETTE))
     return UNIT_PALETTE[place], UNIT_MARKERS[turn % len(UNIT_MARKERS)], UNIT_LINES[turn % len(UNIT_LINES)]
+
+
+def sorter_looks(sorters: Iterable[str]) -> dict[str, tuple[str, str, str]]:
+    """Return the colour, the marker and the line style of each distinct spike sorter, sorted by name."""
+    n = len(SORTER_PALETTE)
+    return {
+        name: (SORTER_PALETTE[k % n], UNIT_MARKERS[k % len(UNIT_MARKERS)], UNIT_LINES[k % len(UNIT_LINES)])
+        for k, name in enumerate(sorted(set(sorters)))
+    }
 
 
 def _shaded(colour: str, shade: float) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import probeinterface
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.probes import PLANES, as_probe, load_probe
@@ -14,17 +14,21 @@ from allenrec.probes import PLANES, as_probe, load_probe
 from .style import (
     INK,
     add_waveforms,
-    colours,
     contact_pitch,
     draw_contacts,
     new_figure,
     probe_axis,
     styled,
+    unit_look,
     waveform_scale_bar,
 )
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+#: Height of the figure, inches
+HEIGHT = 6.5
 
 
 @styled
@@ -73,24 +77,30 @@ def plot_template(
     plane = PLANES[where.info["plane"]]
     axis = probe_axis(where.positions[:, plane])
     contacts = axis.points(where.positions[:, plane])
-    across, along = contact_pitch(contacts)
-    size = np.ptp(contacts, axis=0) + np.array([2 * across, 4 * along])
-    height = 6.5
-    width = float(np.clip(height * size[0] / size[1] + 1.2, 3.0, 9.0))
-    figure = new_figure(width, height, title or f"{-values.min():.0f} µV")
+    figure = new_figure(_width(contacts), HEIGHT, title or f"{-values.min():.0f} µV")
     axes = figure.add_subplot()
-    gain = 2.0 * along / max(np.ptp(values, axis=1).max(), 1e-9)
-    draw_contacts(axes, contacts, size=5, zorder=1)
-    add_waveforms(
-        axes, contacts, values, 0.86 * across, gain, colors=next(iter(colours(["template"]).values())), linewidths=1.1
-    )
     if position is not None:
         (soma,) = axis.points(np.asarray(position, dtype=float)[np.newaxis, plane])
         axes.plot(*soma, "o", ms=8, mfc="none", mec=INK, mew=1.3, zorder=4)
     axis.label(axes, "xyz"[plane[0]])
     axes.set_ylabel(f"{'xyz'[plane[1]]} (µm)")
-    (left, bottom), (right, top) = contacts.min(axis=0).tolist(), contacts.max(axis=0).tolist()
-    axes.set_xlim(left - across, right + across)
-    axes.set_ylim(bottom - 3.4 * along, top + 1.2 * along)
-    waveform_scale_bar(axes, 0.86 * across, gain, values.shape[1] * dt, 0.9 * along)
+    _draw_waveforms(axes, contacts, values, dt)
     return figure
+
+
+def _width(contacts: NDArray[np.floating]) -> float:
+    """Return the width of the figure, inches, that suits the shape of the probe."""
+    across, along = contact_pitch(contacts)
+    size = np.ptp(contacts, axis=0) + np.array([2 * across, 4 * along])
+    return float(np.clip(HEIGHT * size[0] / size[1] + 1.2, 3.0, 9.0))
+
+
+def _draw_waveforms(axes: Axes, contacts: NDArray[np.floating], template: NDArray[np.floating], dt: float) -> None:
+    """Draw a template at its contacts (n, 2) µm, with scale bars below; the axes end around the contacts."""
+    across, along = contact_pitch(contacts)
+    gain = 2.0 * along / max(np.ptp(template, axis=1).max(), 1e-9)
+    draw_contacts(axes, contacts, size=5, zorder=1)
+    add_waveforms(axes, contacts, template, 0.86 * across, gain, colors=unit_look(0)[0], linewidths=1.1)
+    (left, bottom), (right, top) = contacts.min(axis=0).tolist(), contacts.max(axis=0).tolist()
+    axes.set(xlim=(left - across, right + across), ylim=(bottom - 3.4 * along, top + 1.2 * along))
+    waveform_scale_bar(axes, 0.86 * across, gain, template.shape[1] * dt, 0.9 * along)

@@ -1,6 +1,6 @@
 // Draw the part of a recording that is in view. This runs when the time in view, the size, the channels or the gain change.
 // `values` holds, for each channel, the lowest and the highest value of each bin, in their order in time; `samples` holds all
-// samples of a part.
+// samples of a part, on the rows in `sampled_rows`.
 
 const POINTS = 1500 // maximum number of bins that are drawn per channel; if there are more, bins are joined
 const WAVEFORMS = 400 // maximum number of spikes in view up to which their waveforms are coloured
@@ -18,7 +18,7 @@ function unpacked() {
 
 // Return the line of a channel through its samples from one to another; each pair of points shows `joined` samples, if not one.
 function sampled(samples, channel, first, last, joined, place, scale) {
-  const start = channel * n_samples - first_sample
+  const start = sampled_rows.indexOf(channel) * n_samples - first_sample
   const xs = [], ys = []
   for (let k = first; k < last; k += joined) {
     const part = samples.subarray(start + k, start + Math.min(k + joined, last))
@@ -63,10 +63,22 @@ function search(times, time) {
   return low
 }
 
+// Return a text with line breaks, such that no line has more than some letters.
+function wrapped(text, most) {
+  const lines = [""]
+  for (const word of text.split(" ")) {
+    if (`${lines.at(-1)} ${word}`.length > most) lines.push(word)
+    else lines.push(`${lines.pop()} ${word}`)
+  }
+  return lines.join("\n").trim()
+}
+
 function labelled(shown) {
   const places = shown.map((_, place) => place)
   axis.ticker.ticks = places.filter((place) => place % Math.ceil(shown.length / 32) == 0)
-  axis.major_label_overrides = new Map(places.map((place) => [place, labels[shown[place]]]))
+  // On a narrow screen the number of a channel has to do.
+  const label = (row) => plot.outer_width < 500 ? labels[row].split(" · ")[0] : labels[row]
+  axis.major_label_overrides = new Map(places.map((place) => [place, label(shown[place])]))
   plot.y_range.setv({start: -1.2, end: shown.length})
 }
 
@@ -79,29 +91,31 @@ function draw([values, samples]) {
   const joined = Math.max(1, Math.ceil((last - first) / POINTS))
   // All samples are drawn where they are kept.
   const a = Math.max(0, Math.floor(from * rate)), b = Math.ceil(to * rate)
-  const kept = a >= first_sample && b <= first_sample + n_samples
+  const within = a >= first_sample && b <= first_sample + n_samples
+  const kept = (channel) => within && sampled_rows.includes(channel)
   const each = Math.max(1, Math.ceil((b - a) / (2 * POINTS)))
-  const lines = shown.map((channel, place) => kept
+  const lines = shown.map((channel, place) => kept(channel)
     ? sampled(samples, channel, a, b, each, place, scale)
     : line(values, channel, first, last, joined, place, scale))
   traces.data = {xs: lines.map((l) => l[0]), ys: lines.map((l) => l[1])}
 
   const {time, unit} = spikes.data
   const begin = search(time, from), end = search(time, to)
-  const marks = {x: [], y: [], colour: [], unit: [], kind: []}, forms = {xs: [], ys: [], colour: []}
+  const marks = {x: [], y: [], colour: [], marker: [], unit: [], kind: []}, forms = {xs: [], ys: [], colour: []}
   for (let k = begin; k < end; k++) {
     const near = nearest[unit[k]]
     if (places.has(near[0])) {
       marks.x.push(time[k])
       marks.y.push(places.get(near[0]) - 0.42)
       marks.colour.push(colours[unit[k]])
+      marks.marker.push(unit_markers[unit[k]])
       marks.unit.push(names[unit[k]])
       marks.kind.push(kinds[unit[k]])
     }
     if (end - begin > WAVEFORMS) continue
     const before = time[k] - 0.001, after = time[k] + 0.002
     for (const channel of near.filter((row) => places.has(row))) {
-      const [xs, ys] = kept
+      const [xs, ys] = kept(channel)
         ? sampled(samples, channel, Math.max(a, Math.floor(before * rate)), Math.min(b, Math.ceil(after * rate)), each,
           places.get(channel), scale)
         : line(values, channel, Math.max(first, Math.floor(before / bin_width)), Math.min(last, Math.ceil(after / bin_width)),
@@ -114,10 +128,12 @@ function draw([values, samples]) {
   markers.data = marks
   waveforms.data = forms
   labelled(shown)
-  const shown_ms = 1000 * (kept ? each / rate : joined * bin_width)
-  const resolution = kept && each == 1 ? "each sample" : `lowest and highest value of each ${shown_ms.toPrecision(2)} ms`
-  plot.title.text =
-    `Rows are ${(spacing / gain.value).toFixed(0)} µV apart  ·  ${end - begin} spikes in view  ·  ${resolution}`
+  const n_kept = shown.filter(kept).length
+  const extremes = (duration) => `lowest and highest value of each ${(1000 * duration).toPrecision(2)} ms`
+  const of_kept = each == 1 ? "each sample" : extremes(each / rate), of_others = extremes(joined * bin_width)
+  const resolution = n_kept == shown.length ? of_kept : n_kept ? `${of_kept} on ${n_kept} rows, else ${of_others}` : of_others
+  const words = `Rows are ${(spacing / gain.value).toFixed(0)} µV apart  ·  ${end - begin} spikes in view  ·  ${resolution}`
+  plot.title.text = wrapped(words, Math.max(20, plot.inner_width / 7))
 }
 
 unpacked().then((values) => {

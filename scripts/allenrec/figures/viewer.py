@@ -39,9 +39,10 @@ from numpy.typing import NDArray
 
 from allenrec.common.files import write_text
 
-from .excerpt import LENGTH, Excerpt, make_excerpt, pack, shanks
+from .channels import shanks
+from .excerpt import LENGTH, Excerpt, make_excerpt, pack
 from .recordings import best_channels, busiest_window
-from .style import GREY, INK, PALE
+from .style import GREY, INK, PALE, unit_look
 from .units import unit_colours, unit_kinds, unit_names
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ COLOURED = 4
 SHOWN = 32
 #: Length of the window that is shown at first, s
 WINDOW = 0.2
+#: The names that Bokeh has for the markers of units
+MARKER_NAMES = {
+    **{"o": "circle", "^": "triangle", "s": "square", "D": "diamond", "v": "inverted_triangle"},
+    **{"P": "plus", "X": "x", "*": "star"},
+}
 #: Maximum number of units in a legend; if there are more, the tool tips name them
 LEGEND = 24
 
@@ -77,7 +83,7 @@ def trace_viewer(recording: Recording, n_values: int) -> LayoutDOM:
     sources = {name: ColumnDataSource(columns, name=f"{name}_source") for name, columns in _empty().items()}
     plot.multi_line("xs", "ys", source=sources["traces"], color="#9a9a9a", line_width=0.8)
     plot.multi_line("xs", "ys", source=sources["waveforms"], color="colour", line_width=1.8)
-    marks = plot.scatter("x", "y", source=sources["markers"], color="colour", marker="triangle", size=6)
+    marks = plot.scatter("x", "y", source=sources["markers"], color="colour", marker="marker", size=6)
     plot.add_tools(HoverTool(renderers=[marks], tooltips=[("unit", "@unit"), ("type", "@kind"), ("time", "@x{0.0000} s")]))
     _add_legend(plot, recording, colours, unit)
     arguments = sources | {
@@ -91,12 +97,14 @@ def trace_viewer(recording: Recording, n_values: int) -> LayoutDOM:
         "bin_width": excerpt.bin_length / rate,
         "packed_samples": pack(excerpt.samples),
         "n_samples": excerpt.samples.shape[1],
+        "sampled_rows": excerpt.sampled.tolist(),
         "first_sample": excerpt.first_sample,
         "rate": rate,
         "step": excerpt.step,
         "spacing": _spacing(recording, excerpt.deviation),
         "labels": labels,
         "colours": colours,
+        "unit_markers": _markers(len(colours)),
         "names": unit_names(recording),
         "kinds": [f"{cell_type} ({bintype})" for bintype, cell_type in unit_kinds(recording)],
         "nearest": _nearest(recording, excerpt.channels),
@@ -127,7 +135,7 @@ def _empty() -> dict[str, dict[str, Any]]:
     return {
         "traces": {"xs": [], "ys": []},
         "waveforms": {"xs": [], "ys": [], "colour": []},
-        "markers": {"x": [], "y": [], "colour": [], "unit": [], "kind": []},
+        "markers": {"x": [], "y": [], "colour": [], "marker": [], "unit": [], "kind": []},
     }
 
 
@@ -179,25 +187,57 @@ def _channel_labels(recording: Recording, channels: NDArray[np.intp]) -> list[st
 
 def _controls(recording: Recording, excerpt: Excerpt, labels: Sequence[str]) -> tuple[MultiSelect, Select, Slider]:
     """Return the choice of channels, the choice of a unit, and the gain."""
-    n, names, kinds = len(labels), unit_names(recording), unit_kinds(recording)
-    options: list[Any] = [(str(k), labels[k]) for k in reversed(range(n))]
-    first = max(0, (n - SHOWN) // 2)
-    some, every = [str(k) for k in range(first, min(first + SHOWN, n))], [str(k) for k in range(n)]
+    options: list[Any] = [(str(k), labels[k]) for k in reversed(range(len(labels)))]
+    rows, titles = _choices(recording, excerpt.channels)
+    shown: list[Any] = list(titles.items())
+    first, values = next(iter(rows)), {key: [str(k) for k in group] for key, group in rows.items()}
     chosen = MultiSelect(
         title="Channels (Ctrl or Shift for several)", name="channels", options=options, size=6, sizing_mode="stretch_width",
-        value=some,
+        value=values[first],
     )  # fmt: skip
-    around = {str(unit): [str(k) for k in near] for unit, near in enumerate(_nearest(recording, excerpt.channels, 8))}
-    rows: dict[str, list[str]] = ({"some": some} if n > SHOWN else {}) | {"all": every} | around
-    titles = {"some": f"{SHOWN} of {n} channels", "all": f"all {n} channels"}
-    shown: list[Any] = [(key, titles.get(key) or f"around unit {names[int(key)]} ({kinds[int(key)][1]})") for key in rows]
-    unit = Select(title="Show", name="unit", value=next(iter(rows)), options=shown, sizing_mode="stretch_width")
-    arguments = {"unit": unit, "chosen": chosen, "rows": rows}
+    unit = Select(title="Show", name="unit", value=first, options=shown, sizing_mode="stretch_width")
+    arguments = {"unit": unit, "chosen": chosen, "rows": values}
     unit.js_on_change("value", CustomJS(args=arguments, code="chosen.value = rows[unit.value]"))
     gain = Slider(
         title="Gain", name="gain", start=0.25, end=5, step=0.25, value=1, sizing_mode="stretch_width", margin=(5, 20, 5, 20)
     )
     return chosen, unit, gain
+
+
+def _choices(recording: Recording, channels: NDArray[np.intp]) -> tuple[dict[str, list[int]], dict[str, str]]:
+    """Return the rows of `channels` that can be shown with one click, by key, and their titles; the first is shown at first.
+
+    They are, if there are many channels, some neighbours with many units; all channels; each shank of several; and the channels
+    around each unit.
+    """
+    n, names, kinds, of_shank = len(channels), unit_names(recording), unit_kinds(recording), shanks(recording)[channels]
+    n_all, rows, titles = len(recording.channel_positions), {}, {}
+    if n > SHOWN:
+        rows["some"], titles["some"] = _rows_with_units(recording, channels), f"{SHOWN} of {n_all} channels"
+    rows["all"], titles["all"] = list(range(n)), f"all {n} channels" if n == n_all else f"{n} of {n_all} channels"
+    if len(set(of_shank)) > 1:
+        for name in dict.fromkeys(of_shank.tolist()):
+            rows[f"shank {name}"] = np.flatnonzero(of_shank == name).tolist()
+            titles[f"shank {name}"] = f"shank {name}"
+    for unit, near in enumerate(_nearest(recording, channels, 8)):
+        rows[str(unit)], titles[str(unit)] = near, f"around unit {names[unit]} ({kinds[unit][1]})"
+    return rows, titles
+
+
+def _rows_with_units(recording: Recording, channels: NDArray[np.intp]) -> list[int]:
+    """Return the neighbouring rows of `channels`, as many as are shown at first, on which most units are largest."""
+    peaks = [near[0] for near in _nearest(recording, channels, 1) if near]
+    n_peaks = np.concatenate([[0], np.cumsum(np.bincount(peaks, minlength=len(channels)))])
+    in_part = n_peaks[SHOWN:] - n_peaks[:-SHOWN]
+    # Of those with the same number of units it is the one nearest to the middle
+    best = np.flatnonzero(in_part == in_part.max())
+    first = int(best[np.abs(best - (len(channels) - SHOWN) / 2).argmin()])
+    return list(range(first, first + SHOWN))
+
+
+def _markers(n: int) -> list[str]:
+    """Return the name of the marker of each of `n` units in Bokeh."""
+    return [MARKER_NAMES[unit_look(unit)[1]] for unit in range(n)]
 
 
 def _add_legend(plot: figure, recording: Recording, colours: Sequence[str], unit: Select) -> None:
@@ -207,9 +247,9 @@ def _add_legend(plot: figure, recording: Recording, colours: Sequence[str], unit
         items: list[Any] = [
             (
                 f"{names[u]} {kinds[u][1]} ({kinds[u][0]})",
-                [plot.scatter([-1], [-9], color=colours[u], marker="triangle", size=8)],
+                [plot.scatter([-1], [-9], color=colours[u], marker=marker, size=8)],
             )
-            for u in range(len(colours))
+            for u, marker in enumerate(_markers(len(colours)))
         ]
         legend = Legend(items=items, orientation="horizontal", ncols=4, border_line_color=None, label_text_font_size="11px")
         legend.update(padding=2, spacing=8, margin=2, label_standoff=2, glyph_width=14)
@@ -241,7 +281,7 @@ def _overview(spikes: ColumnDataSource, window: Range, duration: float, colours:
         name="overview", height=110, sizing_mode="stretch_width", x_range=Range1d(start=0, end=duration),
         y_range=Range1d(start=n - 0.4, end=-0.6),
         tools="", toolbar_location=None,
-        x_axis_label="all that is shown here (s): move the window; each sample is kept in the grey part",
+        x_axis_label="time (s): move the window;\neach sample is kept in the grey part",
     )  # fmt: skip
     spikes.data["colour"] = [colours[unit] for unit in np.asarray(spikes.data["unit"])]
     raster.scatter(

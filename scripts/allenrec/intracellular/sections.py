@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import chdir
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,18 @@ import numpy as np
 from allenrec.common.errors import UserError, shortened
 
 from .lfpy_cell import Cell
+from .model_cell import as_model_cell
 from .nrn import neuron
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from allenrec.models.kinds.model_yaml import DescribedModel
+
+    from .model_cell import ModelCell
+
+#: What the axon of a cell is, whose model decides it
+AXON = "of the model"
 #: How names of sections begin, by the type of the section; others are dendrites
 BEGINNINGS = {
     "soma": ("soma",),
@@ -107,6 +114,33 @@ def wrap(soma: Any, *, v_init: float, celsius: float, dt: float, tstop: float) -
         for segment, diameter in zip(section, diameters, strict=True):
             segment.diam = diameter
     return cell
+
+
+def as_described(cell: Any, model: DescribedModel, *, soma: Any, celsius: float, types: Mapping[str, str]) -> ModelCell:
+    """Return the cell that a model's code has made as a `ModelCell`, turned as its description says.
+
+    Parameters
+    ----------
+    cell : LFPy.Cell
+    model : DescribedModel
+    soma : nrn.Section
+    celsius : float
+        The temperature of all simulations, °C.
+    types : mapping
+        The types of sections by their names, where they are known. The names themselves say those of others.
+    """
+    note_stimuli(model.model_id)
+    known = {**types, soma.name(): "soma"}
+    built: ModelCell = as_model_cell(
+        cell,
+        model,
+        soma=soma,
+        axon=AXON,
+        celsius=celsius,
+        section_type=lambda name: known.get(name) or type_by_beginning(name),
+    )
+    turn_upright(built, model.description.axis)
+    return built
 
 
 def divide(sections: Iterable[Any], longest: float) -> None:

@@ -11,17 +11,22 @@ maximum of linear functions of the potential (differences of two samples), so it
 error of the interpolation.
 """
 
+from __future__ import annotations
+
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from .components import TOLERANCE
-from .forward_model import Medium, transfer_matrix
+from .forward_model import transfer_matrix
 from .poses import Geometry, in_cell_frame
+
+if TYPE_CHECKING:
+    from .medium import Medium
 
 #: Cubes are halved until there would be more of them than this, or their side is below `MIN_SIDE` (µm). More cubes follow the
 #: region more closely and take longer to make.

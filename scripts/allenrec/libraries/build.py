@@ -19,8 +19,8 @@ from allenrec.settings.libraries import Library as LibrarySettings
 
 from .contacts import contacts_of
 from .eap import CellOnProbe, spike_currents
-from .layers import medium_of
 from .library_file import LibraryInfo, TemplateRows, write_library
+from .medium import medium_of
 from .poses import Geometry, Poses, draw_path, draw_poses, grid_displacements, position_limits, upright_axis
 from .sampling import Requirements, Sampled, bin_function, distances, sample_templates, share_behind
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from allenrec.common.random_streams import StreamKey
     from allenrec.intracellular.intracellular_file import Currents
 
-    from .forward_model import Medium
+    from .medium import Medium
 
 #: The packages whose versions are written as provenance
 PACKAGES = ("numpy", "numba", "scipy", "h5py", "MEAutility", "probeinterface")

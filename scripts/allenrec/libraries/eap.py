@@ -12,11 +12,14 @@ from .acceptance import Limits, accepted_templates, aligned, all_shifted, shift_
 from .amplitude_bound import EVERYWHERE, AboveThreshold, region_above_threshold, touches, widened
 from .components import Components, components_of, weighted_sums
 from .contacts import WORK_ROWS, Contacts, contacts_with, mean_weights
-from .forward_model import Images, Medium, Segments, prepare_segments
+from .forward_model import Segments, prepare_segments
 from .poses import Geometry, Poses, rotation_matrices
 
 if TYPE_CHECKING:
     from allenrec.settings.libraries import Acceptance
+
+    from .layers import Images
+    from .medium import Medium
 
 #: The threshold that every template reaches, µV
 NO_THRESHOLD = np.float32(0)

@@ -12,15 +12,11 @@ J Neurophysiol 38:356).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-if TYPE_CHECKING:
-    from .layers import Layers
 
 Source = Literal["line", "point", "root_as_point"]
 
@@ -34,46 +30,6 @@ WORK_ROWS = 3
 LN2 = float(np.log(2.0))
 #: The bits of the double sqrt(1/2) as an integer
 SQRT_HALF_BITS = int(np.sqrt(0.5).view(np.int64))
-
-
-class Images(NamedTuple):
-    """Copies of each contact: `shifts` (n, 3) µm from it, and `weights` (n,)."""
-
-    shifts: NDArray[np.float64]
-    weights: NDArray[np.float64]
-
-
-#: The images in a medium without borders
-NO_IMAGES = Images(np.zeros((0, 3)), np.zeros(0))
-
-
-@dataclass(frozen=True)
-class Medium:
-    """The tissue around a cell, and the kind of its sources.
-
-    `sigma`, the conductivity, S/m, one value or one for each axis; `source`, see `transfer_matrix`; `image_factor`, 2 for
-    contacts in an insulating plane (method of images), 1 in open tissue; `layers`, of a slice on an array of electrodes.
-    """
-
-    sigma: float | tuple[float, float, float] = 0.3
-    source: Source = "line"
-    image_factor: float = 1.0
-    layers: Layers | None = None
-
-    @property
-    def isotropic(self) -> bool:
-        """True if the conductivity is the same along all axes."""
-        return bool(np.ptp(self.sigma) == 0)
-
-    @property
-    def turns_with_cell(self) -> bool:
-        """True if a cell has the same field around it in all poses."""
-        return self.isotropic and self.layers is None
-
-    @property
-    def images(self) -> Images:
-        """The images of contacts that a slice makes."""
-        return NO_IMAGES if self.layers is None else self.layers.images
 
 
 def transfer_matrix(

@@ -8,19 +8,23 @@ the thickness, on either side of the glass, each with a weight: further points f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from allenrec.common.errors import UserError, shown
-
-from .forward_model import Images, Medium, Source, contact_transfer_matrix
+from .forward_model import Source, contact_transfer_matrix
 from .poses import Geometry, Poses, rotation_matrices
 
 if TYPE_CHECKING:
-    from allenrec.probes import Probe
-    from allenrec.settings.libraries import Library, Slice
+    from allenrec.settings.libraries import Slice
+
+
+class Images(NamedTuple):
+    """Copies of each contact: `shifts` (n, 3) µm from it, and `weights` (n,)."""
+
+    shifts: NDArray[np.float64]
+    weights: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -81,23 +85,6 @@ class Layers:
         below, above = -height.min(axis=1), height.max(axis=1) - self.settings.thickness
         beyond: NDArray[np.float64] = np.maximum(np.maximum(below, above), 0.0)
         return beyond
-
-
-def medium_of(settings: Library, probe: Probe, name: str) -> Medium:
-    """Return the medium around a probe.
-
-    Raises
-    ------
-    UserError
-        If a slice is asked for, but the contacts of the probe are not on a plane.
-    """
-    if settings.medium is None:
-        return Medium(settings.sigma, settings.source, probe.image_factor(settings.image_factor))
-    if not probe.on_plane:
-        reason = f"a slice lies on the contacts, but those of {shown(probe.name)} are not on a plane; take an array"
-        raise UserError(f"libraries.{name}.medium: {reason}, such as SqMEA-10-15, or leave the key out")
-    layers = Layers(probe.normal, float(probe.positions[0, probe.normal]), settings.medium)
-    return Medium(settings.medium.sigma_tissue, settings.source, layers.image_factor, layers)
 
 
 def slice_transfer_matrix(

@@ -194,19 +194,27 @@ def plan_recording(
     ...     first = next(blocks(plan))
     """
     streams = streams_of(settings, seed=seed, name=name)
-    if settings.background is not None:
-        background = background or open_background(settings.background)
-        require_fit(background, settings, contacts_of(library), f"recordings.{name}")
-        settings = on_background(settings, background)
+    settings, background = _with_background(library, settings, background, name)
     groups = unit_groups(settings.cell_types, settings.spiketrains.n_exc, settings.spiketrains.n_inh)
-    if choosing_library is not None:
-        _require_same_poses(library, choosing_library, settings, name)
     choosing = choosing_library or library
+    if choosing is not library:
+        _require_same_poses(library, choosing, settings, name)
     snr = _snr_of_templates(streams, choosing, settings, background, threads)
     template_ids = choose_units(streams.units, choosing, groups, settings.templates, settings.recordings, snr)
     return _plan_units(
         streams, name, library, template_ids, unit_keys(groups), settings, far_library or library, background, threads
     )
+
+
+def _with_background(
+    library: TemplateLibrary, settings: RecordingSettings, background: Background | None, name: str
+) -> tuple[RecordingSettings, Background | None]:
+    """Return the settings of a recording as its background has them, and the background, opened if it is not given."""
+    if settings.background is None:
+        return settings, background
+    background = background or open_background(settings.background)
+    require_fit(background, settings, contacts_of(library), f"recordings.{name}")
+    return on_background(settings, background), background
 
 
 def _snr_of_templates(
@@ -263,10 +271,7 @@ def _plan_units(
     how = upsampling_for(library, grid, settings.templates.pad_len)
     templates, upsampled = read_and_upsample(library, template_ids, how, threads)
     bandpass = design_filter(grid.fs, signal) if signal.filter else None
-    unfiltered = upsampled.waveforms(threads)
-    filtered = upsampled.waveforms(threads, bandpass) if bandpass else unfiltered
-    require_finite("templates of the units", unfiltered, "delete the library and run again")
-    require_finite("filtered templates of the units", filtered, "filter_cutoff or filter_order cannot be used at this fs")
+    unfiltered, filtered = _waveforms(upsampled, bandpass, threads)
 
     overlaps = spatial_overlaps(-templates.min(axis=2), settings.templates.overlap_threshold)
     cell_types = library.celltypes[template_ids]
@@ -310,6 +315,17 @@ def _plan_units(
         adc=design_adc(signal, unfiltered),
         background=background,
     )
+
+
+def _waveforms(
+    upsampled: UpsampledTemplates, bandpass: Filter | None, threads: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return templates whose spike lies at a sample, before and after the filter, (n_units, n_channels, n_t) µV each."""
+    unfiltered = upsampled.waveforms(threads)
+    filtered = upsampled.waveforms(threads, bandpass) if bandpass else unfiltered
+    require_finite("templates of the units", unfiltered, "delete the library and run again")
+    require_finite("filtered templates of the units", filtered, "filter_cutoff or filter_order cannot be used at this fs")
+    return unfiltered, filtered
 
 
 def contacts_of(library: TemplateLibrary) -> NDArray[np.float64]:

@@ -152,7 +152,7 @@ def write_report(
         left_out=_left_out(cells, left_out),
         missing=_missing(sections),
         library_names=libraries,
-        type_colours=colours(cell.known["cell_type"] for cell in cells if cell.known["cell_type"]),
+        type_colours=colours(_cell_types(sections)),
         totals=_totals(sections),
         stages=stage_times(results / "benchmarks" / "rules").to_dict("records"),
         configuration=_configuration(results),
@@ -250,7 +250,7 @@ def _totals(sections: Sections) -> Totals:
             templates={library.name: library.by_type.get(kind, 0) for library in libraries},
             units={recording.name: int((recording.units["cell_type"] == kind).sum()) for recording in recordings},
         )
-        for kind in sorted({cell.known["cell_type"] for cell in cells if cell.known["cell_type"]})
+        for kind in _cell_types(sections)
     ]
     return Totals(
         cells=len(complete),
@@ -261,6 +261,14 @@ def _totals(sections: Sections) -> Totals:
         spikes=sum(recording.n_spikes for recording in recordings),
         by_type=by_type,
     )
+
+
+def _cell_types(sections: Sections) -> list[str]:
+    """Return the types of all cells, templates and units, sorted; a library may have templates of others, without cells."""
+    types = {cell.facts.known["cell_type"] for cell in sections.cells}
+    types.update(*(library.facts.by_type for library in sections.libraries))
+    types.update(*(one.facts.units["cell_type"].dropna().astype(str) for one in sections.recordings if len(one.facts.units)))
+    return sorted(types - {""})
 
 
 def _configuration(results: Path) -> dict[str, Any]:

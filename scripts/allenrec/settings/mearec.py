@@ -31,6 +31,8 @@ CELL_TYPES = (
 def convert_files(paths: Sequence[str]) -> str:
     """Return MEArec's parameter files as one text of YAML; comments say what was left out, and why.
 
+    With a library, the text stands alone: it takes the place of the default configuration instead of being merged over it.
+
     Parameters
     ----------
     paths : sequence of path
@@ -47,6 +49,8 @@ def convert_files(paths: Sequence[str]) -> str:
         block, left_out = convert(_read(path))
         config |= block
         comments += [f"# {Path(path).name}: {line}" for line in left_out]
+    if "libraries" in config:
+        config = {"stands_alone": True} | config
     try:
         Settings.model_validate({"libraries": {NAME: {"probe": "Neuronexus-32"}}} | config)
     except ValidationError as error:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 RESIDUE = 1e-10
 #: Number of frequencies, from 0 to half the sampling rate, at which the power of a response is averaged
 FREQUENCIES = 2**16
+#: The largest float32
+LARGEST = float(np.finfo(np.float32).max)
 #: The sections of the default filter at 32 kHz as SciPy designs them: third order, 300 to 6000 Hz. Most jobs need no other, and
 #: loading SciPy's signal processing would take them longer than the rest of their imports.
 DEFAULT_DESIGN = (3, (300.0, 6000.0), 32000.0)
@@ -56,10 +58,15 @@ class Filter:
 
         Sums have double precision; float32 traces are rounded once in each direction.
         """
-        filter_in_place(traces, self.sections, False)
-        if self.both_ways:
-            filter_in_place(traces, self.sections, True)
+        self.apply_to_finite(traces)
         return traces
+
+    def apply_to_finite(self, traces: NDArray[Any]) -> bool:
+        """Filter traces as `apply` does. Return False if a number was NaN or infinite, or if the filter is not stable."""
+        finite = filter_in_place(traces, self.sections, False)
+        if self.both_ways:
+            finite = filter_in_place(traces, self.sections, True)
+        return bool(finite)
 
     def response(self, waveform: NDArray[Any]) -> tuple[NDArray[np.float64], int]:
         """Filter a waveform (n, n_channels) padded with zeros.
@@ -96,8 +103,11 @@ class Filter:
 
 
 @numba.njit(cache=True, nogil=True)
-def filter_in_place(traces: NDArray[Any], sections: NDArray[np.float64], backward: bool) -> None:
+def filter_in_place(traces: NDArray[Any], sections: NDArray[np.float64], backward: bool) -> bool:
     """Filter traces (n, n_channels) along time, in place, by transposed direct form II.
+
+    Return whether all numbers were finite. A recursive filter never forgets another one: it stays in the states. So nothing but
+    the states at the end is looked at. They are also beyond the range of float32 if the filter is not stable.
 
     The result is that of `scipy.signal.sosfilt` to the last bit, ten times as fast. The innermost loops run over channels,
     which lie together in memory, so that they compile to vector instructions. Two samples are taken at a time, so that the
@@ -124,6 +134,7 @@ def filter_in_place(traces: NDArray[Any], sections: NDArray[np.float64], backwar
                 values[c], later[c] = y, y_later
         for c in range(n_channels):
             row[c], next_row[c] = values[c], later[c]
+    return np.all(np.abs(states) < LARGEST)
 
 
 def design_filter(fs: float, settings: FilterSettings) -> Filter:

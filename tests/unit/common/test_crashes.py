@@ -13,13 +13,16 @@ from allenrec.common.outcomes import Failure, failure_of
 JOB = """
 import os, signal, sys
 from types import SimpleNamespace
-from allenrec.common.crashes import go_on_in_child, time_limit
+from allenrec.common.crashes import in_child, time_limit
 from allenrec.common.job_log import job_log
 from allenrec.common.outcomes import recorded_outcome
 
 snakemake = SimpleNamespace(log=["job.log"], input=dict(), output=["4711.json"], wildcards=SimpleNamespace(model="4711"))
-with job_log(snakemake) as terminal, recorded_outcome(snakemake, "simulate_spikes", terminal):
-    go_on_in_child("NEURON", "4711.json")
+with (
+    job_log(snakemake) as terminal,
+    recorded_outcome(snakemake, "simulate_spikes", terminal),
+    in_child("NEURON", lambda: open("cleaned", "w").close()),
+):
     print("computing", flush=True)
     {code}
     print("done")
@@ -39,7 +42,7 @@ def test_crash_is_the_failure_of_the_model(tmp_path, name):
     assert failure_of(tmp_path / "4711.json") == Failure("4711", "simulate_spikes", reason)
     assert (result.returncode, result.stdout) == (0, "")
     assert result.stderr == f"model 4711 failed in simulate_spikes: {reason}\n"
-    assert "computing" in (tmp_path / "job.log").read_text()
+    assert "computing" in (tmp_path / "job.log").read_text() and (tmp_path / "cleaned").exists()
 
 
 def test_real_crash_of_code_in_c(tmp_path):
@@ -54,24 +57,38 @@ def test_real_crash_of_code_in_c(tmp_path):
         ("sys.exit(1)", 1, "computing"),
         ("raise ValueError('odd')", 1, "ValueError: odd"),
         ("raise OSError('full')", 1, "error: full"),
-        # It comes from outside, such as that of a system without memory
-        ("os.kill(os.getpid(), signal.SIGKILL)", -signal.SIGKILL, "computing"),
+        # These come from outside
+        ("os.kill(os.getpid(), signal.SIGTERM)", 128 + signal.SIGTERM, "computing"),
+        ("os.kill(os.getpid(), signal.SIGUSR1)", -signal.SIGUSR1, "computing"),
+        (
+            "os.kill(os.getpid(), signal.SIGKILL)",
+            -signal.SIGKILL,
+            "error: NEURON was killed (SIGKILL), as the system does when memory is used up",
+        ),
     ],
-    ids=["end", "exit", "error", "disk", "killed"],
+    ids=["end", "exit", "error", "disk", "ended", "other signal", "killed"],
 )
 def test_other_ends_are_those_of_the_job(tmp_path, code, returncode, log):
     result = run(tmp_path, code)
     assert result.returncode == returncode and (tmp_path / "4711.json").exists() == (returncode == 0)
     text = (tmp_path / "job.log").read_text()
     assert text.splitlines()[-1] == log and text.count("computing") == 1
+    assert (tmp_path / "cleaned").exists() == (returncode < 0)
 
 
-@pytest.mark.parametrize("code", ["os._exit(0)", "os._exit(3)", "pass"], ids=["well", "badly", "without result"])
+@pytest.mark.parametrize("code", [0, 1, 3])
 def test_code_that_ends_the_process_is_the_failure_of_the_model(tmp_path, code):
-    """NEURON's quit() ends the process with exit code 0, which looks like success."""
-    run(tmp_path, code)
+    """`quit()` in hoc ends with exit code 0, which looks like success, and `quit(1)` with that of a job that told its error."""
+    result = run(tmp_path, f"os._exit({code})")
     failure = failure_of(tmp_path / "4711.json")
-    assert failure.reason.startswith(f"its code ended NEURON with exit code {3 if '3' in code else 0}")
+    assert failure.reason == f"its code ended NEURON with exit code {code}, as quit() in hoc or os._exit() in Python do"
+    assert (result.returncode, result.stderr) == (0, f"{failure}\n") and (tmp_path / "cleaned").exists()
+
+
+def test_programs_that_the_code_has_started_do_not_hold_the_job(tmp_path):
+    start = time.monotonic()
+    run(tmp_path, "import subprocess; subprocess.Popen(['/bin/sleep', '20'], close_fds=False, stderr=-3); os._exit(1)")
+    assert failure_of(tmp_path / "4711.json") and time.monotonic() - start < 15
 
 
 def test_code_that_does_not_end_is_the_failure_of_the_model(tmp_path):

@@ -141,3 +141,12 @@ def test_isolated_process_ends_when_it_is_told_to(tmp_path):
         start = time.monotonic()
         process.terminate()
         assert process.wait() == -15 and time.monotonic() - start < 5
+
+
+def test_questions_are_answered_and_end():
+    code = "import sys; from allenrec.common.isolation import answer_with_return; answer_with_return()"
+    code += "; print([len(input()), len(sys.stdin.read())])"
+    environment = {"PYTHONPATH": str(ROOT / "scripts"), "PATH": ""}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, input=b"mine\n", capture_output=True, timeout=60)
+    answer, more = json.loads(result.stdout)
+    assert answer == 0 and 1000 < more < 2**16

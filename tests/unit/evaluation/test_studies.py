@@ -10,6 +10,7 @@ from allenrec.evaluation.sorter_study import open_sorter_study
 from allenrec.evaluation.studies import accuracy_by, read_study, study_table
 from allenrec.evaluation.tables import COLUMNS
 from allenrec.figures.studies import accuracy
+from allenrec.figures.style import sorter_looks
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.generated_recording import GeneratedRecording
@@ -89,6 +90,9 @@ def test_figure_has_a_row_for_each_factor_and_a_panel_for_each_band(table):
         for sorter in ("simple", "lupin"):
             expected = [made_accuracy(sorter, level, 2, unit) for level in (10, 20)]
             np.testing.assert_allclose(drawn[sorter], expected)
+    looks = sorter_looks(["simple", "lupin"])
+    lines = {container.get_label(): container.lines[0] for container in panels[0].containers}
+    assert {name: (line.get_color(), line.get_marker(), line.get_linestyle()) for name, line in lines.items()} == looks
     # Without factors, the bands are the axis; a study in which all sorters failed is an empty figure.
     (only,) = accuracy((study[0], [])).axes
     assert [text.get_text() for text in only.get_xticklabels()] == ["SNR < 5", "SNR 5 to 10", "SNR > 10"]

@@ -69,6 +69,18 @@ def test_all_samples_around_a_time_are_kept(middle, first):
     np.testing.assert_allclose(excerpt.samples * excerpt.step, expected, atol=0.51 * excerpt.step)
 
 
+def test_all_channels_of_a_large_probe_are_there_and_samples_of_those_with_units():
+    templates = np.zeros((2, 300, 5))
+    templates[[0, 1], [17, 200], 2] = -100.0
+    traces = np.random.default_rng(3).normal(0, 8.0, (500, 300)).astype(np.float32)
+    excerpt = make_excerpt(recording_of(traces, templates), n_values=64_000)
+    assert sorted(excerpt.channels) == list(range(300)) and len(excerpt.values) == 300
+    sampled = excerpt.channels[excerpt.sampled]
+    assert len(excerpt.samples) == len(sampled) <= 64 and {17, 200} <= set(sampled.tolist())
+    assert excerpt.samples.shape[1] == 500
+    np.testing.assert_allclose(excerpt.samples * excerpt.step, traces[:, sampled].T, atol=0.51 * excerpt.step)
+
+
 def test_large_spikes_fit_into_the_integers():
     traces = np.random.default_rng(2).normal(0, 0.01, (3000, 2)).astype(np.float32)
     traces[100, 0] = 9000.0
@@ -79,6 +91,8 @@ def test_large_spikes_fit_into_the_integers():
 def test_channels_stand_shank_by_shank():
     recording = recording_of(np.zeros((10, 6), np.float32))
     recording.probe.shank_ids = np.array(["b", "a", "b", "a", "b", "a"])
+    assert list(channels_by_depth(recording)) == [5, 3, 1, 4, 2, 0]
+    recording.probe.shank_ids = np.array(["10", "9", "10", "9", "10", "9"])
     assert list(channels_by_depth(recording)) == [5, 3, 1, 4, 2, 0]
 
 

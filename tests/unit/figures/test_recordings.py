@@ -7,7 +7,7 @@ import pytest
 from matplotlib.collections import EventCollection
 from unit.figures.drawn import CONTACTS, FS, N_T, all_axes, collections
 
-from allenrec.figures import recordings
+from allenrec.figures import recordings, style
 
 
 def test_raster_shows_every_spike_in_the_row_of_its_unit(recording):
@@ -94,3 +94,35 @@ def test_a_recording_without_units_still_has_figures(recording):
     window = recordings.busiest_window(recording)
     figures = [f(recording) for f in (recordings.raster, recordings.unit_templates, recordings.amplitudes)]
     assert all("no units" in figure.get_suptitle() for figure in (*figures, recordings.traces(recording, *window)))
+
+
+def test_traces_stand_shank_by_shank_and_units_beyond_the_palette_have_other_lines(recording, monkeypatch):
+    """The channels alternate between two shanks; the units have one colour between them."""
+    monkeypatch.setattr(style, "UNIT_PALETTE", ("#332288",))
+    n = len(recording.channel_positions)
+    recording.probe = SimpleNamespace(shank_ids=np.array(["a", "b"] * n)[:n])
+    figure = recordings.traces(recording, 1.15, 1.3)
+    drawn = np.array(collections(figure, "traces")[0].get_segments())
+    order = [k for shank in (0, 1) for k in np.lexsort((CONTACTS[:, 1], CONTACTS[:, 2])) if k % 2 == shank]
+    window = recording.traces[round(1.15 * FS) : round(1.3 * FS), order].T
+    np.testing.assert_allclose(drawn[:, :, 1] - drawn[:, :1, 1], window - window[:, :1], atol=1e-3)
+    assert [text.get_text() for text in figure.axes[0].texts if "shank" in text.get_text()] == ["shank a", "shank b"]
+    lines = [collections(figure, f"unit {unit}")[0] for unit in range(4)]
+    assert (
+        len({tuple(line.get_colors()[0]) for line in lines}) == 1 and len({str(line.get_linestyles()) for line in lines}) == 4
+    )
+
+
+def test_templates_on_a_long_probe_are_not_flat(recording):
+    """The tallest waveform takes at least a twenty-fifth of the part of the probe that is shown."""
+    n = 200
+    contacts = np.column_stack([np.zeros(n), np.zeros(n), 20.0 * np.arange(n)])
+    templates = np.zeros((4, n, N_T), dtype=np.float32)
+    templates[np.arange(4), [17, 60, 111, 180]] = recording.unfiltered_templates.min(axis=1)
+    recording.channel_positions, recording.unfiltered_templates = contacts, templates
+    recording.units[["y", "z"]] = np.column_stack([np.zeros(4), contacts[[17, 60, 111, 180], 2]])
+    heights = [
+        np.ptp(collections(recordings.unit_templates(recording), f"unit {unit}")[0].get_segments()[0][:, 1])
+        for unit in range(4)
+    ]
+    assert max(heights) == pytest.approx(0.04 * 20 * (180 - 17), rel=1e-3)

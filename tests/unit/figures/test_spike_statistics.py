@@ -64,6 +64,15 @@ def test_drift_of_the_whole_probe_is_one_line(noisy_recording):
     assert line.get_label() == "all 3 units" and not by_gid(axes, "unit 0")
 
 
+def test_units_that_stand_still_share_one_line_beside_one_that_moves(noisy_recording):
+    times = np.linspace(0, 10, 101)
+    displacements = np.outer(np.sin(times), [0.0, 1.0, 0.0])
+    (axes,) = all_axes(spikes.drift(noisy_recording, (times, displacements)))
+    (still,), (moving,) = by_gid(axes, "units 0, 2"), by_gid(axes, "unit 1")
+    assert not still.get_ydata().any() and still.get_label() == "units 0, 2" and still.get_color() != moving.get_color()
+    np.testing.assert_allclose(moving.get_ydata(), np.sin(times))
+
+
 def test_many_units_are_stacked_by_type_and_some_have_panels(noisy_recording, monkeypatch):
     monkeypatch.setattr(spikes, "PANELS_SHOWN", 3)
     noisy_recording.units = pd.concat([noisy_recording.units] * 5, ignore_index=True)

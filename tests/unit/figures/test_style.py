@@ -74,8 +74,23 @@ def test_shanks_stand_side_by_side():
 
 
 def test_cell_type_has_the_same_colour_whatever_other_types_there_are():
-    types = ["L5_TTPC1", "Pvalb-IRES-Cre", "Rorb-IRES2-Cre", "bursting"]
+    types = ["L23_PC", "Pvalb-IRES-Cre", "Rorb-IRES2-Cre", "bursting"]
     alone = {name: style.colours([name])[name] for name in types}
     together = style.colours(["aspiny", *types, "spiny"])
     assert {name: together[name] for name in types} == alone and len(set(together.values())) == 6
     assert not set(alone.values()) & set(style.FIXED.values())
+
+
+def test_all_types_of_one_source_keep_their_colour_side_by_side():
+    """The 13 of MEArec's cells, with those of the Allen Institute: each as in a figure of its own."""
+    types = [*style.M_TYPES, "spiny", "aspiny", "sparsely spiny"]
+    together = style.colours(types)
+    assert together == {name: style.colours([name])[name] for name in sorted(types)} and len(set(together.values())) == 16
+
+
+def test_spike_sorters_have_looks_of_their_own():
+    looks = style.sorter_looks(["simple", "tridesclous2", "spykingcircus2", "simple", "kilosort4"])
+    assert list(looks) == ["kilosort4", "simple", "spykingcircus2", "tridesclous2"] and len(set(looks.values())) == 4
+    types = {*style.PALETTE, *style.colours(map(str, range(60))).values()}
+    units = {style.unit_look(unit)[0] for unit in range(32)}
+    assert not set(style.SORTER_PALETTE) & (types | units)

@@ -138,6 +138,49 @@ def test_sections_at_top_level(tmp_path):
     assert (own_cell["celsius"], own_cell["v_init"], own_cell["totnsegs"]) == (20.0, -64.0, 15)
 
 
+def test_init_of_the_model_balances_the_cell(tmp_path):
+    """As in models of CA1, where `init()` replaces that of the run system. The resting potential is given, not computed."""
+    code = (
+        'load_file("nrngui.hoc")\nobjref g\ng = new Graph()\ncreate soma, dend\nconnect dend(0), soma(1)\naccess soma\n'
+        "soma { L = 20 diam = 20 }\ndend { L = 200 diam = 2 nseg = 5 }\nforall { insert hh gl_hh = 0 insert pas g_pas = 1e-4}\n"
+        "proc init() {\n  forall { v = Vrest ena = 55 ek = -90 }\n  finitialize(Vrest)\n"
+        "  forall for (x) { e_pas(x) = v(x) + (ina(x) + ik(x)) / g_pas(x) }\n  g.begin()\n}\n"
+        "Vrest = -62\nv_init = Vrest\ncelsius = 6.3\n"
+    )
+    described = {"kind": "hoc", "template_file": "cell.hoc"}
+    balanced, failing = built(
+        write_model(tmp_path / "mine", described, {"cell.hoc": code}),
+        write_model(tmp_path / "fails", described, {"cell.hoc": "create soma\nproc init() {\n  soma nothing(3)\n}\n"}),
+    )
+    np.testing.assert_allclose(balanced["vmem"][:319], -62, rtol=0, atol=1e-9)  # until the step begins, after 10 ms
+    assert max(balanced["vmem"]) > 0
+    assert failing.startswith("model fails: its hoc code fails: nothing undefined function, in `init` of cell.hoc")
+
+
+def test_code_of_a_user_beside_that_of_a_model(tmp_path):
+    """A file behind those of the model calls its procedures, or gives a cell its channels from another template."""
+    procedures = (
+        "create soma\nproc geometry() { soma { L = 20 diam = 20 } }\nproc channels() { soma insert hh }\ncelsius = 6.3\n"
+    )
+    templates = (
+        "begintemplate Tree\npublic soma\ncreate soma\nproc init() { soma { L = 20 diam = 20 } }\nendtemplate Tree\n"
+        "begintemplate Channels\npublic biophys\nproc biophys() { $o1.soma { insert hh } }\nendtemplate Channels\n"
+    )
+    apply = "objref cell, channels\ncell = new Tree()\nchannels = new Channels()\nchannels.biophys(cell)\ncelsius = 6.3\n"
+    described = {"kind": "hoc", "template_file": ["model.hoc", "mine.hoc"]}
+    models = {"procedures": (procedures, "geometry()\nchannels()\n"), "templates": (templates, apply)}
+    cells = built(
+        *(
+            write_model(tmp_path / name, described, {"model.hoc": model, "mine.hoc": mine})
+            for name, (model, mine) in models.items()
+        )
+    )
+    expected = bare(tmp_path / "procedures", 'h("create soma")\nsoma = h.soma\nsoma.L = soma.diam = 20\nsoma.insert("hh")')
+    assert expected.max() > 0 and [cell["soma"] for cell in cells] == ["soma", "Tree[0].soma"]
+    for cell in cells:
+        np.testing.assert_allclose(cell["vmem"], expected, rtol=0, atol=1e-9)
+
+
 def test_morphology_at_top_level_comes_before_the_hoc_files(tmp_path):
     described = {"kind": "hoc", "template_file": "channels.hoc", "morphology": "cell.asc", "segment_length": 25}
     files = {"channels.hoc": "forall { insert pas e_pas = -65 }\nsoma[0] insert hh\n", "cell.asc": ASC}
@@ -345,3 +388,16 @@ soma.cm, soma.ena = 1, 45
     np.testing.assert_allclose(cell["vmem"], bare(tmp_path / "mine", code), rtol=0, atol=1e-9)
     assert max(cell["vmem"]) > 0 and cell["types"] == {"apic": 1, "dend": 1, "soma": 1}
     assert (cell["celsius"], cell["v_init"]) == (6.3, -65.0)
+
+
+def test_what_hoc_asks_is_answered_with_the_value_that_it_offers():
+    """Without an answer NEURON asks again and again, and fills the log. `os._exit` leaves out the question itself."""
+    code = """
+import json, os
+from allenrec.common.isolation import answer_with_return
+answer_with_return()
+from allenrec.intracellular.nrn import neuron
+print(json.dumps([neuron.h.xred("How long?", 3, 0, 10), neuron.h.boolean_dialog("Go on?")]), flush=True)
+os._exit(0)
+"""
+    assert run_python(code) == [3.0, 0.0]

@@ -10,8 +10,8 @@ from allenrec.libraries.build import build_cell_library
 from allenrec.libraries.concatenate import concatenate_libraries
 from allenrec.libraries.contacts import contacts_of
 from allenrec.libraries.eap import eap, spike_currents
-from allenrec.libraries.forward_model import Medium
 from allenrec.libraries.library_file import open_library, poses_of, read_library
+from allenrec.libraries.medium import Medium
 from allenrec.libraries.poses import Geometry, Poses, place, read_poses
 from allenrec.libraries.sampling import share_behind
 from allenrec.libraries.table import template_table

@@ -7,7 +7,8 @@ from allenrec.libraries.acceptance import aligned
 from allenrec.libraries.components import TOLERANCE, components_of
 from allenrec.libraries.contacts import contacts_of
 from allenrec.libraries.eap import CellOnProbe, eap, spike_currents
-from allenrec.libraries.forward_model import Medium, transfer_matrix
+from allenrec.libraries.forward_model import transfer_matrix
+from allenrec.libraries.medium import Medium
 from allenrec.libraries.poses import Geometry, Poses
 from allenrec.probes import load_probe
 from allenrec.settings.libraries import Acceptance

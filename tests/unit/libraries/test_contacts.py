@@ -6,7 +6,8 @@ import pytest
 
 from allenrec.libraries.contacts import contacts_of, contacts_with
 from allenrec.libraries.eap import eap
-from allenrec.libraries.forward_model import Medium, transfer_matrix
+from allenrec.libraries.forward_model import transfer_matrix
+from allenrec.libraries.medium import Medium
 from allenrec.libraries.poses import Geometry
 from allenrec.probes import load_probe, probe_from_layout
 

@@ -12,7 +12,8 @@ from allenrec.libraries.acceptance import Limits, aligned, deep_contacts, is_acc
 from allenrec.libraries.amplitude_bound import EVERYWHERE, region_above_threshold, touches
 from allenrec.libraries.contacts import contacts_of
 from allenrec.libraries.eap import CellOnProbe, drawdown, eap, spike_currents
-from allenrec.libraries.forward_model import Medium, transfer_matrix
+from allenrec.libraries.forward_model import transfer_matrix
+from allenrec.libraries.medium import Medium
 from allenrec.libraries.poses import Geometry, draw_poses, grid_displacements, position_limits
 from allenrec.libraries.sampling import sample_templates
 from allenrec.probes import load_probe

@@ -9,8 +9,9 @@ from allenrec.common.errors import UserError
 from allenrec.libraries.build import build_cell_library
 from allenrec.libraries.contacts import contacts_of
 from allenrec.libraries.eap import eap, spike_currents
-from allenrec.libraries.layers import Layers, medium_of, slice_transfer_matrix
+from allenrec.libraries.layers import Layers, slice_transfer_matrix
 from allenrec.libraries.library_file import read_library
+from allenrec.libraries.medium import medium_of
 from allenrec.libraries.poses import Geometry, Poses
 from allenrec.probes import load_probe
 from allenrec.settings.libraries import Library, Slice

@@ -15,6 +15,7 @@ from support import ROOT
 from allenrec.common.files import write_json, write_table
 from allenrec.common.outcomes import Failure, write_failure
 from allenrec.evaluation.tables import SummaryRow
+from allenrec.figures.style import colours
 from allenrec.libraries.realism.describe import COLUMNS
 from allenrec.libraries.realism.in_vivo import read_in_vivo
 from allenrec.models.metadata import CellFacts
@@ -25,6 +26,11 @@ from allenrec.report.contents import stage_times
 from allenrec.report.page import duration, number, write_report
 from allenrec.report.pictures import Budget, pictures_in
 
+#: The facts of a recording with a unit
+RECORDING_FACTS = {
+    **{"recording": "demo", "duration_s": 1.0, "sampling_frequency_Hz": 32000.0},
+    **{"n_channels": 4, "n_units": 1, "n_spikes": 3},
+}
 HEADER = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 
 
@@ -210,15 +216,7 @@ def test_text_in_the_data_of_scripts_ends_no_script(tmp_path):
     name = "<!--<script>a</script>&amp;"
     folder = tmp_path / "results" / "figures" / "recordings" / "demo"
     folder.mkdir(parents=True)
-    facts = {
-        "recording": "demo",
-        "duration_s": 1.0,
-        "sampling_frequency_Hz": 32000.0,
-        "n_channels": 4,
-        "n_units": 1,
-        "n_spikes": 3,
-    }
-    write_json(folder / "facts.json", facts, checked=True)
+    write_json(folder / "facts.json", RECORDING_FACTS, checked=True)
     write_table(folder / "units.csv", pd.DataFrame({"cell_type": [name], "model_id": "1", "line": "=1+1", "amplitude": -1.5}))
     (folder / "viewer.json").write_text(json.dumps({"title": name}))
     write_run(tmp_path / "results", ["1"])
@@ -227,6 +225,18 @@ def test_text_in_the_data_of_scripts_ends_no_script(tmp_path):
     assert json.loads(content) == {"title": name} and "<" not in content
     assert "&lt;!--&lt;script&gt;a&lt;/script&gt;&amp;amp;" in text and name not in text
     assert "'=1+1" not in text.replace("&#39;", "'") and "=1+1" in text
+
+
+def test_types_that_no_cell_has_are_counted_and_have_their_colour(tmp_path):
+    """The templates of a library may come from elsewhere: the run has no cell of their types."""
+    folder = tmp_path / "results" / "figures" / "recordings" / "demo"
+    folder.mkdir(parents=True)
+    write_json(folder / "facts.json", RECORDING_FACTS, checked=True)
+    write_table(folder / "units.csv", pd.DataFrame({"cell_type": ["aspiny", None], "model_id": "1"}), checked=True)
+    write_run(tmp_path / "results", [])
+    text = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
+    row = re.search(r'<table id="made">.*?<tbody>(.*?)</tbody>', text, re.DOTALL)[1]
+    assert "aspiny" in row and f"background: {colours(['aspiny'])['aspiny']}" in row and "nan" not in row
 
 
 def test_a_failure_in_one_library_leaves_the_rest_of_the_cell(tmp_path, monkeypatch):

@@ -34,6 +34,7 @@ def test_pasted_files_are_refused_with_all_their_keys_at_once():
 def test_converted_files_are_a_configuration_with_all_their_values():
     text = convert_files([TEMPLATES, RECORDINGS])
     settings = load_settings(yaml.safe_load(text))
+    assert settings.stands_alone and not yaml.safe_load(convert_files([RECORDINGS])).get("stands_alone")
     theirs, library, recording = read(TEMPLATES), settings.libraries["mearec"], settings.recordings["mearec"]
     for key in set(theirs) - {"weights", "seed", "timeout"}:
         block = settings.intracellular if key in OF_TEMPLATES else library

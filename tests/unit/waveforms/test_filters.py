@@ -8,6 +8,7 @@ from unit.recordings.traces.examples import BANDPASS, FS, mearec_spectrum, scipy
 
 from allenrec.settings.recordings import Filter, Noise
 from allenrec.waveforms.filters import FREQUENCIES, design_colour, design_filter
+from allenrec.waveforms.filters import Filter as DigitalFilter
 
 
 @pytest.mark.parametrize(
@@ -108,3 +109,19 @@ def test_noise_gain_is_what_the_filter_does_to_noise():
         coloured = colour.apply(white)
         assert coloured.std() == pytest.approx(1, rel=0.02)
         assert design.apply(coloured).std() == pytest.approx(design.noise_gain(colour.power()), rel=0.02)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("changes", [{}, {"filter_mode": "lfilter"}, {"filter_order": 1}, {"filter_cutoff": 300.0}])
+@pytest.mark.parametrize("at", [0, 1, 1234, -2, -1])
+def test_a_filter_tells_of_numbers_that_are_not_finite(at, changes, wrong):
+    design = design_filter(32000, Filter.model_validate(changes))
+    traces = np.random.default_rng(0).standard_normal((2001, 5)).astype(np.float32)
+    assert design.apply_to_finite(traces.copy())
+    traces[at, 3] = wrong
+    assert not design.apply_to_finite(traces)
+
+
+def test_a_filter_that_is_not_stable_tells_so():
+    growing = np.array([[1.0, 0.0, 0.0, 1.0, -2.2, 1.1]])
+    assert not DigitalFilter(growing, False).apply_to_finite(np.ones((2000, 2), dtype=np.float32))

@@ -8,25 +8,14 @@ from typing import TYPE_CHECKING, Any
 from allenrec.common.errors import UserError
 
 from ..hoc_errors import hoc_errors_for_users
-from ..model_cell import ModelCell, as_model_cell
 from ..nrn import neuron
-from ..sections import (
-    divide,
-    find_soma,
-    is_section_list,
-    load_libraries,
-    note_stimuli,
-    own_name,
-    turn_upright,
-    type_by_beginning,
-    wrap,
-)
+from ..sections import as_described, divide, find_soma, is_section_list, load_libraries, own_name, wrap
 
 if TYPE_CHECKING:
     from allenrec.models.kinds.hoc import HocDescription, HocModel
 
-#: What the axon of a cell is, whose model decides it
-AXON = "of the model"
+    from ..model_cell import ModelCell
+
 #: The public section lists of templates that NEURON's import of morphologies fills, by the type of their sections
 USUAL_LISTS = {"soma": "somatic", "dend": "basal", "apic": "apical", "axon": "axonal"}
 #: NEURON's readers of morphologies by the ending of the file
@@ -51,22 +40,12 @@ def build(model: HocModel, *, dt: float, tstop: float, axon: str) -> ModelCell:
         soma = find_soma(model.model_id, sections, described.soma)
         if described.segment_length:
             divide(sections, described.segment_length)
-        _set_conditions(described)
-        types = _section_types(model, template, sections) | {soma.name(): "soma"}
+        _initialise(described)
+        types = _section_types(model, template, sections)
         celsius, v_init = float(h.celsius), float(h.v_init)
         cell = wrap(soma, v_init=v_init, celsius=celsius, dt=dt, tstop=tstop)
     cell.template = template  # NEURON deletes sections whose template is gone
-    note_stimuli(model.model_id)
-    built = as_model_cell(
-        cell,
-        model,
-        soma=soma,
-        axon=AXON,
-        celsius=celsius,
-        section_type=lambda name: types.get(name) or type_by_beginning(name),
-    )
-    turn_upright(built, described.axis)
-    return built
+    return as_described(cell, model, soma=soma, celsius=celsius, types=types)
 
 
 def _set_conditions(described: HocDescription) -> None:
@@ -76,6 +55,16 @@ def _set_conditions(described: HocDescription) -> None:
         neuron.h.celsius = described.celsius
     if described.v_init is not None:
         neuron.h.v_init = described.v_init
+
+
+def _initialise(described: HocDescription) -> None:
+    """Call `init()` of NEURON's run system once, which models may replace by their own.
+
+    Theirs often sets reversal potentials and balances the leak, so that the cell rests where it should. What it sets stays.
+    """
+    _set_conditions(described)
+    neuron.h.init()
+    _set_conditions(described)
 
 
 def _run_code(model: HocModel) -> Any:

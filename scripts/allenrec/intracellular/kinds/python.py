@@ -19,15 +19,14 @@ from allenrec.models.nrnivmodl import NRNIVMODL_DEFAULTS
 
 from ..hoc_errors import hoc_errors_for_users
 from ..lfpy_cell import Cell
-from ..model_cell import ModelCell, as_model_cell
 from ..nrn import neuron
-from ..sections import find_soma, is_section_list, load_libraries, note_stimuli, turn_upright, type_by_beginning, wrap
+from ..sections import as_described, find_soma, is_section_list, load_libraries, wrap
 
 if TYPE_CHECKING:
     from allenrec.models.kinds.python import PythonModel
 
-#: What the axon of a cell is, whose function decides it
-AXON = "of the model"
+    from ..model_cell import ModelCell
+
 #: What the function has to return
 RETURNS = "an `LFPy.Cell`, a NEURON section list, a list of sections or the soma"
 
@@ -56,18 +55,7 @@ def build(model: PythonModel, *, dt: float, tstop: float, axon: str) -> ModelCel
         else:
             cell = wrap(soma, v_init=float(v_init), celsius=celsius, dt=dt, tstop=tstop)
             cell.template = found  # NEURON deletes sections that nobody holds
-    note_stimuli(model.model_id)
-    types = {soma.name(): "soma"}
-    built = as_model_cell(
-        cell,
-        model,
-        soma=soma,
-        axon=AXON,
-        celsius=celsius,
-        section_type=lambda name: types.get(name) or type_by_beginning(name),
-    )
-    turn_upright(built, described.axis)
-    return built
+    return as_described(cell, model, soma=soma, celsius=celsius, types={})
 
 
 @contextmanager

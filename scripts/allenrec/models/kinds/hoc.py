@@ -139,6 +139,11 @@ def _arguments(where: str, described: HocDescription, template: Template | None)
     if takes is None or template is None:
         return given
     file = f"{template.file.name}, line {template.line}"
+    if "object" in takes:
+        raise UserError(
+            f"{where}: template_name: {template.name} ({file}) takes an object; make its cell in a hoc file of your own, as in "
+            f"`objref cell` and `cell = new {template.name}(...)`, name it last in template_file, and leave template_name out"
+        )
     if len(given) != len(takes):
         raise UserError(
             f"{where}: arguments: {len(given)} given, but `init` of {template.name} ({file}) takes {len(takes)}"

@@ -9,8 +9,6 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from allenrec.common.finite import require_finite
-
 if TYPE_CHECKING:  # the environment of the sorters reads recordings without settings
     from allenrec.settings.recordings import RecordingSignal
 
@@ -43,7 +41,7 @@ class Adc:
         Parameters
         ----------
         traces : numpy.ndarray
-            (n, n_channels) µV.
+            (n, n_channels) µV, finite.
 
         Returns
         -------
@@ -51,13 +49,7 @@ class Adc:
             (n, n_channels) of `dtype`.
         clipped : numpy.ndarray
             (n_channels,) int64, the number of samples of each channel that were clipped.
-
-        Raises
-        ------
-        UserError
-            If a value is NaN or infinite.
         """
-        require_finite("traces", traces, "noise_level or the gains of spikes are too large, or the filter is not stable")
         if self.dtype.kind == "f":
             return traces.astype(self.dtype, copy=False), np.zeros(traces.shape[1], dtype=np.int64)
         # Double precision, because the largest int32 is not a float32.

@@ -12,6 +12,10 @@ from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_s
 if TYPE_CHECKING:
     from .contract import RecordingWithGroundTruth
 
+#: Chunks of the recording's file, each about a megabyte, that are read and written at once. The memory for more than a few would
+#: be new each time, and filling new memory takes longer than copying.
+CHUNKS_AT_ONCE = 4
+
 
 def write_binary(path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "none") -> None:
     """Write a recording as a folder that `spikeinterface.load` opens, with the ground truth in its folder `sorting/`.
@@ -34,7 +38,8 @@ def write_binary(path: AnyPath, recording: RecordingWithGroundTruth, *, compress
         raise ValueError(f"{path}: a binary folder is not compressed, but {compression!r} was requested")
     with folder_built_beside(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The extractor is not serializable")
-        as_recording(recording).save(format="binary", folder=temporary, overwrite=True, **PIECES)
+        pieces = PIECES | {"chunk_duration": None, "chunk_size": CHUNKS_AT_ONCE * recording.samples.chunks[0]}
+        as_recording(recording).save(format="binary", folder=temporary, overwrite=True, **pieces)
         sorting = as_sorting(recording)
         sorting.save(format="numpy_folder", folder=temporary / "sorting")
         write_ground_truth(temporary, recording, sorting)

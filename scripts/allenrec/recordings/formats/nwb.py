@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from hdmf.backends.hdf5 import H5DataIO
 from hdmf.common import DynamicTable, VectorData, VectorIndex
-from hdmf.data_utils import GenericDataChunkIterator
 from numpy.typing import NDArray
 from pynwb import NWBHDF5IO, NWBFile, TimeSeries
 from pynwb.ecephys import ElectricalSeries
@@ -22,7 +21,7 @@ from pynwb.misc import Units
 
 from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, written_beside
-from allenrec.common.hdf5 import COMPRESSION
+from allenrec.common.hdf5 import COMPRESSION, copy_rows
 from allenrec.probes import half_sizes
 
 from ..segments import Segments
@@ -32,10 +31,8 @@ from .spikeinterface_adapter import motion_of
 if TYPE_CHECKING:
     from allenrec.settings.recordings import Nwb
 
-    from .contract import RecordingWithGroundTruth, Samples
+    from .contract import RecordingWithGroundTruth
 
-#: Chunks of traces that are read and written at once
-BUFFERED_CHUNKS = 64
 #: Descriptions of the columns of `units`; README.md explains the features of waveforms
 MEANING = {
     "cell_type": "type of the cell",
@@ -60,24 +57,6 @@ MEANING = {
 }
 
 
-class _Pieces(GenericDataChunkIterator):
-    """An iterator over the samples of a recording from `first` to `last`, one buffer at a time."""
-
-    def __init__(self, samples: Samples, first: int, last: int, **options: Any) -> None:
-        self._samples, self._first, self._last = samples, first, last
-        super().__init__(**options)
-
-    def _get_data(self, selection: tuple[slice, ...]) -> NDArray[Any]:
-        rows, *columns = selection
-        return self._samples[(slice(self._first + rows.start, self._first + rows.stop), *columns)]
-
-    def _get_maxshape(self) -> tuple[int, ...]:
-        return (self._last - self._first, *self._samples.shape[1:])
-
-    def _get_dtype(self) -> np.dtype[Any]:
-        return self._samples.dtype
-
-
 def write_nwb(
     path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "none", metadata: Nwb | None = None
 ) -> None:
@@ -98,13 +77,15 @@ def write_nwb(
         metadata = Nwb()
     content = _describe(recording, metadata)
     _add_electrodes(content, recording, metadata.location or _of_cells(recording.units, "area") or "unknown")
-    _add_traces(content, recording, compression)
+    traces = _add_traces(content, recording, compression)
     _add_units(content, recording)
     _add_motion(content, recording)
     _add_known_units(content, recording)
     _number_objects(content)
     with written_beside(path) as temporary, NWBHDF5IO(temporary, "w") as file:
         file.write(content)
+        for first, empty in traces:
+            copy_rows(recording.samples, first, empty.dataset)
 
 
 def _describe(recording: RecordingWithGroundTruth, metadata: Nwb) -> NWBFile:
@@ -205,27 +186,23 @@ def _allowed_names(names: Iterable[str], prefix: str = "") -> dict[str, str]:
     return allowed
 
 
-def _add_traces(content: NWBFile, recording: RecordingWithGroundTruth, compression: str) -> None:
-    """Add the traces: one series, or one for each segment of a background."""
+def _add_traces(content: NWBFile, recording: RecordingWithGroundTruth, compression: str) -> list[tuple[int, H5DataIO]]:
+    """Add the traces: one series, or one for each segment of a background. Return the first sample of each, and its dataset,
+    which is empty until the file is written."""
     n_channels = recording.samples.shape[1]
-    segments = _segments(recording)
+    segments, added = _segments(recording), []
     electrodes = content.create_electrode_table_region(region=list(range(n_channels)), description="all")
     for number, first, last in segments.within(0, len(recording.samples)):
+        shape = (last - first, n_channels)
         # The chunks are those of the recording, about a megabyte.
-        rows = min(recording.samples.chunks[0], last - first)
-        pieces = _Pieces(
-            recording.samples,
-            first,
-            last,
-            chunk_shape=(rows, n_channels),
-            buffer_shape=(min(BUFFERED_CHUNKS * rows, last - first), n_channels),
-            display_progress=True,
-        )
+        chunks = (min(recording.samples.chunks[0], last - first), n_channels)
+        data = H5DataIO(shape=shape, maxshape=shape, dtype=recording.samples.dtype, chunks=chunks, **COMPRESSION[compression])
+        added.append((first, data))
         content.add_acquisition(
             ElectricalSeries(
                 name=f"ElectricalSeries{number + 1}" if number else "ElectricalSeries",
                 description="Traces in order of the electrodes",
-                data=H5DataIO(pieces, **COMPRESSION[compression]),
+                data=data,
                 electrodes=electrodes,
                 starting_time=float(segments.t_starts[number]),
                 rate=recording.sampling_frequency,
@@ -233,6 +210,7 @@ def _add_traces(content: NWBFile, recording: RecordingWithGroundTruth, compressi
                 **_scaling(recording),
             )
         )
+    return added
 
 
 def _scaling(recording: RecordingWithGroundTruth) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.buffers import ReusedRows, new_rows
+from allenrec.common.finite import is_finite, require_finite
 from allenrec.common.parallel import map_in_order
 
 from ..tick_grid import split_ticks
@@ -195,9 +196,10 @@ def _seen_by_filter(plan: Plan, start: int, stop: int) -> tuple[int, int]:
 
 
 def _filtered(traces: NDArray[np.float32], plan: Plan, begin: int, n: int) -> NDArray[np.float32]:
-    """Return the `n` samples from row `begin` of traces, which are filtered in place."""
-    if plan.filter:
-        plan.filter.apply(traces)
+    """Return the `n` samples from row `begin` of traces, which are filtered in place, and which must be finite."""
+    finite = plan.filter.apply_to_finite(traces) if plan.filter else is_finite(traces)
+    if not finite:
+        require_finite("traces", traces, "noise_level or the gains of spikes are too large, or the filter is not stable")
     return traces[begin : begin + n]
 
 

@@ -155,6 +155,11 @@ OTHER_MISTAKES = [
     ("- hoc", {}, "not a block of keys, such as `kind: hoc`"),
     ("template_file: cell.hoc", {}, "says no `kind`; it must be one of hoc, python, swc"),
     ("kind: hoc", {}, "template_file: missing; it names the hoc files of the model"),
+    (
+        "kind: hoc\ntemplate_file: cell.hoc\ntemplate_name: Mine\narguments: [a]\n",
+        {"cell.hoc": "begintemplate Mine\nproc init() { x = $o1 }\nendtemplate Mine\n"},
+        "template_name: Mine (cell.hoc, line 1) takes an object; make its cell in a hoc file of your own",
+    ),
 ]
 
 

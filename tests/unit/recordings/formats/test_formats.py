@@ -202,14 +202,20 @@ def test_same_recording_gives_the_same_bytes_anywhere(name, written, tmp_path):
     assert not [p for p in tmp_path.rglob("*") if "part" in p.name]
 
 
+@pytest.fixture(scope="module", params=[{}, {"dtype": "int16", "gain": 0.5, "adc_bit_depth": 6, "filter": False}])
+def computed(request, library, tmp_path_factory):
+    """A recording as it is computed, the file that it was written to, and whether samples are clipped."""
+    path = tmp_path_factory.mktemp("computed") / "r.h5"
+    return make(path, library, recordings=request.param), path, bool(request.param)
+
+
 @pytest.mark.parametrize("name", list(WRITERS))
-@pytest.mark.parametrize("integers", [{}, {"dtype": "int16", "gain": 0.5, "adc_bit_depth": 6, "filter": False}])
-def test_recording_that_is_computed_gives_the_bytes_of_its_file(name, integers, library, tmp_path):
+def test_recording_that_is_computed_gives_the_bytes_of_its_file(name, computed, tmp_path):
     """Every format can be written without the file: samples, ground truth, clipped samples and filter are the same."""
-    generated = make(tmp_path / "r.h5", library, recordings=integers)
+    generated, path, clipped = computed
     (tmp_path / "direct").mkdir()
-    with read_recording(tmp_path / "r.h5") as recording:
-        assert recording.clipped_samples.any() == bool(integers)
+    with read_recording(path) as recording:
+        assert recording.clipped_samples.any() == clipped
         WRITERS[name](tmp_path / name, recording)
     WRITERS[name](tmp_path / "direct" / name, generated)
     assert contents(tmp_path / "direct" / name) == contents(tmp_path / name)
@@ -322,13 +328,20 @@ def test_disk_that_fills_up_is_one_message_and_leaves_nothing(name, written, sma
     assert list(small_disk.iterdir()) == []
 
 
+@pytest.fixture(scope="module")
+def long_recording(library, tmp_path_factory):
+    """The file of a recording that takes some time to export."""
+    path = tmp_path_factory.mktemp("long") / "r.h5"
+    make(path, library, spiketrains={"duration": 20.0}, recordings={"filter": False, "noise_level": 0.0})
+    return path
+
+
 @pytest.mark.parametrize("name", list(WRITERS))
-def test_killed_half_way_leaves_nothing_under_the_final_name(name, library, tmp_path):
-    make(tmp_path / "r.h5", library, spiketrains={"duration": 20.0}, recordings={"filter": False, "noise_level": 0.0})
+def test_killed_half_way_leaves_nothing_under_the_final_name(name, long_recording, tmp_path):
     scripts = str(ROOT / "scripts")
     code = f"import sys, json; sys.path.insert(0, {scripts!r})\n{WRITE}"
     folder = tmp_path / "out"
-    command = [sys.executable, "-c", code, NAMES[name], tmp_path / "r.h5", folder / name]
+    command = [sys.executable, "-c", code, NAMES[name], long_recording, folder / name]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not [file for file in folder.rglob("*") if file.is_file() and file.stat().st_size > 10_000]:
@@ -338,7 +351,7 @@ def test_killed_half_way_leaves_nothing_under_the_final_name(name, library, tmp_
     process.wait()
     (left,) = folder.iterdir()
     assert left.name.startswith(f".{name}.part")
-    with read_recording(tmp_path / "r.h5") as recording:
+    with read_recording(long_recording) as recording:
         WRITERS[name](folder / name, recording)
         loaded, _ = extractors(folder, name)
         assert np.array_equal(loaded.get_traces(0, 1000, 2000), recording.samples[1000:2000])

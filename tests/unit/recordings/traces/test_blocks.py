@@ -11,7 +11,7 @@ from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.generated_recording import GeneratedRecording
 from allenrec.recordings.plan import plan_recording, recording_size
-from allenrec.recordings.traces.blocks import piece, spike_amplitudes, spikes_only
+from allenrec.recordings.traces.blocks import piece, samples, spike_amplitudes, spikes_only
 from allenrec.settings.recordings import Recording
 
 
@@ -47,6 +47,20 @@ def test_traces_of_units_and_noise_are_the_recording(written):
             assert (traces == 0).any() and np.abs(traces[traces != 0]).min() > 9e-7
         on_peak = np.stack([traces[:, c] for traces, c in zip(alone, recording.units["peak_channel"], strict=True)], axis=1)
         np.testing.assert_allclose(recording.spike_traces[()], on_peak, atol=1e-4)
+
+
+@pytest.mark.parametrize("signal", [{}, {"filter": False}, {"dtype": "int16"}, {"filter_mode": "lfilter", "noise_level": 0.0}])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf, 1e37])
+def test_samples_that_are_not_finite_are_an_error(signal, wrong, library, tmp_path):
+    """A gain that is not finite, or too large for float32, ends in one line, and nothing is written."""
+    chosen = settings(**signal)
+    plan = plan_recording(library, chosen, seed=0, name="test")
+    samples(plan, 0, 4000)
+    gains = [np.full((len(plan.ticks[0]), plan.n_channels), wrong, dtype=np.float32)] + list(plan.gains[1:])
+    recording = GeneratedRecording(replace(plan, gains=gains), library, chosen, {"config": {}})
+    with pytest.raises(UserError, match=r"^traces: \d+ of \d+ numbers are not finite; noise_level[^\n]*$"):
+        write_mearec(tmp_path / "recording.h5", recording)
+    assert not list(tmp_path.iterdir())
 
 
 def test_size_that_was_foretold_holds_what_is_written(written, library):
