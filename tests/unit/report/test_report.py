@@ -193,7 +193,10 @@ def test_damaged_file_is_said_to_be_damaged(tmp_path):
     assert (
         f"Cell 4711: no spikes ({results}/intracellular/4711.h5 is not a valid intracellular file (it does not end" in page.text
     )
-    assert f"Cell 12: no spikes ({results}/intracellular/12.h5 is not a valid intracellular file (Is a directory" in page.text
+    assert (
+        f"Cell 12: no spikes ({results}/intracellular/12.h5 is not a valid intracellular file (it is no regular file"
+        in page.text
+    )
     assert f"Library probe: damaged ({results}/libraries/probe/templates.h5 is not a valid template file (" in page.text
     assert "delete it and run again" in page.text and "of an earlier run" not in page.text
 
