@@ -88,15 +88,13 @@ def test_models_come_into_the_library(example):
 
 
 def test_code_that_never_ends_or_quits_is_the_failure_of_its_model(example):
-    folder, _, second = example
+    folder, _, _ = example
     left_out = pd.read_csv(folder / "results" / "left_out.csv").set_index("model_id")["reason"]
     assert left_out["endless"] == "its code does not end: the cell was not built within models.max_build_time"
     for model in ("quits", "exits"):
         assert left_out[model].startswith("its code ended NEURON with exit code 1, as quit() in hoc or os._exit()")
     assert left_out["deep"].startswith("its hoc code fails: more call nested too deeply")
     assert "in `more` of cell.hoc, which begins in line 5" in left_out["deep"]
-    for model in BAD_MODELS:  # one line each in the terminal, which names the model
-        assert f"model {model} failed in simulate_spikes: {left_out[model]}\n" in second.stderr
     assert not list((folder / "results" / "intracellular").glob(".*.copy-*"))
 
 
