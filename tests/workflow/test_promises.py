@@ -253,7 +253,7 @@ FAULTS = {
         f"{FAULT}::test_file_of_another_model_in_its_place_is_named",
     ),
     "a sample, a template": (
-        f"{UNIT}recordings/formats/test_adc.py::test_traces_that_are_not_finite_are_an_error",
+        f"{UNIT}recordings/traces/test_blocks.py::test_samples_that_are_not_finite_are_an_error",
         f"{UNIT}intracellular/test_intracellular_file.py::test_numbers_that_are_not_finite_are_not_written",
     ),
     "standard output is closed": (f"{UNIT}common/test_lifetime.py::test_job_with_closed_streams_writes_its_log",),
@@ -283,6 +283,11 @@ FAULTS = {
         f"{UNIT}models/test_archive.py::test_broken_fit_is_named",
     ),
     "NEURON crashes": (f"{UNIT}common/test_crashes.py::test_crash_is_the_failure_of_the_model",),
+    "the code of a model ends": (
+        "workflow/test_cell_models.py::test_code_that_never_ends_or_quits_is_the_failure_of_its_model",
+        f"{UNIT}intracellular/test_described_cells.py::test_code_that_takes_all_memory_fails_in_its_line",
+        f"{UNIT}intracellular/test_described_cells.py::test_what_hoc_asks_is_answered_with_the_value_that_it_offers",
+    ),
     "two runs are started": (f"{FAULT}::test_second_run_in_the_same_folder_stops_and_breaks_nothing",),
     "a cluster job is cancelled": (f"{SLURM}::test_cancelled_job_is_tried_again_with_more",),
 }
