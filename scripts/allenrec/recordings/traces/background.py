@@ -7,6 +7,7 @@ added once: if samples are integers, the sum of all spikes is rounded to whole c
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -87,9 +88,11 @@ class Background:
         from spikeinterface.core import get_noise_levels
 
         try:
-            counts = get_noise_levels(
-                self.recording, False, force_recompute=True, random_slices_kwargs=NOISE_PIECES, n_jobs=1, progress_bar=False
-            )
+            with warnings.catch_warnings():  # that a short segment has shorter pieces
+                warnings.simplefilter("ignore")
+                counts = get_noise_levels(
+                    self.recording, False, force_recompute=True, random_slices_kwargs=NOISE_PIECES, n_jobs=1, progress_bar=False
+                )
         except Exception as error:  # readers of many formats, each with errors of its own
             raise self._unreadable(error) from None
         levels = np.abs(self.gains) * counts
