@@ -70,7 +70,7 @@ def require_whole_spikeglx(recording: Any) -> None:
         size, said = Path(info["bin_file"]).stat().st_size, int(info["meta"].get("fileSizeBytes") or 0)
         if info["stream_name"] == stream and size < said:
             raise UserError(
-                f"{info['bin_file']}: cut short; has {size} of the {said} bytes that its .meta says (fileSizeBytes); copy it again"
+                f"{info['bin_file']}: cut short; has {size} of the {said} bytes of its .meta (fileSizeBytes); copy it again"
             )
 
 

@@ -1,8 +1,11 @@
 """Backgrounds as SpikeGLX and Open Ephys write them, read by SpikeInterface's extractors."""
 
+import re
+
 import numpy as np
 import pytest
 import spikeinterface.extractors as se
+import yaml
 from acquisition_folders import (
     BOARD,
     FS,
@@ -147,6 +150,16 @@ def test_channels_of_a_board_have_no_place_so_a_probe_must_be_given(folders):
     # The inputs of the converter, in volts, are a stream of their own
     adc = se.read_openephys(folders[0] / "board", stream_name=f"{NODE}{BOARD}_ADC")
     assert adc.get_num_channels() == 8
+
+
+def test_a_library_that_does_not_fit_is_answered_with_the_probe_to_write(folders, libraries):
+    with pytest.raises(UserError, match=r"has 384 channels; write `(probe: .*)` in a library") as error:
+        hybrid(libraries["given"], background_of(folders, "full"))
+    written = re.search("`(.*)`", str(error.value))[1]
+    assert load_probe(Library.model_validate(yaml.safe_load(written)).probe, 1).n_contacts == 384
+    adc = background_of(folders, "board", arguments={"stream_id": 1})
+    with pytest.raises(UserError, match=r"32 contacts, but .* has 8 channels; it has no probe, so a library needs one whose"):
+        hybrid(libraries["given"], adc)
 
 
 #: What a message must say, the folder, and the values of its `background` that are wrong
