@@ -135,21 +135,30 @@ def say_what_studies_need():
         print(*describe_studies(studies, settings, n_contacts), sep="\n", file=sys.stderr)
 
 
-def say_what_this_run_makes():
-    """After a dry run, say in a few lines what would be made. Snakemake knows the jobs only when it has planned them."""
+def disk_of_traces():
+    """Return the disk, bytes, that the traces of each recording need."""
+    from allenrec.recordings.size import recording_sizes
+
+    with mistakes_in_one_line():
+        return dict(zip(settings.recordings, recording_sizes(settings, list(settings.recordings), n_contacts), strict=True))
+
+
+def say_what_this_run_makes(disk):
+    """After a dry run, say in a few lines what would be made. Snakemake knows the jobs only when it has planned them.
+
+    `disk` is that of each recording. It is counted before, because probes need h5py, which crashes if it is first imported
+    while Python ends.
+    """
     if workflow.dag is None or not set(workflow.dag.jobs):  # the plan failed, and Snakemake says why
         return
-    from allenrec.recordings.size import recording_sizes
     from allenrec.report.forecast import PlannedJob, forecast
 
     jobs = list(workflow.dag.needrun_jobs(exclude_finished=False))
     made = [job.wildcards.recording for job in jobs if job.rule.name.endswith(("generate_recording", "passing_recording"))]
-    with mistakes_in_one_line():
-        disk = sum(recording_sizes(settings, made, n_contacts))
     planned = [PlannedJob(job.rule.name, job.benchmark and str(job.benchmark)) for job in jobs]
     folder = Path(rules.save_config.benchmark).parent
     with suppress(OSError):
-        print(*forecast(planned, folder, disk), sep="\n", file=sys.stderr, flush=True)
+        print(*forecast(planned, folder, sum(map(disk.__getitem__, made))), sep="\n", file=sys.stderr, flush=True)
 
 
 #: Whether nothing is run; options of one letter may be joined, as in `-np`
@@ -157,9 +166,7 @@ IS_DRY_RUN = any(re.fullmatch(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", argument) for 
 if studies and IS_MAIN_RUN and IS_DRY_RUN:
     say_what_studies_need()
 if IS_MAIN_RUN and IS_DRY_RUN:
-    import allenrec.common.hdf5  # Probes need h5py, which crashes if it is first imported while Python ends.
-
-    atexit.register(say_what_this_run_makes)
+    atexit.register(say_what_this_run_makes, disk_of_traces())
 #: Requested files that may hold the failure of a model
 NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
 # This does not apply to a dry run, nor to jobs on a cluster, which are runs of Snakemake themselves.

@@ -8,7 +8,7 @@ with job_log(snakemake):
     from allenrec.common.files import write_table
     from allenrec.common.outcomes import without_failures
     from allenrec.libraries.concatenate import concatenate_libraries
-    from allenrec.libraries.realism.describe import read_verdicts
+    from allenrec.libraries.realism.columns import read_verdicts
     from allenrec.libraries.table import DATASET, template_table
     from allenrec.settings.libraries import EXPORT_KEYS, IMPORT_KEYS
 

@@ -330,7 +330,7 @@ def test_file_of_another_model_in_its_place_is_named(kind, damaged, finished):
     error = first_error(result)
     assert path in error and reason in error and error.endswith("delete it and run again")
     (damaged / path).unlink()
-    assert snakemake(damaged, "--cores", "2", target).returncode == 0
+    assert snakemake(damaged, "--cores", "2", path, target).returncode == 0
     assert (damaged / path).read_bytes() == (finished / path).read_bytes()
 
 

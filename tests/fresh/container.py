@@ -102,19 +102,34 @@ def build(image, *arguments):
 
 
 def all_well():
-    """Build both images, run the default job in one and tests in the other; return whether all ended well."""
-    clone_last_commit(CLONE)
-    subprocess.run(["chown", "-R", USER, CLONE], check=True)
-    make_base()
-    choose_isolation()
-    tests = os.environ.get("CONTAINER_TESTS", TESTS).split()
-    pytest = ("pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", *tests)
+    """Make a folder for images, test them, and remove it; return whether all ended well."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    try:
+        clone_last_commit(CLONE)
+        subprocess.run(["chown", "-R", USER, CLONE], check=True)
+        make_base()
+        choose_isolation()
+        return image_works() and tests_pass()
+    finally:
+        shutil.rmtree(FOLDER, ignore_errors=True)
+
+
+def image_works():
+    """Build the image and run the default job in it; return whether both ended well."""
     return (
         build("allenrec")
         and well("snakemake", "snakemake", in_container("allenrec", USER, "snakemake"))
         and (CLONE / "results" / "report.html").is_file()
-        and build("allenrec-test", "--build-arg=LOCK=requirements-test.lock")
-        and well(" ".join(["pytest", *tests]), "pytest", in_container("allenrec-test", USER, *pytest))
+    )
+
+
+def tests_pass():
+    """Build the image with the packages of the tests and run tests in it; return whether both ended well."""
+    tests = os.environ.get("CONTAINER_TESTS", TESTS).split()
+    pytest = ("pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", *tests)
+    return build("allenrec-test", "--build-arg=LOCK=requirements-test.lock") and well(
+        " ".join(["pytest", *tests]), "pytest", in_container("allenrec-test", USER, *pytest)
     )
 
 
@@ -124,14 +139,10 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the images go
     try:
         need("debootstrap", "git", "buildah")
-        shutil.rmtree(FOLDER, ignore_errors=True)
-        FOLDER.mkdir(parents=True)
         passed = all_well()
     except CannotBeMadeError as error:
         print(f"NOT TESTED in a container: {error}", file=sys.stderr)
         sys.exit(3)
-    finally:
-        shutil.rmtree(FOLDER, ignore_errors=True)
     print("All is well in the container." if passed else "FAILED in the container.")
     sys.exit(0 if passed else 1)
 

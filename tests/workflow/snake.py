@@ -88,12 +88,14 @@ def snakemake(folder, *arguments, timeout=900, environment=()):
             path.touch()
             request[name] = str(path)
         server = snakemake_server()
-        print(json.dumps(request), file=server.stdin, flush=True)
-        if not select.select([server.stdout], [], [], timeout)[0]:
-            os.killpg(server.pid, signal.SIGKILL)
-            snakemake_server.cache_clear()
-            raise subprocess.TimeoutExpired(command, timeout, stdout.read_text(), stderr.read_text())
+        server.stdin.write(json.dumps(request).encode() + b"\n")
+        process = int(server.stdout.readline())
+        ended = select.select([server.stdout], [], [], timeout)[0]
+        if not ended:
+            os.kill(process, signal.SIGKILL)
         code = int(server.stdout.readline())
+        if not ended:
+            raise subprocess.TimeoutExpired(command, timeout, stdout.read_text(), stderr.read_text())
         return subprocess.CompletedProcess(command, code, stdout.read_text(), stderr.read_text())
 
 
@@ -101,8 +103,8 @@ def snakemake(folder, *arguments, timeout=900, environment=()):
 def snakemake_server():
     """Start the process that `snakemake` asks; it ends with this one."""
     command = [sys.executable, Path(__file__).with_name("snakemake_server.py")]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    server = subprocess.Popen(command, env=clean_environment(), start_new_session=True, **pipes)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}  # `select` knows nothing of buffers.
+    server = subprocess.Popen(command, env=clean_environment(), **pipes)
     atexit.register(server.communicate)
     return server
 

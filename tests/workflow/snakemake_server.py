@@ -1,24 +1,30 @@
 """Run Snakemake in forks of one process that has imported it, which is half of the time of a start. `snake.py` starts it.
 
-Each line of the standard input is a request in JSON; the exit code is written to the standard output. A fork is what
-`python -m snakemake` is: only Snakemake's own modules are there, and Python ends as it does elsewhere.
+Each line of the standard input is a request in JSON; the id of the process and, when it has ended, its exit code are written to
+the standard output. A fork is what `python -m snakemake` is: only Snakemake's own modules are there, and Python ends as it does
+elsewhere. Two lines of Snakemake's first message differ: it was called otherwise, and notes as its "run directory" that of the
+server.
 """
 
 import json
 import os
+import signal
 import sys
 
 import snakemake.cli
 
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the fork.
 for line in sys.stdin:
     request = json.loads(line)
     child = os.fork()
     if not child:
         break
+    print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 else:
     sys.exit()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 os.chdir(request["folder"])
 os.environ.clear()
 os.environ.update(request["environment"])

@@ -101,7 +101,10 @@ def write_files(folder):
 
 @pytest.fixture(scope="module")
 def made(workflow):
-    """A folder with this configuration, its libraries and recordings. A test may change `files` and puts them back."""
+    """A folder with this configuration, its libraries and recordings. A test may change `files` and puts them back.
+
+    That is one run of half a minute for all tests here.
+    """
     folder = workflow("files")
     write_files(folder / "files")
     config = yaml.safe_load(yaml.safe_dump(CONFIG))

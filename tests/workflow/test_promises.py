@@ -253,7 +253,7 @@ FAULTS = {
         f"{FAULT}::test_file_of_another_model_in_its_place_is_named",
     ),
     "a sample, a template": (
-        f"{UNIT}recordings/formats/test_adc.py::test_traces_that_are_not_finite_are_an_error",
+        f"{UNIT}recordings/traces/test_blocks.py::test_samples_that_are_not_finite_are_an_error",
         f"{UNIT}intracellular/test_intracellular_file.py::test_numbers_that_are_not_finite_are_not_written",
     ),
     "standard output is closed": (f"{UNIT}common/test_lifetime.py::test_job_with_closed_streams_writes_its_log",),

@@ -77,6 +77,7 @@ def outer_workflow(folder, clone, moved):
 
 
 def test_an_outer_workflow_takes_the_library_and_adds_a_rule(clone, with_models, tmp_path):
+    """A library of one cell is made from nothing, by a job of each stage up to there."""
     folder = outer_workflow(tmp_path / "outer", clone, 'prefix:\n        "inner"')
     with_models(folder / "inner" / "allen_models", folder / "inner" / "results")
     result = snakemake(folder, "--cores", "2")
@@ -103,6 +104,7 @@ def test_a_module_puts_its_files_where_its_pathvars_say(clone, tmp_path):
 
 
 def test_a_configuration_in_another_folder_is_run_there(clone, with_models, tmp_path):
+    """A whole run of one cell, because every rule has to put its files there."""
     folder = tmp_path / "study"
     (folder / "config").mkdir(parents=True)
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
@@ -152,7 +154,7 @@ def test_workflow_that_snakedeploy_writes_runs_from_the_web(tmp_path):
 
 
 def test_two_configurations_run_in_one_clone_at_the_same_time(models_folder, mechanisms, tmp_path):
-    """Each has its results in a folder of its own; models are shared."""
+    """Each has its results in a folder of its own; models are shared. Two runs up to the table of the cells."""
     folder = copy_workflow(tmp_path / "clone")
     shutil.copytree(models_folder / "wheel", folder / "allen_models" / "wheel")
     models = {"first": "473863510", "second": "473863035"}

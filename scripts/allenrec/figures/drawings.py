@@ -102,7 +102,7 @@ DRAWINGS = {
         Drawing(
             rule="plot_realism",
             kind="realism",
-            reader="libraries.realism.describe:read_realism",
+            reader="libraries.realism.columns:read_realism",
             message="Drawing the cells beside what is measured in vivo",
             group="cells",
             mem_mb=500,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from allenrec.libraries.realism.describe import COLUMNS, PEAK_TO_PEAK
+from allenrec.libraries.realism.columns import COLUMNS, PEAK_TO_PEAK
 from allenrec.libraries.realism.in_vivo import read_in_vivo
 from allenrec.libraries.realism.verdict import ranges_of
 
@@ -30,7 +30,7 @@ def beside_in_vivo(cells: pd.DataFrame) -> Figure:
     Parameters
     ----------
     cells : pandas.DataFrame
-        As `allenrec.libraries.realism.describe.read_realism` returns it.
+        As `allenrec.libraries.realism.columns.read_realism` returns it.
     """
     figure = new_figure(9.6, 4.4, f"Cells beside what is measured in vivo  ·  {len(cells)} cell{'s' * (len(cells) != 1)}")
     widths, heights = figure.subplots(1, 2, width_ratios=[1.25, 1])

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from .medium import Medium
 
 #: Cubes are halved until there would be more of them than this, or their side is below `MIN_SIDE` (µm). More cubes follow the
-#: region more closely and take longer to make.
+#: region more closely and take longer to make, which pays where poses cost more, on more contacts.
 MAX_CUBES = 4096
+CUBES_PER_CONTACT = 64
 MIN_SIDE = 2.0
 
 #: The number of temporal components that represent the currents of all spikes in the bound; the residual is added to it
@@ -95,7 +96,12 @@ def widened(region: AboveThreshold, radius: float) -> AboveThreshold:
 
 
 def region_above_threshold(
-    currents: NDArray[np.float32], geometry: Geometry, medium: Medium, threshold: float, threads: int = 1
+    currents: NDArray[np.float32],
+    geometry: Geometry,
+    medium: Medium,
+    threshold: float,
+    threads: int = 1,
+    max_cubes: int = MAX_CUBES,
 ) -> AboveThreshold:
     """Find the region in which the potential of some spike may fall by a threshold.
 
@@ -111,6 +117,8 @@ def region_above_threshold(
         µV, above 0.
     threads : int
         The number of threads; the result does not depend on it.
+    max_cubes : int
+        See `MAX_CUBES`.
 
     Returns
     -------
@@ -121,7 +129,7 @@ def region_above_threshold(
     side = 2.0 ** np.ceil(np.log2((high - low).max()))
     cubes = np.zeros((1, 3), dtype=np.int64)
     with ThreadPoolExecutor(threads) as pool:
-        while len(cubes) and 8 * len(cubes) <= MAX_CUBES and side > MIN_SIDE:
+        while len(cubes) and 8 * len(cubes) <= max_cubes and side > MIN_SIDE:
             side /= 2
             cubes = (2 * cubes[:, np.newaxis] + CORNERS).reshape(-1, 3)
             bounds = pool.map(partial(field.bounds, low, side), np.array_split(cubes, min(threads, len(cubes))))

@@ -1,8 +1,8 @@
 """The contacts of a probe in the form that the kernels take, and the mean potential over a contact.
 
 The potential of sources near a contact is averaged over points on it. That of sources farther away is the potential in the
-middle of the contact, plus half of its second derivatives along the two axes, times the mean squares of the distances along
-them.
+middle of the contact, plus second and fourth derivatives along some directions, times moments of the contact's area: Taylor's
+series of the potential, averaged over the contact, in which odd orders vanish by symmetry.
 """
 
 from __future__ import annotations
@@ -22,21 +22,28 @@ if TYPE_CHECKING:
     from .forward_model import Segments
 
 #: The number of rows of length n_seg that `mean_weights` needs as working memory
-WORK_ROWS = 4
+WORK_ROWS = 7
+#: Beyond the ends of a segment, distances to its axis are still held at its radius, which no series describes where a contact
+#: reaches into that cylinder. The square of the distance, in radii of the segment, up to which this matters: from there on, it
+#: changes a potential by less than a thousandth.
+HELD = 500.0
+#: The share of a contact's size, of its square for fourth derivatives, below which factors are rounding
+NEGLIGIBLE = 1e-9
 
 
 class Contacts(NamedTuple):
     """Contacts with sets of points, each finer than the one before.
 
-    `middles` (n_contacts, 3) µm; `axes` (n_contacts, 2, 3) µm, along the two axes of each contact, as long as the root of the
-    mean square of the distances from the middle along them; `radius` µm, no point is farther from the middle of its contact;
-    `points` (n_contacts, n_points, 3) µm, of all sets, set k from `first[k]` to `first[k + 1]`; `beyond` (n_sets + 1,), the
-    distances µm of sources from the middle: from the first one on, middle and axes are enough; from `beyond[k + 1]` on, set k
-    is fine enough. The last one is 0.
+    `middles` (n_contacts, 3) µm; `directions` (n_contacts, 5, 3), and `factors` (2, n_contacts, 5, 2) of the second (µm²) and
+    the fourth (µm⁴) derivative along each, first in an isotropic medium, then in any medium, see `_expansion`; `radius` µm, no
+    point is farther from the middle of its contact; `points` (n_contacts, n_points, 3) µm, of all sets, set k from `first[k]`
+    to `first[k + 1]`; `beyond` (n_sets + 1,), the distances µm of sources from the middle: from the first one on, middle and
+    derivatives are enough; from `beyond[k + 1]` on, set k is fine enough. The last one is 0.
     """
 
     middles: NDArray[np.float64]
-    axes: NDArray[np.float64]
+    directions: NDArray[np.float64]
+    factors: NDArray[np.float64]
     radius: float
     points: NDArray[np.float64]
     first: NDArray[np.int64]
@@ -49,7 +56,7 @@ def contacts_of(probe: Probe) -> Contacts:
     points = np.concatenate(sets, axis=1)
     return Contacts(
         probe.positions,
-        _axes(sets[-1] - probe.positions[:, np.newaxis]),
+        *_expansion(sets[-1] - probe.positions[:, np.newaxis]),
         _radius(probe.positions, points),
         points,
         np.cumsum([0, *(points.shape[1] for points in sets)]),
@@ -61,17 +68,29 @@ def contacts_with(points: NDArray[np.float64]) -> Contacts:
     """Return contacts that take the mean over given points (n_contacts, n_points, 3) µm, wherever sources are."""
     middles = points.mean(axis=1)
     points, first = np.ascontiguousarray(points), np.array([0, points.shape[1]])
-    return Contacts(middles, np.zeros((len(points), 2, 3)), _radius(middles, points), points, first, np.array([np.inf, 0.0]))
+    none = np.zeros((len(points), 5, 3)), np.zeros((2, len(points), 5, 2))
+    return Contacts(middles, *none, _radius(middles, points), points, first, np.array([np.inf, 0.0]))
 
 
-def _axes(offsets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the two main axes (n_contacts, 2, 3) of points (n_contacts, n_points, 3) around the middles of flat contacts.
+def _expansion(offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return `directions` and `factors` of `Contacts` for points (n_contacts, n_points, 3) around the middles of flat contacts.
 
-    Their lengths are the roots of the mean squares along them.
+    The directions are the two main axes p and q of a contact, their sum and their difference, and its normal n. The mean of
+    Taylor's series has the derivatives pp, qq, pppp, qqqq and ppqq. In any medium, ppqq follows from the fourth derivatives
+    along the sum and the difference. In an isotropic one the potential is harmonic, so that pp + qq = -nn, and
+    pppp + 2 ppqq + qqqq = nnnn. There, n is enough for a disc, whose other factors vanish.
     """
-    squares, directions = np.linalg.eigh(np.swapaxes(offsets, 1, 2) @ offsets / offsets.shape[1])
-    axes = np.sqrt(np.maximum(squares, 0))[:, np.newaxis] * directions
-    return np.ascontiguousarray(np.swapaxes(axes, 1, 2)[:, 1:])
+    _, axes = np.linalg.eigh(np.swapaxes(offsets, 1, 2) @ offsets)
+    n, p, q = (axes[:, :, k] for k in range(3))  # a contact has no extent along its normal
+    x, y = ((offsets @ axis[:, :, np.newaxis])[:, :, 0] for axis in (p, q))
+    x2, y2, x4, y4, x2y2 = (values.mean(axis=1) for values in (x**2, y**2, x**4, y**4, x**2 * y**2))
+    size, zero = 0.5 * (x2 + y2), np.zeros(len(offsets))
+    second = [[x2 - size, y2 - size, zero, zero, -size], [x2, y2, zero, zero, zero]]
+    fourth = [[x4 - 3 * x2y2, y4 - 3 * x2y2, zero, zero, 3 * x2y2], [x4 - x2y2, y4 - x2y2, 0.5 * x2y2, 0.5 * x2y2, zero]]
+    factors = np.swapaxes(np.stack([np.array(second) / 2, np.array(fourth) / 24], axis=-1), 1, 2)
+    # A factor that is only rounding would cost as much as one that counts
+    counts = np.abs(factors) > NEGLIGIBLE * np.stack([size, size**2], axis=-1)[:, np.newaxis]
+    return np.stack([p, q, p + q, p - q, n], axis=1), np.ascontiguousarray(np.where(counts, factors, 0.0))
 
 
 def _radius(middles: NDArray[np.float64], points: NDArray[np.float64]) -> float:
@@ -96,11 +115,14 @@ def mean_weights(
     """
     stretch = segments.stretch
     x, y, z = in_cell_frame(contacts.middles[contact], matrix, position)
-    axes = np.empty((2, 3))
-    for i in range(2):
-        p, q, r = in_cell_frame(contacts.axes[contact, i], matrix, np.zeros(3))
-        axes[i, 0], axes[i, 1], axes[i, 2] = p * stretch[0], q * stretch[1], r * stretch[2]
-    _expanded(segments, x * stretch[0], y * stretch[1], z * stretch[2], axes, work, out)
+    middle = (x * stretch[0], y * stretch[1], z * stretch[2])
+    _at_middle(segments, middle, contacts.radius * stretch.max(), work, out)
+    factors = contacts.factors[0 if stretch.min() == stretch.max() else 1, contact]
+    for i in range(len(factors)):
+        if factors[i, 0] != 0 or factors[i, 1] != 0:
+            x, y, z = in_cell_frame(contacts.directions[contact, i], matrix, np.zeros(3))
+            direction = (x * stretch[0], y * stretch[1], z * stretch[2])
+            _add_derivatives(segments, middle, direction, factors[i, 0], factors[i, 1], work, out)
     squares = (contacts.beyond * stretch.max()) ** 2
     placed = 0  # a bit for each set
     for s in range(len(out)):
@@ -119,58 +141,94 @@ def mean_weights(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _expanded(
-    segments: Segments,
-    x: float,
-    y: float,
-    z: float,
-    axes: NDArray[np.float64],
-    work: NDArray[np.float64],
-    out: NDArray[np.float64],
+def _at_middle(
+    segments: Segments, middle: tuple[float, float, float], radius: float, work: NDArray[np.float64], out: NDArray[np.float64]
 ) -> None:
-    """Write the weights of a contact by expansion around its middle, and the squared distances of segments into `work[0]`.
+    """Write the weights of the middle of a contact, which has a radius, and what their derivatives need.
 
-    All in stretched coordinates. The potential of a line is a function of the sum S of the distances a and b to its ends,
-    f = ln((S + l) / (S - l)), so its second derivatives are f'' (dS)² + f' ddS. As in `transfer`, the loop has no branch.
+    All in stretched coordinates. The rows of `work` are the squared distances of segments, 0 where there is no series (see
+    `HELD`), the inverse distances to their ends and to their starts, the sum S of the distances, 1 / (S² - l²), and free
+    memory. As in `transfer`, the loop has no branch.
     """
-    length, radius2, scale = segments.length, segments.radius2, segments.scale
+    x, y, z = middle
+    length, radius2 = segments.length, segments.radius2
     ex, ey, ez = segments.end[0], segments.end[1], segments.end[2]
     ux, uy, uz = segments.direction[0], segments.direction[1], segments.direction[2]
-    squares, ratio, mantissa, correction = work[0], work[1], work[2], work[3]
-    p0, p1, p2, q0, q1, q2 = axes[0, 0], axes[0, 1], axes[0, 2], axes[1, 0], axes[1, 1], axes[1, 2]
-    size = p0 * p0 + p1 * p1 + p2 * p2 + q0 * q0 + q1 * q1 + q2 * q2
+    squares, to_end, to_start, sums, shares, ratio, mantissa = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
     for s in range(len(out)):
         dx, dy, dz = x - ex[s], y - ey[s], z - ez[s]
         h = dx * ux[s] + dy * uy[s] + dz * uz[s]
-        to_start = h + length[s]
+        k = h + length[s]
         axis2 = dx * dx + dy * dy + dz * dz - h * h
-        outside = max(h, -to_start, 0.0)
-        squares[s] = axis2 + outside * outside
+        outside = max(h, -k, 0.0)
+        square = axis2 + outside * outside
+        # The contact may reach into the cylinder: (r + R)² <= 2 (r² + R²)
+        held = (axis2 < 2 * (radius2[s] + radius * radius)) & (square < HELD * radius2[s])
+        squares[s] = 0.0 if held else square
         r2 = max(axis2, radius2[s])
-        a, b = np.sqrt(h * h + r2), np.sqrt(to_start * to_start + r2)
+        a, b = np.sqrt(h * h + r2), np.sqrt(k * k + r2)
         both = a + b
         difference = (both - length[s]) * (both + length[s])
         inverse = 1.0 / (a * b * difference)
-        ia, ib, share = b * difference * inverse, a * difference * inverse, a * b * inverse
-        ratio[s] = (both + length[s]) * (both + length[s]) * share
-        pa, qa = (p0 * dx + p1 * dy + p2 * dz) * ia, (q0 * dx + q1 * dy + q2 * dz) * ia
-        # The vector from the start is that from the end plus the length along the direction
-        pu, qu = p0 * ux[s] + p1 * uy[s] + p2 * uz[s], q0 * ux[s] + q1 * uy[s] + q2 * uz[s]
-        pb, qb = (pa * a + length[s] * pu) * ib, (qa * a + length[s] * qu) * ib
-        slopes = (pa + pb) * (pa + pb) + (qa + qb) * (qa + qb)
-        bends = (size - pa * pa - qa * qa) * ia + (size - pb * pb - qb * qb) * ib
-        correction[s] = length[s] * share * (2 * both * share * slopes - bends)
+        to_end[s], to_start[s] = b * difference * inverse, a * difference * inverse
+        sums[s], shares[s] = both, a * b * inverse
+        ratio[s] = (both + length[s]) * (both + length[s]) * shares[s]
         out[s] = 0.0
     add_logarithms(ratio, mantissa, out)
     for s in range(len(out)):
-        out[s] = (out[s] + correction[s]) * scale[s]
+        out[s] *= segments.scale[s]
     for i in range(len(segments.dots)):
         centre, s = segments.centre[i], segments.dots[i]
         dx, dy, dz = x - centre[0], y - centre[1], z - centre[2]
         squares[s] = dx * dx + dy * dy + dz * dz
-        d2 = max(squares[s], radius2[s])
-        along = (p0 * dx + p1 * dy + p2 * dz) ** 2 + (q0 * dx + q1 * dy + q2 * dz) ** 2
-        out[s] = (1 + (1.5 * along / d2 - 0.5 * size) / d2) / (4 * np.pi * np.sqrt(d2))
+        out[s] = 1 / (4 * np.pi * np.sqrt(max(squares[s], radius2[s])))
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _add_derivatives(
+    segments: Segments,
+    middle: tuple[float, float, float],
+    direction: tuple[float, float, float],
+    second: float,
+    fourth: float,
+    work: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Add the second and the fourth derivative along a direction, times factors, to weights; `work` is that of `_at_middle`.
+
+    The potential of a line is a function of the sum S of the distances a and b to its ends, f = ln((S + l) / (S - l)). Its
+    derivatives follow from those of f and S by Faà di Bruno's formula. Those of a follow from its square: the first two
+    derivatives of a² are known, and the others vanish.
+    """
+    (x, y, z), (px, py, pz) = middle, direction
+    ex, ey, ez = segments.end[0], segments.end[1], segments.end[2]
+    ux, uy, uz = segments.direction[0], segments.direction[1], segments.direction[2]
+    length, scale = segments.length, segments.scale
+    to_end, to_start, sums, shares = work[1], work[2], work[3], work[4]
+    size = px * px + py * py + pz * pz
+    for s in range(len(out)):
+        along = px * (x - ex[s]) + py * (y - ey[s]) + pz * (z - ez[s])
+        a, b, share = to_end[s], to_start[s], shares[s]
+        a1 = along * a
+        # The vector from the start is that from the end plus the length along the axis
+        b1 = (along + length[s] * (px * ux[s] + py * uy[s] + pz * uz[s])) * b
+        a2, b2 = (size - a1 * a1) * a, (size - b1 * b1) * b
+        # a3 = -3 a1 a2 / a, and a4 = -(4 a1 a3 + 3 a2²) / a
+        a3, b3 = -3 * a1 * a2 * a, -3 * b1 * b2 * b
+        s1, s2, s3 = a1 + b1, a2 + b2, a3 + b3
+        s4 = -(4 * a1 * a3 + 3 * a2 * a2) * a - (4 * b1 * b3 + 3 * b2 * b2) * b
+        q, g = s1 * s1, sums[s] * share
+        bend = 2 * g * q - s2
+        higher = 2 * g * (4 * s1 * s3 + 3 * s2 * s2) - s4
+        higher += 12 * q * ((share - 4 * g * g) * s2 + 2 * g * (2 * g * g - share) * q)
+        out[s] += 2 * length[s] * share * scale[s] * (second * bend + fourth * higher)
+    for i in range(len(segments.dots)):
+        centre, s = segments.centre[i], segments.dots[i]
+        d2 = max(work[0, s], segments.radius2[s])
+        c2 = (px * (x - centre[0]) + py * (y - centre[1]) + pz * (z - centre[2])) ** 2 / d2
+        bend = (3 * c2 - size) / d2
+        higher = (105 * c2 * c2 - 90 * c2 * size + 9 * size * size) / (d2 * d2)
+        out[s] += (second * bend + fourth * higher) / (4 * np.pi * np.sqrt(d2))
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .acceptance import Limits, accepted_templates, aligned, all_shifted, shift_to
-from .amplitude_bound import EVERYWHERE, AboveThreshold, region_above_threshold, touches, widened
+from .amplitude_bound import (
+    CUBES_PER_CONTACT,
+    EVERYWHERE,
+    MAX_CUBES,
+    AboveThreshold,
+    region_above_threshold,
+    touches,
+    widened,
+)
 from .components import Components, components_of, weighted_sums
 from .contacts import WORK_ROWS, Contacts, contacts_with, mean_weights
 from .forward_model import Segments, prepare_segments
@@ -196,7 +204,9 @@ class CellOnProbe:
         self.segments = self._prepared(geometry)
         self.region = EVERYWHERE
         if bounded and medium.turns_with_cell and self.limits.min_amp > 0 and len(currents):
-            self.region = region_above_threshold(self.currents, geometry, medium, float(self.limits.min_amp), threads)
+            max_cubes = min(MAX_CUBES, CUBES_PER_CONTACT * len(self.contacts.points))
+            min_amp = float(self.limits.min_amp)
+            self.region = region_above_threshold(self.currents, geometry, medium, min_amp, threads, max_cubes)
         self.around = widened(self.region, self.contacts.radius)
 
     def judge(self, poses: Poses, usable: NDArray[np.bool_] | None = None) -> list[tuple[int, NDArray[np.float32]]]:

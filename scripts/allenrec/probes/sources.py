@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import MEAutility
 import numpy as np
 import probeinterface
 from filelock import FileLock
@@ -75,6 +74,8 @@ def as_probe(layout: probeinterface.Probe, ncontacts: int) -> Probe:
 
 def _from_name(name: str, ncontacts: int) -> Probe:
     """Load one of MEAutility's probes."""
+    import MEAutility  # jobs that load no probe do without it
+
     return probe_from_meautility(name, MEAutility.return_mea(name).info, ncontacts)
 
 
@@ -155,6 +156,8 @@ def probe_from_meautility(name: str, info: Mapping[str, Any], ncontacts: int) ->
     UserError
         If it is not one flat probe with contacts of known shapes.
     """
+    import MEAutility  # jobs that load no probe do without it
+
     plane = info.get("plane", "yz")
     if plane not in PLANES:
         raise UserError(f"{name}: plane {shown(plane)} must be one of {', '.join(PLANES)}")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from allenrec.libraries.realism.describe import COLUMNS, PEAK_TO_PEAK
+from allenrec.libraries.realism.columns import COLUMNS, PEAK_TO_PEAK
 
 #: Text columns of the tables of cells, with their headings; those that are empty for all cells are left out
 CELL_TEXTS = {"cell_type": "Type", "layer": "Layer", "line": "Line", "model_kind": "Kind"}

@@ -16,7 +16,7 @@ from allenrec.common.outcomes import Failure, failure_of
 from allenrec.common.processes import reason_in_log
 from allenrec.intracellular.intracellular_file import read_currents, summary
 from allenrec.libraries.library_file import open_library
-from allenrec.libraries.realism.describe import read_realism
+from allenrec.libraries.realism.columns import read_realism
 from allenrec.libraries.table import template_table
 from allenrec.models.kinds.register import folder_name
 from allenrec.models.metadata import METADATA, OUR_RECORD, read_metadata

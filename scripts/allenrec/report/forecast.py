@@ -47,16 +47,17 @@ def forecast(jobs: Sequence[PlannedJob], folder: Path, disk: float) -> Iterator[
     counts = Counter(name for job in jobs for name in THINGS if job.rule == name or job.rule.endswith(f"_{name}"))
     made = [f"{counts[name]} {several if counts[name] > 1 else one}" for name, (one, several) in THINGS.items() if counts[name]]
     room = f", {readable_size(disk)} of traces without compression" if disk else ""
-    yield f"This run has {len(jobs)} jobs{': ' if made else ''}{', '.join(made)}{room}."
+    total = f"{len(jobs)} job{'s' if len(jobs) > 1 else ''}"
+    yield f"This run has {total}{': ' if made else ''}{', '.join(made)}{room}."
     measured = [job for job in jobs if job.benchmark]
     known = {
         job: seconds for job in dict.fromkeys(measured) if (seconds := _expected(Path(str(job.benchmark)), folder)) is not None
     }
     if known:
-        total = sum(known.get(job, 0.0) for job in measured)
+        expected = sum(known.get(job, 0.0) for job in measured)
         unknown = sorted({job.rule for job in measured if job not in known})
         rest = f"; not counted, because never measured here: {', '.join(unknown)}" if unknown else ""
-        yield f"By the benchmarks of earlier runs, it takes {_readable_time(total)}, one job after the other{rest}."
+        yield f"By the benchmarks of earlier runs, it takes {_readable_time(expected)}, one job after the other{rest}."
 
 
 def _expected(benchmark: Path, folder: Path) -> float | None:

@@ -5,7 +5,7 @@ import pandas as pd
 from unit.figures.drawn import by_gid
 
 from allenrec.figures.realism import beside_in_vivo
-from allenrec.libraries.realism.describe import COLUMNS, PEAK_TO_PEAK
+from allenrec.libraries.realism.columns import COLUMNS, PEAK_TO_PEAK
 from allenrec.libraries.realism.in_vivo import read_in_vivo
 
 

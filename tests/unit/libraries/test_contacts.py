@@ -9,7 +9,7 @@ from allenrec.libraries.eap import eap
 from allenrec.libraries.forward_model import transfer_matrix
 from allenrec.libraries.medium import Medium
 from allenrec.libraries.poses import Geometry
-from allenrec.probes import load_probe, probe_from_layout
+from allenrec.probes import FINE_FROM, load_probe, probe_from_layout
 
 #: Shapes of contacts, and half their sizes, µm
 SHAPES = {
@@ -67,6 +67,40 @@ def test_mean_is_exact_to_a_thousandth_from_5_um_on(name):
         ours = eap(CURRENTS, segment, contacts, Medium())[0, 1] / 1000
         errors.append(ours / (weights @ transfer_matrix(*segment, points)[:, 0]) - 1)
     assert np.abs(errors).max() < 1e-3
+
+
+@pytest.mark.parametrize("sigma", [0.3, (0.3, 0.2, 0.4)])
+@pytest.mark.parametrize("name", SHAPES)
+def test_expansion_of_the_mean_has_the_error_of_its_next_order(name, sigma):
+    """Derivatives up to the fourth leave an error that falls with the sixth power of the distance, in radii: 1e-6 from 6 on."""
+    shape, params, half = SHAPES[name]
+    contacts, (points, weights) = contacts_of(probe_of(shape, params)), dense(shape, half)
+    radius = contacts.beyond[0] / FINE_FROM[0]
+    contacts = contacts._replace(beyond=np.zeros_like(contacts.beyond))  # the expansion at every distance
+    rng = np.random.default_rng(1)
+    for distance, most in ((3.0, 1e-4), (6.0, 2e-6), (12.0, 2e-7)):
+        for length in (0.0, 10.0, 30.0) * 4:
+            towards = rng.normal(size=3)
+            towards /= np.linalg.norm(towards)
+            along = np.cross(towards, rng.normal(size=3))
+            along *= 0.5 * length / np.linalg.norm(along)
+            middle = distance * radius * towards  # the point of the segment that is nearest
+            segment = Geometry((middle - along)[np.newaxis], (middle + along)[np.newaxis], np.array([0.1]))
+            ours = eap(CURRENTS, segment, contacts, Medium(sigma=sigma))[0, 1] / 1000
+            expected = weights @ transfer_matrix(*segment, points, sigma=sigma)[:, 0]
+            # An anisotropic medium squeezes distances, here by a quarter at most
+            assert ours == pytest.approx(expected, rel=most if sigma == 0.3 else 4 * most)
+
+
+@pytest.mark.parametrize("aside", [3.0, 9.0, 16.0])
+@pytest.mark.parametrize("height", [24.0, 45.0, 90.0])
+def test_contact_that_reaches_into_the_cylinder_of_a_soma_takes_the_mean_over_points(height, aside):
+    """Beyond the end of a thick segment, distances to its axis are held at its radius on a part of the contact only."""
+    shape, params, half = SHAPES["circle of 15 µm"]
+    points, weights = dense(shape, half)
+    soma = Geometry(np.array([[height, aside, 0.0]]), np.array([[height + 20.0, aside, 0.0]]), np.array([20.0]))
+    ours = eap(CURRENTS, soma, contacts_of(probe_of(shape, params)), Medium())[0, 1] / 1000
+    assert ours == pytest.approx(weights @ transfer_matrix(*soma, points)[:, 0], rel=1e-3)
 
 
 @pytest.mark.parametrize(("radius", "height"), [(7.5, 5.0), (7.5, 8.0), (7.5, 16.0), (7.5, 30.0), (3.0, 5.0), (20.0, 5.0)])

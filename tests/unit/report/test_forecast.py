@@ -26,6 +26,7 @@ def test_nothing_to_do_and_nothing_known(tmp_path):
     (tmp_path / "broken.tsv").write_text("s\nmany\n")
     jobs = [PlannedJob("broken", str(tmp_path / "broken.tsv")), PlannedJob("other", "elsewhere.tsv")]
     assert list(forecast(jobs, tmp_path, 0)) == ["This run has 2 jobs."]
+    assert list(forecast(jobs[:1], tmp_path, 0)) == ["This run has 1 job."]
 
 
 def test_long_times_are_in_words(tmp_path):

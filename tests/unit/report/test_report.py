@@ -16,7 +16,7 @@ from allenrec.common.files import write_json, write_table
 from allenrec.common.outcomes import Failure, write_failure
 from allenrec.evaluation.tables import SummaryRow
 from allenrec.figures.style import colours
-from allenrec.libraries.realism.describe import COLUMNS
+from allenrec.libraries.realism.columns import COLUMNS
 from allenrec.libraries.realism.in_vivo import read_in_vivo
 from allenrec.models.metadata import CellFacts
 from allenrec.report import contents

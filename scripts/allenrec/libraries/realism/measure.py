@@ -15,11 +15,13 @@ from allenrec.waveforms.as_recorded import padded
 from allenrec.waveforms.features import feature_columns
 from allenrec.waveforms.filters import design_filter
 
+from .columns import DISTANCES
+
 if TYPE_CHECKING:
     from allenrec.libraries.poses import Geometry
 
-#: Distances from the centre of the soma, µm; the shape of the waveform is measured at `NEAR`
-DISTANCES, NEAR = (10, 20, 30, 50, 80), 20
+#: The one of `DISTANCES` at which the shape of the waveform is measured, µm
+NEAR = 20
 #: The number of directions in which each distance is measured
 DIRECTIONS = 40
 #: The line of contacts that stands in for a probe: distance between contacts, half its length (µm), and sides of the cell

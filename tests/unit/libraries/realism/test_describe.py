@@ -12,7 +12,8 @@ from allenrec.common.files import write_table
 from allenrec.figures.realism import beside_in_vivo
 from allenrec.libraries.eap import spike_currents
 from allenrec.libraries.forward_model import transfer_matrix
-from allenrec.libraries.realism.describe import COLUMNS, PEAK_TO_PEAK, VERDICTS, describe_realism, read_realism
+from allenrec.libraries.realism.columns import COLUMNS, PEAK_TO_PEAK, VERDICTS, read_realism
+from allenrec.libraries.realism.describe import describe_realism
 
 SPINY = {"cell_type": "spiny", "dendrite_type": "spiny"}
 

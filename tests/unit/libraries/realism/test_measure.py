@@ -5,7 +5,8 @@ import pytest
 from scipy import signal
 
 from allenrec.libraries.poses import Geometry
-from allenrec.libraries.realism.measure import DISTANCES, NEAR, REACH, directions, measure
+from allenrec.libraries.realism.columns import DISTANCES
+from allenrec.libraries.realism.measure import NEAR, REACH, directions, measure
 from allenrec.settings.recordings import Filter
 
 DT = 1 / 32
