@@ -40,8 +40,8 @@ def report(browser):
 
 
 def few_colours(picture):
-    """Return a picture with 128 colours, which are enough for drawings and make the file small."""
-    return picture.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    """Return a picture with 256 colours, which make the file small. They cover the rare ones, such as that of a cell type."""
+    return picture.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from allenrec.common.crashes import in_child
+from allenrec.common.crashes import in_child, limit_memory
 from allenrec.common.isolation import answer_with_return, describe_missing, leave_network, restrict_writing
 from allenrec.common.job_log import job_log
 from allenrec.common.outcomes import recorded_outcome
@@ -26,6 +26,7 @@ with (
     in_child("NEURON", remove_remains),  # before all that NEURON, or a module that it needs, may start
 ):
     answer_with_return()
+    limit_memory()
     from allenrec.models.verified import approved_set, read_verified, verified_copy
 
     # From here on the files of the model are code that runs. They are read once, and these bytes are used.

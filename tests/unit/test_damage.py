@@ -1,5 +1,6 @@
 """Files that were damaged: whoever reads one gets what was written, or one line that names the file."""
 
+import os
 import re
 import shutil
 from functools import partial
@@ -177,6 +178,25 @@ def test_damaged_file_is_one_line_or_reads_as_it_was_written(kind, damage, sound
                 rf"{re.escape(str(path))} is not a valid \w+ file \([^\n]+\); delete it and run again", str(error)
             )
     assert refused >= 12, "nearly all bytes of a file mean something"
+
+
+@pytest.mark.parametrize("thing", ["folder", "pipe", "device", "dangling link", "link to itself"])
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_what_is_no_file_is_one_line(kind, thing, tmp_path):
+    """A pipe would be read for ever. A link that leads nowhere is a file that is not there."""
+    name, _, read = KINDS[kind]
+    path = tmp_path / name
+    if thing == "folder":
+        path.mkdir()
+    elif thing == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"device": "/dev/null", "dangling link": "nowhere", "link to itself": name}[thing])
+    try:
+        assert read(path) is None and kind.startswith("failure") and "link" in thing
+    except (DamagedFile, OSError) as error:
+        assert str(path) in str(error) and "\n" not in str(error)
+        assert isinstance(error, DamagedFile) or "link" in thing
 
 
 def test_file_of_another_kind_or_without_checksums_is_refused(sound, tmp_path):

@@ -124,6 +124,8 @@ def test_report_names_or_leaves_out_what_belongs_to_others(tmp_path):
     with pytest.raises(DamagedFile, match=says(folder / "facts.json", "it is that of recording other, not of recording demo")):
         recording_facts(tmp_path, "demo")
     write_intracellular(tmp_path / "intracellular" / "4712.h5")
-    assert cell_facts(tmp_path, "4712", []).missing == ["no spikes"]
+    (why,) = cell_facts(tmp_path, "4712", []).missing
+    assert why.startswith("no spikes (") and "(it is that of model 4711, not of model 4712); delete it" in why
     write_cell(tmp_path / "libraries" / "second" / "templates.h5")
-    assert library_facts(tmp_path, "second").missing == "not made"
+    why = library_facts(tmp_path, "second").missing
+    assert why.startswith("damaged (") and "(it is that of library first, not of library second); delete it" in why

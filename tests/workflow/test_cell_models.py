@@ -96,7 +96,7 @@ def test_code_that_never_ends_or_quits_is_the_failure_of_its_model(example):
     assert left_out["deep"].startswith("its hoc code fails: more call nested too deeply")
     assert "in `more` of cell.hoc, which begins in line 5" in left_out["deep"]
     for model in BAD_MODELS:  # one line each in the terminal, which names the model
-        assert f"model {model} failed in simulate_spikes: {left_out[model]}" in second.stderr.splitlines()
+        assert f"model {model} failed in simulate_spikes: {left_out[model]}\n" in second.stderr
     assert not list((folder / "results" / "intracellular").glob(".*.copy-*"))
 
 

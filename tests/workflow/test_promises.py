@@ -283,6 +283,11 @@ FAULTS = {
         f"{UNIT}models/test_archive.py::test_broken_fit_is_named",
     ),
     "NEURON crashes": (f"{UNIT}common/test_crashes.py::test_crash_is_the_failure_of_the_model",),
+    "the code of a model ends": (
+        "workflow/test_cell_models.py::test_code_that_never_ends_or_quits_is_the_failure_of_its_model",
+        f"{UNIT}intracellular/test_described_cells.py::test_code_that_takes_all_memory_fails_in_its_line",
+        f"{UNIT}intracellular/test_described_cells.py::test_what_hoc_asks_is_answered_with_the_value_that_it_offers",
+    ),
     "two runs are started": (f"{FAULT}::test_second_run_in_the_same_folder_stops_and_breaks_nothing",),
     "a cluster job is cancelled": (f"{SLURM}::test_cancelled_job_is_tried_again_with_more",),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 import weakref
 import zlib
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DamagedFile, not_valid
+from .errors import NO_FILE, DamagedFile, not_valid
 
 if TYPE_CHECKING:
     from .files import AnyPath
@@ -110,9 +111,13 @@ class CheckedFile(io.RawIOBase):
         #: The first damaged block that was met, because HDF5 does not pass on every error
         self.error: DamagedFile | None = None
         try:
-            descriptor = os.open(path, os.O_RDONLY)
+            # A pipe in its place is opened at once; otherwise this would wait for somebody who writes into it
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
             raise self.damaged(error.strerror) from None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise self.damaged(NO_FILE)
         self._descriptor, self._closed = descriptor, weakref.finalize(self, os.close, descriptor)
         self._size, self._sums = self._read_sums()
         self._position = 0

@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -13,6 +14,8 @@ from .errors import UserError
 CRASHES = frozenset({signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT})
 #: Option of prctl(2): the signal that a process receives when its parent ends
 PARENT_DEATH_SIGNAL = 1
+#: Most memory of a process with foreign code, bytes; a cell of a thousand segments takes a twentieth of it
+MOST_MEMORY = 8 * 2**30
 
 
 @contextmanager
@@ -83,3 +86,13 @@ def time_limit(seconds: int) -> Iterator[None]:
         yield
     finally:
         signal.alarm(0)
+
+
+def limit_memory(size: int = MOST_MEMORY) -> None:
+    """Let this process have a number of bytes of memory at most, or what the system allows if that is less.
+
+    Code that asks for more and more fails, in a line that can be named, before the system ends some process of its choice.
+    """
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    if hard == resource.RLIM_INFINITY or size < hard:
+        resource.setrlimit(resource.RLIMIT_DATA, (size, hard))

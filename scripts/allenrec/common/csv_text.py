@@ -4,8 +4,12 @@ themselves. Numbers are left as they are. What is read back is what was written.
 
 from __future__ import annotations
 
+import os
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
+
+from .errors import shown
 
 if TYPE_CHECKING:  # the start of a workflow needs no pandas
     import pandas as pd
@@ -44,3 +48,32 @@ def _with_text(table: pd.DataFrame, change: Any) -> pd.DataFrame:
     for place in text:
         changed.isetitem(place, table.iloc[:, place].map(change).array)
     return changed.rename(columns=change)
+
+
+def read_users_table(path: str | os.PathLike[str], **options: Any) -> pd.DataFrame:
+    """Read a table that the user supplies, comma-separated with a header, as `pandas.read_csv` does with these options.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read, or is no regular file.
+    ValueError
+        If it is no such table: it is not text in UTF-8, rows have more values than the header, of which pandas would take the
+        first column for an index, or a column is there twice.
+    """
+    import pandas as pd
+
+    if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe may have no end
+        raise OSError("it is no regular file")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            table = pd.read_csv(path, index_col=False, **options)
+            header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, skipinitialspace=True)
+        except pd.errors.ParserWarning:
+            raise ValueError("its rows have more values, between commas, than its header") from None
+    columns = [column.strip() for column in header.iloc[0]]
+    repeated = next((column for column in columns if columns.count(column) > 1), None)
+    if repeated is not None:
+        raise ValueError(f"column {shown(repeated)} is there twice")
+    return table

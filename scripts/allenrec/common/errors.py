@@ -9,6 +9,9 @@ from typing import Any
 MOST_CHARACTERS = 200
 
 
+#: What is said of a folder, a pipe or a device in the place of a file
+NO_FILE = "it is no regular file"
+
 #: Classes of characters that turn the order of what is shown after them
 DIRECTIONS = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
 
@@ -69,7 +72,9 @@ class DamagedFile(UserError):
 
 def not_valid(path: str | os.PathLike[str], kind: str, reason: object) -> DamagedFile:
     """Return the error that says in one line that a file of a kind, as in "recording", cannot be used, and why."""
-    return DamagedFile(f"{path} is not a valid {kind} file ({' '.join(str(reason).split())}); delete it and run again")
+    return DamagedFile(
+        f"{path} is not a valid {kind} file ({shortened(' '.join(str(reason).split()))}); delete it and run again"
+    )
 
 
 def require_own(path: str | os.PathLike[str], kind: str, found: str, expected: str) -> None:

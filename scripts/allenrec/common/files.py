@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .csv_text import table_as_data
-from .errors import UserError, not_valid, shortened
+from .errors import NO_FILE, UserError, not_valid, shortened
 from .temporary import temporary_beside
 
 if TYPE_CHECKING:  # the start of a workflow needs no pandas
@@ -105,13 +105,20 @@ def read_checked(path: AnyPath, kind: str) -> str:
     DamagedFile
         If the text is not what was written. A file without a digest beside it must be text at least.
     """
-    content, beside = Path(path).read_bytes(), _digest_beside(path)
+    content, beside = _content_of(path, kind), _digest_beside(path)
     if beside.exists() and beside.read_bytes().split()[:1] != [hashlib.sha256(content).hexdigest().encode()]:
         raise not_valid(path, kind, "it is not what was written")
     try:
         return content.decode()
     except UnicodeDecodeError as error:
         raise not_valid(path, kind, error) from None
+
+
+def _content_of(path: AnyPath, kind: str) -> bytes:
+    """Return the bytes of a file. A folder, a pipe or a device in its place is damage; a pipe would be read for ever."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise not_valid(path, kind, NO_FILE)
+    return Path(path).read_bytes()
 
 
 def _digest_beside(path: AnyPath) -> Path:
@@ -143,7 +150,7 @@ def read_json(path: AnyPath, kind: str) -> dict[str, Any]:
     DamagedFile
         If it does not hold its SHA-256, or if its content is not what was written.
     """
-    content = Path(path).read_bytes()
+    content = _content_of(path, kind)
     try:
         found = json.loads(content.decode())
         digest = found.pop(DIGEST)

@@ -133,5 +133,7 @@ def recorded_outcome(snakemake: Any, stage: str, terminal: TextIOBase) -> Iterat
         model = snakemake.wildcards.model
         failure = Failure(model, stage, str(error).removeprefix(f"model {model}: "))
         for stream in (sys.stdout, terminal):
-            print(failure, file=stream, flush=True)
+            # One write: `print` takes two, and the lines of other jobs come between
+            stream.write(f"{failure}\n")
+            stream.flush()
         write_failure(snakemake.output[0], failure)

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from .channels import channels_in_order, some_channels
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from allenrec.recordings.formats.recording_file import Recording
 
 #: Maximum duration of an excerpt, s
 LENGTH = 60.0
 #: Maximum number of channels in an excerpt, and of those among them of which single samples are kept
-CHANNELS, SAMPLED = 512, 64
+CHANNELS, SAMPLED = 512, 128
 #: Number of steps per standard deviation of the noise to which samples are rounded
 STEPS = 5.0
 #: Level of gzip: 9 takes 15 times as long for noise, and its result is no smaller
@@ -82,11 +84,13 @@ def extremes(traces: NDArray[np.floating], bin_length: int) -> NDArray[np.floati
     return pairs.reshape(2 * n_bins, -1)
 
 
-def make_excerpt(recording: Recording, n_values: int, length: float = LENGTH, middle: float = 0.0) -> Excerpt:
+def make_excerpt(
+    recording: Recording, n_values: int, length: float = LENGTH, middle: float = 0.0, rows: Iterable[int] = ()
+) -> Excerpt:
     """Reduce the first `length` seconds of a recording to about `n_values` values.
 
     Half of the values are the extremes of bins, the other half are single samples around a time. If there are many channels,
-    single samples are kept of some only, those on which units are largest first. Only one second of the traces is in memory at
+    single samples are kept of some only. Only one second of the traces is in memory at
     a time, and these samples.
 
     Parameters
@@ -98,6 +102,8 @@ def make_excerpt(recording: Recording, n_values: int, length: float = LENGTH, mi
         s.
     middle : float
         The time around which all samples are kept, s.
+    rows : iterable of int
+        The rows of `channels_by_depth` of which samples are kept first, if there are many channels.
     """
     rate, n_all = recording.sampling_frequency, len(recording.traces)
     n = min(int(length * rate), n_all)
@@ -114,7 +120,7 @@ def make_excerpt(recording: Recording, n_values: int, length: float = LENGTH, mi
     deviation = float(np.median(deviations))
     largest = float(np.abs(values).max(initial=0.0))
     step = max(deviation / STEPS, largest / np.iinfo(np.int16).max) or 1.0
-    sampled = np.flatnonzero(np.isin(channels, channels_by_depth(recording, SAMPLED)))
+    sampled = np.array(sorted(list(dict.fromkeys([*rows, *range(len(channels))]))[:SAMPLED]), dtype=np.intp)
     n_samples = min(n_values // (2 * max(len(sampled), 1)), n)
     first = min(max(int(middle * rate) - n_samples // 2, 0), n - n_samples)
     samples = np.asarray(recording.traces[first : first + n_samples])[:, channels[sampled]].T

@@ -79,7 +79,7 @@ def raster(recording: Recording) -> Figure:
     label_rows(axes, recording, order)
     rates = recording.units["rate"].to_numpy(dtype=float)[order]
     side.barh(range(len(order)), rates, color=rows, height=0.7)
-    side.set(xlabel="rate (Hz)", xlim=(0, 1.05 * max(rates.max(), 1e-9)))
+    side.set(xlabel="rate (Hz)", xlim=(0, 1.05 * (float(rates.max()) or 1.0)))
     side.tick_params(labelleft=False, left=False)
     separate_kinds(side, recording, order)
     type_legend(axes, recording, lw=4)

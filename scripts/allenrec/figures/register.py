@@ -41,6 +41,8 @@ class Figure:
         function share its value.
     optional : bool
         Whether the figure may be absent: only some recordings have it.
+    of_units : bool
+        Whether the figure shows units, so that the report leaves it out of a recording without any.
     suffix : str
         The ending of the file.
     """
@@ -53,6 +55,7 @@ class Figure:
     rule: str
     takes: tuple[str, ...] = ()
     optional: bool = False
+    of_units: bool = False
     suffix: str = ".png"
 
 
@@ -174,6 +177,7 @@ FIGURES = (
         kind="recordings",
         name="raster",
         title="Raster and rates",
+        of_units=True,
         function="recordings:raster",
         rule="plot_recording",
         caption="All spikes of the ground truth over time, and the firing rate of each unit. Each row is a unit; excitatory "
@@ -183,6 +187,7 @@ FIGURES = (
         kind="recordings",
         name="amplitudes",
         title="Amplitudes and SNR",
+        of_units=True,
         function="recordings:amplitudes",
         rule="plot_recording",
         caption="The amplitude of the template of each unit, and its signal-to-noise ratio, on the channel where it is "
@@ -192,6 +197,7 @@ FIGURES = (
         kind="recordings",
         name="amplitude_histogram",
         title="Amplitudes of spikes",
+        of_units=True,
         function="spike_statistics:amplitude_histogram",
         takes=(SNIPPETS, NOISE),
         rule="plot_recording",
@@ -203,6 +209,7 @@ FIGURES = (
         kind="recordings",
         name="waveforms",
         title="Waveforms",
+        of_units=True,
         function="spike_statistics:waveforms",
         takes=(SNIPPETS,),
         rule="plot_recording",
@@ -215,6 +222,7 @@ FIGURES = (
         kind="recordings",
         name="intervals",
         title="Intervals between spikes",
+        of_units=True,
         function="spike_statistics:intervals",
         rule="plot_recording",
         caption="Intervals between successive spikes of each unit, on a logarithmic axis. The dashed line is the shortest "
@@ -224,6 +232,7 @@ FIGURES = (
         kind="recordings",
         name="amplitudes_over_time",
         title="Amplitudes over time",
+        of_units=True,
         function="spike_statistics:amplitudes_over_time",
         takes=(SNIPPETS,),
         rule="plot_recording",
@@ -234,6 +243,7 @@ FIGURES = (
         kind="recordings",
         name="principal_components",
         title="Principal components",
+        of_units=True,
         function="spike_statistics:principal_component_map",
         takes=(SNIPPETS,),
         rule="plot_recording",
@@ -245,6 +255,7 @@ FIGURES = (
         kind="recordings",
         name="templates",
         title="Units on the probe",
+        of_units=True,
         function="recordings:unit_templates",
         rule="plot_recording",
         caption="The template of each unit on the probe, and the positions of the somata. One colour per unit; circles are "
@@ -266,6 +277,7 @@ FIGURES = (
         kind="recordings",
         name="drift",
         title="Drift",
+        of_units=True,
         function="spike_statistics:drift",
         takes=("spike_statistics:unit_drift",),
         optional=True,
@@ -277,6 +289,7 @@ FIGURES = (
         kind="recordings",
         name="accuracy",
         title="Accuracy of spike sorters",
+        of_units=True,
         function="evaluation:accuracy",
         optional=True,
         rule="plot_evaluation",

@@ -3,6 +3,7 @@
 // samples of a part, on the rows in `sampled_rows`.
 
 const POINTS = 1500 // maximum number of bins that are drawn per channel; if there are more, bins are joined
+const APART = 3 // pixels of a bin from which its lowest and highest value are drawn as a bar
 const WAVEFORMS = 400 // maximum number of spikes in view up to which their waveforms are coloured
 
 function unpack(text) {
@@ -33,8 +34,9 @@ function sampled(samples, channel, first, last, joined, place, scale) {
   return [xs, ys]
 }
 
-// Return the line of a channel over some bins; each pair of points shows `joined` bins.
-function line(values, channel, first, last, joined, place, scale) {
+// Return the line of a channel over some bins; each pair of points shows `joined` bins. Bars that stand apart (`apart`) do not
+// look like a waveform where bins are wide.
+function line(values, channel, first, last, joined, place, scale, apart) {
   const start = 2 * channel * n_bins
   const xs = [], ys = []
   for (let bin = first; bin < last; bin += joined) {
@@ -46,8 +48,14 @@ function line(values, channel, first, last, joined, place, scale) {
         if (values[k] > high) high = values[k]
       }
     }
-    xs.push((bin + 0.25 * joined) * bin_width, (bin + 0.75 * joined) * bin_width)
-    ys.push(place + low * scale, place + high * scale)
+    if (apart) {
+      const middle = (bin + 0.5 * joined) * bin_width
+      xs.push(middle, middle, NaN)
+      ys.push(place + low * scale, place + high * scale, NaN)
+    } else {
+      xs.push((bin + 0.25 * joined) * bin_width, (bin + 0.75 * joined) * bin_width)
+      ys.push(place + low * scale, place + high * scale)
+    }
   }
   return [xs, ys]
 }
@@ -61,16 +69,6 @@ function search(times, time) {
     else high = middle
   }
   return low
-}
-
-// Return a text with line breaks, such that no line has more than some letters.
-function wrapped(text, most) {
-  const lines = [""]
-  for (const word of text.split(" ")) {
-    if (`${lines.at(-1)} ${word}`.length > most) lines.push(word)
-    else lines.push(`${lines.pop()} ${word}`)
-  }
-  return lines.join("\n").trim()
 }
 
 function labelled(shown) {
@@ -94,9 +92,10 @@ function draw([values, samples]) {
   const within = a >= first_sample && b <= first_sample + n_samples
   const kept = (channel) => within && sampled_rows.includes(channel)
   const each = Math.max(1, Math.ceil((b - a) / (2 * POINTS)))
+  const apart = joined * bin_width / (to - from) * plot.inner_width > APART
   const lines = shown.map((channel, place) => kept(channel)
     ? sampled(samples, channel, a, b, each, place, scale)
-    : line(values, channel, first, last, joined, place, scale))
+    : line(values, channel, first, last, joined, place, scale, apart))
   traces.data = {xs: lines.map((l) => l[0]), ys: lines.map((l) => l[1])}
 
   const {time, unit} = spikes.data
@@ -119,7 +118,7 @@ function draw([values, samples]) {
         ? sampled(samples, channel, Math.max(a, Math.floor(before * rate)), Math.min(b, Math.ceil(after * rate)), each,
           places.get(channel), scale)
         : line(values, channel, Math.max(first, Math.floor(before / bin_width)), Math.min(last, Math.ceil(after / bin_width)),
-          1, places.get(channel), scale)
+          1, places.get(channel), scale, apart)
       forms.xs.push(xs)
       forms.ys.push(ys)
       forms.colour.push(colours[unit[k]])
@@ -132,8 +131,7 @@ function draw([values, samples]) {
   const extremes = (duration) => `lowest and highest value of each ${(1000 * duration).toPrecision(2)} ms`
   const of_kept = each == 1 ? "each sample" : extremes(each / rate), of_others = extremes(joined * bin_width)
   const resolution = n_kept == shown.length ? of_kept : n_kept ? `${of_kept} on ${n_kept} rows, else ${of_others}` : of_others
-  const words = `Rows are ${(spacing / gain.value).toFixed(0)} µV apart  ·  ${end - begin} spikes in view  ·  ${resolution}`
-  plot.title.text = wrapped(words, Math.max(20, plot.inner_width / 7))
+  words.text = `Rows are ${(spacing / gain.value).toFixed(0)} µV apart  ·  ${end - begin} spikes in view  ·  ${resolution}`
 }
 
 unpacked().then((values) => {

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from bokeh.embed import file_html, json_item
 from bokeh.layouts import column, row
-from bokeh.models.annotations import BoxAnnotation, Legend, Title
+from bokeh.models.annotations import BoxAnnotation, Legend
 from bokeh.models.callbacks import CustomJS
 from bokeh.models.layouts import LayoutDOM
 from bokeh.models.ranges import Range, Range1d
@@ -32,6 +33,7 @@ from bokeh.models.tools import (
     ZoomOutTool,
 )
 from bokeh.models.widgets.inputs import MultiSelect, Select
+from bokeh.models.widgets.markups import Div
 from bokeh.models.widgets.sliders import Slider
 from bokeh.plotting import figure
 from bokeh.resources import INLINE
@@ -40,7 +42,7 @@ from numpy.typing import NDArray
 from allenrec.common.files import write_text
 
 from .channels import shanks
-from .excerpt import LENGTH, Excerpt, make_excerpt, pack
+from .excerpt import LENGTH, channels_by_depth, make_excerpt, pack
 from .recordings import best_channels, busiest_window
 from .style import GREY, INK, PALE, unit_look
 from .units import unit_colours, unit_kinds, unit_names
@@ -55,10 +57,10 @@ COLOURED = 4
 SHOWN = 32
 #: Length of the window that is shown at first, s
 WINDOW = 0.2
-#: The names that Bokeh has for the markers of units
+#: Bokeh's markers for those of units; all are filled
 MARKER_NAMES = {
     **{"o": "circle", "^": "triangle", "s": "square", "D": "diamond", "v": "inverted_triangle"},
-    **{"P": "plus", "X": "x", "*": "star"},
+    **{"P": "hex", "X": "square_pin", "*": "star"},
 }
 #: Maximum number of units in a legend; if there are more, the tool tips name them
 LEGEND = 24
@@ -74,20 +76,25 @@ def trace_viewer(recording: Recording, n_values: int) -> LayoutDOM:
         The number of values of the traces that it holds, about.
     """
     view = _first_view(recording)
-    excerpt = make_excerpt(recording, n_values, middle=sum(view) / 2)
+    rows, titles = _choices(recording, channels_by_depth(recording))
+    excerpt = make_excerpt(recording, n_values, middle=sum(view) / 2, rows=_most_wanted(rows))
     rate = recording.sampling_frequency
     labels = _channel_labels(recording, excerpt.channels)
     colours, spikes = unit_colours(recording), _spikes(recording, excerpt.duration)
     plot = _plot(view, excerpt.duration)
-    chosen, unit, gain = _controls(recording, excerpt, labels)
+    chosen, unit, gain = _controls(rows, titles, labels)
     sources = {name: ColumnDataSource(columns, name=f"{name}_source") for name, columns in _empty().items()}
     plot.multi_line("xs", "ys", source=sources["traces"], color="#9a9a9a", line_width=0.8)
     plot.multi_line("xs", "ys", source=sources["waveforms"], color="colour", line_width=1.8)
-    marks = plot.scatter("x", "y", source=sources["markers"], color="colour", marker="marker", size=6)
+    # In the colour of the waveform on which they lie, marks are seen by their outline only.
+    look: dict[str, Any] = {"fill_color": "colour", "line_color": "white", "marker": "marker", "size": 9}
+    marks = plot.scatter("x", "y", source=sources["markers"], **look)
     plot.add_tools(HoverTool(renderers=[marks], tooltips=[("unit", "@unit"), ("type", "@kind"), ("time", "@x{0.0000} s")]))
     _add_legend(plot, recording, colours, unit)
+    words = Div(name="words", text="", styles={"color": GREY}, sizing_mode="stretch_width")
     arguments = sources | {
         "plot": plot,
+        "words": words,
         "axis": plot.yaxis[0],
         "spikes": spikes,
         "chosen": chosen,
@@ -110,16 +117,21 @@ def trace_viewer(recording: Recording, n_values: int) -> LayoutDOM:
         "nearest": _nearest(recording, excerpt.channels),
     }
     draw = CustomJS(name="draw", args=arguments, code=CODE.read_text(encoding="utf-8"))
+    _draw_after_changes(draw, plot, chosen, gain)
+    overview = _overview(spikes, plot.x_range, excerpt.duration, colours)
+    sampled = (excerpt.first_sample / rate, (excerpt.first_sample + excerpt.samples.shape[1]) / rate)
+    overview.add_layout(BoxAnnotation(left=sampled[0], right=sampled[1], fill_color=PALE, fill_alpha=0.5, level="underlay"))
+    return column(words, plot, overview, row(unit, gain, sizing_mode="stretch_width"), chosen, sizing_mode="stretch_width")
+
+
+def _draw_after_changes(draw: CustomJS, plot: figure, chosen: MultiSelect, gain: Slider) -> None:
+    """Let the script run when the size, the time in view, the channels or the gain change."""
     # The width is known when the plot is first laid out; only then can it be drawn.
     plot.js_on_change("inner_width", draw)
     for property_ in ("start", "end"):
         plot.x_range.js_on_change(property_, draw)
     chosen.js_on_change("value", draw)
     gain.js_on_change("value", draw)
-    overview = _overview(spikes, plot.x_range, excerpt.duration, colours)
-    sampled = (excerpt.first_sample / rate, (excerpt.first_sample + excerpt.samples.shape[1]) / rate)
-    overview.add_layout(BoxAnnotation(left=sampled[0], right=sampled[1], fill_color=PALE, fill_alpha=0.5, level="underlay"))
-    return column(plot, overview, row(unit, gain, sizing_mode="stretch_width"), chosen, sizing_mode="stretch_width")
 
 
 def write_viewer(viewer: LayoutDOM, page: str | Path, item: str | Path) -> None:
@@ -162,10 +174,9 @@ def _plot(view: tuple[float, float], duration: float) -> figure:
     pan = PanTool(dimensions="width")
     tools: list[Tool] = [pan, WheelZoomTool(dimensions="width"), BoxZoomTool(dimensions="width")]
     tools += [ZoomInTool(dimensions="width"), ZoomOutTool(dimensions="width"), ResetTool(), SaveTool()]
-    title = Title(text=" ", text_font_style="normal", text_color=GREY)
     plot = figure(
         name="traces", height=520, sizing_mode="stretch_width", tools=tools, x_range=window, y_range=Range1d(start=-1.2, end=1),
-        x_axis_label="time (s)", y_axis_label="channel · depth", active_drag=pan, active_scroll=None, title=title,
+        x_axis_label="time (s)", y_axis_label="channel · depth", active_drag=pan, active_scroll=None,
     )  # fmt: skip
     plot.yaxis.ticker = FixedTicker(ticks=[])
     plot.ygrid.grid_line_color = None
@@ -185,10 +196,9 @@ def _channel_labels(recording: Recording, channels: NDArray[np.intp]) -> list[st
     ]
 
 
-def _controls(recording: Recording, excerpt: Excerpt, labels: Sequence[str]) -> tuple[MultiSelect, Select, Slider]:
-    """Return the choice of channels, the choice of a unit, and the gain."""
+def _controls(rows: dict[str, list[int]], titles: dict[str, str], labels: Sequence[str]) -> tuple[MultiSelect, Select, Slider]:
+    """Return the choice of channels, the choice of a unit, and the gain; `rows` and `titles` are those of `_choices`."""
     options: list[Any] = [(str(k), labels[k]) for k in reversed(range(len(labels)))]
-    rows, titles = _choices(recording, excerpt.channels)
     shown: list[Any] = list(titles.items())
     first, values = next(iter(rows)), {key: [str(k) for k in group] for key, group in rows.items()}
     chosen = MultiSelect(
@@ -222,6 +232,13 @@ def _choices(recording: Recording, channels: NDArray[np.intp]) -> tuple[dict[str
     for unit, near in enumerate(_nearest(recording, channels, 8)):
         rows[str(unit)], titles[str(unit)] = near, f"around unit {names[unit]} ({kinds[unit][1]})"
     return rows, titles
+
+
+def _most_wanted(rows: dict[str, list[int]]) -> list[int]:
+    """Return the rows of which samples are kept first: those that are shown at first, and those around each unit in turn."""
+    around = [shown for key, shown in rows.items() if key.isdigit()]
+    in_turn = [row for nearest in zip_longest(*around) for row in nearest if row is not None]
+    return [*next(iter(rows.values())), *in_turn]
 
 
 def _rows_with_units(recording: Recording, channels: NDArray[np.intp]) -> list[int]:

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from allenrec.common.errors import UserError, shown
+from allenrec.common.csv_text import read_users_table
+from allenrec.common.errors import UserError, shortened, shown
 from allenrec.settings.libraries import EXPORT_KEYS, IMPORT_KEYS
 
 from .from_arrays import library_from_arrays, template_rows
@@ -93,9 +94,9 @@ def import_library(
 def _read_table(path: str, source: str, n: int) -> pd.DataFrame:
     """Return the table of templates with a row for each, in their order."""
     try:
-        table = pd.read_csv(path, dtype={"model_id": str})
+        table = read_users_table(path, dtype={"model_id": str})
     except (ValueError, OSError) as error:
-        raise UserError(f"{path} is not a comma-separated table of templates: {error}") from None
+        raise UserError(f"{path} is not a comma-separated table of templates: {shortened(error)}") from None
     own, folder = table, Path(source).resolve().name
     if "dataset" in table and table["dataset"].nunique() > 1:  # a table of many folders, such as that of the public database
         own = table[table["dataset"].astype(str).map(lambda dataset: Path(dataset).name) == folder]

@@ -6,6 +6,7 @@ probe. Channels come in the order of the contacts.
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,15 +14,19 @@ import numpy as np
 import probeinterface
 from numpy.typing import ArrayLike, NDArray
 
-from allenrec.common.errors import UserError, shown
+from allenrec.common.errors import UserError, has_control_characters, shown
 
 from .contact_mean import point_sets
 
 GOLDEN_RATIO = (1 + 5**0.5) / 2
 #: The axes of the planes that MEAutility and its readers know
 PLANES = {"xy": [0, 1], "xz": [0, 2], "yz": [1, 2]}
+#: Largest coordinate and largest size of a contact, µm
+FARTHEST = 1e6
+#: The texts of a description that are written into files, and the most characters of one, or of an id of a contact or a shank
+NAMES, MOST_TEXT = ("electrode_name", "description", "model"), 1000
 #: The exceptions that MEAutility and probeinterface raise for malformed content
-MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError)
+MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, NameError)
 
 
 @dataclass(frozen=True)
@@ -92,11 +97,14 @@ def probe_from_layout(
     Raises
     ------
     UserError
-        If positions are not finite or sizes not above 0.
+        If positions are not finite or sizes not above 0, if they are too large, or if a name cannot be written into files.
     """
     half = half_sizes(layout)
+    _check_texts(name, layout, info)
     if not np.isfinite(layout.contact_positions).all() or not (half > 0).all():
         raise UserError(f"{name}: contacts must have finite positions, and sizes above 0")
+    if max(np.abs(layout.contact_positions).max(), half.max(), abs(depth)) > FARTHEST:
+        raise UserError(f"{name}: contacts must have positions and sizes of at most {FARTHEST:g} µm")
     axes = np.eye(3)[PLANES[plane]]
     positions = layout.contact_positions @ axes + depth * (1 - axes.sum(axis=0))
     offsets = [
@@ -113,6 +121,23 @@ def probe_from_layout(
     return Probe(
         name, positions, points, sets, outer_radius, info | _common_shape(layout, half) | kind | place, on_plane, layout
     )
+
+
+def _check_texts(name: str, layout: probeinterface.Probe, info: Mapping[str, Any]) -> None:
+    """Raise a `UserError` if a name of a probe, its contacts or its shanks cannot be written into every file."""
+    named = {key: info[key] for key in NAMES if info.get(key) is not None}
+    ids = {
+        key: list(values)
+        for key in ("contact_ids", "shank_ids")
+        if (values := getattr(layout, key)) is not None and len(values)
+    }
+    for key, values in ({key: [value] for key, value in named.items()} | ids).items():
+        for value in values:
+            text = str(value)
+            if (key in named and not isinstance(value, str | int)) or len(text) > MOST_TEXT or has_control_characters(text):
+                raise UserError(
+                    f"{name}: {key} {shown(text)} must be text of at most {MOST_TEXT} characters, without control ones"
+                )
 
 
 def _placed_sets(

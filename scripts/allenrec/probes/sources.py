@@ -4,6 +4,7 @@ A new source has an entry in `allenrec.common.probe_names` and a reader here, wi
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from .probe import MALFORMED, PLANES, Probe, one_line, probe_from_layout
 UNITS = {"um": 1.0, "mm": 1e3, "m": 1e6}
 #: The largest distance of contacts from their common plane, by rounding, µm
 FLAT = 1e-3
+#: The largest number of contacts in a grid; MEAutility needs minutes for more
+MOST_CONTACTS = 100_000
 #: The keys of MEAutility's description that are written beside positions and shape
 COPIED_KEYS = ("electrode_name", "description", "dim", "pitch", "stagger", "model")
 
@@ -159,8 +162,9 @@ def probe_from_meautility(name: str, info: Mapping[str, Any], ncontacts: int) ->
     import MEAutility  # jobs that load no probe do without it
 
     plane = info.get("plane", "yz")
-    if plane not in PLANES:
+    if not isinstance(plane, str) or plane not in PLANES:
         raise UserError(f"{name}: plane {shown(plane)} must be one of {', '.join(PLANES)}")
+    _check_grid(name, info)
     try:
         mea = MEAutility.return_mea(info=info)
         positions = np.asarray(mea.positions, dtype=float)
@@ -173,6 +177,17 @@ def probe_from_meautility(name: str, info: Mapping[str, Any], ncontacts: int) ->
     copied = {key: info[key] for key in COPIED_KEYS if key in info}
     depth = _depth(name, positions, plane)
     return probe_from_layout(name, layout, plane, depth, ncontacts, info=copied, on_plane=mea.type == "mea")
+
+
+def _check_grid(name: str, info: Mapping[str, Any]) -> None:
+    """Raise a `UserError` if the grid of a probe of MEAutility, `dim`, is none, or has too many contacts to be laid out."""
+    if "pos" in info or info.get("dim") is None:
+        return
+    # One number is that of rows and of columns; more than two are those of the contacts of each column
+    counts = info["dim"] if isinstance(info["dim"], list) else [info["dim"]] * 2
+    whole = counts and all(type(count) is int and count > 0 for count in counts)
+    if not whole or (math.prod if len(counts) <= 2 else sum)(counts) > MOST_CONTACTS:
+        raise UserError(f"{name}: dim {shown(info['dim'])} must be numbers of contacts, at most {MOST_CONTACTS} altogether")
 
 
 def _shape_params(shape: str, size: Any) -> dict[str, float]:

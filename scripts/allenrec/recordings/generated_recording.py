@@ -14,6 +14,8 @@ import probeinterface
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from allenrec.common.parallel import map_in_order
+
 from .formats.contract import ButterworthFilter, UnitDrift
 from .tick_grid import split_ticks
 from .traces.blocks import BLOCK, block_length, blocks, n_blocks, samples, spike_amplitudes, spike_traces, unit_traces
@@ -74,8 +76,9 @@ def _single(values: NDArray[np.float64]) -> float | NDArray[np.float64]:
 class ComputedSamples:
     """The samples of a recording, (n_samples, n_channels), equal to those of its file, computed as they are sliced."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, threads: int = 1) -> None:
+        # Units that drift use BLAS, whose number of threads several of ours cannot limit at once
+        self._plan, self._threads = plan, threads if plan.unit_drift is None else 1
         # Rounding depends on where a block begins, so whole blocks are computed: those that the file is written in.
         self._block = lru_cache(BLOCKS_KEPT)(self._compute_block)
 
@@ -103,9 +106,11 @@ class ComputedSamples:
         if step < 1:
             raise TypeError(f"samples that are computed are taken in forward slices, not by {rows}")
         length = block_length(self._plan)
+        numbers = range(start // length, -(-stop // length))
+        found = map_in_order(self._block, numbers, min(self._threads, max(len(numbers), 1)))
         parts = [
-            self._block(number)[max(start - number * length, 0) : stop - number * length]
-            for number in range(start // length, -(-stop // length))
+            block[max(start - number * length, 0) : stop - number * length]
+            for number, block in zip(numbers, found, strict=True)
         ]
         taken = np.concatenate([np.empty((0, self._plan.n_channels), self.dtype), *parts])
         return taken[(slice(None, None, step), *columns)]
@@ -150,7 +155,7 @@ class GeneratedRecording:
     @cached_property
     def samples(self) -> ComputedSamples:
         """(n_samples, n_channels) float32 µV, or counts of `gain_to_uV` µV."""
-        return ComputedSamples(self.plan)
+        return ComputedSamples(self.plan, self.threads)
 
     @property
     def gain_to_uV(self) -> float | NDArray[np.float64]:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from threadpoolctl import ThreadpoolController
 
 from allenrec.common.errors import UserError
+from allenrec.common.parallel import n_processors
 from allenrec.settings.error_messages import explain
 from allenrec.settings.recordings import Recording as RecordingSettings
 from allenrec.settings.recordings.formats import EXPORT_KEYS
@@ -34,7 +35,7 @@ def generate(
     name: str = "recording",
     far_library: TemplateLibrary | None = None,
     choosing_library: TemplateLibrary | None = None,
-    threads: int = 1,
+    threads: int | None = None,
 ) -> tuple[BaseRecording, BaseSorting]:
     """Generate a recording in memory. Its traces are computed as they are read, block by block.
 
@@ -52,7 +53,7 @@ def generate(
     far_library, choosing_library : Library, optional
         See `plan_recording`.
     threads : int
-        Number of threads; no value depends on it.
+        Number of threads, by default one for each processor; no value depends on it.
 
     Returns
     -------
@@ -75,6 +76,7 @@ def generate(
     (32000, 32)
     """
     chosen = settings if isinstance(settings, RecordingSettings) else _validated(settings)
+    threads = threads or n_processors()
     plan = _with_one_blas_thread(plan_recording)(
         library, chosen, seed=seed, name=name, far_library=far_library, choosing_library=choosing_library, threads=threads
     )

@@ -1,12 +1,12 @@
 """Types that all parts of a recording share: the protocol of a template library, and the keys of units."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import probeinterface
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 #: The kind of a unit, "excitatory" or "inhibitory", and its number among those of this kind, from 0
 UnitKey = tuple[str, int]
@@ -14,8 +14,11 @@ UnitKey = tuple[str, int]
 #: Units of a background that are known: the samples of their spikes, (n_spikes,), by their names
 KnownUnits = Mapping[str, NDArray[np.int64]]
 
-#: A function that returns memory for rows and columns, (n, n_columns) float32 of any content
-Rows = Callable[[int, int], NDArray[np.float32]]
+
+class Rows(Protocol):
+    """A function that returns memory for rows and columns, (n, n_columns) of any content; see `allenrec.common.buffers`."""
+
+    def __call__(self, n: int, n_columns: int, dtype: DTypeLike = ...) -> NDArray[Any]: ...
 
 
 class TemplateLibrary(Protocol):

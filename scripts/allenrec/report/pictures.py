@@ -65,14 +65,15 @@ def pictures_in(folder: Path, kind: str, budget: Budget) -> list[Picture]:
 
 
 def pictures_of_cell(figures: Path, model: str, libraries: Sequence[str], budget: Budget) -> list[Picture]:
-    """Return the pictures of a cell: its own and, as the fourth, its mean action potential on each probe."""
+    """Return the pictures of a cell: its own and, from the fourth on, its action potential on each probe."""
     found = pictures_in(figures / "cells" / model, "cells", budget)
+    on_probes = []
     for library in libraries:
         path = figures / "libraries" / library / "cells" / model / "mean_eap.png"
         if path.exists():
             where = f" on {library}" if len(libraries) > 1 else " on the probe"
-            found.insert(min(3, len(found)), _picture("eaps", path, budget, where))
-    return found
+            on_probes.append(_picture("eaps", path, budget, where))
+    return [*found[:3], *on_probes, *found[3:]]
 
 
 def _picture(kind: str, path: Path, budget: Budget, where: str = "") -> Picture:

@@ -134,7 +134,7 @@ def filter_in_place(traces: NDArray[Any], sections: NDArray[np.float64], backwar
                 values[c], later[c] = y, y_later
         for c in range(n_channels):
             row[c], next_row[c] = values[c], later[c]
-    return np.all(np.abs(states) < LARGEST)
+    return bool(np.all(np.abs(states) < LARGEST))
 
 
 def design_filter(fs: float, settings: FilterSettings) -> Filter:

@@ -22,6 +22,11 @@ def test_raster_shows_every_spike_in_the_row_of_its_unit(recording):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["1", "0", "2", "3"]
 
 
+def test_rates_of_silent_units_have_an_axis_in_hertz(recording):
+    recording.units["rate"] = 0.0
+    assert all_axes(recordings.raster(recording))[1].get_xlim() == (0, 1.05)
+
+
 def test_busiest_window_is_where_all_units_fire(recording):
     start, stop = recordings.busiest_window(recording, 0.1)
     assert start <= 1.2 and stop > 1.25 and stop - start == pytest.approx(0.1)

@@ -401,3 +401,22 @@ print(json.dumps([neuron.h.xred("How long?", 3, 0, 10), neuron.h.boolean_dialog(
 os._exit(0)
 """
     assert run_python(code) == [3.0, 0.0]
+
+
+def test_code_that_takes_all_memory_fails_in_its_line(tmp_path):
+    described, files = hoc("create soma\nobjref all\nall = new List()\nwhile (1) {\n  all.append(new Vector(1e6))\n}\n")
+    folder = write_model(tmp_path / "mine", described, files)
+    code = f"""
+import json, os
+from allenrec.common.crashes import limit_memory
+from allenrec.common.errors import UserError
+from allenrec.intracellular.cell import load_cell
+limit_memory(700 * 2**20)
+try:
+    load_cell({str(folder)!r}, None)
+except UserError as error:
+    print(json.dumps(str(error)), flush=True)
+os._exit(0)
+"""
+    message = run_python(code)
+    assert message.startswith("model mine: its hoc code fails: ") and "bad_alloc, in cell.hoc, line" in message

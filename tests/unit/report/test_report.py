@@ -15,6 +15,7 @@ from support import ROOT
 from allenrec.common.files import write_json, write_table
 from allenrec.common.outcomes import Failure, write_failure
 from allenrec.evaluation.tables import SummaryRow
+from allenrec.figures.register import pictures
 from allenrec.figures.style import colours
 from allenrec.libraries.realism.columns import COLUMNS
 from allenrec.libraries.realism.in_vivo import read_in_vivo
@@ -24,7 +25,7 @@ from allenrec.report.citations import as_bibtex, as_text, bibtex_key, needed, re
 from allenrec.report.columns import filled
 from allenrec.report.contents import stage_times
 from allenrec.report.page import duration, number, write_report
-from allenrec.report.pictures import Budget, pictures_in
+from allenrec.report.pictures import Budget, pictures_in, pictures_of_cell
 
 #: The facts of a recording with a unit
 RECORDING_FACTS = {
@@ -192,7 +193,10 @@ def test_damaged_file_is_said_to_be_damaged(tmp_path):
     assert (
         f"Cell 4711: no spikes ({results}/intracellular/4711.h5 is not a valid intracellular file (it does not end" in page.text
     )
-    assert f"Cell 12: no spikes ({results}/intracellular/12.h5 is not a valid intracellular file (Is a directory" in page.text
+    assert (
+        f"Cell 12: no spikes ({results}/intracellular/12.h5 is not a valid intracellular file (it is no regular file"
+        in page.text
+    )
     assert f"Library probe: damaged ({results}/libraries/probe/templates.h5 is not a valid template file (" in page.text
     assert "delete it and run again" in page.text and "of an earlier run" not in page.text
 
@@ -236,6 +240,20 @@ def test_types_that_no_cell_has_are_counted_and_have_their_colour(tmp_path):
     assert "aspiny" in row and f"background: {colours(['aspiny'])['aspiny']}" in row and "nan" not in row
 
 
+def test_a_recording_without_units_has_no_empty_figures(tmp_path):
+    folder = tmp_path / "results" / "figures" / "recordings" / "demo"
+    folder.mkdir(parents=True)
+    write_table(folder / "units.csv", pd.DataFrame({"cell_type": [], "model_id": []}), checked=True)
+    for name in pictures("recordings"):
+        (folder / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480))
+    for n_units, expected in ((0, ["noise_spectrum", "traces"]), (1, [*pictures("recordings")])):
+        write_json(folder / "facts.json", RECORDING_FACTS | {"n_units": n_units}, checked=True)
+        page = write_run(tmp_path / "results", [])
+        text = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
+        assert re.findall(r'data-figure="(\w+)"', text) == expected
+        assert "Figures of demo" not in page.text and ("It is noise alone" in page.text) == (n_units == 0)
+
+
 def test_a_failure_in_one_library_leaves_the_rest_of_the_cell(tmp_path, monkeypatch):
     info = SimpleNamespace(cell_type="spiny", facts=CellFacts())
     monkeypatch.setattr(contents, "read_currents", lambda path, model: SimpleNamespace(info=info))
@@ -258,6 +276,16 @@ def test_pictures_come_in_the_order_of_the_register_and_then_others(tmp_path):
     assert [picture.caption for picture in found] == ["Morphology", "All spikes.", "Own figure"]
     # 3.2 inches of 106 pixels; nine inches do not fit into one of two columns of the page.
     assert [(picture.width, picture.wide) for picture in found] == [(339, False), (339, False), (954, True)]
+
+
+def test_pictures_of_a_cell_on_several_probes_are_in_the_order_of_the_libraries(tmp_path):
+    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480)
+    files = ["cells/7/morphology", "cells/7/soma_trace", "cells/7/spikes", "cells/7/spike_counts"]
+    for name in (*files, *(f"libraries/{library}/cells/7/mean_eap" for library in ("b", "c", "a"))):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"{name}.png").write_bytes(png)
+    titles = [picture.title for picture in pictures_of_cell(tmp_path, "7", ["b", "c", "a"], Budget(tmp_path, 10**6))]
+    assert [title.rpartition(" on ")[2] for title in titles[3:6]] == ["b", "c", "a"] and len(titles) == 7
 
 
 def test_columns_without_any_value_are_left_out():

@@ -12,7 +12,7 @@ from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_s
 if TYPE_CHECKING:
     from .contract import RecordingWithGroundTruth
 
-#: Chunks of the recording's file, each about a megabyte, that are read and written at once. The memory for more than a few would
+#: Chunks of the recording's file, each about a megabyte, that are read and written at once. The memory for many of them would
 #: be new each time, and filling new memory takes longer than copying.
 CHUNKS_AT_ONCE = 4
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
@@ -12,13 +13,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from allenrec.common.errors import UserError, shown
+from allenrec.common.csv_text import read_users_table
+from allenrec.common.errors import UserError, shortened, shown
 
 from .processes import Train
 
 if TYPE_CHECKING:
     from ..tick_grid import TickGrid
 
+#: What readers raise for files of another kind, damaged ones, and such as say that they hold more than fits into the memory
+MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
 #: Maximum number of units that an error message lists
 UNITS_LISTED = 10
 
@@ -46,20 +50,23 @@ def read_trains(path: str | PathLike[str]) -> dict[str, NDArray[np.float64]]:
     readers = {".csv": _read_csv, ".npz": _read_npz, ".nwb": _read_nwb}
     try:
         trains = readers[Path(path).suffix.lower()](path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path}: cannot be read as spike trains ({reason})") from None
+    except MALFORMED as error:
+        raise UserError(f"{path}: cannot be read as spike trains ({shortened(error) or type(error).__name__})") from None
     for unit, times in trains.items():
         if times.ndim != 1 or times.dtype.kind not in "iuf":
-            raise UserError(f"{path}: unit {unit}: must be a list of times in s, not {times.dtype} of shape {times.shape}")
+            raise UserError(
+                f"{path}: unit {shortened(unit)}: must be a list of times in s, not {times.dtype} of shape {times.shape}"
+            )
     return {unit: times.astype(float) for unit, times in trains.items()}
 
 
 def _read_csv(path: str | PathLike[str]) -> dict[str, NDArray[np.float64]]:
-    table = pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+    table = read_users_table(path, dtype=str, keep_default_na=False, skipinitialspace=True)
     missing = [column for column in ("unit", "time_s") if column not in table]
     if missing:
-        raise UserError(f"{path}: has no column {shown(missing[0])}; its columns are {', '.join(map(str, table)) or 'none'}")
+        raise UserError(
+            f"{path}: has no column {shown(missing[0])}; its columns are {shortened(', '.join(map(str, table))) or 'none'}"
+        )
     no_time = table["time_s"].str.strip() == ""
     times = pd.to_numeric(table["time_s"], errors="coerce")
     wrong = np.flatnonzero(times.isna() & ~no_time)
@@ -77,10 +84,15 @@ def _read_csv(path: str | PathLike[str]) -> dict[str, NDArray[np.float64]]:
 
 
 def _read_npz(path: str | PathLike[str]) -> dict[str, NDArray[np.float64]]:
-    with np.load(path, allow_pickle=False) as arrays:
-        if not hasattr(arrays, "files"):
-            raise ValueError("an array without a name")
-        return {unit: arrays[unit] for unit in arrays.files}
+    arrays = np.load(path, allow_pickle=False)
+    if not hasattr(arrays, "files"):
+        raise ValueError("an array without a name")
+    with arrays:
+        trains = {unit: arrays[unit] for unit in arrays.files}
+    for unit, train in trains.items():
+        if not isinstance(train, np.ndarray):
+            raise ValueError(f"{shown(unit)} is no array")
+    return trains
 
 
 def _read_nwb(path: str | PathLike[str]) -> dict[str, NDArray[np.float64]]:
@@ -130,7 +142,7 @@ def import_trains(
         raise UserError(
             f"{path}: {len(wanted)} units, but n_exc + n_inh is {n_units}; change these, or name units in file_units"
         )
-    return [_import_train(f"{path}: unit {unit}", trains[unit], duration, grid) for unit in wanted]
+    return [_import_train(f"{path}: unit {shortened(unit)}", trains[unit], duration, grid) for unit in wanted]
 
 
 def _import_train(where: str, times: NDArray[np.float64], duration: float, grid: TickGrid) -> Train:
@@ -152,4 +164,4 @@ def _import_train(where: str, times: NDArray[np.float64], duration: float, grid:
 def _listed(names: Iterable[str]) -> str:
     names = list(names)
     more = f" and {len(names) - UNITS_LISTED} more" if len(names) > UNITS_LISTED else ""
-    return ", ".join(names[:UNITS_LISTED]) + more if names else "none"
+    return shortened(", ".join(names[:UNITS_LISTED])) + more if names else "none"

@@ -18,6 +18,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from allenrec.common.buffers import new_rows
 from allenrec.common.errors import UserError
 from allenrec.common.finite import require_finite
 from allenrec.common.processes import describe_exception
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from allenrec.settings.recordings import Background as BackgroundSettings
     from allenrec.settings.recordings import Recording as RecordingSettings
 
-    from ..types import KnownUnits
+    from ..types import KnownUnits, Rows
 
 #: Largest relative difference of two sampling rates that count as equal
 SAME_RATE = 1e-9
@@ -125,7 +126,7 @@ class Background:
         reason = describe_exception(error) if isinstance(error, Exception) else str(error)
         return UserError(f"{self.path}: the recording cannot be read; is it complete? ({reason})")
 
-    def add_to(self, traces: NDArray[np.float32], start: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def add_to(self, traces: NDArray[np.float32], start: int, rows: Rows = new_rows) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the background with the traces of units on it.
 
         Parameters
@@ -133,6 +134,8 @@ class Background:
         traces : numpy.ndarray
             (n, n_channels) float32 µV, traces of units from sample `start`.
         start : int
+        rows : callable
+            A function that returns memory for the samples, as `allenrec.common.buffers.new_rows` does.
 
         Returns
         -------
@@ -143,7 +146,7 @@ class Background:
         """
         require_finite("traces of units", traces, "the gains of spikes are too large")
         samples = self.read(start, start + len(traces))
-        result, clipped = np.empty(samples.shape, self.dtype), np.zeros(samples.shape[1], dtype=np.int64)
+        result, clipped = rows(len(samples), samples.shape[1], self.dtype), np.zeros(samples.shape[1], dtype=np.int64)
         # float32 holds every sum of two whole numbers of 16 bits
         work = np.dtype(np.float32 if self.dtype.kind in "iu" and self.dtype.itemsize <= 2 else np.float64)
         per_uV: NDArray[np.floating] = (1 / self.gains).astype(work)

@@ -83,11 +83,11 @@ def samples(plan: Plan, start: int, stop: int, rows: Rows = new_rows) -> tuple[N
     """Return the samples of the recording from `start` to `stop`, (stop - start, n_channels) µV or counts, and how many of them
     were clipped on each channel, (n_channels,). See `piece` for the parameters."""
     if plan.background is not None:
-        return plan.background.add_to(spikes_only(plan, start, stop, rows), start)
+        return plan.background.add_to(spikes_only(plan, start, stop, rows), start, rows)
     traces = piece(plan, start, stop, rows)
     if plan.adc.dtype.kind == "f":
         return plan.adc.convert(traces)
-    found, clipped = np.empty(traces.shape, plan.adc.dtype), np.zeros(plan.n_channels, dtype=np.int64)
+    found, clipped = rows(len(traces), plan.n_channels, plan.adc.dtype), np.zeros(plan.n_channels, dtype=np.int64)
     at_once = max(1, CONVERTED // max(plan.n_channels, 1))
     for first in range(0, len(traces), at_once):
         found[first : first + at_once], beyond = plan.adc.convert(traces[first : first + at_once])

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from allenrec.common.errors import UserError, shown
+from allenrec.common.csv_text import read_users_table
+from allenrec.common.errors import UserError, shortened, shown
 from allenrec.common.random_streams import StreamKey, generator
 
 if TYPE_CHECKING:
@@ -346,16 +347,16 @@ def _read_motion_folder(path: str | PathLike[str]) -> list[Motion]:
     try:
         motion = SavedMotion.load(path)
     except (OSError, ValueError, KeyError, AssertionError) as error:
-        raise UserError(f"{path} is not a folder that SpikeInterface's Motion.save made ({error})") from None
+        raise UserError(f"{path} is not a folder that SpikeInterface's Motion.save made ({shortened(error)})") from None
     parts = zip(motion.temporal_bins_s, motion.displacement, strict=True)
     return [(times, motion.spatial_bins_um, displacement) for times, displacement in parts]
 
 
 def _read_motion_table(path: str | PathLike[str]) -> Motion:
     try:
-        table = pd.read_csv(path)
+        table = read_users_table(path)
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a table ({error})") from None
+        raise UserError(f"{path} cannot be read as a table ({shortened(error)})") from None
     missing = [column for column in COLUMNS if column not in table]
     if missing:
         raise UserError(f"{path} has no column {shown(missing[0])}; a drift file has {', '.join(COLUMNS)}")

@@ -1,7 +1,11 @@
 """Imported spike trains, in the formats of their writers, and the error messages for bad files."""
 
+import os
+import re
+import zipfile
 from datetime import UTC, datetime
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,6 +102,17 @@ BAD_TABLES = [
     ("unit,time_s\n0,1.5\n0,\n", r"row 3: time_s is empty"),
     ("unit,time_s\n,1.5\n", r"row 2: unit is empty"),
     ("", r"cannot be read as spike trains \(No columns"),
+    (
+        "unit,time_s\n0,1.5,3\n",
+        r"cannot be read as spike trains \(its rows have more values, between commas, than its header\)",
+    ),
+    ("unit,time_s\n0,1.5\n0,2,3\n", r"Expected 2 fields in line 3, saw 3"),
+    ("unit,time_s,time_s\n0,1.5,2\n", r"column 'time_s' is there twice"),
+    ("unit;time_s\n0;1,5\n", r"its rows have more values, between commas, than its header"),
+    ("unit;time_s\n0;1.5\n", r"has no column 'unit'; its columns are unit;time_s"),
+    ("unit,time_s\n0,0x10\n", r"row 2: time_s: '0x10' must be a number"),
+    ("unit,time_s\n" + "9" * 5000 + ",0.1\n", r"cannot be read as spike trains \(Exceeds the limit.{0,200}\)$"),
+    (f"{'x' * 5000}\n", r"its columns are x{197}\.\.\.$"),
 ]
 
 
@@ -114,6 +129,36 @@ def test_files_of_another_kind_are_named(name, tmp_path):
     for path in (tmp_path / name, tmp_path / f"missing_{name}"):
         with pytest.raises(UserError, match=rf"{name}: (cannot be read as spike trains|has no column)"):
             read_trains(path)
+
+
+#: Members of an NPZ file that are no arrays of times; the last says that it holds 700 TB
+HEADER = "{'descr': '<f8', 'fortran_order': False, 'shape': (99999999999999,), }".ljust(117) + "\n"
+MEMBERS = {
+    "text": ("a.txt", b"0.1", "'a.txt' is no array"),
+    "no array": ("a.npy", b"0.1", "'a' is no array"),
+    "cut": ("a.npy", b"\x93NUMPY\x01\x00v", "EOF"),
+    "huge": ("a.npy", b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + HEADER.encode(), "Unable to allocate"),
+}
+
+
+@pytest.mark.parametrize(("member", "content", "says"), MEMBERS.values(), ids=MEMBERS)
+def test_npz_with_other_members_is_one_line(member, content, says, tmp_path):
+    with zipfile.ZipFile(tmp_path / "t.npz", "w") as file:
+        file.writestr(member, content)
+    with pytest.raises(UserError, match=r"t\.npz: cannot be read as spike trains \(.*" + says) as caught:
+        read_trains(tmp_path / "t.npz")
+    assert "\n" not in str(caught.value)
+
+
+def test_files_under_the_name_of_another_kind_are_one_line(tmp_path):
+    with h5py.File(tmp_path / "t.nwb", "w") as file:
+        file["a"] = 1
+    np.save(tmp_path / "t.npy", np.zeros(3))
+    (tmp_path / "t.npy").rename(tmp_path / "t.npz")
+    os.mkfifo(tmp_path / "t.csv")
+    for name, says in (("t.nwb", "NWB version"), ("t.npz", "an array without a name"), ("t.csv", "no regular file")):
+        with pytest.raises(UserError, match=rf"{re.escape(name)}: cannot be read as spike trains \(.*{says}"):
+            read_trains(tmp_path / name)
 
 
 def test_objects_are_not_unpickled(tmp_path):

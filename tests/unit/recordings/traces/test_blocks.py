@@ -56,7 +56,7 @@ def test_samples_that_are_not_finite_are_an_error(signal, wrong, library, tmp_pa
     chosen = settings(**signal)
     plan = plan_recording(library, chosen, seed=0, name="test")
     samples(plan, 0, 4000)
-    gains = [np.full((len(plan.ticks[0]), plan.n_channels), wrong, dtype=np.float32)] + list(plan.gains[1:])
+    gains = [np.full((len(plan.ticks[0]), plan.n_channels), wrong, dtype=np.float32), *plan.gains[1:]]
     recording = GeneratedRecording(replace(plan, gains=gains), library, chosen, {"config": {}})
     with pytest.raises(UserError, match=r"^traces: \d+ of \d+ numbers are not finite; noise_level[^\n]*$"):
         write_mearec(tmp_path / "recording.h5", recording)

@@ -86,6 +86,8 @@ def test_motion_of_spikeinterface_and_a_table_say_the_same(tmp_path):
         ("time_s,depth_um,displacement_um\n0,0,1\n1,50,2\n", "at every depth"),
         ("time_s,depth_um,displacement_um\n", "every time needs"),
         ("", "cannot be read as a table"),
+        ("time_s,depth_um,displacement_um\n0,1,2,3\n", "its rows have more values, between commas, than its header"),
+        ("time_s,time_s,depth_um,displacement_um\n0,0,1,2\n", "column 'time_s' is there twice"),
     ],
 )
 def test_a_bad_drift_file_is_named(text, says, tmp_path):
