@@ -49,12 +49,17 @@ from allenrec.settings.config_files import check_config_file
 from allenrec.settings.merged_files import describe_merge
 
 
+#: The mistake that ends this run, if there is one
+MISTAKES = []
+
+
 @contextmanager
 def mistakes_in_one_line():
     """End the run with one line if the user made a mistake."""
     try:
         yield
     except UserError as error:
+        MISTAKES.append(error)
         sys.exit(f"error: {error}")
 
 

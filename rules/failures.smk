@@ -149,7 +149,7 @@ def say_what_this_run_makes(disk):
     `disk` is that of each recording. It is counted before, because probes need h5py, which crashes if it is first imported
     while Python ends.
     """
-    if workflow.dag is None or not set(workflow.dag.jobs):  # the plan failed, and Snakemake says why
+    if MISTAKES or workflow.dag is None or not set(workflow.dag.jobs):  # the plan failed, and it was said why
         return
     from allenrec.report.forecast import PlannedJob, forecast
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import os
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .acquisition_files import WHOLE, reader_of, require_pairs_spikeglx
 from .errors import UserError, shown
 from .processes import describe_exception
 
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 
 #: The extractor for files that `spikeinterface.load` does not open, by their ending
 EXTRACTORS = {".nwb": "read_nwb_recording"}
+#: Arguments that are text, also if YAML reads a number
+TEXTS = ("stream_id", "stream_name")
 
 
 def open_recording(path: AnyPath, extractor: str | None = None, arguments: Mapping[str, Any] | None = None) -> BaseRecording:
@@ -35,16 +41,20 @@ def open_recording(path: AnyPath, extractor: str | None = None, arguments: Mappi
     Raises
     ------
     UserError
-        If the path is missing, damaged or of another kind.
+        If the path is missing, damaged or of another kind, or if the function has no such arguments or streams. The message
+        names those that there are.
     """
-    from spikeinterface.core import BaseRecording, load
+    from spikeinterface.core import BaseRecording
 
-    function = EXTRACTORS.get(Path(path).suffix.lower()) if extractor is None else extractor
-    found = _opened(path, _named(function) if function else load, arguments or {})
+    name = extractor or EXTRACTORS.get(Path(path).suffix.lower())
+    given = {key: str(value) if key in TEXTS and isinstance(value, int) else value for key, value in (arguments or {}).items()}
+    found = _opened(path, name, given)
     if not isinstance(found, BaseRecording):
         raise UserError(f"{path}: holds a {type(found).__name__}, not a recording")
     if not found.get_num_channels() or not found.get_total_samples():
         raise UserError(f"{path}: a recording without samples")
+    if name in WHOLE:
+        WHOLE[name](found)
     return found
 
 
@@ -56,32 +66,62 @@ def open_sorting(path: AnyPath) -> BaseSorting:
     UserError
         If the path is missing, damaged or of another kind.
     """
-    from spikeinterface.core import BaseSorting, load
+    from spikeinterface.core import BaseSorting
 
     by_kilosort = (Path(path) / "params.py").is_file()
-    found = _opened(path, _named("read_phy") if by_kilosort else load, {})
+    found = _opened(path, "read_phy" if by_kilosort else None, {})
     if not isinstance(found, BaseSorting):
         raise UserError(f"{path}: holds a {type(found).__name__}, not a sorting")
     return found
 
 
 def _named(extractor: str) -> Callable[..., Any]:
+    """Return a function of `spikeinterface.extractors` by its name."""
     import spikeinterface.extractors as extractors
 
     function = getattr(extractors, extractor, None) if extractor.startswith("read_") else None
     if function is None:
-        raise UserError(f"extractor {shown(extractor)}: spikeinterface.extractors has no such function")
+        names = [name for name in dir(extractors) if name.startswith("read_")]
+        close = difflib.get_close_matches(extractor.lower(), names, n=1)
+        hint = f"; did you mean {close[0]}?" if close else "; SpikeInterface's documentation lists them"
+        raise UserError(f"extractor {shown(extractor)}: spikeinterface.extractors has no such function{hint}")
     return function
 
 
-def _opened(path: AnyPath, function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+def _opened(path: AnyPath, extractor: str | None, arguments: Mapping[str, Any]) -> Any:
+    """Return what an extractor, or `spikeinterface.load`, makes of a path."""
+    from spikeinterface.core import load
+
     if not os.path.exists(path):
         raise UserError(f"{path}: no such file or folder")
-    name = getattr(function, "__name__", "load")
+    function = load if extractor is None else _named(extractor)
+    if extractor is not None and "folder_path" in inspect.signature(function).parameters and os.path.isfile(path):
+        raise UserError(f"{path}: {extractor} takes a folder, not a file; write a folder, such as {Path(path).parent}")
+    if extractor == "read_spikeglx":
+        require_pairs_spikeglx(path, arguments)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return function(path, **arguments)
     except Exception as error:  # readers of many formats, each with errors of its own
-        hint = "; name the function that does, such as `extractor: read_spikeglx`" if name == "load" else ""
-        raise UserError(f"{path}: SpikeInterface's {name} cannot open it ({describe_exception(error)}){hint}") from None
+        hint = f"; name the function that does, such as `extractor: {reader_of(path)}`" if extractor is None else ""
+        reason = _reason(error, function)
+        raise UserError(f"{path}: SpikeInterface's {extractor or 'load'} cannot open it ({reason}){hint}") from None
+
+
+def _reason(error: Exception, function: Callable[..., Any]) -> str:
+    """Return why a reader failed, on one line."""
+    from spikeinterface.extractors import extractor_classes
+
+    text = describe_exception(error)
+    if isinstance(error, UnboundLocalError):  # what `load` ends with in folders of other programs
+        return "SpikeInterface has not saved it"
+    if isinstance(error, KeyError):
+        return f"it lacks {text}"
+    if "not a multiple of the data-type size" in text:
+        return "a file of samples ends within a sample; it is cut short, copy it again"
+    wrong = re.search(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", text)
+    if wrong is not None:
+        _, *taken = inspect.signature(getattr(extractor_classes, wrong[1], function)).parameters
+        return f"it has no argument {wrong[2]}; its arguments are {', '.join(taken)}"
+    return re.sub(r"np\.str_\((.*?)\)", r"\1", text)

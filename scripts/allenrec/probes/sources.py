@@ -133,7 +133,10 @@ def _from_recording(name: str, ncontacts: int) -> Probe:
     recording = open_recording(path, extractor, arguments)
     probes = recording.get_probes() if recording.has_probe() else []
     if len(probes) != 1:
-        raise UserError(f"{path}: the recording has {len(probes) or 'no'} probes; a library needs one")
+        raise UserError(
+            f"{path}: the recording has {len(probes) or 'no'} probes; a library needs one: write the name or file of a probe "
+            f"whose contacts are in the order of the {recording.get_num_channels()} channels"
+        )
     return _from_probeinterface(path, probes[0], ncontacts)
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from allenrec.common.errors import UserError
+
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
@@ -59,11 +61,28 @@ def describe_studies(studies: Mapping[str, Study], settings: Settings, n_contact
 
 
 def recording_sizes(settings: Settings, names: Sequence[str], n_contacts: Callable[[str], int]) -> Iterator[int]:
-    """Yield the disk, bytes, that the traces of each of some recordings need in all of their formats, without compression."""
+    """Yield the disk, bytes, that the traces of each of some recordings need in all of their formats, without compression.
+
+    A background that cannot be opened counts as if it were not there.
+    """
     n_channels: dict[str, int] = {}
-    for recording in map(settings.recordings.__getitem__, names):
+    for recording, dtype in map(_with_length_and_type, map(settings.recordings.__getitem__, names)):
         library = recording.library
         if library not in n_channels:
             n_channels[library] = n_contacts(library)
         fs = recording.recordings.fs or 1000 / settings.intracellular.dt
-        yield len(recording.format) * traces_size(recording, fs, n_channels[library])
+        yield len(recording.format) * traces_size(recording, fs, n_channels[library], dtype=dtype)
+
+
+def _with_length_and_type(settings: RecordingSettings) -> tuple[RecordingSettings, DTypeLike | None]:
+    """Return settings with the length and the rate of their background, if they have one, and the type of its samples."""
+    if settings.background is None:
+        return settings, None
+    # SpikeInterface takes too long for every start.
+    from .traces.background import on_background, open_background
+
+    try:
+        background = open_background(settings.background)
+    except UserError:
+        return settings, None
+    return on_background(settings, background), background.dtype

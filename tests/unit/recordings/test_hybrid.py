@@ -274,6 +274,26 @@ def test_what_we_write_and_raw_files_are_backgrounds_as_well(exported, units, tm
     recording = hybrid(units, source)
     assert recording.samples.shape == (LENGTHS[1], 32)
     assert recording.samples.dtype == (np.uint16 if kind == "nwb" else np.int16)
+    background = recording.plan.background
+    assert background.segments.t_starts.tolist() == [T_STARTS[1] if kind == "nwb" else 0.0]
+    np.testing.assert_allclose(background.offsets, -6389.76 if kind == "nwb" else 0.0)
+    added = recording.samples[: LENGTHS[1]].astype(float) - background.read(0, LENGTHS[1])
+    np.testing.assert_allclose(added, counts_of_units(recording.plan, [LENGTHS[1]]), atol=0.501)
+
+
+def test_a_background_in_zarr_gives_the_samples_of_one_in_a_folder(units, tmp_path):
+    before = real(units.probe, lengths=(12000, 4000))
+    binary, zarr = (hybrid(units, saved(before, tmp_path, kind)) for kind in ("binary", "zarr"))
+    assert np.array_equal(zarr.samples[:16000], binary.samples[:16000])
+    assert zarr.plan.segments.t_starts.tolist() == list(T_STARTS)
+
+
+def test_a_file_of_nwb_needs_no_extractor_but_says_which_series_it_has(exported):
+    """Two segments are two series."""
+    folder, _ = exported
+    with pytest.raises(UserError, match=r"read_nwb_recording cannot open it .*acquisition/ElectricalSeries2") as error:
+        open_background(Background(recording=str(folder / "recording.nwb")))
+    assert "\n" not in str(error.value)
 
 
 def test_the_digest_is_that_of_the_samples_in_any_format(units, tmp_path):
@@ -434,13 +454,16 @@ def test_the_recipe_of_the_docs_runs(tmp_path, monkeypatch):
     """docs/hybrid.md as a person copies it; made cells stand in for those of the workflow."""
     monkeypatch.chdir(tmp_path)
     page = (ROOT / "docs" / "hybrid.md").read_text(encoding="utf-8")
-    first, recipe, readers, study, last = re.findall(r"```(?:py|python|yaml|yml)\n(.*?)```", page, re.DOTALL)
+    first, recipe, glx, board, readers, study, last = re.findall(r"```(?:py|python|yaml|yml)\n(.*?)```", page, re.DOTALL)
     names = {}
     exec(first, names)
     settings = load_settings(yaml.safe_load(recipe))
     added = yaml.safe_load(study)
     added["recordings"]["hybrid"] = yaml.safe_load(recipe)["recordings"]["hybrid"]
     assert len(load_settings(yaml.safe_load(recipe) | added).recordings) == 1 + 10
+    for system in (yaml.safe_load(block) for block in (glx, board)):
+        Library.model_validate(system["libraries"]["on_real"])
+        Background.model_validate(system["recordings"]["hybrid"]["background"])
     for line in readers.splitlines():
         Background.model_validate(yaml.safe_load(line)["background"])
     made = made_library(tmp_path / "templates.h5", settings.libraries["on_real"].probe, 2000)

@@ -7,6 +7,8 @@ added once: if samples are integers, the sum of all spikes is rounded to whole c
 from __future__ import annotations
 
 import hashlib
+import json
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
@@ -88,9 +90,11 @@ class Background:
         from spikeinterface.core import get_noise_levels
 
         try:
-            counts = get_noise_levels(
-                self.recording, False, force_recompute=True, random_slices_kwargs=NOISE_PIECES, n_jobs=1, progress_bar=False
-            )
+            with warnings.catch_warnings():  # that a short segment has shorter pieces
+                warnings.simplefilter("ignore")
+                counts = get_noise_levels(
+                    self.recording, False, force_recompute=True, random_slices_kwargs=NOISE_PIECES, n_jobs=1, progress_bar=False
+                )
         except Exception as error:  # readers of many formats, each with errors of its own
             raise self._unreadable(error) from None
         levels = np.abs(self.gains) * counts
@@ -265,11 +269,10 @@ def require_fit(background: Background, settings: RecordingSettings, positions: 
     path, fs = background.path, settings.recordings.fs
     if fs is not None and abs(fs / background.fs - 1) > SAME_RATE:
         raise UserError(f"{where}.recordings.fs: {fs:g} Hz, but {path} has {background.fs:.10g} Hz; leave fs out")
-    n_channels, probe = len(background.gains), f'probe: {{recording: "{path}"}}'
+    n_channels, remedy = len(background.gains), _probe_to_write(background, settings)
     if n_channels != len(positions):
         raise UserError(
-            f"{where}.library: {settings.library} has {len(positions)} contacts, but {path} has {n_channels} channels; write "
-            f"`{probe}` in a library"
+            f"{where}.library: {settings.library} has {len(positions)} contacts, but {path} has {n_channels} channels; {remedy}"
         )
     if not background.recording.has_probe():
         return
@@ -280,8 +283,17 @@ def require_fit(background: Background, settings: RecordingSettings, positions: 
         worst = int(apart.argmax())
         raise UserError(
             f"{where}.library: contact {worst} of {settings.library} lies {apart[worst]:.3g} µm away from channel {worst} of "
-            f"{path}; write `{probe}` in a library"
+            f"{path}; {remedy}"
         )
+
+
+def _probe_to_write(background: Background, settings: RecordingSettings) -> str:
+    """Return what to write so that a library has the contacts of a background."""
+    if settings.background is None or not background.recording.has_probe():
+        return "it has no probe, so a library needs one whose contacts are in the order of the channels"
+    source = settings.background
+    reader = f", extractor: {source.extractor}, arguments: {json.dumps(source.arguments)}" if source.extractor else ""
+    return f'write `probe: {{recording: "{source.recording}"{reader}}}` in a library'
 
 
 def motion_frame(
