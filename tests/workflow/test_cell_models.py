@@ -45,9 +45,9 @@ def refusals(text):
 
 @pytest.fixture(scope="module")
 def example(workflow):
-    """A folder with the files of the page and two bad models, the first run, and the last run with consent.
+    """A folder with the files of the page and bad models, the first run, and the last two with consent.
 
-    The model that never ends has a run of its own before, so that it alone has little time.
+    The model that never ends has a run of its own, so that it alone has little time.
     """
     folder = workflow("cell_models")
     for name, text in (FILES | BAD).items():
@@ -60,9 +60,11 @@ def example(workflow):
     digests = refusals(first.stdout + first.stderr)
     content = yaml.safe_load(config.read_text())
     config.write_text(yaml.safe_dump(content | {"models": {"trusted": digests, "max_build_time": 3}}))
-    assert run(folder, "results/intracellular/endless.h5").returncode == 1
+    endless = run(folder, "results/intracellular/endless.h5")
+    assert endless.returncode == 1
     config.write_text(yaml.safe_dump(content | {"models": {"trusted": digests}}))
-    return folder, first, run(folder, "results/libraries/mine/templates.h5", "results/cells.csv", "results/left_out.csv")
+    rest = run(folder, "results/libraries/mine/templates.h5", "results/cells.csv", "results/left_out.csv")
+    return folder, first, endless, rest
 
 
 def test_page_has_every_kind():
@@ -77,7 +79,7 @@ def test_code_is_refused_without_consent(example):
 
 
 def test_models_come_into_the_library(example):
-    folder, _, second = example
+    folder, _, _, second = example
     assert second.returncode == 0, second.stderr
     library = read_library(folder / "results" / "libraries" / "mine" / "templates.h5")
     assert set(library.cells["model_id"]) == set(MODELS)
@@ -88,19 +90,22 @@ def test_models_come_into_the_library(example):
 
 
 def test_code_that_never_ends_or_quits_is_the_failure_of_its_model(example):
-    folder, _, _ = example
+    folder, _, endless, rest = example
     left_out = pd.read_csv(folder / "results" / "left_out.csv").set_index("model_id")["reason"]
     assert left_out["endless"] == "its code does not end: the cell was not built within models.max_build_time"
     for model in ("quits", "exits"):
         assert left_out[model].startswith("its code ended NEURON with exit code 1, as quit() in hoc or os._exit()")
     assert left_out["deep"].startswith("its hoc code fails: more call nested too deeply")
     assert "in `more` of cell.hoc, which begins in line 5" in left_out["deep"]
+    for model in BAD_MODELS:  # one line each in the terminal, which names the model
+        run_of_model = endless if model == "endless" else rest
+        assert f"model {model} failed in simulate_spikes: {left_out[model]}\n" in run_of_model.stderr
     assert not list((folder / "results" / "intracellular").glob(".*.copy-*"))
 
 
 @pytest.mark.parametrize("model", ["bipolar", "from_function"])
 def test_changed_file_withdraws_consent(example, model):
-    folder, _, _ = example
+    folder = example[0]
     path = next(path for path in sorted((folder / "cell_models" / model).iterdir()) if path.suffix in (".hoc", ".py"))
     before = path.read_text()
     comment = "// changed\n" if path.suffix == ".hoc" else "# changed\n"
