@@ -48,7 +48,6 @@ from allenrec.common.errors import UserError
 from allenrec.settings.config_files import check_config_file
 from allenrec.settings.merged_files import describe_merge
 
-
 #: The mistake that ends this run, if there is one
 MISTAKES = []
 
