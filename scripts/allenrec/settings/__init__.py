@@ -57,7 +57,8 @@ class Settings(Block):
     )
     cells: Cells = Field(
         Cells(query=None, table="config/cells.tsv"),
-        description="Path of the cell table, relative to the working directory; or a block with a `query`.",
+        description="Path of the cell table, relative to the working directory; or a block with a `query`. Without it: "
+        "`config/cells.tsv`.",
         json_schema_extra=lambda schema: schema.update(anyOf=[{"type": "string"}, {"$ref": schema.pop("$ref")}]),
     )
     cell_type_column: str = Field(
