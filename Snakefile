@@ -63,7 +63,7 @@ onstart:
 
 
 onsuccess:
-    say_where_the_report_is()
+    say_how_it_ended()
 
 
 onerror:

@@ -43,6 +43,7 @@ rule convert_mearec:
         mem_mb=mem_mb(500),
         runtime=runtime(5),
     params:
+        library=next(iter(settings.libraries), "mearec"),
         code_digest=code_digest("settings/convert_mearec.py"),
     message:
         "Converting the parameters of MEArec"

@@ -10,5 +10,5 @@ with job_log(snakemake) as terminal:
     files, path = list(snakemake.input), snakemake.output[0]
     if not files:
         raise UserError("convert_mearec needs --config file=templates_params.yaml, or file='[templates.yaml, recordings.yaml]'")
-    write_text(path, convert_files(files))
+    write_text(path, convert_files(files, snakemake.params.library))
     print(f"{path} says in the words of this workflow what {', '.join(files)} say; give it with --configfile", file=terminal)

@@ -34,7 +34,7 @@ def test_merge_is_said_once_and_in_no_log(workflow, mine):
     path = mine(MINE)
     (line,) = notes(snakemake(folder, "--cores", "1", "results/config.yaml", "--configfile", path))
     assert line == (
-        f"note: {path} is merged over config/config.yaml: this run also makes library neuronexus and recording demo of "
+        f"note: {path} is merged over config/config.yaml: this run also has library neuronexus and recording demo of "
         f"config/config.yaml; stands_alone: true in {path} makes it take the place of config/config.yaml"
     )
     logs = list((folder / "results" / "logs").rglob("*.log"))
@@ -46,7 +46,7 @@ def test_dry_run_says_what_is_merged(finished, mine):
     (line,) = notes(snakemake(finished, "-n", "--configfile", mine({"recordings": {"demo": {"spiketrains": {"n_exc": 1}}}})))
     assert ": recording demo has keys of both; " in line
     (line,) = notes(snakemake(finished, "-n", "--config", "recordings={test: {library: neuronexus}}"))
-    assert line.startswith("note: --config is merged over ") and "also makes recording demo of" in line
+    assert line.startswith("note: --config is merged over ") and "also has recording demo of" in line
 
 
 def test_nothing_is_said_where_nothing_is_merged(finished, mine):

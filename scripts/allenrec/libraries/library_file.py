@@ -87,7 +87,7 @@ class LibraryInfo:
         return cls(cells, probe.positions, probe.layout, params, probe.info, provenance)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Library(TemplateRows, LibraryInfo):
     """A template library: `TemplateRows`, `LibraryInfo`, the templates and their features.
 
@@ -99,6 +99,10 @@ class Library(TemplateRows, LibraryInfo):
     cells: pd.DataFrame
     templates: NDArray[np.float32]
     features: pd.DataFrame
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.templates.shape[1:]))
+        return f"<Library: {len(self.templates)} templates ({shape}) of {len(self.cells)} cells, {1 / self.dt:g} kHz>"
 
     @property
     def dt(self) -> float:

@@ -27,8 +27,11 @@ CELL_TYPES = (
     "cells are excitatory, the others inhibitory"
 )
 
+#: The comment of a configuration with a library
+CELLS = "# cells: those of cells.tsv; MEArec's own are in config/bbp.yaml: add its blocks cells, models and cell_types"
 
-def convert_files(paths: Sequence[str]) -> str:
+
+def convert_files(paths: Sequence[str], library: str = NAME) -> str:
     """Return MEArec's parameter files as one text of YAML; comments say what was left out, and why.
 
     With a library, the text stands alone: it takes the place of the default configuration instead of being merged over it.
@@ -37,6 +40,8 @@ def convert_files(paths: Sequence[str]) -> str:
     ----------
     paths : sequence of path
         A file of template parameters, one of recording parameters, or both.
+    library : str
+        The library of a recording whose template parameters are not given.
 
     Raises
     ------
@@ -51,8 +56,11 @@ def convert_files(paths: Sequence[str]) -> str:
         comments += [f"# {Path(path).name}: {line}" for line in left_out]
     if "libraries" in config:
         config = {"stands_alone": True} | config
+        comments.append(CELLS)
+    else:
+        config["recordings"][NAME]["library"] = library
     try:
-        Settings.model_validate({"libraries": {NAME: {"probe": "Neuronexus-32"}}} | config)
+        Settings.model_validate({"libraries": {library: {"probe": "Neuronexus-32"}}} | config)
     except ValidationError as error:
         raise UserError(f"{', '.join(paths)}: {explain(error.errors(), Settings)}") from None
     return "\n".join([*comments, yaml.safe_dump(config, sort_keys=False, default_flow_style=None, width=100)])

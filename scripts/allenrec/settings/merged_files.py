@@ -36,7 +36,7 @@ def describe_merge(default: str, base: Mapping[str, Any], own: Mapping[str, Any]
             partly += [f"{BLOCKS[block]} {name}"] * any(True for _ in _left(entry, given[name]))
         elif block == "recordings" or name not in named:
             whole.append(f"{BLOCKS[block]} {name}")
-    parts = [f"this run also makes {_listed(whole)} of {default}"] * bool(whole)
+    parts = [f"this run also has {_listed(whole)} of {default}"] * bool(whole)
     parts += [f"{_listed(partly)} {'have' if len(partly) > 1 else 'has'} keys of both"] * bool(partly)
     if not parts:
         return ""

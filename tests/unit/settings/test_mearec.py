@@ -62,6 +62,12 @@ def test_seed_of_the_templates_becomes_the_seed():
     assert convert({"seed": 5, "n": 3}) == ({"intracellular": {}, "libraries": {"mearec": {"n": 3}}, "seed": 5}, [])
 
 
+def test_recording_without_template_parameters_has_a_library_that_is_there():
+    text = convert_files([RECORDINGS], "neuronexus")
+    assert yaml.safe_load(text)["recordings"]["mearec"]["library"] == "neuronexus"
+    assert "config/bbp.yaml" in convert_files([TEMPLATES])
+
+
 def test_seeds_of_a_recording_have_our_names():
     (config, left_out) = convert({"spiketrains": {}, "seeds": {"templates": 3, "convolution": 4, "noise": None}})
     assert config["recordings"]["mearec"]["seeds"] == {"units": 3, "gains": 4, "noise": None} and left_out == []

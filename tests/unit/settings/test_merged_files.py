@@ -19,11 +19,11 @@ def described(own, files=("mine.yaml",)):
 @pytest.mark.parametrize(
     ("own", "said"),
     [
-        (MINE, "this run also makes library neuronexus and recording demo of config/config.yaml;"),
-        ({"libraries": MINE["libraries"]}, "this run also makes library neuronexus and recording demo of config/config.yaml;"),
+        (MINE, "this run also has library neuronexus and recording demo of config/config.yaml;"),
+        ({"libraries": MINE["libraries"]}, "this run also has library neuronexus and recording demo of config/config.yaml;"),
         # The library is one that the user asks for.
-        ({"recordings": {"test": {"library": "neuronexus"}}}, "this run also makes recording demo of config/config.yaml;"),
-        ({"recordings": {"test": {"library": "mine", "noise": {"library": "neuronexus"}}}}, "also makes recording demo of"),
+        ({"recordings": {"test": {"library": "neuronexus"}}}, "this run also has recording demo of config/config.yaml;"),
+        ({"recordings": {"test": {"library": "mine", "noise": {"library": "neuronexus"}}}}, "also has recording demo of"),
         # An own entry with the name of a default one
         (
             MINE | {"recordings": {"demo": {"library": "mine"}}},
