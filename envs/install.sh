@@ -47,5 +47,7 @@ echo "Installing $lock into $environment: $megabytes MB of disk, a minute or two
 "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r "$lock" ||
   stop "pip could not install $lock (above); the same command once more tries again"
 # Its Python finds the package of this clone, as if it was installed.
-echo "$PWD/scripts" > "$("$environment/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/allenrec.pth"
+for packages in "$environment"/lib/python3*/site-packages; do
+  [ ! -d "$packages" ] || echo "$PWD/scripts" > "$packages/allenrec.pth"
+done
 rm "$unfinished"
