@@ -1,6 +1,7 @@
 # The configuration files are checked before `configfile:` reads the default one. Those of `--configfile` are read before any line
 # of the workflow, so they can be refused only afterwards. No rules here.
 
+import os
 import shutil
 import sys
 import tempfile
