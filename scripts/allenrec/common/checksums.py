@@ -114,7 +114,7 @@ class CheckedFile(io.RawIOBase):
             # A pipe in its place is opened at once; otherwise this would wait for somebody who writes into it
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except FileNotFoundError:
-            raise DamagedFile(f"{path}: there is no such file") from None
+            raise DamagedFile(f"{path}: there is no such {kind} file; run the workflow to make it") from None
         except OSError as error:
             raise self.damaged(error.strerror) from None
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

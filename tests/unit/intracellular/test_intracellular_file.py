@@ -142,7 +142,6 @@ def change(function):
 
 DAMAGES = {
     "cut short": cut_short,
-    "no file": lambda path: path.unlink(),
     "no attribute": change(lambda file: file.attrs.pop("stimulus")),
     "no JSON": change(lambda file: file.attrs.update(facts="{")),
     "unknown fact": change(lambda file: file.attrs.update(facts='{"colour": "red"}')),
@@ -161,6 +160,11 @@ def test_damaged_file_is_one_line_that_says_what_to_do(currents, tmp_path, damag
     with pytest.raises(DamagedFile, match=r"is not a valid intracellular file .*; delete it and run again") as caught:
         read_currents(path)
     assert str(caught.value).startswith(str(path)) and "\n" not in str(caught.value)
+
+
+def test_missing_file_is_not_called_damaged(tmp_path):
+    with pytest.raises(DamagedFile, match=r"gone\.h5: there is no such intracellular file; run the workflow to make it$"):
+        read_currents(tmp_path / "gone.h5")
 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])

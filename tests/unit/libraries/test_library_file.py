@@ -176,7 +176,7 @@ def test_damaged_file_is_named_and_not_used(damage, currents, tmp_path):
             del file["candidates" if damage == "not ours" else "features/spread_um"]
         add_checksums(path)
     for use in (read_library, template_table, lambda p: concatenate_libraries([p], tmp_path / "joined.h5")):
-        expected = r"a\.h5: there is no such file" if damage == "missing" else r"a\.h5 is not a valid template file"
+        expected = r"a\.h5: there is no such template file" if damage == "missing" else r"a\.h5 is not a valid template file"
         with pytest.raises(UserError, match=expected):
             use(path)
     assert not (tmp_path / "joined.h5").exists()
