@@ -160,7 +160,8 @@ def test_damaged_recording_leaves_a_row_that_names_it(name, path, tmp_path):
         damaged.write_bytes(content)
     (row,) = sorting.evaluate(damaged, "simple", {}, tmp_path / "work").to_dict("records")
     assert (row["status"], row["recording"]) == ("failed", "demo") and not (tmp_path / "work").exists()
-    assert row["message"].startswith(f"{damaged} is not a valid recording file (")
+    reason = ": there is no such recording file" if name == "no file" else " is not a valid recording file ("
+    assert row["message"].startswith(f"{damaged}{reason}")
 
 
 def test_damage_that_only_the_comparison_meets_leaves_a_row_too(path, tmp_path, monkeypatch):

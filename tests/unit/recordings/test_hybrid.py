@@ -454,7 +454,8 @@ def test_the_recipe_of_the_docs_runs(tmp_path, monkeypatch):
     """docs/hybrid.md as a person copies it; made cells stand in for those of the workflow."""
     monkeypatch.chdir(tmp_path)
     page = (ROOT / "docs" / "hybrid.md").read_text(encoding="utf-8")
-    first, recipe, glx, board, readers, study, last = re.findall(r"```(?:py|python|yaml|yml)\n(.*?)```", page, re.DOTALL)
+    blocks = re.findall(r"```(?:py|python|yaml|yml)\n(.*?)```", page, re.DOTALL)
+    first, recipe, glx, board, without_gain, readers, study, last = blocks
     names = {}
     exec(first, names)
     settings = load_settings(yaml.safe_load(recipe))
@@ -464,7 +465,7 @@ def test_the_recipe_of_the_docs_runs(tmp_path, monkeypatch):
     for system in (yaml.safe_load(block) for block in (glx, board)):
         Library.model_validate(system["libraries"]["on_real"])
         Background.model_validate(system["recordings"]["hybrid"]["background"])
-    for line in readers.splitlines():
+    for line in [*readers.splitlines(), without_gain]:
         Background.model_validate(yaml.safe_load(line)["background"])
     made = made_library(tmp_path / "templates.h5", settings.libraries["on_real"].probe, 2000)
     chosen = settings.recordings["hybrid"].model_copy(update={"templates": UnitSelection(min_dist=0.0, snr=(3.0, 100.0))})

@@ -345,9 +345,10 @@ def test_request_that_cannot_be_met_says_so(library):
 def test_damaged_file_is_named(written, tmp_path):
     broken = tmp_path / "broken.h5"
     broken.write_bytes(written[0].read_bytes()[:10000])
-    for path in (broken, tmp_path / "missing.h5"):
-        with pytest.raises(UserError, match="is not a valid recording file"):
-            read_recording(path)
+    with pytest.raises(UserError, match=r"broken\.h5 is not a valid recording file"):
+        read_recording(broken)
+    with pytest.raises(UserError, match=r"missing\.h5: there is no such recording file"):
+        read_recording(tmp_path / "missing.h5")
 
 
 @pytest.mark.parametrize(("filtered", "cutoff"), [(True, (300.0, 6000.0)), (True, 1000.0), (False, (300.0, 6000.0))])
