@@ -44,8 +44,9 @@ def folder_of_workflow(rules):
 
 SCRIPTS = folder_of_workflow(workflow.current_basedir) / "scripts"
 sys.path.insert(0, str(SCRIPTS))
-# Jobs inherit it: they import this package, and not another one that their environment has.
-os.environ["PYTHONPATH"] = os.pathsep.join([str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])])
+#: Where Python looks for packages first. Jobs inherit it: they import this one, not another one that their environment has.
+PACKAGES = "PYTHONPATH"
+os.environ |= {PACKAGES: os.pathsep.join([str(SCRIPTS), *filter(None, [os.environ.get(PACKAGES)])])}
 
 from allenrec.common.errors import UserError
 from allenrec.settings.config_files import check_config_file
