@@ -12,5 +12,5 @@ COPY $LOCK /opt/allenrec.lock
 RUN python3 -m venv /opt/allenrec \
     && pip install --no-cache-dir --require-hashes -r /opt/allenrec.lock
 # The user has neither a name nor a home here. Snakemake asks for the name; caches lie in the clone, as `make` has them then.
-ENV USER=user HOME=/work/.snakemake
-WORKDIR /work
+ENV USER=user HOME=/clone/.snakemake
+WORKDIR /clone

@@ -13,7 +13,7 @@ folder, place = Path(snakemake.input.model[0]).parent, Path(snakemake.output[0])
 offline = settings.isolate and leave_network()
 
 
-def remove_remains():
+def remove_remains() -> None:
     """Remove the copy of the model that a crash has left."""
     from allenrec.models.verified import remove_copies
 

@@ -52,9 +52,9 @@ def buildah(*arguments):
 
 
 def in_container(image, user, *command):
-    """Return a command that runs another one in a container of an image, with the clone as /work."""
+    """Return a command that runs another one in a container of an image, with the clone as /clone."""
     container = said(*buildah("from", "--pull-never", image))
-    return buildah("run", "--network=host", f"--user={user}", f"--volume={CLONE}:/work", container, "--", *command)
+    return buildah("run", "--network=host", f"--user={user}", f"--volume={CLONE}:/clone", container, "--", *command)
 
 
 def make_base():

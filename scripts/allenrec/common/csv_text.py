@@ -9,7 +9,7 @@ import re
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from .errors import shown
+from .errors import NO_FILE, shown
 
 if TYPE_CHECKING:  # the start of a workflow needs no pandas
     import pandas as pd
@@ -64,7 +64,7 @@ def read_users_table(path: str | os.PathLike[str], **options: Any) -> pd.DataFra
     import pandas as pd
 
     if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe may have no end
-        raise OSError("it is no regular file")
+        raise OSError(NO_FILE)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
