@@ -90,11 +90,7 @@ def receive(
     def receive_all() -> str:
         with _get(address, timeout, login) as response:
             total = _content_length(address, response)
-            encoding = response.headers.get("Content-Encoding", "")
-            if encoding.strip().lower() not in ENCODINGS:
-                raise Unavailable(
-                    f"{address}: the server sends the Content-Encoding {quote_of_server(encoding)!r}, which is not read"
-                )
+            _require_readable(address, response)
             try:
                 with tqdm(total=total, unit="B", unit_scale=True, disable=not progress) as bar:
                     for part in response.iter_content(2**16):
@@ -108,6 +104,13 @@ def receive(
             return quote_of_server(response.headers.get("Content-Type", "something"))
 
     return _within(PATIENCE * timeout, address, receive_all)
+
+
+def _require_readable(address: str, response: requests.Response) -> None:
+    """Raise an error if an answer is encoded in a way that is not read."""
+    encoding = response.headers.get("Content-Encoding", "")
+    if encoding.strip().lower() not in ENCODINGS:
+        raise Unavailable(f"{address}: the server sends the Content-Encoding {quote_of_server(encoding)!r}, which is not read")
 
 
 def _within(seconds: float, address: str, work: Callable[[], Answer]) -> Answer:
