@@ -3,13 +3,15 @@
 Each test starts processes of its own, because NEURON keeps sections and templates in a global state.
 """
 
+import ast
+import shutil
 from pathlib import Path
 
 import LFPy
 import numpy as np
 import pytest
 from made_cells import ASC, layer5, swc_of, write_model
-from support import run_python
+from support import ROOT, run_python
 
 LFPY_TEST = Path(LFPy.__file__).parent / "test"
 BALL_AND_STICK = LFPY_TEST / "ball_and_stick_template.hoc"
@@ -331,6 +333,29 @@ def test_function_returns_a_cell_in_any_form(tmp_path):
         assert isinstance(cell, dict), cell
         np.testing.assert_allclose(cell["vmem"], expected, rtol=0, atol=1e-9)
         assert cell["types"] == {"dend": 1, "soma": 1} and cell["soma"] == "soma"
+
+
+def loader_of_the_notebook():
+    """Return the loader of MEArec's Allen notebook as a file of its own; it stands among other things in a benchmark."""
+    text = (ROOT / "benchmarks" / "mearec_notebook.py").read_text()
+    functions = [node for node in ast.parse(text).body if getattr(node, "name", None) in ("allen_cell", "set_values")]
+    sources = "\n\n".join(ast.get_source_segment(text, node) for node in functions)
+    return f"import json\nimport os\nfrom pathlib import Path\n\nimport LFPy\nimport neuron\n\n{sources}\n"
+
+
+def test_loader_of_mearecs_notebook_runs_as_it_stands_on_an_allen_model(models_folder, tmp_path):
+    """It has MEArec's signature, compiles mod files and changes folders itself; its cell fires as without us."""
+    for copy in ("ours", "alone"):
+        shutil.copytree(models_folder / "neuronal_model_473863510", tmp_path / copy)
+        (tmp_path / copy / "loader.py").write_text(loader_of_the_notebook())
+        (tmp_path / copy / "model.yaml").write_text("kind: python\nfunction: loader.py:allen_cell\n")
+    (cell,) = built(tmp_path / "ours")
+    assert isinstance(cell, dict), cell
+    assert (cell["celsius"], cell["soma"]) == (34.0, "soma[0]") and set(cell["types"]) == {"soma", "axon", "dend", "apic"}
+    code = "sys.path.insert(0, '.')\nfrom loader import allen_cell\nmade = allen_cell('.', 2**-5, 0, 60)\nsoma = h.soma[0]"
+    expected = bare(tmp_path / "alone", code, celsius=34, v_init=cell["v_init"])
+    assert ((expected[:-1] < -20) & (expected[1:] >= -20)).sum() >= 2
+    assert np.array_equal(cell["vmem"], expected)
 
 
 #: Names of functions that fail, keys of the description, and words of the message
