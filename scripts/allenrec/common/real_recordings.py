@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .acquisition_files import WHOLE, reader_of, require_pairs_spikeglx
 from .errors import UserError, shown
+from .foreign_code import require_data
 from .processes import describe_exception
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def _opened(path: AnyPath, extractor: str | None, arguments: Mapping[str, Any]) 
 
     if not os.path.exists(path):
         raise UserError(f"{path}: no such file or folder")
+    require_data(path)
     function = load if extractor is None else _named(extractor)
     if extractor is not None and "folder_path" in inspect.signature(function).parameters and os.path.isfile(path):
         raise UserError(f"{path}: {extractor} takes a folder, not a file; write a folder, such as {Path(path).parent}")

@@ -83,6 +83,8 @@ def read_templates(path: AnyPath, probe: str | None = None) -> FoundTemplates:
         raise UserError(f"{path}: {found.before} samples before the spike, which must lie within the {n_samples} samples")
     if not np.isfinite(found.values).all():
         raise UserError(f"{path}: templates have numbers that are not finite")
+    if not found.values.any(axis=tuple(range(1, found.values.ndim))).all():
+        raise UserError(f"{path}: a template has zeros only; is a part of the file missing?")
     return found
 
 
@@ -97,6 +99,9 @@ def _from_zarr(path: AnyPath, probe: Probe | None) -> FoundTemplates:
         raise UserError(f"{path}: cannot be read as SpikeInterface's Templates: {describe_exception(error)}") from None
     if not templates.is_in_uV:
         raise UserError(f"{path}: templates are in counts of an ADC (is_in_uV is false); multiply them by the gain first")
+    fs = float(templates.sampling_frequency)
+    if not 0 < fs < np.inf:
+        raise UserError(f"{path}: a sampling rate of {fs:g} Hz; it must be a number above 0")
     if probe is None:
         if templates.probe is None:
             raise UserError(f"{path}: templates have no probe; name one with `probe`")
@@ -107,7 +112,7 @@ def _from_zarr(path: AnyPath, probe: Probe | None) -> FoundTemplates:
         rotations=None,
         cell_types=None,
         names=np.array([str(unit) for unit in templates.unit_ids], dtype=object),
-        dt=1000 / float(templates.sampling_frequency),
+        dt=1000 / fs,
         before=int(templates.nbefore),
         probe=probe,
         columns=columns,
@@ -130,6 +135,8 @@ def _from_mearec(path: AnyPath, probe: Probe | None) -> FoundTemplates:
         with h5py.File(path) as file:
             params, values = read_dict(file["info/params"]), file["templates"][()].astype(np.float32, copy=False)
             dt, (before, _) = float(params["dt"]), params["cut_out"]
+            if not 0 < dt < np.inf:
+                raise ValueError(f"dt of {dt:g} ms, which must be a number above 0")
             names = read_values(file["model_ids"]) if "model_ids" in file else map(str, range(len(values)))
             return FoundTemplates(
                 values=values,
@@ -142,7 +149,7 @@ def _from_mearec(path: AnyPath, probe: Probe | None) -> FoundTemplates:
                 probe=probe or _probe_of_mearec(file),
                 columns=pd.DataFrame(index=range(len(values))),
             )
-    except (OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, KeyError, IndexError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise UserError(f"{path}: cannot be read as a template file of MEArec: {describe_exception(error)}") from None
 
 

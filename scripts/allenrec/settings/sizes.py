@@ -29,12 +29,14 @@ SPIKE = 40
 
 @dataclass(frozen=True)
 class Estimate:
-    """The least disk and memory, bytes, that the part of a configuration at `key` needs; and the `cure` if that is too much."""
+    """The least disk and memory, bytes, that the part of a configuration at `key` needs; and the `cure` if that is too much,
+    for the disk another one if there is one."""
 
     key: str
     disk: float
     memory: float
     cure: str
+    cure_of_disk: str = ""
 
 
 def estimates(settings: Settings, n_cells: int, n_contacts: Callable[[str], int]) -> Iterator[Estimate]:
@@ -55,8 +57,12 @@ def estimates(settings: Settings, n_cells: int, n_contacts: Callable[[str], int]
     for name, library in settings.libraries.items():
         if library.templates is None:  # otherwise they are on the disk already
             yield _library(f"libraries.{name}", library, n_cells, n_contacts(name), window)
+    disk = 0.0
     for name, recording in settings.recordings.items():
-        yield _recording(f"recordings.{name}", recording, n_contacts(recording.library), settings)
+        estimate = _recording(f"recordings.{name}", recording, n_contacts(recording.library), settings)
+        disk += estimate.disk
+        yield estimate
+    yield Estimate("recordings", disk, 0.0, "make fewer or shorter recordings")
 
 
 def _library(key: str, library: Library, n_cells: int, n_contacts: int, window: int) -> Estimate:
@@ -76,20 +82,32 @@ def _library(key: str, library: Library, n_cells: int, n_contacts: int, window: 
 
 def _recording(key: str, recording: Recording, n_contacts: int, settings: Settings) -> Estimate:
     signal, trains = recording.recordings, recording.spiketrains
-    fs = signal.fs or 1000 / settings.intracellular.dt
+    fs_in = 1000 / settings.intracellular.dt
+    fs = signal.fs or fs_in
     second = fs * n_contacts * 4.0
     width = 0.5 if signal.dtype == "int16" else 1.0
     uncompressed = [
         name for name in recording.format if {"zarr": recording.zarr_compression}.get(name, recording.compression) == "none"
     ]
     traces = trains.duration * second * width * len(uncompressed)
+    if signal.spike_traces == "all":
+        traces += trains.duration * second * trains.n_units
     rate = trains.n_exc * trains.f_exc + trains.n_inh * trains.f_inh
-    spikes = SPIKE * trains.duration * rate if trains.file is None and trains.rates is None else 0.0
+    if trains.rates is not None:
+        rate = trains.n_units * trains.lowest_rate
+    spikes = SPIKE * trains.duration * rate if trains.file is None else 0.0
     length = (sum(settings.intracellular.cut_out) + sum(recording.templates.pad_len)) / 1000
-    templates = trains.n_units * length * second
-    drift = 8.0 * signal.drift_fs * trains.duration if signal.drifting else 0.0
-    memory = min(trains.duration, signal.chunk_duration) * second + templates + spikes + drift
-    return Estimate(key, traces, memory, "shorten duration or chunk_duration, or take fewer units")
+    # A template is there at every phase, with one component at least. The matrices that upsample have no columns for its pad.
+    phases = recording.templates.upsample * length * fs * 4.0
+    matrices = 2 * phases * 2 * fs_in * (length - recording.templates.pad_len[0] / 1000)
+    memory = {
+        "shorten duration or chunk_duration": min(trains.duration, signal.chunk_duration) * second,
+        "shorten duration, or take fewer units": spikes + (8.0 * signal.drift_fs * trains.duration if signal.drifting else 0.0),
+        "take fewer units": trains.n_units * (length * second + phases),
+        "shorten pad_len, or lower fs or upsample": matrices,
+    }
+    cure = max(memory, key=memory.__getitem__)
+    return Estimate(key, traces, sum(memory.values()), cure, "shorten duration or take fewer formats")
 
 
 def check_sizes(
@@ -116,14 +134,14 @@ def check_sizes(
 
     def problem(n_contacts: Callable[[str], int]) -> str | None:
         for estimate in estimates(settings, n_cells, n_contacts):
-            for size, room, what, where in (
-                (estimate.disk, disk, "", f"the disk of {existing}"),
-                (estimate.memory, memory, " of memory", "this machine"),
+            for size, room, what, where, cure in (
+                (estimate.disk, disk, "", f"the disk of {existing}", estimate.cure_of_disk or estimate.cure),
+                (estimate.memory, memory, " of memory", "this machine", estimate.cure),
             ):
                 if room is not None and size > room:
                     return (
                         f"config: {estimate.key}: takes about {readable_size(size)}{what}, but {where} has "
-                        f"{readable_size(room)} in all; {estimate.cure}"
+                        f"{readable_size(room)} in all; {cure}"
                     )
         return None
 

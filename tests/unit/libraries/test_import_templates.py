@@ -215,6 +215,10 @@ def broken(tmp_path, change):
         templates = Templates(templates.templates_array, FS, BEFORE)
     if change == "not finite":
         templates.templates_array[0, 0, 0] = np.nan
+    if change == "zeros":
+        templates.templates_array[1] = 0
+    if change.startswith("rate"):
+        templates = Templates(templates.templates_array, float(change.split()[1]), 60, probe=templates.probe)
     if change == "peak":
         templates = Templates(templates.templates_array, FS, N_T + 1, probe=templates.probe)
     templates.to_zarr(path)
@@ -241,6 +245,9 @@ def broken(tmp_path, change):
         ("no probe", r"real\.zarr: templates have no probe; name one with `probe`"),
         ("other probe", r"real\.zarr: templates on 40 channels, but the probe has 4 contacts"),
         ("not finite", r"real\.zarr: templates have numbers that are not finite"),
+        ("zeros", r"real\.zarr: a template has zeros only"),
+        ("rate -30000", r"real\.zarr: a sampling rate of -30000 Hz"),
+        ("rate nan", r"real\.zarr: a sampling rate of nan Hz"),
         ("peak", r"real\.zarr: 241 samples before the spike, which must lie within the 240 samples"),
         ("damaged", r"real\.zarr: cannot be read as SpikeInterface's Templates: "),
         ("rows", r"templates\.csv: 2 rows, but .*real\.zarr has 3 templates"),

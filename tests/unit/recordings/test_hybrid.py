@@ -1,7 +1,12 @@
 """Hybrid recordings: units on a real recording, against SpikeInterface's own injection and noise levels."""
 
+import json
+import os
+import pickle
 import re
+import shutil
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -391,7 +396,61 @@ BAD = {
     "of which background.duration wants 1000 s": {"recording": "{folder}/real", "duration": 1000.0},
     "holds a .*, not a sorting": {"recording": "{folder}/real", "sorting": "{folder}/real"},
     "is it complete": {"recording": "{folder}/cut.zarr"},
+    "pickle can run any program": {"recording": "{folder}/code.pkl"},
+    "cached.pkl: a pickle can run any program": {"recording": "{folder}/old"},
+    "quality.npy: holds objects of Python": {"recording": "{folder}/objects"},
+    "other.npy: not a file of numpy": {"recording": "{folder}/disguised"},
+    "'this.that.X' is no class of SpikeInterface's": {"recording": "{folder}/foreign.json"},
+    "'spikeinterface.core.load' is no class of SpikeInterface's": {"recording": "{folder}/function.json"},
+    "coded.zarr: SpikeInterface.s load cannot open it": {"recording": "{folder}/coded.zarr"},
+    "params.py, line 2: is run as a program": {"recording": "{folder}/real", "sorting": "{folder}/phy"},
+    "spike at sample -5, outside": {"recording": "{folder}/real", "sorting": "{folder}/before"},
+    "spike at sample 10000000, outside": {"recording": "{folder}/real", "sorting": "{folder}/beyond"},
+    "spikes at nan Hz": {"recording": "{folder}/real", "sorting": "{folder}/no_rate"},
+    "unit 'a' is there twice": {"recording": "{folder}/real", "sorting": "{folder}/twice"},
+    "sorting cannot be read": {"recording": "{folder}/real", "sorting": "{folder}/no_unit"},
 }
+
+
+class Code:
+    """What makes a file when its pickle is read."""
+
+    def __reduce__(self):
+        return os.mkdir, ("was_run",)
+
+
+def write_code(folder, real_folder):
+    """Write recordings and sortings that run a program, if they are opened without care."""
+    (folder / "code.pkl").write_bytes(pickle.dumps(Code()))
+    (folder / "old").mkdir()
+    (folder / "old" / "cached.pkl").write_bytes(pickle.dumps(Code()))
+    for name in ("objects", "disguised"):
+        shutil.copytree(real_folder, folder / name)
+        (folder / name / "properties").mkdir(exist_ok=True)
+    np.save(folder / "objects" / "properties" / "quality.npy", np.array([Code()], dtype=object))
+    (folder / "disguised" / "properties" / "other.npy").write_bytes(pickle.dumps(Code()))
+    for name, of_class in (("foreign", "this.that.X"), ("function", "spikeinterface.core.load")):
+        about = {"version": "0.103.0", "annotations": {}, "properties": {}, "relative_paths": False}
+        about |= {"class": of_class, "module": "spikeinterface", "kwargs": {"file_or_folder_or_dict": str(folder / "code.pkl")}}
+        (folder / f"{name}.json").write_text(json.dumps(about))
+    (folder / "phy").mkdir()
+    (folder / "phy" / "params.py").write_text("sample_rate = 30000.0\nx = __import__('os').mkdir('was_run')\n")
+    for name in ("times", "clusters"):
+        np.save(folder / "phy" / f"spike_{name}.npy", np.array([1, 2]))
+
+
+def write_bad_sortings(folder):
+    """Write sortings that do not go with the background, or that are damaged."""
+    trains = {"before": [-5, 3], "beyond": [3, 10_000_000], "no_rate": [3], "twice": [3], "no_unit": [3]}
+    for name, train in trains.items():
+        parts = [{"a": np.array(train), "b": np.array([4])}] * 2
+        NumpySorting.from_unit_dict(parts, np.nan if name == "no_rate" else FS).save(folder=folder / name)
+    about = folder / "twice" / "numpysorting_info.json"
+    about.write_text(about.read_text().replace('"b"', '"a"'))
+    about = folder / "no_unit" / "spikes.npy"
+    spikes = np.load(about)
+    spikes["unit_index"] = 77
+    np.save(about, spikes)
 
 
 @pytest.fixture(scope="module")
@@ -403,11 +462,19 @@ def bad_backgrounds(units, tmp_path_factory):
     real(units.probe).save(folder=folder / "cut.zarr", format="zarr", verbose=False)
     for chunk in (folder / "cut.zarr").glob("traces_seg0/1.*"):
         chunk.write_bytes(chunk.read_bytes()[:50])
+    write_code(folder, folder / "real")
+    real(units.probe).save(folder=folder / "coded.zarr", format="zarr", verbose=False)
+    ids = folder / "coded.zarr" / "channel_ids"
+    as_objects = {"dtype": "|O", "filters": [{"id": "pickle", "protocol": 5}], "compressor": None, "fill_value": None}
+    (ids / ".zarray").write_text(json.dumps(json.loads((ids / ".zarray").read_text()) | as_objects))
+    (ids / "0").write_bytes(pickle.dumps(Code()))
+    write_bad_sortings(folder)
     return folder
 
 
 @pytest.mark.parametrize("message", BAD)
-def test_a_background_that_cannot_be_used_is_named_in_one_line(units, bad_backgrounds, message):
+def test_a_background_that_cannot_be_used_is_named_in_one_line(units, bad_backgrounds, monkeypatch, tmp_path, message):
+    monkeypatch.chdir(tmp_path)
     values = {
         key: value.format(folder=bad_backgrounds) if isinstance(value, str) else value for key, value in BAD[message].items()
     }
@@ -415,6 +482,7 @@ def test_a_background_that_cannot_be_used_is_named_in_one_line(units, bad_backgr
         recording = hybrid(units, values)
         recording.samples[: len(recording.samples)]
     assert ("\n" not in str(error.value) and str(bad_backgrounds) in str(error.value)) or "read_nothing" in str(error.value)
+    assert not Path("was_run").exists()
 
 
 def test_a_background_that_does_not_fit_says_what_to_write(units, tmp_path):

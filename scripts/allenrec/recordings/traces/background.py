@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.buffers import new_rows
-from allenrec.common.errors import UserError
+from allenrec.common.errors import UserError, shown
 from allenrec.common.finite import require_finite
 from allenrec.common.processes import describe_exception
 from allenrec.common.real_recordings import open_recording, open_sorting
@@ -28,7 +28,7 @@ from ..segments import Segments
 from .drift import MotionFrame
 
 if TYPE_CHECKING:
-    from spikeinterface.core import BaseRecording
+    from spikeinterface.core import BaseRecording, BaseSorting
 
     from allenrec.settings.recordings import Background as BackgroundSettings
     from allenrec.settings.recordings import Recording as RecordingSettings
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 SAME_RATE = 1e-9
 #: Largest difference of the positions of a contact and its channel, µm
 SAME_PLACE = 1.0
+#: Seconds by which spikes may lie beyond the end: sorters fill the last of their batches
+SLACK = 1.0
 #: Pieces of a background from which SpikeInterface estimates the noise; twenty of each segment
 NOISE_PIECES = {"seed": 0, "chunk_duration": "100ms"}
 #: Pieces of a background, and the samples in each, that make up its digest
@@ -235,7 +237,7 @@ def _known_units(path: str, recording: BaseRecording, segments: Segments) -> Kno
     """Return the units of a sorting of the background, with samples that count through all segments."""
     sorting = open_sorting(path)
     fs, n_segments = float(sorting.sampling_frequency), recording.get_num_segments()
-    if abs(fs / float(recording.sampling_frequency) - 1) > SAME_RATE:
+    if not abs(fs / float(recording.sampling_frequency) - 1) <= SAME_RATE:  # so that a rate that is no number is refused
         raise UserError(f"{path}: spikes at {fs:g} Hz, but the background has {float(recording.sampling_frequency):g} Hz")
     if sorting.get_num_segments() != n_segments:
         raise UserError(f"{path}: {sorting.get_num_segments()} segments, but the background has {n_segments}")
@@ -243,10 +245,30 @@ def _known_units(path: str, recording: BaseRecording, segments: Segments) -> Kno
     for unit in sorting.unit_ids:
         parts = []
         for segment, (first, length) in enumerate(zip(segments.bounds[:-1], segments.lengths, strict=True)):
-            train = np.asarray(sorting.get_unit_spike_train(unit, segment_index=segment), dtype=np.int64)
+            train = _train_of(path, sorting, unit, segment)
+            last = recording.get_num_samples(segment) + fs * SLACK
+            if len(train) and not 0 <= train.min() <= train.max() < last:
+                wrong = train.max() if train.max() >= last else train.min()
+                raise UserError(
+                    f"{path}: unit {shown(str(unit))} has a spike at sample {wrong}, outside of the recording; is the sorting "
+                    f"that of another one, or is it damaged?"
+                )
             parts.append(first + train[train < length])
+        if str(unit) in known:
+            raise UserError(f"{path}: unit {shown(str(unit))} is there twice")
         known[str(unit)] = np.concatenate(parts)
     return known
+
+
+def _train_of(path: str, sorting: BaseSorting, unit: object, segment: int) -> NDArray[np.int64]:
+    """Return the spikes of a unit in a segment, samples in order."""
+    try:
+        train = np.asarray(sorting.get_unit_spike_train(unit, segment_index=segment))
+        if train.dtype.kind not in "iu":
+            raise TypeError(f"samples of the type {train.dtype}")
+        return np.sort(train.astype(np.int64))
+    except Exception as error:  # readers of many formats, each with errors of its own
+        raise UserError(f"{path}: the sorting cannot be read; is it complete? ({describe_exception(error)})") from None
 
 
 def require_fit(background: Background, settings: RecordingSettings, positions: NDArray[np.float64], where: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -335,9 +335,13 @@ def read_motion(path: str | PathLike[str]) -> list[Motion]:
         If the file is missing or of another kind, or lacks a number for one of its times at one of its depths.
     """
     motions = _read_motion_folder(path) if Path(path).is_dir() else [_read_motion_table(path)]
-    for times, _, displacements in motions:
-        if not len(times) or not np.isfinite(displacements).all():
+    for times, depths, displacements in motions:
+        fits = len(times) > 0 and displacements.shape == (len(times), len(depths))
+        if not fits or not np.isfinite(displacements).all():
             raise UserError(f"{path}: every time needs a displacement_um, a finite number, at every depth")
+        for name, values in (("times", times), ("depths", depths)):
+            if not (np.isfinite(values).all() and (np.diff(values) > 0).all()):
+                raise UserError(f"{path}: the {name} must be finite numbers that increase")
     return motions
 
 
@@ -346,10 +350,16 @@ def _read_motion_folder(path: str | PathLike[str]) -> list[Motion]:
 
     try:
         motion = SavedMotion.load(path)
-    except (OSError, ValueError, KeyError, AssertionError) as error:
+        parts = zip(motion.temporal_bins_s, motion.displacement, strict=True)
+        depths = _real_numbers(motion.spatial_bins_um)
+        return [(_real_numbers(times), depths, _real_numbers(displacement)) for times, displacement in parts]
+    except Exception as error:  # a damaged folder ends in many kinds
         raise UserError(f"{path} is not a folder that SpikeInterface's Motion.save made ({shortened(error)})") from None
-    parts = zip(motion.temporal_bins_s, motion.displacement, strict=True)
-    return [(times, motion.spatial_bins_um, displacement) for times, displacement in parts]
+
+
+def _real_numbers(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return numbers as floats; raise a `TypeError` for text and complex numbers."""
+    return np.asarray(values).astype(float, casting="same_kind")
 
 
 def _read_motion_table(path: str | PathLike[str]) -> Motion:

@@ -132,11 +132,15 @@ class SpikeTrains(ImportedTrains, RateOverTime, IntervalProcess, UnitRates):
             f"must have as many E and I as n_exc, {self.n_exc}, and n_inh, {self.n_inh}",
         )
 
+    @property
+    def lowest_rate(self) -> float:
+        """The lowest mean of `rates`, Hz; that of any unit if there are none."""
+        return min((mean for mean, _ in self._listed_rates()), default=self.min_rate)
+
     def _check_rates(self) -> None:
         complete = not isinstance(self.rates, list) or len(self.rates) == self.n_units
         self.require(complete, "rates", f"must have a value for each of the {self.n_units} units, n_exc + n_inh")
-        slowest = min((mean for mean, _ in self._listed_rates()), default=self.min_rate)
-        self.require(slowest >= self.min_rate, "rates", f"must be min_rate, {self.min_rate:g} Hz, or more")
+        self.require(self.lowest_rate >= self.min_rate, "rates", f"must be min_rate, {self.min_rate:g} Hz, or more")
 
     def _listed_rates(self) -> list[tuple[float, float]]:
         """The mean and the standard deviation of each of `rates`."""

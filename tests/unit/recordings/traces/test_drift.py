@@ -96,6 +96,30 @@ def test_a_bad_drift_file_is_named(text, says, tmp_path):
         read_motion(tmp_path / "drift.csv")
 
 
+BAD_MOTION = {
+    "displacement_seg0": (np.zeros((2, 2)), "at every depth"),
+    "temporal_bins_s_seg0": (np.array([0.0, 2.0, 1.0]), "times must be finite numbers that increase"),
+    "spatial_bins_um": (np.array([0.0, np.nan]), "depths must be finite numbers that increase"),
+    "displacement_seg0 ": (np.full((3, 2), "a"), "is not a folder that"),
+    "temporal_bins_s_seg0 ": (None, "is not a folder that"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_MOTION)
+def test_a_motion_that_does_not_fit_itself_is_one_line(name, tmp_path):
+    """An array of a saved motion is another one; None: its file is empty."""
+    Motion([np.zeros((3, 2))], [np.arange(3.0)], np.array([0.0, 20.0])).save(tmp_path / "motion")
+    array, says = BAD_MOTION[name]
+    file = tmp_path / "motion" / f"{name.strip()}.npy"
+    if array is None:
+        file.write_bytes(b"")
+    else:
+        np.save(file, array)
+    with pytest.raises(UserError, match=says) as error:
+        read_motion(tmp_path / "motion")
+    assert "\n" not in str(error.value)
+
+
 def test_a_folder_that_is_no_motion_and_a_file_that_is_not_there(tmp_path):
     with pytest.raises(UserError, match="is not a folder"):
         read_motion(tmp_path)

@@ -1,0 +1,124 @@
+"""Files of recordings and sortings that could run a program when SpikeInterface opens them.
+
+Such files are data, so what is more than data is refused before: pickles, objects in arrays, classes that are not
+SpikeInterface's, and `params.py` with more than plain values.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import UserError, shown
+from .plain_files import read_text
+
+if TYPE_CHECKING:
+    from .files import AnyPath
+
+#: Endings of pickles
+PICKLES = (".pkl", ".pickle")
+#: Pickles that SpikeInterface writes into its folders and does not read there
+NEVER_READ = "provenance.pkl"
+#: The description of what a folder holds, in versions of SpikeInterface
+DESCRIPTIONS = ("si_folder.json", "cached.json")
+#: The module of SpikeInterface whose readers run `params.py`
+RUNS_PARAMS = "spikeinterface.extractors.phykilosortextractors."
+
+
+def require_data(path: AnyPath) -> None:
+    """Refuse a file or folder that could run a program when it is opened.
+
+    Raises
+    ------
+    UserError
+        One line that names the file.
+    """
+    path = Path(path)
+    if path.is_dir():
+        # A zarr folder has many files, and no arrays of numpy. Its codec for pickles is switched off in numcodecs.
+        files = list(path.iterdir() if path.suffix == ".zarr" else _files_within(path))
+    else:
+        files = [path]
+    for file in files:
+        if file.suffix in PICKLES and file.name != NEVER_READ and file.parent == (path if path.is_dir() else path.parent):
+            raise UserError(f"{file}: a pickle can run any program, so it is not opened; save it to a folder or as JSON")
+        if file.suffix == ".npy":
+            _require_plain_array(file)
+        elif file.name == "params.py":
+            _require_plain_values(file)
+        elif file.suffix == ".json" and (file == path or file.name in DESCRIPTIONS):
+            _require_known_classes(file)
+
+
+def _files_within(folder: Path) -> Iterator[Path]:
+    for parent, _, names in os.walk(folder):
+        yield from (Path(parent, name) for name in names)
+
+
+def _require_plain_array(file: Path) -> None:
+    """Refuse a file of numpy that holds objects, which are pickles, or that is none, which numpy takes for a pickle."""
+    with open(file, "rb") as content:
+        try:
+            version = np.lib.format.read_magic(content)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            dtype = read(content)[2]
+        except (ValueError, EOFError) as error:
+            raise UserError(f"{file}: not a file of numpy ({error})") from None
+    if dtype.hasobject:
+        raise UserError(f"{file}: holds objects of Python, which can run any program; save numbers or text")
+
+
+def _require_plain_values(file: Path) -> None:
+    """Refuse a `params.py`, which SpikeInterface runs, with more than `name = value` in it."""
+    try:
+        statements = ast.parse(read_text(file)).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise UserError(f"{file}: cannot be read ({shown(str(error))})") from None
+    for statement in statements:
+        try:
+            if not (isinstance(statement, ast.Assign) and all(isinstance(name, ast.Name) for name in statement.targets)):
+                raise ValueError
+            ast.literal_eval(statement.value)
+        except (ValueError, TypeError, RecursionError, MemoryError):
+            raise UserError(
+                f"{file}, line {statement.lineno}: is run as a program, so only lines `name = value` with plain values are "
+                f"allowed"
+            ) from None
+
+
+def _require_known_classes(file: Path) -> None:
+    """Refuse a description of a recording or sorting by classes that are not SpikeInterface's."""
+    from spikeinterface.core.base import BaseExtractor
+
+    try:
+        waiting: list[Any] = [json.loads(read_text(file))]
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{file}: not JSON ({shown(str(error))})") from None
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        if not isinstance(value, dict):
+            continue
+        waiting += value.values()
+        name = value.get("class")
+        if "kwargs" in value and not (isinstance(name, str) and _is_extractor(name, BaseExtractor)):
+            raise UserError(f"{file}: {shown(name)} is no class of SpikeInterface's recordings and sortings; it is not loaded")
+
+
+def _is_extractor(name: str, base: type) -> bool:
+    module, _, last = name.rpartition(".")
+    if not module.startswith("spikeinterface.") or name.startswith(RUNS_PARAMS):
+        return False
+    try:
+        found = getattr(importlib.import_module(module), last, None)
+    except ImportError:
+        return False
+    return isinstance(found, type) and issubclass(found, base)
