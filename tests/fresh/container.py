@@ -101,6 +101,12 @@ def build(image, *arguments):
     return well(" ".join(["build", *arguments]), f"build-{image}", buildah("build", *options, *arguments, CLONE))
 
 
+def remove(image):
+    """Remove an image, its containers and its layers, so that the next one has the room."""
+    for arguments in (("rmi", "--force", image), ("rmi", "--prune")):
+        said(*buildah(*arguments))
+
+
 def all_well():
     """Make a folder for images, test them, and remove it; return whether all ended well."""
     shutil.rmtree(FOLDER, ignore_errors=True)
@@ -117,11 +123,14 @@ def all_well():
 
 def image_works():
     """Build the image and run the default job in it; return whether both ended well."""
-    return (
-        build("allenrec")
-        and well("snakemake", "snakemake", in_container("allenrec", USER, "snakemake"))
-        and (CLONE / "results" / "report.html").is_file()
-    )
+    try:
+        return (
+            build("allenrec")
+            and well("snakemake", "snakemake", in_container("allenrec", USER, "snakemake"))
+            and (CLONE / "results" / "report.html").is_file()
+        )
+    finally:
+        remove("allenrec")
 
 
 def tests_pass():
