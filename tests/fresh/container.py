@@ -8,7 +8,8 @@ CONTAINER_TESTS    arguments of pytest; the tests that depend most on the system
 BUILDAH_ISOLATION  "oci" for containers as Docker and Podman run them, "chroot" for machines that can run none; tried in this
                    order unless set
 
-Needs root, git, debootstrap, buildah with crun or runc, and 5 GB of disk. Downloads of Debian's packages and logs stay in .fresh/; images go.
+Needs root, git, debootstrap, buildah with crun or runc, and 5 GB of disk. Downloads of Debian's packages and logs stay in
+.fresh/; images go.
 Exit code: 0 if all is well, 1 if something failed, 3 if no container can be run here.
 """
 

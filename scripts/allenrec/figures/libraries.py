@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from .nothing import NothingToDrawError
 from .style import (
     GREY,
     INK,
@@ -328,11 +329,9 @@ def typical_eaps(library: Library) -> Figure:
     """
     cell = library.cells.iloc[0]
     kind, model, n = cell["cell_type"], cell["model_id"], len(library.templates)
-    title = f"EAP at typical poses  ·  model {model}  ·  {kind}"
     if n == 0:
-        figure = new_figure(5.0, 1.2, title)
-        figure.text(0.5, 0.4, "no templates", ha="center", color=GREY)
-        return figure
+        raise NothingToDrawError("the model has no templates in this library")
+    title = f"EAP at typical poses  ·  model {model}  ·  {kind}"
     chosen, colour = poses_at_quartiles(library.amplitudes), colours([kind])[kind]
     figure = new_figure(2.2 * len(chosen) + 3.2, 4.6, f"{title}  ·  {n} templates")
     *panels, right = figure.subplots(1, len(chosen) + 1, width_ratios=[1] * len(chosen) + [1.3])

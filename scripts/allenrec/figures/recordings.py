@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from .channels import channels_in_order, shanks, some_channels
+from .nothing import NothingToDrawError
 from .style import (
     GREY,
     PALE,
@@ -33,6 +34,7 @@ from .units import (
     MARKERS,
     heading,
     label_rows,
+    needs_spikes,
     needs_units,
     row_height,
     separate_kinds,
@@ -60,7 +62,7 @@ CHANNELS_SHOWN = 48
 
 
 @styled
-@needs_units
+@needs_spikes
 def raster(recording: Recording) -> Figure:
     """Draw the spikes of each unit over time (s), and its firing rate (Hz) on the right.
 
@@ -220,6 +222,8 @@ def traces(recording: Recording, start: float, stop: float, templates: NDArray[n
     time = np.arange(first, last) / rate
     inside = [_between(train, first, last) for train in recording.spike_trains]
     firing = [unit for unit, samples in enumerate(inside) if len(samples)]
+    if not firing and not np.ptp(window, axis=0).any():
+        raise NothingToDrawError("the traces are flat: they have neither noise nor spikes")
     channels = _channels_shown(recording, templates[firing])
     spacing = _spacing(window, templates[firing])
     offsets = {int(channel): spacing * row for row, channel in enumerate(channels)}
