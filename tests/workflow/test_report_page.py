@@ -74,6 +74,17 @@ def column_of(page, table, heading):
     return page.locator(f"{table} thead th").all_inner_texts().index(heading)
 
 
+@pytest.mark.parametrize("width", [1400, 420])
+def test_table_of_realism_fits_the_page(finished, browser, width):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto((finished / "results" / "report.html").as_uri())
+    table = page.locator("#realism-table")
+    assert table.evaluate("table => table.closest('.scroll').scrollWidth <= table.closest('.scroll').clientWidth")
+    cut = "table => [...table.querySelectorAll('td, th button')].filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)"
+    assert table.evaluate(cut) == []
+    page.close()
+
+
 def test_report_loads_nothing_and_nothing_goes_wrong(finished, opened):
     path = finished / "results" / "report.html"
     assert path.stat().st_size < 20e6
