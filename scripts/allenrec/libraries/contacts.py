@@ -27,6 +27,8 @@ WORK_ROWS = 7
 #: reaches into that cylinder. The square of the distance, in radii of the segment, up to which this matters: from there on, it
 #: changes a potential by less than a thousandth.
 HELD = 500.0
+#: The same up to which the edge of that cylinder makes a kink in the potential that only the finest set of points describes
+KINKED = 100.0
 #: The share of a contact's size, of its square for fourth derivatives, below which factors are rounding
 NEGLIGIBLE = 1e-9
 
@@ -146,9 +148,9 @@ def _at_middle(
 ) -> None:
     """Write the weights of the middle of a contact, which has a radius, and what their derivatives need.
 
-    All in stretched coordinates. The rows of `work` are the squared distances of segments, 0 where there is no series (see
-    `HELD`), the inverse distances to their ends and to their starts, the sum S of the distances, 1 / (S² - l²), and free
-    memory. As in `transfer`, the loop has no branch.
+    All in stretched coordinates. The rows of `work` are the squared distances of segments, at most `radius`² where there is no
+    series (see `HELD`) and 0 where the finest set is needed (see `KINKED`), the inverse distances to their ends and to their
+    starts, the sum S of the distances, 1 / (S² - l²), and free memory. As in `transfer`, the loop has no branch.
     """
     x, y, z = middle
     length, radius2 = segments.length, segments.radius2
@@ -164,7 +166,8 @@ def _at_middle(
         square = axis2 + outside * outside
         # The contact may reach into the cylinder: (r + R)² <= 2 (r² + R²)
         held = (axis2 < 2 * (radius2[s] + radius * radius)) & (square < HELD * radius2[s])
-        squares[s] = 0.0 if held else square
+        near = 0.0 if square < KINKED * radius2[s] else min(square, radius * radius)
+        squares[s] = near if held else square
         r2 = max(axis2, radius2[s])
         a, b = np.sqrt(h * h + r2), np.sqrt(k * k + r2)
         both = a + b

@@ -14,14 +14,15 @@ PANEL = 5.0
 INNERMOST, WIDTH, ARC = 7.0, 4.0, 5.3
 #: The distances from the middle of a contact to a source, in radii of the circle around the contact: from the first one on, the
 #: mean follows from the potential and its second and fourth derivatives in the middle; from each of the others on, a set is
-#: fine enough. The errors are at most 0.02 % there; that of the derivatives is 0.01 %, and below 2e-6 from 6 radii on. The
-#: finest set serves every distance. They are so small because a cell's currents add up to zero: the potentials of its parts
-#: nearly cancel, but not their errors.
-FINE_FROM = (3.0, 2.5, 0.0)
+#: fine enough. The errors are at most 0.02 % there; that of the derivatives is 0.01 %, and below 2e-6 from 6 radii on. They
+#: are so small because a cell's currents add up to zero: the potentials of its parts nearly cancel, but not their errors.
+#: The second set serves every distance, as long as the potential is smooth on the contact. The third set is for those that are
+#: not, which the kernel marks by a distance of 0, see `libraries.contacts`.
+FINE_FROM = (3.0, 2.5, 1e-6, 0.0)
 
 
 def point_sets(shape: str, half: NDArray[np.float64], n: int, largest: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Return two sets of points (m, 2) µm on a contact, the second one finer, along its two main axes.
+    """Return three sets of points (m, 2) µm on a contact, each finer than the one before, along its two main axes.
 
     Parameters
     ----------
@@ -29,17 +30,17 @@ def point_sets(shape: str, half: NDArray[np.float64], n: int, largest: NDArray[n
     half : numpy.ndarray
         (2,) Half the width and half the height of a rectangle, or twice the radius of a disc, µm.
     n : int
-        The least number of points in the finest set.
+        The least number of points in the second set.
     largest : numpy.ndarray
-        (2,) The half sizes for which the finest set is made; so that all contacts of a probe have as many points.
+        (2,) The half sizes for which sets are made, so that all contacts of a probe have as many points.
     """
     if shape == "circle":
         radius = largest.max()
         angles = max(int(np.ceil(2 * np.pi * radius / ARC)), 8)
         panels = int(np.ceil(max((radius / INNERMOST) ** 2, radius / WIDTH, n / (2 * angles))))
-        return [rings(k, m) * half[0] for k, m in ((1, 8), (panels, angles))]
-    finest = np.ceil(np.maximum(2 * largest / PANEL, np.sqrt(n / 4)))
-    return [panelled(int(x), int(y)) * half for x, y in ((2, 2), finest)]
+        return [rings(k, m) * half[0] for k, m in ((1, 8), (panels, angles), (2 * panels, angles + angles // 2))]
+    fine = np.ceil(np.maximum(2 * largest / PANEL, np.sqrt(n / 4)))
+    return [panelled(int(x), int(y)) * half for x, y in ((2, 2), fine, 2 * fine)]
 
 
 def panelled(along_x: int, along_y: int) -> NDArray[np.float64]:
