@@ -149,7 +149,7 @@ FIGURES = (
         function="libraries:poses",
         rule="plot_library",
         caption="The positions of all somata around the probe, seen from the side and from the front. The area of a dot is "
-        "proportional to the amplitude of its template; squares are contacts.",
+        "proportional to the amplitude of its template; contacts are grey, in their true shape.",
     ),
     Figure(
         kind="libraries",

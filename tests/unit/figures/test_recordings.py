@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.collections import EventCollection
-from unit.figures.drawn import CONTACTS, FS, N_T, all_axes, collections
+from unit.figures.drawn import CONTACTS, FS, N_T, all_axes, collections, squares
 
 from allenrec.figures import recordings, style
 from allenrec.figures.nothing import NothingToDrawError
@@ -139,7 +139,7 @@ def test_templates_on_a_long_probe_are_not_flat(recording):
     contacts = np.column_stack([np.zeros(n), np.zeros(n), 20.0 * np.arange(n)])
     templates = np.zeros((4, n, N_T), dtype=np.float32)
     templates[np.arange(4), [17, 60, 111, 180]] = recording.unfiltered_templates.min(axis=1)
-    recording.channel_positions, recording.unfiltered_templates = contacts, templates
+    recording.channel_positions, recording.unfiltered_templates, recording.probe = contacts, templates, squares(contacts)
     recording.units[["y", "z"]] = np.column_stack([np.zeros(4), contacts[[17, 60, 111, 180], 2]])
     heights = [
         np.ptp(collections(recordings.unit_templates(recording), f"unit {unit}")[0].get_segments()[0][:, 1])
