@@ -26,6 +26,8 @@ rule tabulate_cells:
     """A table of all cells: what is known of each, how its model fires, what is wrong with it, how real its spikes are."""
     input:
         currents=expand("<results>/intracellular/{model}.h5", model=cells),
+        # Potentials are computed for how real the spikes are.
+        kernels=rules.compile_library_kernels.output,
     output:
         ensure("<results>/cells.csv", non_empty=True),
     log:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
@@ -51,7 +51,8 @@ def accepted_templates(
     for k in range(len(numbers)):
         template = aligned(potentials[k], sample)
         if is_accepted(template, limits):
-            numbers[n_accepted], potentials[n_accepted] = numbers[k], template
+            numbers[n_accepted] = numbers[k]
+            _copy(template, potentials[n_accepted])
             n_accepted += 1
     return numbers[:n_accepted], potentials[:n_accepted]
 
@@ -63,15 +64,38 @@ def is_accepted(template: NDArray[np.float32], limits: Limits) -> bool:
     The amplitude is that of the template itself, as for MEArec, which judges the shape so too. However, a filter takes most of
     the slow positive end of a spike away, and leaves the fast positive peak that an axon gives in front.
     """
-    if -template.min() < limits.min_amp:
+    lowest = _extremes(template)[0]
+    if -lowest < limits.min_amp:
         return False
     if not limits.check_shape:
         return True
     filtered = recorded(deep_contacts(template, limits.as_recorded), limits.as_recorded)
-    deepest = filtered[filtered.argmin() // filtered.shape[1]]
-    trough = -deepest.min()
+    lowest, highest, deepest = _extremes(filtered)
     # A flat template is as high as it is deep, and any share of nothing is no number
-    return not (filtered.max() > limits.max_peak * trough or pre_peak(deepest) > limits.max_pre_peak * trough)
+    return not (highest > limits.max_peak * -lowest or pre_peak(filtered[deepest]) > limits.max_pre_peak * -lowest)
+
+
+@numba.njit(cache=True, nogil=True)
+def _extremes(template: NDArray[np.floating[Any]]) -> tuple[float, float, int]:
+    """Return the lowest and the highest value of a template (n_contacts, n_t), and the first contact with the lowest.
+
+    A loop: NumPy's functions would take a second each to compile.
+    """
+    lowest, highest, deepest = template[0, 0], template[0, 0], 0
+    for c in range(template.shape[0]):
+        for t in range(template.shape[1]):
+            highest = max(highest, template[c, t])
+            if template[c, t] < lowest:
+                lowest, deepest = template[c, t], c
+    return lowest, highest, deepest
+
+
+@numba.njit(cache=True, nogil=True)
+def _copy(template: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """Write a template into an array of its shape."""
+    for c in range(template.shape[0]):
+        for t in range(template.shape[1]):
+            out[c, t] = template[c, t]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -80,10 +104,17 @@ def deep_contacts(template: NDArray[np.float32], how: AsRecorded) -> NDArray[np.
 
     On large probes these are few. At the others the filter leaves less than its trough at the contact that is deepest now.
     """
-    now = template.argmin() // template.shape[1]
-    trough = -recorded(template[now : now + 1], how).min()
-    ranges = [max(trace.max(), 0) - min(trace.min(), 0) for trace in template]
-    return template[np.array([c for c, r in enumerate(ranges) if c == now or how.gain * r >= trough])]
+    now = _extremes(template)[2]
+    trough = -_extremes(recorded(template[now : now + 1], how))[0]
+    deep, n = np.empty_like(template), 0
+    for c in range(len(template)):
+        low, high = 0.0, 0.0
+        for v in template[c]:
+            low, high = min(low, v), max(high, v)
+        if c == now or how.gain * (high - low) >= trough:
+            _copy(template[c : c + 1], deep[n : n + 1])
+            n += 1
+    return deep[:n]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -124,5 +155,5 @@ def all_shifted(templates: NDArray[np.float32], shift: int) -> NDArray[np.float3
     """Return several templates (n, n_contacts, n_t), each `shifted` by as many samples."""
     out = np.empty_like(templates)
     for k in range(len(templates)):
-        out[k] = shifted(templates[k], shift)
+        _copy(shifted(templates[k], shift), out[k])
     return out

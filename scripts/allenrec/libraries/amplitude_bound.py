@@ -62,14 +62,19 @@ EVERYWHERE = AboveThreshold(corner=np.full(3, -1e12), side=2e12, cubes=np.ones((
 
 @numba.njit(cache=True, nogil=True)
 def touches(
-    region: AboveThreshold, points: NDArray[np.float64], matrix: NDArray[np.float64], position: NDArray[np.float64]
+    region: AboveThreshold,
+    points: NDArray[np.float64],
+    first: int,
+    last: int,
+    matrix: NDArray[np.float64],
+    position: NDArray[np.float64],
 ) -> bool:
-    """Return whether one of the points (n_points, 3) µm lies in the region of a cell in a pose.
+    """Return whether one of the points `first` to `last` (excluded) of (n_points, 3) µm lies in the region of a cell in a pose.
 
     See `poses.in_cell_frame` for the pose.
     """
     nx, ny, nz = region.cubes.shape
-    for q in range(len(points)):
+    for q in range(first, last):
         x, y, z = in_cell_frame(points[q], matrix, position)
         # Most points are outside, and most of these are recognised by their first coordinate
         i = np.floor((x - region.corner[0]) / region.side)
@@ -247,7 +252,8 @@ def _drawdowns(weights: NDArray[np.float32], temporal: NDArray[np.float32]) -> N
         fall = largest[first : first + NODES_AT_ONCE]
         high = np.empty_like(fall)
         for k in range(temporal.shape[0]):
-            high[:] = 0
+            for i in range(len(high)):
+                high[i] = 0
             for t in range(temporal.shape[1]):
                 w = temporal[k, t]
                 w0, w1, w2, w3, w4, w5, w6, w7 = w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]

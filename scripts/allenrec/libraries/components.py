@@ -61,8 +61,9 @@ def _orthonormal(samples: NDArray[np.float64], tolerance: float) -> NDArray[np.f
     basis = np.empty((n_seg, min(n_seg, n_samples)))
     squares, shares = np.empty(n_samples), np.empty(n_samples)
     for k in range(basis.shape[1]):
-        squares[:] = 0.0
         highest = 0.0
+        for i in range(n_samples):
+            squares[i] = shares[i] = 0.0
         for s in range(n_seg):
             for i in range(n_samples):
                 squares[i] += samples[s, i] * samples[s, i]
@@ -78,9 +79,11 @@ def _orthonormal(samples: NDArray[np.float64], tolerance: float) -> NDArray[np.f
                     overlap += basis[s, m] * column[s]
                 for s in range(n_seg):
                     column[s] -= overlap * basis[s, m]
-        basis[:, k] = column / np.sqrt((column * column).sum())
-        shares[:] = 0.0
+        square = 0.0
         for s in range(n_seg):
+            square += column[s] * column[s]
+        for s in range(n_seg):
+            basis[s, k] = column[s] / np.sqrt(square)
             for i in range(n_samples):
                 shares[i] += basis[s, k] * samples[s, i]
         for s in range(n_seg):
@@ -98,11 +101,17 @@ def _projected(spatial: NDArray[np.float64], currents: NDArray[np.float32]) -> t
     temporal = np.empty((n_spikes, n, n_t), dtype=np.float32)
     worst = np.zeros((n_spikes, n_t))
     rows, every, each = np.ascontiguousarray(spatial.T), np.arange(n_seg), np.arange(n)
-    sums, again = np.empty((n, n_t)), np.empty((n_seg, n_t))
+    spike, sums, again = np.empty((n_seg, n_t)), np.empty((n, n_t)), np.empty((n_seg, n_t))
     for k in range(n_spikes):
-        weighted_sums(rows, currents[k].astype(np.float64), each, sums)
-        temporal[k] = sums
-        weighted_sums(spatial, temporal[k].astype(np.float64), every, again)
+        for s in range(n_seg):
+            for t in range(n_t):
+                spike[s, t] = currents[k, s, t]
+        weighted_sums(rows, spike, each, sums)
+        for c in range(n):
+            for t in range(n_t):
+                temporal[k, c, t] = sums[c, t]
+                sums[c, t] = temporal[k, c, t]  # as it is kept
+        weighted_sums(spatial, sums, every, again)
         for s in range(n_seg):
             for t in range(n_t):
                 worst[k, t] = max(worst[k, t], abs(again[s, t] - currents[k, s, t]))
@@ -125,7 +134,8 @@ def weighted_sums(
     n, n_summands, n_t = len(rows), *summands.shape
     fours = n_summands - n_summands % 4
     for row in rows:
-        out[row] = 0
+        for t in range(n_t):
+            out[row, t] = 0
     for c in range(0, n - n % 4, 4):
         a, b, d, e = weights[c], weights[c + 1], weights[c + 2], weights[c + 3]
         sum_a, sum_b, sum_d, sum_e = out[rows[c]], out[rows[c + 1]], out[rows[c + 2]], out[rows[c + 3]]
@@ -148,21 +158,12 @@ def weighted_sums(
                 sum_d[t] += d[s] * summands[s, t]
                 sum_e[t] += e[s] * summands[s, t]
     for c in range(n - n % 4, n):
-        _add_weighted(weights[c], summands, out[rows[c]])
-
-
-@numba.njit(cache=True, nogil=True)
-def _add_weighted(
-    weights: NDArray[np.floating[Any]], summands: NDArray[np.floating[Any]], out: NDArray[np.floating[Any]]
-) -> None:
-    """Compute one of the sums of `weighted_sums`, in the same order."""
-    n_summands, n_t = summands.shape
-    fours = n_summands - n_summands % 4
-    for s in range(0, fours, 4):
-        w0, w1, w2, w3 = weights[s], weights[s + 1], weights[s + 2], weights[s + 3]
-        i0, i1, i2, i3 = summands[s], summands[s + 1], summands[s + 2], summands[s + 3]
-        for t in range(n_t):
-            out[t] += (w0 * i0[t] + w1 * i1[t]) + (w2 * i2[t] + w3 * i3[t])
-    for s in range(fours, n_summands):
-        for t in range(n_t):
-            out[t] += weights[s] * summands[s, t]
+        one = out[rows[c]]
+        for s in range(0, fours, 4):
+            w0, w1, w2, w3 = weights[c, s], weights[c, s + 1], weights[c, s + 2], weights[c, s + 3]
+            i0, i1, i2, i3 = summands[s], summands[s + 1], summands[s + 2], summands[s + 3]
+            for t in range(n_t):
+                one[t] += (w0 * i0[t] + w1 * i1[t]) + (w2 * i2[t] + w3 * i3[t])
+        for s in range(fours, n_summands):
+            for t in range(n_t):
+                one[t] += weights[c, s] * summands[s, t]

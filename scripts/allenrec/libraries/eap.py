@@ -112,35 +112,37 @@ def templates_above_threshold(
     images : Images
         The images of contacts in a slice. The region does not take them into account.
     """
-    n_contacts, finest = len(contacts.points), contacts.points[:, contacts.first[-2] :]
+    n_contacts, n_points, finest = contacts.points.shape[0], contacts.points.shape[1], contacts.first[-2]
     n_seg, n_components = components.spatial.shape
     n_t = components.temporal.shape[2]
     numbers = np.empty(len(positions), dtype=np.int64)
     templates = np.empty((len(positions), n_contacts, n_t), dtype=np.float32)
     reachable = np.empty(n_contacts, dtype=np.bool_)
-    work, points = np.empty((WORK_ROWS, n_seg)), np.empty((5, contacts.points.shape[1]))
+    work, points = np.empty((WORK_ROWS, n_seg)), np.empty((5, n_points))
     image = np.empty(n_seg)
     of_segments, of_components = np.empty((n_contacts, n_seg)), np.empty((n_contacts, n_components))
     weights = np.empty((n_contacts, n_components), dtype=np.float32)
+    each, rows = np.arange(n_contacts), np.empty(n_contacts, dtype=np.int64)
     n_above = 0
     for k in range(len(positions)):
         for j in range(n_contacts):
-            reachable[j] = touches(around, contacts.middles[j : j + 1], matrices[k], positions[k])
-            reachable[j] = reachable[j] and touches(region, finest[j], matrices[k], positions[k])
+            near = touches(around, contacts.middles, j, j + 1, matrices[k], positions[k])
+            reachable[j] = near and touches(region, contacts.points[j], finest, n_points, matrices[k], positions[k])
         above = min_amp <= 0
         for wanted in (True, False):  # the contacts that may be above threshold, and then, if one is, the others
-            rows = np.flatnonzero(reachable == wanted)
-            for i, c in enumerate(rows):
-                mean_weights(segments, contacts, int(c), matrices[k], positions[k], work, points, of_segments[i])
-                for j, share in enumerate(images.weights):
-                    # A contact that is moved sees the cell as if that were moved the other way
-                    position = positions[k] - images.shifts[j]
-                    mean_weights(segments, contacts, int(c), matrices[k], position, work, points, image)
-                    of_segments[i] += share * image
-            weighted_sums(of_segments, components.spatial, np.arange(len(rows)), of_components)
-            weights[: len(rows)] = 1000.0 * image_factor * of_components[: len(rows)]  # mV to µV
-            weighted_sums(weights, components.temporal[spikes[k]], rows, templates[n_above])
-            for c in rows:
+            n = 0
+            for c in range(n_contacts):
+                if reachable[c] == wanted:
+                    mean_weights(segments, contacts, c, matrices[k], positions[k], work, points, of_segments[n])
+                    _add_images(segments, contacts, c, matrices[k], positions[k], images, work, points, image, of_segments[n])
+                    rows[n] = c
+                    n += 1
+            weighted_sums(of_segments, components.spatial, each[:n], of_components)
+            for i in range(n):
+                for m in range(n_components):
+                    weights[i, m] = 1000.0 * image_factor * of_components[i, m]  # mV to µV
+            weighted_sums(weights, components.temporal[spikes[k]], rows[:n], templates[n_above])
+            for c in rows[:n]:
                 above = above or drawdown(templates[n_above, c]) >= min_amp
             if not above:
                 break
@@ -148,6 +150,30 @@ def templates_above_threshold(
             numbers[n_above] = k
             n_above += 1
     return numbers[:n_above], templates[:n_above]
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_images(
+    segments: Segments,
+    contacts: Contacts,
+    contact: int,
+    matrix: NDArray[np.float64],
+    position: NDArray[np.float64],
+    images: Images,
+    work: NDArray[np.float64],
+    points: NDArray[np.float64],
+    image: NDArray[np.float64],
+    out: NDArray[np.float64],
+) -> None:
+    """Add to the weights `out` (n_seg,) those of the images of a contact; see `mean_weights`. `image` is working memory."""
+    moved = np.empty(3)
+    for j in range(len(images.weights)):
+        # A contact that is moved sees the cell as if that were moved the other way
+        for axis in range(3):
+            moved[axis] = position[axis] - images.shifts[j, axis]
+        mean_weights(segments, contacts, contact, matrix, moved, work, points, image)
+        for s in range(len(out)):
+            out[s] += images.weights[j] * image[s]
 
 
 @numba.njit(cache=True, nogil=True)

@@ -164,9 +164,9 @@ def transfer(segments: Segments, points: NDArray[np.float64], work: NDArray[np.f
     ex, ey, ez = segments.end[0], segments.end[1], segments.end[2]
     ux, uy, uz = segments.direction[0], segments.direction[1], segments.direction[2]
     numerator, denominator, mantissa = work[0], work[1], work[2]
-    numerator[:] = 1.0
-    denominator[:] = 1.0
-    out[:] = 0.0
+    for s in range(n):
+        numerator[s] = denominator[s] = 1.0
+        out[s] = 0.0
     for q in range(n_points):
         x, y, z = points[q, 0] * stretch[0], points[q, 1] * stretch[1], points[q, 2] * stretch[2]
         for s in range(n):
@@ -180,9 +180,9 @@ def transfer(segments: Segments, points: NDArray[np.float64], work: NDArray[np.f
         if (q + 1) % RATIOS_PER_LOGARITHM == 0 or q == n_points - 1:
             for s in range(n):
                 numerator[s] /= denominator[s]
-                denominator[s] = 1.0
             add_logarithms(numerator, mantissa, out)
-            numerator[:] = 1.0
+            for s in range(n):
+                numerator[s] = denominator[s] = 1.0
     share = 1 / n_points
     for s in range(n):
         out[s] *= share * segments.scale[s]

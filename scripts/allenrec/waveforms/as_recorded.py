@@ -89,19 +89,21 @@ def recorded(template: NDArray[np.float32], how: AsRecorded) -> NDArray[np.float
             traces[before + t, c] = template[c, t]
         for t in range(after):
             traces[before + n_t + t, c] = template[c, n_t - 1] * how.fade[t]
-    filter_in_place(traces, how.sections, False)
-    if how.both_ways:
-        filter_in_place(traces, how.sections, True)
+    for run in range(2 if how.both_ways else 1):
+        filter_in_place(traces, how.sections, run == 1)
     return np.ascontiguousarray(traces[:n].T)
 
 
 @numba.njit(cache=True, nogil=True)
 def pre_peak(waveform: NDArray[np.float64]) -> float:
     """Return the height of the highest sample before the lowest one, or 0 if all are below zero."""
-    highest = 0.0
-    for value in waveform[: waveform.argmin()]:
+    highest = before_lowest = 0.0
+    lowest = np.inf
+    for value in waveform:
+        if value < lowest:
+            lowest, before_lowest = value, highest
         highest = max(highest, value)
-    return highest
+    return before_lowest
 
 
 def features_both_ways(templates: NDArray[np.float32], channel_positions: NDArray[np.float64], dt: float) -> pd.DataFrame:

@@ -134,7 +134,10 @@ def filter_in_place(traces: NDArray[Any], sections: NDArray[np.float64], backwar
                 values[c], later[c] = y, y_later
         for c in range(n_channels):
             row[c], next_row[c] = values[c], later[c]
-    return bool(np.all(np.abs(states) < LARGEST))
+    for state in states.ravel():
+        if not abs(state) < LARGEST:  # NaN is not, either
+            return False
+    return True
 
 
 def design_filter(fs: float, settings: FilterSettings) -> Filter:

@@ -170,7 +170,7 @@ def test_a_cell_is_below_threshold_outside_the_region(model, threshold, currents
     middles = 0.5 * (cell.start + cell.end)
     radii = 10 ** rng.uniform(-1, 2, (1000, 1))
     points = rng.standard_normal((1000, 3)) * radii + middles[rng.integers(len(middles), size=1000)]
-    inside = np.array([touches(region, p[np.newaxis], np.eye(3), np.zeros(3)) for p in points])
+    inside = np.array([touches(region, points, k, k + 1, np.eye(3), np.zeros(3)) for k in range(len(points))])
     field = 2000 * np.tensordot(spikes, transfer_matrix(*geometry, points), axes=(1, 1))  # (spikes, samples, points)
     drawdowns = (np.maximum.accumulate(field, axis=1) - field).max(axis=(0, 1))
     assert (drawdowns[~inside] < threshold).all()
@@ -180,7 +180,7 @@ def test_a_cell_is_below_threshold_outside_the_region(model, threshold, currents
 
 def test_everywhere_is_everywhere():
     points = np.array([[1e5, -1e5, 1e5]])
-    assert touches(EVERYWHERE, points, np.eye(3), np.zeros(3))
+    assert touches(EVERYWHERE, points, 0, len(points), np.eye(3), np.zeros(3))
 
 
 @pytest.mark.parametrize("threads", [2, 3, 8])

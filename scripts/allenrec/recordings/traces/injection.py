@@ -67,7 +67,8 @@ def add_spikes(traces: NDArray[np.float32], start: int, spikes: Spikes, template
             first, last = int(np.ceil(at - peak * widen)), int(np.floor(at + (n_t - 1 - peak) * widen))
         if last < 0 or first >= n:
             continue
-        gain[:] = gains[spike]
+        for channel in range(n_channels):
+            gain[channel] = gains[spike, min(channel, gains.shape[1] - 1)]  # one for all channels, or one for each
         temporal, spatial, ranks = templates.temporal[template], templates.spatial[template], templates.ranks[template]
         for window in range(n_windows):
             for r in range(ranks[window]):
@@ -134,11 +135,13 @@ def _add_wider(
         if j < 0 or next_j >= n_t:
             continue
         share = np.float32(point - np.floor(point))
-        before[:] = (np.float32(1) - share) * temporal[left % n_phases, j]
-        after[:] = share * temporal[(left - 1) % n_phases, next_j]
+        for r in range(rank):
+            before[r] = (np.float32(1) - share) * temporal[left % n_phases, j, r]
+            after[r] = share * temporal[(left - 1) % n_phases, next_j, r]
         window, next_window = ((j + 1) * n_windows - 1) // n_t, ((next_j + 1) * n_windows - 1) // n_t
         if window == next_window:
-            before += after
+            for r in range(rank):
+                before[r] += after[r]
         else:
             _add_row(traces[k], after[: ranks[next_window]], scaled[next_window])
         _add_row(traces[k], before[: ranks[window]], scaled[window])
