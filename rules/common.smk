@@ -17,7 +17,7 @@ from allenrec.settings import load_configuration
 from allenrec.settings.input_files import input_files, stamps
 from allenrec.settings.job_params import job_params, row_params
 from allenrec.settings.recordings.formats import FORMATS
-from allenrec.settings.sizes import check_sizes, memory_of_machine
+from allenrec.settings.sizes import check_sizes, library_sizes, memory_of_machine
 
 #: Whether this is the run of the user: jobs on a cluster are runs of Snakemake as well
 IS_MAIN_RUN = "--target-jobs" not in sys.argv

@@ -52,6 +52,14 @@ def with_fitting_background(recording):
     return []
 
 
+@functools.cache
+def with_counted_disk(recording):
+    """Return no files; in a dry run, count the disk of a planned recording, because it is too late when Python ends."""
+    if IS_MAIN_RUN and IS_DRY_RUN:
+        disk_of_recording(recording)
+    return []
+
+
 def check_writable():
     """Stop with one line, before anything runs, if results or models cannot be written."""
     for folder in dict.fromkeys([RESULTS, *(model_folder(model).parent for model in cells)]):
@@ -131,27 +139,28 @@ def exit_with_failures_of_models():
         os._exit(1)
 
 
+@functools.cache
+def disk_of_recording(name):
+    """Return the disk, bytes, that the traces of a recording need."""
+    from allenrec.recordings.size import recording_sizes
+
+    with mistakes_in_one_line():
+        (size,) = recording_sizes(settings, [name], contacts_of)
+    return size
+
+
 def say_what_studies_need():
     """Say how many recordings each study has, and how much disk they need."""
     from allenrec.recordings.size import describe_studies
 
-    with mistakes_in_one_line():
-        print(*describe_studies(studies, settings, n_contacts), sep="\n", file=sys.stderr)
+    print(*describe_studies(studies, disk_of_recording), sep="\n", file=sys.stderr)
 
 
-def disk_of_traces():
-    """Return the disk, bytes, that the traces of each recording need."""
-    from allenrec.recordings.size import recording_sizes
-
-    with mistakes_in_one_line():
-        return dict(zip(settings.recordings, recording_sizes(settings, list(settings.recordings), n_contacts), strict=True))
-
-
-def say_what_this_run_makes(disk):
+def say_what_this_run_makes(library_disk):
     """After a dry run, say in a few lines what would be made. Snakemake knows the jobs only when it has planned them.
 
-    `disk` is that of each recording. It is counted before, because probes need h5py, which crashes if it is first imported
-    while Python ends.
+    `library_disk` is the disk of each library that is computed. All disk is counted before, because probes need h5py, which
+    crashes if it is first imported while Python ends.
     """
     if MISTAKES or workflow.dag is None or not set(workflow.dag.jobs):  # the plan failed, and it was said why
         return
@@ -159,18 +168,22 @@ def say_what_this_run_makes(disk):
 
     jobs = list(workflow.dag.needrun_jobs(exclude_finished=False))
     made = [job.wildcards.recording for job in jobs if job.rule.name.endswith(("generate_recording", "passing_recording"))]
+    libraries = [job.wildcards.library for job in jobs if job.rule.name.endswith("concatenate_library")]
+    disk = {"traces": sum(map(disk_of_recording, made)), "templates": sum(map(library_disk.__getitem__, libraries))}
     planned = [PlannedJob(job.rule.name, job.benchmark and str(job.benchmark)) for job in jobs]
     folder = Path(rules.save_config.benchmark).parent
     with suppress(OSError):
-        print(*forecast(planned, folder, sum(map(disk.__getitem__, made))), sep="\n", file=sys.stderr, flush=True)
+        print(*forecast(planned, folder, disk), sep="\n", file=sys.stderr, flush=True)
 
 
+#: The number of contacts of a library, for which each probe is read once
+contacts_of = functools.cache(n_contacts)
 #: Whether nothing is run; options of one letter may be joined, as in `-np`
 IS_DRY_RUN = any(re.fullmatch(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", argument) for argument in sys.argv[1:])
 if studies and IS_MAIN_RUN and IS_DRY_RUN:
     say_what_studies_need()
 if IS_MAIN_RUN and IS_DRY_RUN:
-    atexit.register(say_what_this_run_makes, disk_of_traces())
+    atexit.register(say_what_this_run_makes, library_sizes(settings, len(cells), contacts_of))
 #: Requested files that may hold the failure of a model
 NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
 # This does not apply to a dry run, nor to jobs on a cluster, which are runs of Snakemake themselves.

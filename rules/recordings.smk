@@ -39,7 +39,9 @@ rule generate_recording:
         files=lambda wildcards: named_files(settings.recordings[wildcards.recording]),
         kernels=rules.compile_recording_kernels.output,
         # It names no file. Snakemake calls it for planned recordings only, before anything runs.
-        checked=lambda wildcards: with_known_cell_types(wildcards.recording) + with_fitting_background(wildcards.recording),
+        checked=lambda wildcards: with_known_cell_types(wildcards.recording)
+        + with_fitting_background(wildcards.recording)
+        + with_counted_disk(wildcards.recording),
     output:
         ensure("<results>/recordings/{recording}/recording.h5", non_empty=True),
     log:

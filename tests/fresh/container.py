@@ -1,13 +1,15 @@
 """Build the Dockerfile on a bare Debian, and run the default job and tests in it as an ordinary user: `make test-container`.
 
 The base image is made by debootstrap, so that no registry of images is needed. The default job runs in the image that the
-Dockerfile builds without arguments, the tests in one with what requirements-test.lock names. Chosen by environment variables:
+Dockerfile builds without arguments; for the tests, what requirements-test.lock names is added to a container of it. Chosen by
+environment variables:
 
 CONTAINER_TESTS    arguments of pytest; the tests that depend most on the system unless set
 BUILDAH_ISOLATION  "oci" for containers as Docker and Podman run them, "chroot" for machines that can run none; tried in this
                    order unless set
 
-Needs root, git, debootstrap, and buildah with crun or runc. Downloads of Debian's packages and logs stay in .fresh/; images go.
+Needs root, git, debootstrap, buildah with crun or runc, and 5 GB of disk. Downloads of Debian's packages and logs stay in
+.fresh/; images go.
 Exit code: 0 if all is well, 1 if something failed, 3 if no container can be run here.
 """
 
@@ -34,7 +36,7 @@ from debian import (
 )
 
 SUITE = "bookworm"
-BASE = "localhost/debian-of-debootstrap"
+BASE, IMAGE = "localhost/debian-of-debootstrap", "allenrec"
 FOLDER = FRESH / "container"
 CLONE = FOLDER / "allenrec"
 #: An ordinary user, whom the image does not know
@@ -51,9 +53,13 @@ def buildah(*arguments):
     return [*NAMESPACE, "--mount-proc", "sh", "-c", ENTER, "sh", "buildah", *storage, *arguments]
 
 
-def in_container(image, user, *command):
-    """Return a command that runs another one in a container of an image, with the clone as /clone."""
-    container = said(*buildah("from", "--pull-never", image))
+def new_container(image):
+    """Return the name of a new container of an image."""
+    return said(*buildah("from", "--pull-never", image))
+
+
+def in_container(container, user, *command):
+    """Return a command that runs another one in a container, with the clone as /clone."""
     return buildah("run", "--network=host", f"--user={user}", f"--volume={CLONE}:/clone", container, "--", *command)
 
 
@@ -79,7 +85,7 @@ def choose_isolation():
     asked, log = os.environ.get("BUILDAH_ISOLATION"), FRESH / "container-isolation.log"
     for isolation in [asked] if asked else ["oci", "chroot"]:
         os.environ["BUILDAH_ISOLATION"] = isolation
-        if runs(in_container(BASE, USER, "true"), log):
+        if runs(in_container(new_container(BASE), USER, "true"), log):
             print(f"Containers are isolated as {isolation}.")
             return
     raise CannotBeMadeError(f"buildah can run no container; {log} ends with: {' | '.join(last_lines(log, 3))}")
@@ -95,10 +101,10 @@ def well(what, log, command):
     return passed
 
 
-def build(image, *arguments):
+def build():
     """Build the Dockerfile on the base image; return whether it was built."""
-    options = ("--pull-never", "--layers", "--network=host", f"--build-arg=BASE={BASE}", f"--tag={image}")
-    return well(" ".join(["build", *arguments]), f"build-{image}", buildah("build", *options, *arguments, CLONE))
+    options = ("--pull-never", "--layers", "--network=host", f"--build-arg=BASE={BASE}", f"--tag={IMAGE}")
+    return well("build", "build", buildah("build", *options, CLONE))
 
 
 def all_well():
@@ -118,18 +124,22 @@ def all_well():
 def image_works():
     """Build the image and run the default job in it; return whether both ended well."""
     return (
-        build("allenrec")
-        and well("snakemake", "snakemake", in_container("allenrec", USER, "snakemake"))
+        build()
+        and well("snakemake", "snakemake", in_container(new_container(IMAGE), USER, "snakemake"))
         and (CLONE / "results" / "report.html").is_file()
     )
 
 
 def tests_pass():
-    """Build the image with the packages of the tests and run tests in it; return whether both ended well."""
-    tests = os.environ.get("CONTAINER_TESTS", TESTS).split()
+    """Add the packages of the tests to a container of the image, and run tests in it; return whether both ended well.
+
+    An image of its own for the tests would take twice the disk.
+    """
+    tests, container = os.environ.get("CONTAINER_TESTS", TESTS).split(), new_container(IMAGE)
+    install = ("pip", "install", "--no-cache-dir", "--require-hashes", "-r", "/clone/requirements-test.lock")
     pytest = ("pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", *tests)
-    return build("allenrec-test", "--build-arg=LOCK=requirements-test.lock") and well(
-        " ".join(["pytest", *tests]), "pytest", in_container("allenrec-test", USER, *pytest)
+    return well("packages of the tests", "packages", in_container(container, "0:0", *install)) and well(
+        " ".join(["pytest", *tests]), "pytest", in_container(container, USER, *pytest)
     )
 
 

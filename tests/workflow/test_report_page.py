@@ -12,6 +12,7 @@ import yaml
 from support import ROOT
 from workflow.snake import snakemake
 
+from allenrec.figures.nothing import reason_in
 from allenrec.libraries.library_file import read_library
 from allenrec.recordings.formats.recording_file import read_recording
 
@@ -74,6 +75,17 @@ def column_of(page, table, heading):
     return page.locator(f"{table} thead th").all_inner_texts().index(heading)
 
 
+@pytest.mark.parametrize("width", [1400, 420])
+def test_table_of_realism_fits_the_page(finished, browser, width):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto((finished / "results" / "report.html").as_uri())
+    table = page.locator("#realism-table")
+    assert table.evaluate("table => table.closest('.scroll').scrollWidth <= table.closest('.scroll').clientWidth")
+    texts = table.locator("td, th button")
+    assert texts.evaluate_all("all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.innerText)") == []
+    page.close()
+
+
 def test_report_loads_nothing_and_nothing_goes_wrong(finished, opened):
     path = finished / "results" / "report.html"
     assert path.stat().st_size < 20e6
@@ -116,14 +128,20 @@ def test_numbers_on_the_page_are_those_of_the_files(finished, opened):
 
 def test_figures_have_captions_as_files_and_on_the_page(finished, opened):
     folder = finished / "results" / "figures"
-    pictures = [path for path in folder.rglob("*.png")]
+    pictures, not_drawn = [path for path in folder.rglob("*.png")], []
     assert len(pictures) == 3 * 5 + 5 + 3 + 1 + 10
     for path in [*pictures, folder / "recordings" / "demo" / "viewer.html"]:
         caption = path.with_suffix(".txt").read_text().strip()
         assert len(caption) > 40
-        if path.suffix == ".png":
+        reason = reason_in(caption)
+        if reason is not None:
+            not_drawn.append(path.stem)
+            assert opened.locator("#cells .not-drawn", has_text=reason).count() == 3
+        elif path.suffix == ".png":
             assert opened.locator("figcaption", has_text=caption[:60]).count() >= 1
-    assert opened.locator("figure").count() == len(pictures)
+    # The models come without recorded sweeps of their cells.
+    assert not_drawn == ["spike_counts"] * 3
+    assert opened.locator("figure").count() == len(pictures) - len(not_drawn)
 
 
 def test_table_sorts_both_ways_and_rows_open(opened):

@@ -33,6 +33,10 @@ def test_dry_run_says_what_studies_need_and_names_are_targets(target, n_recordin
     assert ("tabulate_study" in counts) == has_table
     # Before the first run, no time is known.
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("This run has")]
-    made = f"{n_recordings} recording{'s' * (n_recordings > 1)}, {n_recordings * 25.6:.1f} MB of traces without compression."
+    # 3 cells with 50 templates each, of 32 contacts and 7 ms, in two files that are at least half as large as their numbers
+    made = (
+        f", {n_recordings} recording{'s' * (n_recordings > 1)}, at least 4.3 MB of templates, "
+        f"{n_recordings * 25.6:.1f} MB of traces without compression."
+    )
     assert line.startswith(f"This run has {counts['total']} jobs: ") and line.endswith(made)
     assert "benchmarks of earlier runs" not in result.stderr

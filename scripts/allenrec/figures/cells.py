@@ -15,6 +15,7 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
+from .nothing import NothingToDrawError
 from .style import ACCENT, GREY, INK, PALE, new_figure, round_length, scale_bar, styled
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ REPLACED = ("stub", "truncated")
 AS_ROWS: dict[str, Any] = {"aspect": "auto", "origin": "lower", "interpolation": "nearest"}
 #: Width of the halo of an axon beyond the axon itself, points
 HALO, HALO_COLOUR = 6.0, "#F7D9A0"
+#: Why the figures of a cell whose search ended without spikes that can be stored are not drawn
+NO_SPIKES = "the model has no usable spikes"
 
 
 def _heading(currents: Currents, what: str) -> str:
@@ -225,7 +228,7 @@ def spike_counts(currents: Currents) -> Figure:
     """
     steps, flags = currents.recorded_amplitude, currents.info.facts.flags
     if len(steps) == 0:
-        return _nothing_to_compare(currents)
+        raise NothingToDrawError("the model comes without recorded sweeps of its cell, so there is nothing to compare")
     figure = new_figure(5.2, 3.6, _heading(currents, "Step currents"))
     axes = figure.add_subplot()
     axes.margins(x=0.08, y=0.12)
@@ -243,28 +246,13 @@ def spike_counts(currents: Currents) -> Figure:
     return figure
 
 
-def _nothing_to_compare(currents: Currents) -> Figure:
-    """Return a small figure that says that the model comes without the sweeps of its cell, and what is wrong with it."""
-    figure = new_figure(5.2, 1.3, _heading(currents, "Step currents"))
-    text = "There is nothing to compare: the model comes\nwithout recorded sweeps of its cell."
-    figure.text(0.02, 0.25, text, color=GREY)
-    if currents.info.facts.flags:
-        figure.text(0.02, 0.1, currents.info.facts.flags, color=ACCENT)
-    return figure
-
-
-def _no_usable_spikes(figure: Figure) -> Figure:
-    figure.text(0.5, 0.5, "no usable spikes", ha="center", color=GREY)
-    return figure
-
-
 @styled
 def spike_overlay(currents: Currents) -> Figure:
     """Draw all stored spikes of the soma (mV) over time from the peak (ms), and their mean in bold."""
     n = len(currents.spike_vmem)
-    figure = new_figure(4.8, 3.6, _heading(currents, "Stored spikes"))
     if n == 0:
-        return _no_usable_spikes(figure)
+        raise NothingToDrawError(NO_SPIKES)
+    figure = new_figure(4.8, 3.6, _heading(currents, "Stored spikes"))
     axes = figure.add_subplot()
     time = _window_time(currents)
     lines = np.stack([np.broadcast_to(time, currents.spike_vmem.shape), currents.spike_vmem], axis=2)
@@ -285,7 +273,7 @@ def membrane_currents(currents: Currents) -> Figure:
     from the soma (µm); the strip on the left gives its type. The colours are linear near zero and logarithmic beyond.
     """
     if len(currents.imem) == 0:
-        return _no_usable_spikes(new_figure(6.4, 6.0, _heading(currents, "Membrane currents, mean spike")))
+        raise NothingToDrawError(NO_SPIKES)
     mean = currents.imem.mean(axis=0)
     mean = mean - mean[:, :1]
     time = _window_time(currents)

@@ -6,25 +6,20 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from matplotlib.figure import Figure as MatplotlibFigure
-
-from allenrec.common.outcomes import Failure, read_failure
+from allenrec.common.outcomes import read_failure
 
 from .drawings import DRAWINGS, Drawing, load_function
-from .register import FOLDERS
-from .style import GREY, new_figure, save, styled
-
-if TYPE_CHECKING:
-    from .register import Figure
+from .nothing import NothingToDrawError, card, not_drawn
+from .register import FOLDERS, Figure
+from .style import save
 
 
 def draw(rule: str, inputs: Sequence[str | Path], outputs: Sequence[str | Path]) -> None:
     """Draw the figures of a rule, of one thing or of several, and write each with its caption.
 
-    If the input says that a model failed, each figure of it is a card with the reason.
+    If the input says that a model failed, or if a figure would be empty, a card with the reason takes the place of the figure.
 
     Parameters
     ----------
@@ -54,7 +49,7 @@ def _draw_one(drawing: Drawing, inputs: Sequence[str | Path], outputs: Sequence[
     failure = read_failure(inputs[0]) if "model" in drawing.wildcards else None
     if failure is not None:
         for figure, path in zip(drawing.figures, outputs, strict=True):
-            save(failure_card(figure, failure), path, f"This figure was not drawn, because {failure}")
+            _save_card(figure, names, failure, path)
         return
     values: dict[str, Any] = {}
     with _opened(drawing, inputs, names) as data:
@@ -63,7 +58,16 @@ def _draw_one(drawing: Drawing, inputs: Sequence[str | Path], outputs: Sequence[
                 if name not in values:
                     values[name] = load_function(name)(data)
             plot = load_function(figure.function)
-            save(plot(data, *(values[name] for name in figure.takes)), path, figure.caption)
+            try:
+                save(plot(data, *(values[name] for name in figure.takes)), path, figure.caption)
+            except NothingToDrawError as reason:
+                _save_card(figure, names, reason, path)
+
+
+def _save_card(figure: Figure, names: Mapping[str, str], reason: object, path: str | Path) -> None:
+    """Write a card that says why a thing, which has `names`, has no such figure."""
+    title = "  ·  ".join([figure.title, *(f"{kind} {name}" for kind, name in names.items())])
+    save(card(title, reason), path, not_drawn(reason))
 
 
 def _names_in(pattern: str, folder: Path) -> dict[str, str]:
@@ -81,12 +85,3 @@ def _opened(drawing: Drawing, inputs: Sequence[str | Path], names: Mapping[str, 
     reader = load_function(drawing.reader, "allenrec")
     data = reader(*inputs, **names) if drawing.named else reader(*inputs)
     return data if hasattr(data, "__enter__") else nullcontext(data)
-
-
-@styled
-def failure_card(figure: Figure, failure: Failure) -> MatplotlibFigure:
-    """Return a small figure that says why a model has no such figure."""
-    lines = wrap(f"Not drawn, because {failure}", 76)
-    card = new_figure(5.0, 0.6 + 0.16 * len(lines), f"{figure.title}  ·  model {failure.model}")
-    card.text(0.02, 0.1, "\n".join(lines), color=GREY)
-    return card

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 
 from allenrec.evaluation.tables import SNR_EXPECTED, WELL_DETECTED, read_table
 
+from .nothing import NothingToDrawError
 from .style import GREY, PALE, colours, new_figure, outlined, styled
 from .units import KINDS, MARKERS
 
@@ -39,6 +40,10 @@ def accuracy(tables: Sequence[pd.DataFrame]) -> Figure:
     tables : sequence of pandas.DataFrame
         The tables of one recording, one per sorter, as `allenrec.evaluation.tables.unit_table` returns them.
     """
+    if all((table["status"] == "no units").all() for table in tables):
+        raise NothingToDrawError("the recording has no units")
+    if all((table["n_spikes"] == 0).all() for table in tables):
+        raise NothingToDrawError("no unit has a spike")
     columns = min(len(tables), COLUMNS)
     rows = -(-len(tables) // columns)
     title = f"Accuracy of sorted units  ·  {tables[0]['recording'].iloc[0]}"

@@ -13,14 +13,18 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from .nothing import NothingToDrawError
 from .style import (
     GREY,
     INK,
     PALE,
     add_waveforms,
     colours,
+    contact_marker,
+    contact_outlines,
     contact_pitch,
     draw_contacts,
+    mark_contacts,
     new_figure,
     shank_numbers,
     styled,
@@ -120,7 +124,7 @@ def _plain_log_ticks(axis: Axis, values: NDArray[np.floating], lowest: float) ->
 def poses(library: Library) -> Figure:
     """Draw the positions of the somata around the probe (µm), seen from the side (x-z) and from the front (y-z).
 
-    Colours are cell types. The area of a dot is proportional to the amplitude of its template. Grey squares are contacts.
+    Colours are cell types. The area of a dot is proportional to the amplitude of its template. Contacts are grey.
     """
     values, chosen = library.amplitudes, colours(library.celltypes)
     points = np.concatenate([library.positions, library.channel_positions])
@@ -140,8 +144,15 @@ def poses(library: Library) -> Figure:
     panels = figure.subplots(1, 2, sharey=True, width_ratios=list(sizes[:2]))
     unit = 60 / np.percentile(values, 95)
     order = np.argsort(-values, kind="stable")
+    outlines = contact_outlines(library.probe)
     for axes, across in zip(panels, (0, 1), strict=True):
-        draw_contacts(axes, library.channel_positions[:, [across, 2]], zorder=3)
+        # From the side, contacts are seen edge-on.
+        seen = [outline * (across, 1) for outline in outlines]
+        contacts = library.channel_positions[:, [across, 2]]
+        if tall:
+            mark_contacts(axes, contacts, library.probe)
+        else:
+            draw_contacts(axes, contacts, seen, zorder=0.5)
         axes.scatter(
             library.positions[order, across], library.positions[order, 2], s=unit * values[order],
             color=[chosen[name] for name in library.celltypes[order]], alpha=0.75, edgecolors="white", linewidths=0.4,
@@ -152,7 +163,9 @@ def poses(library: Library) -> Figure:
             axes.set_aspect("equal")
     panels[0].set_ylabel("z (µm)")
     handles = [*_type_handles(library, ms=6), Line2D([], [], ls="", label="")]
-    handles.append(Line2D([], [], ls="", marker="s", ms=3, label="contact", color=PALE, mec=GREY, mew=0.4))
+    handles.append(
+        Line2D([], [], ls="", marker=contact_marker(library.probe), ms=3, label="contact", color=PALE, mec=GREY, mew=0.4)
+    )
     handles.append(Line2D([], [], ls="", label=""))
     for amplitude in _round_amplitudes(values):
         size = float(np.sqrt(unit * amplitude))
@@ -238,7 +251,7 @@ def _draw_template(axes: Axes, library: Library, index: int, colour: str, half_w
     contacts = library.channel_positions[shown][:, 1:]
     across, along = contact_pitch(contacts)
     gain = 2.0 * along / np.ptp(template, axis=1).max()
-    draw_contacts(axes, contacts, size=5, zorder=1)
+    mark_contacts(axes, contacts, library.probe)
     add_waveforms(axes, contacts, template[shown], 0.86 * across, gain, colors=colour, linewidths=1.1)
     axes.plot(*soma[1:], "o", ms=8, mfc="none", mec=INK, mew=1.3, zorder=4)
     height = np.append(contacts[:, 1], soma[2])
@@ -328,11 +341,9 @@ def typical_eaps(library: Library) -> Figure:
     """
     cell = library.cells.iloc[0]
     kind, model, n = cell["cell_type"], cell["model_id"], len(library.templates)
-    title = f"EAP at typical poses  ·  model {model}  ·  {kind}"
     if n == 0:
-        figure = new_figure(5.0, 1.2, title)
-        figure.text(0.5, 0.4, "no templates", ha="center", color=GREY)
-        return figure
+        raise NothingToDrawError("the model has no templates in this library")
+    title = f"EAP at typical poses  ·  model {model}  ·  {kind}"
     chosen, colour = poses_at_quartiles(library.amplitudes), colours([kind])[kind]
     figure = new_figure(2.2 * len(chosen) + 3.2, 4.6, f"{title}  ·  {n} templates")
     *panels, right = figure.subplots(1, len(chosen) + 1, width_ratios=[1] * len(chosen) + [1.3])

@@ -13,10 +13,13 @@ from allenrec.libraries.realism.columns import COLUMNS, PEAK_TO_PEAK
 from allenrec.libraries.realism.in_vivo import read_in_vivo
 from allenrec.libraries.realism.verdict import ranges_of
 
+from .nothing import NothingToDrawError
 from .style import GREY, INK, PALE, colours, new_figure, styled
 
 #: The types of the register that have a box, and the line of the box
 BOXES = {"regular spiking": "--", "fast spiking": ":"}
+#: The widths that are drawn, as `COLUMNS` names them
+WIDTHS = ("trough_to_peak_as_in_vivo_ms", "half_width_as_in_vivo_ms")
 #: Maximum number of cells up to which each has its number beside it
 NUMBERED = 12
 #: Marks of cells within the ranges, outside, and without any range
@@ -32,6 +35,9 @@ def beside_in_vivo(cells: pd.DataFrame) -> Figure:
     cells : pandas.DataFrame
         As `allenrec.libraries.realism.columns.read_realism` returns it.
     """
+    measured = cells[[*map(COLUMNS.__getitem__, WIDTHS), *PEAK_TO_PEAK.values()]].to_numpy(dtype=float)
+    if not np.isfinite(measured).any():
+        raise NothingToDrawError("no spike of any cell was measured")
     figure = new_figure(9.6, 4.4, f"Cells beside what is measured in vivo  ·  {len(cells)} cell{'s' * (len(cells) != 1)}")
     widths, heights = figure.subplots(1, 2, width_ratios=[1.25, 1])
     chosen = colours(cells["cell_type"])
@@ -70,7 +76,7 @@ def _draw_cell(widths: Axes, heights: Axes, cell: pd.Series, colour: str, named:
     """Draw a cell in both panels."""
     marker, filled = MARKS.get(str(cell["realism_in_range"]), MARKS["unknown"])
     style: dict[str, Any] = {"marker": marker, "fillstyle": filled, "color": colour, "ms": 6, "mew": 1.3}
-    x, y = cell[COLUMNS["trough_to_peak_as_in_vivo_ms"]], cell[COLUMNS["half_width_as_in_vivo_ms"]]
+    x, y = (cell[COLUMNS[name]] for name in WIDTHS)
     if np.isfinite(x) and np.isfinite(y):
         widths.plot(x, y, ls="", gid="cell", **style)
         if named:

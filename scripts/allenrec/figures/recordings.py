@@ -13,12 +13,15 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from .channels import channels_in_order, shanks, some_channels
+from .nothing import NothingToDrawError
 from .style import (
     GREY,
     PALE,
     add_waveforms,
+    contact_outlines,
     contact_pitch,
     draw_contacts,
+    mark_contacts,
     new_figure,
     outlined,
     probe_axis,
@@ -33,6 +36,7 @@ from .units import (
     MARKERS,
     heading,
     label_rows,
+    needs_spikes,
     needs_units,
     row_height,
     separate_kinds,
@@ -53,14 +57,14 @@ BEST_CHANNELS = 8
 LEAST_SHARE = 0.25
 #: Minimum height of the tallest waveform on a probe, as a share of the part that is shown
 LEAST_HEIGHT = 0.04
-#: Maximum number of rows of contacts that are all drawn; of a longer probe the part with units is
-ROWS_SHOWN = 48
-#: Maximum number of channels that are legible in one figure
-CHANNELS_SHOWN = 48
+#: Maximum number of rows of contacts that are all drawn (of a longer probe the part with units is), and of legible channels
+ROWS_SHOWN, CHANNELS_SHOWN = 48, 48
+#: Maximum ratio of height to width up to which positions are drawn at one scale
+TALL = 6.0
 
 
 @styled
-@needs_units
+@needs_spikes
 def raster(recording: Recording) -> Figure:
     """Draw the spikes of each unit over time (s), and its firing rate (Hz) on the right.
 
@@ -125,21 +129,26 @@ def unit_templates(recording: Recording) -> Figure:
     # On a long probe, waveforms are higher than a row, because they would be flat otherwise.
     tallest = max(2.2 * along, LEAST_HEIGHT * (high[1] - low[1]))
     gain = tallest / sizes.max()
-    draw_contacts(left, contacts, size=5, zorder=1)
+    mark_contacts(left, contacts, recording.probe)
     for unit in np.argsort(-sizes.max(axis=1), kind="stable"):
         line: dict[str, Any] = {"colors": chosen[unit], "linestyles": unit_look(int(unit))[2], "linewidths": 1.1, "alpha": 0.9}
         at = shown[unit]
         add_waveforms(left, contacts[at], templates[unit][at], 0.86 * across, gain, **line, gid=f"unit {names[unit]}")
     duration = 1000.0 * templates.shape[2] / recording.sampling_frequency
     waveform_scale_bar(left, 0.86 * across, gain, duration, 0.55 * tallest)
-    left.set(ylabel="z (µm)", title="Templates")
-    left.set(xlim=(contacts[:, 0].min() - 0.8 * across, contacts[:, 0].max() + 0.8 * across))
+    room = 0.8 * across
+    left.set(ylabel="z (µm)", title="Templates", xlim=(contacts[:, 0].min() - room, contacts[:, 0].max() + room))
     left.set_ylim(low[1] - max(1.5 * tallest, 0.08 * (high[1] - low[1])), high[1] + 0.7 * tallest)
-    draw_contacts(right, contacts, size=7, zorder=1)
     _draw_somata(right, recording, somata, names, chosen)
     axis.label(left)
     axis.label(right)
-    right.set(xlim=(low[0] - 0.8 * across, high[0] + 0.8 * across), title="Somata")
+    right.set(xlim=(low[0] - room, high[0] + room), title="Somata", anchor="W")
+    if np.ptp(right.get_ylim()) <= TALL * np.ptp(right.get_xlim()):
+        draw_contacts(right, contacts, contact_outlines(recording.probe), zorder=1)
+        right.set_aspect("equal")
+    else:
+        mark_contacts(right, contacts, recording.probe)
+        right.set_title("Somata, not to scale")
     return figure
 
 
@@ -169,7 +178,7 @@ def _draw_somata(
         )  # fmt: skip
     kinds = [kind for kind in KINDS if (bintypes == kind).any()]
     handles = [Line2D([], [], ls="", marker=MARKERS[kind], color=GREY, label=KINDS[kind]) for kind in kinds]
-    axes.legend(handles=handles, loc="lower right")
+    axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1))
 
 
 def busiest_window(recording: Recording, length: float = 0.1) -> tuple[float, float]:
@@ -193,8 +202,7 @@ def busiest_window(recording: Recording, length: float = 0.1) -> tuple[float, fl
 
 def busiest_traces(recording: Recording) -> Figure:
     """Draw the traces in the window in which most units fire, with the templates as the filter leaves them."""
-    start, stop = busiest_window(recording)
-    return traces(recording, start, stop, templates=recording.filtered_templates)
+    return traces(recording, *busiest_window(recording), templates=recording.filtered_templates)
 
 
 @styled
@@ -220,6 +228,8 @@ def traces(recording: Recording, start: float, stop: float, templates: NDArray[n
     time = np.arange(first, last) / rate
     inside = [_between(train, first, last) for train in recording.spike_trains]
     firing = [unit for unit, samples in enumerate(inside) if len(samples)]
+    if not firing and not np.ptp(window, axis=0).any():
+        raise NothingToDrawError("the traces are flat: they have neither noise nor spikes")
     channels = _channels_shown(recording, templates[firing])
     spacing = _spacing(window, templates[firing])
     offsets = {int(channel): spacing * row for row, channel in enumerate(channels)}

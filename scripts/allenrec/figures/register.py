@@ -31,7 +31,8 @@ class Figure:
     title : str
         The heading in the report.
     function : str
-        The function that draws it, as "module:function" in this package. It takes what the reader of the rule returns.
+        The function that draws it, as "module:function" in this package. It takes what the reader of the rule returns. If it
+        raises NothingToDrawError, there is a card with the reason instead, and the report says so in words.
     caption : str
         The text in the report and in the file beside the figure: whole sentences, without any markup.
     rule : str
@@ -41,8 +42,6 @@ class Figure:
         function share its value.
     optional : bool
         Whether the figure may be absent: only some recordings have it.
-    of_units : bool
-        Whether the figure shows units, so that the report leaves it out of a recording without any.
     suffix : str
         The ending of the file.
     """
@@ -55,7 +54,6 @@ class Figure:
     rule: str
     takes: tuple[str, ...] = ()
     optional: bool = False
-    of_units: bool = False
     suffix: str = ".png"
 
 
@@ -97,9 +95,8 @@ FIGURES = (
         title="Spike counts",
         function="cells:spike_counts",
         rule="plot_cell",
-        caption="The number of spikes that the model fires at step currents and, if its sweeps are known, the number that the "
-        "recorded cell fired at the same currents. If something is wrong with the model, the title says what. Without "
-        "sweeps there is nothing to compare, and the figure says so.",
+        caption="The number of spikes that the model fires at step currents, and the number that the "
+        "recorded cell fired at the same currents. If something is wrong with the model, the title says what.",
     ),
     Figure(
         kind="cells",
@@ -152,7 +149,7 @@ FIGURES = (
         function="libraries:poses",
         rule="plot_library",
         caption="The positions of all somata around the probe, seen from the side and from the front. The area of a dot is "
-        "proportional to the amplitude of its template; squares are contacts.",
+        "proportional to the amplitude of its template; contacts are grey, in their true shape.",
     ),
     Figure(
         kind="libraries",
@@ -177,7 +174,6 @@ FIGURES = (
         kind="recordings",
         name="raster",
         title="Raster and rates",
-        of_units=True,
         function="recordings:raster",
         rule="plot_recording",
         caption="All spikes of the ground truth over time, and the firing rate of each unit. Each row is a unit; excitatory "
@@ -187,7 +183,6 @@ FIGURES = (
         kind="recordings",
         name="amplitudes",
         title="Amplitudes and SNR",
-        of_units=True,
         function="recordings:amplitudes",
         rule="plot_recording",
         caption="The amplitude of the template of each unit, and its signal-to-noise ratio, on the channel where it is "
@@ -197,7 +192,6 @@ FIGURES = (
         kind="recordings",
         name="amplitude_histogram",
         title="Amplitudes of spikes",
-        of_units=True,
         function="spike_statistics:amplitude_histogram",
         takes=(SNIPPETS, NOISE),
         rule="plot_recording",
@@ -209,7 +203,6 @@ FIGURES = (
         kind="recordings",
         name="waveforms",
         title="Waveforms",
-        of_units=True,
         function="spike_statistics:waveforms",
         takes=(SNIPPETS,),
         rule="plot_recording",
@@ -222,7 +215,6 @@ FIGURES = (
         kind="recordings",
         name="intervals",
         title="Intervals between spikes",
-        of_units=True,
         function="spike_statistics:intervals",
         rule="plot_recording",
         caption="Intervals between successive spikes of each unit, on a logarithmic axis. The dashed line is the shortest "
@@ -232,7 +224,6 @@ FIGURES = (
         kind="recordings",
         name="amplitudes_over_time",
         title="Amplitudes over time",
-        of_units=True,
         function="spike_statistics:amplitudes_over_time",
         takes=(SNIPPETS,),
         rule="plot_recording",
@@ -243,7 +234,6 @@ FIGURES = (
         kind="recordings",
         name="principal_components",
         title="Principal components",
-        of_units=True,
         function="spike_statistics:principal_component_map",
         takes=(SNIPPETS,),
         rule="plot_recording",
@@ -255,7 +245,6 @@ FIGURES = (
         kind="recordings",
         name="templates",
         title="Units on the probe",
-        of_units=True,
         function="recordings:unit_templates",
         rule="plot_recording",
         caption="The template of each unit on the probe, and the positions of the somata. One colour per unit; circles are "
@@ -277,7 +266,6 @@ FIGURES = (
         kind="recordings",
         name="drift",
         title="Drift",
-        of_units=True,
         function="spike_statistics:drift",
         takes=("spike_statistics:unit_drift",),
         optional=True,
@@ -289,7 +277,6 @@ FIGURES = (
         kind="recordings",
         name="accuracy",
         title="Accuracy of spike sorters",
-        of_units=True,
         function="evaluation:accuracy",
         optional=True,
         rule="plot_evaluation",

@@ -18,9 +18,20 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from .nothing import NothingToDrawError
 from .snippets import NoiseMeasure, Snippets, evenly, principal_components
 from .style import GREY, INK, PALE, UNIT_PALETTE, colours, new_figure, styled, unit_look
-from .units import heading, needs_units, type_colours, unit_colours, unit_kinds, unit_labels, unit_names, unit_order
+from .units import (
+    heading,
+    needs_spikes,
+    needs_units,
+    type_colours,
+    unit_colours,
+    unit_kinds,
+    unit_labels,
+    unit_names,
+    unit_order,
+)
 
 if TYPE_CHECKING:
     from allenrec.recordings.formats.recording_file import Recording
@@ -35,24 +46,36 @@ SAME_PATH = 0.01
 POINTS = 4000
 #: Maximum number of units that a histogram shows one by one, each with its own colour; more units are joined by cell type
 UNITS_STACKED = len(UNIT_PALETTE)
+#: What a unit lacks that has no spike, or only spikes at the very ends of the recording
+WHOLE = "whole spikes"
 #: Usual detection threshold of spike sorters, in standard deviations of the noise
 THRESHOLD = 5.0
 
 
-def _shown(recording: Recording) -> tuple[list[int], str]:
-    """Return the units that have a panel, in the order of the raster, and words that say so if these are not all units."""
-    order = unit_order(recording)
+def _shown(recording: Recording, counts: NDArray[np.integer], what: str) -> tuple[list[int], str]:
+    """Return the units that have a panel, in the order of the raster, and words that say so if these are not all units.
+
+    Units have none if their number in `counts` is zero; `what` they lack then, such as "spikes", is in the words, and in the
+    NothingToDrawError that is raised if no unit has any.
+    """
+    order = [unit for unit in unit_order(recording) if counts[unit] > 0]
+    if not order:
+        raise NothingToDrawError(f"no unit has {what}")
+    n_without = len(counts) - len(order)
+    without = f", {n_without} without {what}" if n_without else ""
     if len(order) <= PANELS_SHOWN:
-        return order, ""
-    return [int(unit) for unit in evenly(np.array(order), PANELS_SHOWN)], f", {PANELS_SHOWN} of them shown"
+        return order, without
+    return [int(unit) for unit in evenly(np.array(order), PANELS_SHOWN)], f"{without}, {PANELS_SHOWN} of them shown"
 
 
-def _panels(recording: Recording, what: str, height: float) -> tuple[Figure, Sequence[Axes], list[int]]:
-    """Return a figure with a panel for each unit that is shown, the panels, and the units in their order."""
-    shown, part = _shown(recording)
+def _panels(
+    recording: Recording, title: str, height: float, counts: NDArray[np.integer], what: str
+) -> tuple[Figure, Sequence[Axes], list[int]]:
+    """Return a figure with a panel for each unit that is shown, the panels, and the units in their order; see `_shown`."""
+    shown, part = _shown(recording, counts, what)
     columns = min(len(shown), 4 if len(shown) <= 8 else 6)
     rows = -(-len(shown) // columns)
-    figure = new_figure(max(1.75 * columns, 5.0) + 0.4, height * rows + 0.6, f"{heading(recording, what)}{part}")
+    figure = new_figure(max(1.75 * columns, 5.0) + 0.4, height * rows + 0.6, f"{heading(recording, title)}{part}")
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
     for axes in panels[len(shown) :]:
         axes.remove()
@@ -61,19 +84,24 @@ def _panels(recording: Recording, what: str, height: float) -> tuple[Figure, Seq
     return figure, list(panels[: len(shown)]), shown
 
 
+def _counts(recording: Recording, snippets: Snippets) -> NDArray[np.integer]:
+    """Return the number of spikes of each unit that could be cut out."""
+    return np.bincount(snippets.units, minlength=len(recording.units))
+
+
 def _title(axes: Axes, recording: Recording, unit: int, more: str) -> None:
     axes.set_title(f"{unit_labels(recording)[unit]}\n{more}", fontsize=7.5, color=INK)
 
 
 @styled
-@needs_units
+@needs_spikes
 def waveforms(recording: Recording, snippets: Snippets) -> Figure:
     """Draw spikes of each unit in the traces on its peak channel (µV) over time (ms), their mean, and the template.
 
     Each unit has a panel. Thin lines are up to 100 spikes, the coloured line is their mean, and the dashed line is the
     template as the filter leaves it.
     """
-    figure, panels, shown = _panels(recording, "Waveforms", 1.75)
+    figure, panels, shown = _panels(recording, "Waveforms", 1.75, _counts(recording, snippets), WHOLE)
     chosen = unit_colours(recording)
     rate, peak = recording.sampling_frequency, recording.template_peak
     for axes, unit in zip(panels, shown, strict=True):
@@ -85,8 +113,7 @@ def waveforms(recording: Recording, snippets: Snippets) -> Figure:
         few = evenly(spikes, LINES_SHOWN)
         lines = np.stack([np.broadcast_to(snippets.time, few.shape), few], axis=2)
         axes.add_collection(LineCollection(list(lines), colors=PALE, linewidths=0.5, gid="spikes"))
-        if len(spikes):
-            axes.plot(snippets.time, spikes.mean(axis=0), color=chosen[unit], lw=1.8, zorder=3, gid="mean")
+        axes.plot(snippets.time, spikes.mean(axis=0), color=chosen[unit], lw=1.8, zorder=3, gid="mean")
         axes.set_xlim(snippets.time[0], snippets.time[-1])
         axes.autoscale_view(scalex=False)
         axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -109,13 +136,13 @@ def _outer_labels(panels: Sequence[Axes], across: str, up: str) -> None:
 
 
 @styled
-@needs_units
+@needs_spikes
 def amplitudes_over_time(recording: Recording, snippets: Snippets) -> Figure:
     """Draw the amplitudes of spikes in the traces (µV) over time (s). Rows are those of the raster, each with its own scale.
 
     The amplitude is the depth of a spike below zero on the peak channel of its unit, noise included. The line is the median.
     """
-    shown, part = _shown(recording)
+    shown, part = _shown(recording, _counts(recording, snippets), WHOLE)
     chosen, names = unit_colours(recording), unit_names(recording)
     title = f"{heading(recording, 'Amplitudes over time')}{part}"
     figure = new_figure(9.0, 0.62 * len(shown) + 1.1, title)
@@ -124,8 +151,7 @@ def amplitudes_over_time(recording: Recording, snippets: Snippets) -> Figure:
     for axes, unit in zip(panels, shown, strict=True):
         own = snippets.units == unit
         axes.scatter(snippets.times[own], amplitudes[own], s=5, color=chosen[unit], linewidths=0)
-        if own.any():
-            axes.axhline(np.median(amplitudes[own]), color=INK, lw=0.7)
+        axes.axhline(np.median(amplitudes[own]), color=INK, lw=0.7)
         axes.set_ylim(0, 1.15 * amplitudes[own].max(initial=1.0))
         axes.yaxis.set_major_locator(MaxNLocator(2))
         axes.set_ylabel(names[unit], rotation=0, ha="right", va="center", labelpad=10, color=chosen[unit], fontweight="bold")
@@ -135,12 +161,13 @@ def amplitudes_over_time(recording: Recording, snippets: Snippets) -> Figure:
 
 
 @styled
-@needs_units
+@needs_spikes
 def amplitude_histogram(recording: Recording, snippets: Snippets, noise: NoiseMeasure) -> Figure:
     """Draw the distribution of the amplitudes of spikes in the traces (µV), stacked by unit, or by cell type if units are many.
 
     The dashed line is at five standard deviations of the noise, a usual detection threshold of sorters.
     """
+    _shown(recording, _counts(recording, snippets), WHOLE)
     amplitudes, order, kinds = snippets.amplitudes, unit_order(recording), unit_kinds(recording)
     by_unit = len(order) <= UNITS_STACKED
     if by_unit:
@@ -190,13 +217,14 @@ def _lattice(recording: Recording) -> tuple[float, float]:
 
 
 @styled
-@needs_units
+@needs_spikes
 def principal_component_map(recording: Recording, snippets: Snippets) -> Figure:
     """Draw the spikes of all units by their first three principal components.
 
     Each unit has a colour, and its name stands at the median of its spikes. The components are computed from the waveforms on
     the peak channels of all units, and are in standard deviations of the first one.
     """
+    _shown(recording, _counts(recording, snippets), WHOLE)
     scores, share = principal_components(snippets)
     names = unit_names(recording)
     looks = [unit_look(unit) for unit in range(len(names))]
@@ -217,13 +245,14 @@ def principal_component_map(recording: Recording, snippets: Snippets) -> Figure:
 
 
 @styled
-@needs_units
+@needs_spikes
 def intervals(recording: Recording) -> Figure:
     """Draw histograms of the intervals between successive spikes (ms, logarithmic), with a panel for each unit.
 
     The dashed line is the shortest interval.
     """
-    figure, panels, shown = _panels(recording, "Intervals between spikes", 1.55)
+    counts = np.array([max(len(train) - 1, 0) for train in recording.spike_trains])
+    figure, panels, shown = _panels(recording, "Intervals between spikes", 1.55, counts, "two spikes")
     order_colours = dict(zip(shown, type_colours(recording, shown), strict=True))
     every = [1000 * np.diff(np.asarray(recording.spike_times[unit])) for unit in shown]
     longest = max((gaps.max(initial=0.0) for gaps in every), default=0.0)
@@ -234,11 +263,8 @@ def intervals(recording: Recording) -> Figure:
         axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.minorticks_off()
-        shortest = ""
-        if len(gaps):
-            axes.axvline(gaps.min(), color=INK, ls="--", lw=0.8)
-            shortest = f"shortest {gaps.min():.1f} ms"
-        _title(axes, recording, unit, shortest)
+        axes.axvline(gaps.min(), color=INK, ls="--", lw=0.8)
+        _title(axes, recording, unit, f"shortest {gaps.min():.1f} ms")
     _outer_labels(panels, "interval (ms)", "intervals")
     return figure
 
@@ -249,15 +275,14 @@ def noise_spectrum(recording: Recording, noise: NoiseMeasure) -> Figure:
 
     The legend gives the median, over channels, of the standard deviation of the noise.
     """
+    known = ~np.isnan(noise.density).all(axis=0)
+    if not known.any():
+        raise NothingToDrawError("no pause between spikes is long enough to measure the noise")
+    if np.median(noise.deviation) < NO_NOISE:
+        raise NothingToDrawError("the recording has no noise")
+    density = noise.density[1:, known]
     figure = new_figure(6.4, 3.4, heading(recording, "Noise spectrum"))
     axes = figure.add_subplot()
-    known = ~np.isnan(noise.density).all(axis=0)
-    density = noise.density[1:, known]
-    if not known.any() or np.median(noise.deviation) < NO_NOISE:
-        text = "no noise" if known.any() else "no pause between spikes that is long enough"
-        axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes, color=GREY)
-        axes.axis("off")
-        return figure
     frequency = noise.frequency[1:]
     lowest, highest = density.min(axis=1), density.max(axis=1)
     axes.fill_between(frequency, lowest, highest, color=PALE, linewidth=0, label=f"{known.sum()} channels")

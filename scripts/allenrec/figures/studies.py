@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from allenrec.evaluation.studies import BAND, SNR_BANDS, accuracy_by
 from allenrec.evaluation.tables import WELL_DETECTED
 
+from .nothing import NothingToDrawError
 from .style import PALE, new_figure, sorter_looks, styled
 
 #: How far sorters are drawn beside each other, in steps of the horizontal axis
@@ -30,6 +31,8 @@ def accuracy(study: tuple[pd.DataFrame, Sequence[str]]) -> Figure:
         The table of the study and the names of its factors; see `allenrec.evaluation.studies.read_study`.
     """
     table, factors = study
+    if table["accuracy"].isna().all():
+        raise NothingToDrawError("no unit of the study has an accuracy")
     bands = [band for band in SNR_BANDS if (table.loc[table["accuracy"].notna(), BAND] == band).any()]
     columns = [None, *bands] if factors else [None]
     n_rows = max(len(factors), 1)

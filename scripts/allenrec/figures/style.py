@@ -1,7 +1,7 @@
 """The parts that all figures share: the look, the colours, scale bars, waveforms on a probe, and saving."""
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import wraps
@@ -10,8 +10,9 @@ from typing import Any, ParamSpec
 
 import matplotlib.style
 import numpy as np
+import probeinterface
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnchoredOffsetbox, AuxTransformBox, TextArea, VPacker
@@ -307,8 +308,28 @@ def waveform_scale_bar(axes: Axes, width: float, gain: float, duration: float, r
     return scale_bar(axes, width * ms / duration, gain * microvolts, f"{ms:g} ms", f"{microvolts:g} µV")
 
 
-def draw_contacts(axes: Axes, contacts: NDArray[np.floating], size: float = 9, **marker: Any) -> PathCollection:
-    """Draw contacts (n, 2) µm as small grey squares."""
-    return axes.scatter(
-        contacts[:, 0], contacts[:, 1], s=size, marker="s", color=PALE, edgecolors=GREY, linewidths=0.4, **marker
-    )
+def contact_outlines(layout: probeinterface.Probe) -> list[NDArray[np.floating]]:
+    """Return the outline of each contact of a probe in its plane, (n_corners, 2) µm from the centre of the contact."""
+    outlines = zip(layout.get_contact_vertices(), layout.contact_positions, strict=True)
+    return [np.asarray(corners) - centre for corners, centre in outlines]
+
+
+def contact_marker(layout: probeinterface.Probe) -> str:
+    """Return the marker of the contacts of a probe: a circle if they are circles, else a square."""
+    return "o" if set(layout.contact_shapes) == {"circle"} else "s"
+
+
+def mark_contacts(axes: Axes, contacts: NDArray[np.floating], layout: probeinterface.Probe) -> None:
+    """Mark contacts (n, 2) µm of a probe in axes of two scales, where true outlines would be distorted."""
+    look: dict[str, Any] = {"color": PALE, "edgecolors": GREY, "linewidths": 0.4, "zorder": 1}
+    axes.scatter(contacts[:, 0], contacts[:, 1], s=6, marker=contact_marker(layout), gid="contacts", **look)
+
+
+def draw_contacts(
+    axes: Axes, contacts: NDArray[np.floating], outlines: Sequence[NDArray[np.floating]], **settings: Any
+) -> PolyCollection:
+    """Draw contacts (n, 2) µm in grey and true to scale, with their `outlines` (n_corners, 2) µm from their centres."""
+    corners = [centre + outline for centre, outline in zip(contacts, outlines, strict=True)]
+    drawn = PolyCollection(corners, facecolors=PALE, edgecolors=GREY, linewidths=0.4, gid="contacts", **settings)
+    axes.add_collection(drawn, autolim=True)
+    return drawn

@@ -15,7 +15,7 @@ from .style import (
     INK,
     add_waveforms,
     contact_pitch,
-    draw_contacts,
+    mark_contacts,
     new_figure,
     probe_axis,
     styled,
@@ -84,6 +84,7 @@ def plot_template(
         axes.plot(*soma, "o", ms=8, mfc="none", mec=INK, mew=1.3, zorder=4)
     axis.label(axes, "xyz"[plane[0]])
     axes.set_ylabel(f"{'xyz'[plane[1]]} (µm)")
+    mark_contacts(axes, contacts, where.layout)
     _draw_waveforms(axes, contacts, values, dt)
     return figure
 
@@ -99,7 +100,6 @@ def _draw_waveforms(axes: Axes, contacts: NDArray[np.floating], template: NDArra
     """Draw a template at its contacts (n, 2) µm, with scale bars below; the axes end around the contacts."""
     across, along = contact_pitch(contacts)
     gain = 2.0 * along / max(np.ptp(template, axis=1).max(), 1e-9)
-    draw_contacts(axes, contacts, size=5, zorder=1)
     add_waveforms(axes, contacts, template, 0.86 * across, gain, colors=unit_look(0)[0], linewidths=1.1)
     (left, bottom), (right, top) = contacts.min(axis=0).tolist(), contacts.max(axis=0).tolist()
     axes.set(xlim=(left - across, right + across), ylim=(bottom - 3.4 * along, top + 1.2 * along))

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .style import PALE, colours, new_figure, unit_look
+from .nothing import NothingToDrawError
+from .style import PALE, colours, unit_look
 
 if TYPE_CHECKING:
     from allenrec.recordings.formats.recording_file import Recording
@@ -69,15 +70,23 @@ def heading(recording: Recording, what: str) -> str:
 
 
 def needs_units(function: Callable[Concatenate[Recording, P], Figure]) -> Callable[Concatenate[Recording, P], Figure]:
-    """Decorate a function that draws units, so that it says so if a recording has none."""
+    """Decorate a function that draws units, so that it raises NothingToDrawError if a recording has none."""
+    return _needing(function, lambda recording: len(recording.units) > 0, "the recording has no units")
 
+
+def needs_spikes(function: Callable[Concatenate[Recording, P], Figure]) -> Callable[Concatenate[Recording, P], Figure]:
+    """Decorate a function that draws spikes, so that it raises NothingToDrawError if a recording has none."""
+    return needs_units(_needing(function, lambda recording: any(map(len, recording.spike_trains)), "no unit has a spike"))
+
+
+def _needing(
+    function: Callable[Concatenate[Recording, P], Figure], there: Callable[[Recording], bool], reason: str
+) -> Callable[Concatenate[Recording, P], Figure]:
     @wraps(function)
     def draw(recording: Recording, /, *args: P.args, **kwargs: P.kwargs) -> Figure:
-        if len(recording.units):
-            return function(recording, *args, **kwargs)
-        figure = new_figure(5.0, 1.2, heading(recording, function.__name__.replace("_", " ").capitalize()))
-        figure.text(0.5, 0.4, "This recording is noise without spikes.", ha="center")
-        return figure
+        if not there(recording):
+            raise NothingToDrawError(reason)
+        return function(recording, *args, **kwargs)
 
     return draw
 

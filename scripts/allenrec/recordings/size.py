@@ -49,13 +49,13 @@ def traces_size(
     return size
 
 
-def describe_studies(studies: Mapping[str, Study], settings: Settings, n_contacts: Callable[[str], int]) -> Iterator[str]:
+def describe_studies(studies: Mapping[str, Study], disk_of: Callable[[str], int]) -> Iterator[str]:
     """Yield a line for each study: the number of its recordings, and the disk that they need without compression.
 
-    `n_contacts` is a function that returns the number of contacts of a library, by its name.
+    `disk_of` is a function that returns the disk of a recording, bytes, by its name.
     """
     for name, study in studies.items():
-        size = sum(recording_sizes(settings, list(study.rows), n_contacts))
+        size = sum(map(disk_of, study.rows))
         disk = f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
         yield f"study {name}: {len(study.rows)} recordings, {disk} on disk without compression"
 

@@ -9,12 +9,12 @@ from allenrec.libraries.realism.columns import COLUMNS, PEAK_TO_PEAK
 CELL_TEXTS = {"cell_type": "Type", "layer": "Layer", "line": "Line", "model_kind": "Kind"}
 #: Number columns of the table of realism
 REALISM_NUMBERS = {
-    COLUMNS["trough_to_peak_as_in_vivo_ms"]: "Trough to peak, as in vivo (ms)",
-    COLUMNS["half_width_as_in_vivo_ms"]: "Half width, as in vivo (ms)",
+    COLUMNS["trough_to_peak_as_in_vivo_ms"]: "Trough to peak, in vivo (ms)",
+    COLUMNS["half_width_as_in_vivo_ms"]: "Half width, in vivo (ms)",
     COLUMNS["trough_to_peak_ms"]: "Trough to peak (ms)",
     COLUMNS["half_width_ms"]: "Half width (ms)",
-    COLUMNS["pre_peak_ratio"]: "Peak before trough / trough",
-    **{column: f"µV at {distance} µm" for distance, column in PEAK_TO_PEAK.items()},
+    COLUMNS["pre_peak_ratio"]: "Peak before / trough",
+    **{column: f"Height at {distance}\N{NO-BREAK SPACE}µm (µV)" for distance, column in PEAK_TO_PEAK.items()},
     COLUMNS["spread_um"]: "Spread (µm)",
     COLUMNS["speed_above_um_per_ms"]: "Speed up (µm/ms)",
     COLUMNS["speed_below_um_per_ms"]: "Speed down (µm/ms)",

@@ -21,6 +21,7 @@ from allenrec.libraries.table import template_table
 from allenrec.models.kinds.register import folder_name
 from allenrec.models.metadata import METADATA, OUR_RECORD, read_metadata
 
+from .columns import filled
 from .stages import STAGES, stage_of
 
 #: The rule of the report, whose time is not known while it is written
@@ -131,8 +132,8 @@ class RecordingFacts:
 
     @property
     def unit_columns(self) -> list[str]:
-        """The columns of the table of units that this recording has."""
-        return [column for column in UNIT_COLUMNS if column in self.units]
+        """The columns of the table of units that have a value for some unit; without noise there is no ratio to it."""
+        return list(filled(UNIT_COLUMNS, self.unit_rows))
 
     @property
     def unit_rows(self) -> list[dict[str, Any]]:

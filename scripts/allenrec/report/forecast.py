@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -30,23 +30,24 @@ class PlannedJob(NamedTuple):
     benchmark: str | None
 
 
-def forecast(jobs: Sequence[PlannedJob], folder: Path, disk: float) -> Iterator[str]:
-    """Yield a few lines: what is made, the number of jobs, the disk for traces, and the time by earlier benchmarks.
+def forecast(jobs: Sequence[PlannedJob], folder: Path, disk: Mapping[str, float]) -> Iterator[str]:
+    """Yield a few lines: what is made, the number of jobs, the disk, and the time by earlier benchmarks.
 
     Parameters
     ----------
     jobs : sequence of PlannedJob
     folder : pathlib.Path
         The folder of benchmarks, with a file or a folder for each rule.
-    disk : float
-        Bytes of the traces of recordings that are made, without compression.
+    disk : mapping of str to float
+        Bytes of the `traces` of recordings that are made, without compression, and of the `templates` of libraries, at least.
     """
     if not jobs:
         yield "Nothing is to be made: all that was asked for is there."
         return
     counts = Counter(name for job in jobs for name in THINGS if job.rule == name or job.rule.endswith(f"_{name}"))
     made = [f"{counts[name]} {several if counts[name] > 1 else one}" for name, (one, several) in THINGS.items() if counts[name]]
-    room = f", {readable_size(disk)} of traces without compression" if disk else ""
+    room = f", at least {readable_size(disk['templates'])} of templates" if disk["templates"] else ""
+    room += f", {readable_size(disk['traces'])} of traces without compression" if disk["traces"] else ""
     total = f"{len(jobs)} job{'s' if len(jobs) > 1 else ''}"
     yield f"This run has {total}{': ' if made else ''}{', '.join(made)}{room}."
     measured = [job for job in jobs if job.benchmark]

@@ -198,17 +198,8 @@ def _recordings(results: Path, names: Sequence[str], budget: Budget) -> list[Sec
             viewer = read_checked(item, "viewer").replace("<", "\\u003c")
             room -= len(viewer)
         link = budget.link(page) if page.exists() else ""
-        facts = recording_facts(results, name)
-        hidden = _hidden(facts)
-        shown = [picture for picture in pictures_in(folder, "recordings", budget) if picture.name not in hidden]
-        found.append(Section(facts, shown, viewer, link))
+        found.append(Section(recording_facts(results, name), pictures_in(folder, "recordings", budget), viewer, link))
     return found
-
-
-def _hidden(facts: LibraryFacts | RecordingFacts) -> set[str]:
-    """Return the names of the figures that a recording without units does not need."""
-    without = isinstance(facts, RecordingFacts) and not facts.missing and facts.n_units == 0
-    return {name for name, figure in pictures("recordings").items() if figure.of_units} if without else set()
 
 
 def _realism(results: Path, budget: Budget) -> dict[str, Any]:
@@ -240,7 +231,7 @@ def _missing(sections: Sections) -> list[str]:
 
 def _missing_figures(kind: str, section: Section[LibraryFacts] | Section[RecordingFacts]) -> list[str]:
     """Return a line that names the figures that a library or a recording should have; none if all are there."""
-    there = {picture.name for picture in section.pictures} | _hidden(section.facts)
+    there = {picture.name for picture in section.pictures}
     absent = [figure.title for name, figure in pictures(kind).items() if name not in there and not figure.optional]
     return [f"Figures of {section.facts.name}: {', '.join(absent)}"] if absent and not section.facts.missing else []
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from allenrec.figures.nothing import reason_in
 from allenrec.figures.register import pictures
 from allenrec.figures.style import DOTS_PER_INCH
 
@@ -18,7 +19,10 @@ WIDE = 6.8
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure on the page: its name, its heading, the content of `src`, its caption, and its size in pixels of the page."""
+    """A figure on the page: its name, its heading, the content of `src`, its caption, and its size in pixels of the page.
+
+    If it would be empty, `not_drawn` is the reason, and the page has a line in words instead.
+    """
 
     name: str
     title: str
@@ -27,6 +31,7 @@ class Picture:
     width: int
     height: int
     wide: bool = False
+    not_drawn: str = ""
 
 
 class Budget:
@@ -84,5 +89,7 @@ def _picture(kind: str, path: Path, budget: Budget, where: str = "") -> Picture:
         width, height = struct.unpack(">II", file.read(24)[16:])
     text = path.with_suffix(".txt")
     caption = text.read_text(encoding="utf-8").strip() if text.exists() else title
+    if (reason := reason_in(caption)) is not None:
+        return Picture(path.stem, title, "", caption, 0, 0, not_drawn=reason)
     width, height = (round(size * PAGE_PIXELS / DOTS_PER_INCH) for size in (width, height))
     return Picture(path.stem, title, budget.source(path), caption, width, height, wide=width > WIDE * PAGE_PIXELS)

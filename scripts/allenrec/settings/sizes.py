@@ -65,6 +65,20 @@ def estimates(settings: Settings, n_cells: int, n_contacts: Callable[[str], int]
     yield Estimate("recordings", disk, 0.0, "make fewer or shorter recordings")
 
 
+def library_sizes(settings: Settings, n_cells: int, n_contacts: Callable[[str], int]) -> dict[str, float]:
+    """Return the disk, bytes, that each library of `n_cells` models takes at least, by its name.
+
+    Libraries whose templates are imported are left out. Each template is stored twice: in the file of its model, and in that of
+    all. `n_contacts` is as for `estimates`.
+    """
+    window = sum(settings.intracellular.window_samples)
+    return {
+        name: 2 * _library(name, library, n_cells, n_contacts(name), window).disk
+        for name, library in settings.libraries.items()
+        if library.templates is None
+    }
+
+
 def _library(key: str, library: Library, n_cells: int, n_contacts: int, window: int) -> Estimate:
     # Of the numbers of cell types, it is not known yet how many cells have each.
     each = library.n if isinstance(library.n, int) else min(library.n.values())

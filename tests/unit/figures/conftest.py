@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from unit.figures.drawn import AMPLITUDES, CONTACTS, FS, N_T, PEAK
+from unit.figures.drawn import AMPLITUDES, CONTACTS, FS, N_T, PEAK, squares
 
 from allenrec.intracellular.intracellular_file import Currents, CurrentsInfo
 from allenrec.models.metadata import CellFacts
@@ -79,7 +79,7 @@ def library():
         celltypes=np.where(models == "3", "aspiny", "spiny").astype(object),
         model_ids=models,
         channel_positions=CONTACTS,
-        probe=SimpleNamespace(shank_ids=None),
+        probe=squares(CONTACTS),
         cells=pd.DataFrame(frame),
         dt=1 / 32,
         cut_out=(2.0, 5.0),
@@ -105,7 +105,7 @@ def recording(library):
         sampling_frequency=FS,
         duration=2.0,
         channel_positions=CONTACTS,
-        probe=SimpleNamespace(shank_ids=None),
+        probe=squares(CONTACTS),
         units=units,
         spike_trains=trains,
         spike_times=[np.array(t) for t in times],

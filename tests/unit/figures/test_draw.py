@@ -9,6 +9,7 @@ from allenrec.common.outcomes import Failure, write_failure
 from allenrec.evaluation.tables import COLUMNS
 from allenrec.figures import draw as drawing
 from allenrec.figures.drawings import DRAWINGS, figure_outputs
+from allenrec.figures.nothing import card, reason_in
 from allenrec.figures.register import caption
 from allenrec.intracellular.intracellular_file import Currents
 
@@ -68,11 +69,27 @@ def test_figures_of_a_failed_model_say_why(rule, tmp_path):
 
 
 def test_a_card_shows_the_reason_in_full():
-    (figure,) = DRAWINGS["plot_mean_eap"].figures
     reason = "no pose of 100,000 gave a template that is large enough; widen the limits or lower min_amp"
-    card = drawing.failure_card(figure, Failure("4711", "compute_eaps", reason))
-    assert "EAP at typical poses" in card.get_suptitle() and "4711" in card.get_suptitle()
-    assert reason in " ".join(card.texts[-1].get_text().split())
+    drawn = card("EAP at typical poses", Failure("4711", "compute_eaps", reason))
+    assert "EAP at typical poses" in drawn.get_suptitle()
+    assert reason in " ".join(drawn.texts[-1].get_text().split())
+
+
+def test_a_card_takes_the_place_of_an_empty_figure(noisy_recording, tmp_path, monkeypatch):
+    """The recording has noise but no units: two figures are drawn, and all others say why not."""
+    noisy_recording.units, noisy_recording.spike_trains, noisy_recording.spike_times = noisy_recording.units[:0], [], []
+    noisy_recording.filtered_templates = noisy_recording.unfiltered_templates = noisy_recording.filtered_templates[:0]
+    load_function = drawing.load_function
+    monkeypatch.setattr(
+        drawing,
+        "load_function",
+        lambda name, *package: (lambda path, **names: noisy_recording) if package else load_function(name),
+    )
+    paths = [Path(str(path).format(recording="demo")) for path in outputs(tmp_path, "plot_recording")]
+    drawing.draw("plot_recording", ["recording.h5"], paths)
+    reasons = {path.stem: reason_in(path.with_suffix(".txt").read_text(encoding="utf-8").strip()) for path in paths}
+    assert {name for name, reason in reasons.items() if reason is None} == {"noise_spectrum", "traces"}
+    assert set(reasons.values()) == {None, "the recording has no units"} and all(path.exists() for path in paths)
 
 
 def test_several_tables_make_one_figure(tmp_path):

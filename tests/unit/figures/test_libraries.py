@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from unit.figures.drawn import AMPLITUDES, CONTACTS, N_T, PEAK, all_axes, by_gid
+from unit.figures.drawn import AMPLITUDES, CONTACTS, N_T, PEAK, all_axes, by_gid, centres, squares
 
 from allenrec.figures import libraries
+from allenrec.figures.nothing import NothingToDrawError
 
 
 def test_amplitudes_of_a_library_count_every_template(library):
@@ -24,7 +25,9 @@ def test_poses_place_somata_and_contacts(library):
     side, front = all_axes(libraries.poses(library))
     for axes, columns in ((side, [0, 2]), (front, [1, 2])):
         contacts, somata = axes.collections
-        np.testing.assert_allclose(contacts.get_offsets(), CONTACTS[:, columns])
+        np.testing.assert_allclose(centres(contacts), CONTACTS[:, columns])
+        sizes = [np.ptp(path.vertices, axis=0) for path in contacts.get_paths()]
+        np.testing.assert_allclose(sizes, [[0.0 if axes is side else 8.0, 8.0]] * len(CONTACTS))
         order = np.argsort(library.templates.min(axis=(1, 2)))
         np.testing.assert_allclose(somata.get_offsets(), library.locations[order][:, columns])
         np.testing.assert_allclose(somata.get_sizes() / somata.get_sizes()[0], np.sort(AMPLITUDES)[::-1] / 90)
@@ -105,15 +108,15 @@ def test_typical_eaps_are_templates_at_the_quartiles_of_amplitude(library):
     assert by_gid(right, "median")[0].get_ydata().min() == pytest.approx(-1)
     assert libraries.poses_at_quartiles(np.array([3.0, 1.0])) == {"median amplitude": 1}
     library.templates, library.amplitudes = library.templates[:0], library.amplitudes[:0]
-    assert "no templates" in libraries.typical_eaps(library).texts[-1].get_text()
+    with pytest.raises(NothingToDrawError, match="no templates in this library"):
+        libraries.typical_eaps(library)
 
 
 def test_templates_are_drawn_on_the_whole_shank_where_they_are_largest(library):
     """The same probe twice, 300 µm apart: a template shows the 14 contacts of its own shank, and the title says which."""
     library.channel_positions = np.concatenate([CONTACTS, CONTACTS + np.array([0.0, 300.0, 0.0])])
     library.templates = np.concatenate([0.1 * library.templates, library.templates], axis=1)
-    library.at_centre = lambda rows: library.templates[rows]
+    library.at_centre, library.probe = lambda rows: library.templates[rows], squares(library.channel_positions)
     for axes in all_axes(libraries.templates_on_probe(library)):
-        contacts = axes.collections[0].get_offsets()
-        np.testing.assert_allclose(contacts, library.channel_positions[14:, 1:])
+        np.testing.assert_allclose(axes.collections[0].get_offsets(), library.channel_positions[14:, 1:])
         assert "shank 2 of 2" in axes.get_title(loc="left")

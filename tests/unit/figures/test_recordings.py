@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.collections import EventCollection
-from unit.figures.drawn import CONTACTS, FS, N_T, all_axes, collections
+from unit.figures.drawn import CONTACTS, FS, N_T, all_axes, collections, squares
 
 from allenrec.figures import recordings, style
+from allenrec.figures.nothing import NothingToDrawError
 
 
 def test_raster_shows_every_spike_in_the_row_of_its_unit(recording):
@@ -93,12 +94,26 @@ def test_amplitudes_leave_out_the_ratio_where_there_is_no_noise(recording):
     assert len(all_axes(recordings.amplitudes(recording))) == 1
 
 
-def test_a_recording_without_units_still_has_figures(recording):
+def test_a_recording_without_units_has_its_traces_only(recording):
     recording.units, recording.unfiltered_templates = recording.units[:0], recording.unfiltered_templates[:0]
     recording.spike_trains, recording.spike_times = [], []
     window = recordings.busiest_window(recording)
-    figures = [f(recording) for f in (recordings.raster, recordings.unit_templates, recordings.amplitudes)]
-    assert all("no units" in figure.get_suptitle() for figure in (*figures, recordings.traces(recording, *window)))
+    for draw in (recordings.raster, recordings.unit_templates, recordings.amplitudes):
+        with pytest.raises(NothingToDrawError, match="has no units"):
+            draw(recording)
+    assert "no units" in recordings.traces(recording, *window).get_suptitle()
+    recording.traces = 0 * recording.traces
+    with pytest.raises(NothingToDrawError, match="neither noise nor spikes"):
+        recordings.traces(recording, *window)
+
+
+def test_silent_units_have_templates_and_amplitudes_but_no_raster(recording):
+    recording.spike_trains, recording.spike_times = [np.zeros(0, dtype=int)] * 4, [np.zeros(0)] * 4
+    recording.units["rate"] = 0.0
+    with pytest.raises(NothingToDrawError, match="no unit has a spike"):
+        recordings.raster(recording)
+    assert len(all_axes(recordings.unit_templates(recording))) == len(all_axes(recordings.amplitudes(recording))) == 2
+    assert collections(recordings.traces(recording, 0.0, 0.1), "traces")
 
 
 def test_traces_stand_shank_by_shank_and_units_beyond_the_palette_have_other_lines(recording, monkeypatch):
@@ -124,7 +139,7 @@ def test_templates_on_a_long_probe_are_not_flat(recording):
     contacts = np.column_stack([np.zeros(n), np.zeros(n), 20.0 * np.arange(n)])
     templates = np.zeros((4, n, N_T), dtype=np.float32)
     templates[np.arange(4), [17, 60, 111, 180]] = recording.unfiltered_templates.min(axis=1)
-    recording.channel_positions, recording.unfiltered_templates = contacts, templates
+    recording.channel_positions, recording.unfiltered_templates, recording.probe = contacts, templates, squares(contacts)
     recording.units[["y", "z"]] = np.column_stack([np.zeros(4), contacts[[17, 60, 111, 180], 2]])
     heights = [
         np.ptp(collections(recordings.unit_templates(recording), f"unit {unit}")[0].get_segments()[0][:, 1])

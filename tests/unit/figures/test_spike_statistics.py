@@ -2,18 +2,26 @@
 
 from types import SimpleNamespace
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 from unit.figures.drawn import all_axes, by_gid
 
 from allenrec.figures import spike_statistics as spikes
+from allenrec.figures.nothing import NothingToDrawError
 from allenrec.figures.snippets import cut_spikes, measure_noise
 from allenrec.figures.viewer import trace_viewer
 
 #: Sampling frequency (Hz) of the noisy noisy_recording, and the amplitudes of its units (µV)
 FS, AMPLITUDES = 10_000.0, (80.0, 120.0, 50.0)
+#: The figures of spikes, with what they take; the first is drawn if spikes cannot be cut out
+OF_SPIKES = (
+    (spikes.intervals,),
+    (spikes.waveforms, "snippets"),
+    (spikes.amplitudes_over_time, "snippets"),
+    (spikes.amplitude_histogram, "snippets", "noise"),
+    (spikes.principal_component_map, "snippets"),
+)
 
 
 def test_mean_waveforms_are_the_templates(noisy_recording):
@@ -108,9 +116,11 @@ def test_noise_spectrum_has_the_level_of_the_noise(noisy_recording):
     # White noise of 5 µV: 25 µV² over 5000 Hz; the median of four channels, each the mean of some 100 pieces
     assert np.median(density) == pytest.approx(25 / 5000, rel=0.1) and frequency[-1] == FS / 2
     silent = SimpleNamespace(frequency=noise.frequency, density=0 * noise.density, deviation=0 * noise.deviation)
-    assert "no noise" in str(
-        [text.get_text() for text in spikes.noise_spectrum(noisy_recording, silent).findobj(matplotlib.text.Text)]
-    )
+    with pytest.raises(NothingToDrawError, match="the recording has no noise"):
+        spikes.noise_spectrum(noisy_recording, silent)
+    silent.density[:] = np.nan
+    with pytest.raises(NothingToDrawError, match="no pause between spikes"):
+        spikes.noise_spectrum(noisy_recording, silent)
 
 
 def test_drift_draws_the_displacement_of_every_unit(noisy_recording):
@@ -125,8 +135,31 @@ def test_noise_without_units_is_drawn_and_viewed(noisy_recording):
     noisy_recording.units, noisy_recording.spike_trains, noisy_recording.spike_times = noisy_recording.units[:0], [], []
     noisy_recording.filtered_templates = noisy_recording.filtered_templates[:0]
     snippets, noise = cut_spikes(noisy_recording), measure_noise(noisy_recording)
-    drawn = [spikes.waveforms(noisy_recording, snippets), spikes.amplitude_histogram(noisy_recording, snippets, noise)]
-    drawn += [spikes.amplitudes_over_time(noisy_recording, snippets), spikes.intervals(noisy_recording)]
-    drawn += [spikes.principal_component_map(noisy_recording, snippets), spikes.noise_spectrum(noisy_recording, noise)]
-    assert all("no units" in figure.get_suptitle() for figure in drawn)
+    for draw, *taken in OF_SPIKES:
+        with pytest.raises(NothingToDrawError, match="has no units"):
+            draw(noisy_recording, *({"snippets": snippets, "noise": noise}[name] for name in taken))
+    assert "no units" in spikes.noise_spectrum(noisy_recording, noise).get_suptitle()
     assert trace_viewer(noisy_recording, 10_000).select_one({"name": "draw"}).args["nearest"] == []
+
+
+@pytest.mark.parametrize("at", [[], [0, 99_999]], ids=["silent", "at the ends"])
+def test_figures_of_spikes_are_not_drawn_without_spikes(noisy_recording, at):
+    """Spikes at the very ends of a recording cannot be cut out."""
+    train = np.array(at, dtype=np.int64)
+    noisy_recording.spike_trains, noisy_recording.spike_times = [train] * 3, [train / FS] * 3
+    snippets, noise = cut_spikes(noisy_recording), measure_noise(noisy_recording)
+    for draw, *taken in OF_SPIKES[at != [] :]:
+        with pytest.raises(NothingToDrawError, match="no unit has whole spikes" if at else "no unit has a spike"):
+            draw(noisy_recording, *({"snippets": snippets, "noise": noise}[name] for name in taken))
+
+
+def test_silent_units_have_no_empty_panels(noisy_recording):
+    """The second unit is silent, and the third fires once, so it has no interval."""
+    noisy_recording.spike_trains[1:] = [np.zeros(0, dtype=np.int64), np.array([50_000])]
+    noisy_recording.spike_times = [train / FS for train in noisy_recording.spike_trains]
+    snippets = cut_spikes(noisy_recording)
+    for draw in (spikes.waveforms, spikes.amplitudes_over_time):
+        figure = draw(noisy_recording, snippets)
+        assert len(all_axes(figure)) == 2 and figure.get_suptitle().endswith(", 1 without whole spikes")
+    figure = spikes.intervals(noisy_recording)
+    assert len(all_axes(figure)) == 1 and figure.get_suptitle().endswith(", 2 without two spikes")

@@ -25,7 +25,9 @@ def test_studies_are_described_by_number_and_disk():
             },
         },
     }
-    lines = list(describe_studies(expand_recordings(config)[1], load_settings(config), {"near": 32, "far": 4}.__getitem__))
+    settings = load_settings(config)
+    sizes = recording_sizes(settings, list(settings.recordings), {"near": 32, "far": 4}.__getitem__)
+    lines = list(describe_studies(expand_recordings(config)[1], dict(zip(settings.recordings, sizes, strict=True)).__getitem__))
     million = 50 * 20_000
     assert million == 1e6
     assert lines == [

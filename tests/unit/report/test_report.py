@@ -7,6 +7,7 @@ from dataclasses import asdict
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from support import ROOT
 from allenrec.common.files import write_json, write_table
 from allenrec.common.outcomes import Failure, write_failure
 from allenrec.evaluation.tables import SummaryRow
+from allenrec.figures.nothing import not_drawn
 from allenrec.figures.register import pictures
 from allenrec.figures.style import colours
 from allenrec.libraries.realism.columns import COLUMNS
@@ -240,18 +242,31 @@ def test_types_that_no_cell_has_are_counted_and_have_their_colour(tmp_path):
     assert "aspiny" in row and f"background: {colours(['aspiny'])['aspiny']}" in row and "nan" not in row
 
 
-def test_a_recording_without_units_has_no_empty_figures(tmp_path):
+def test_a_recording_has_no_empty_figures_but_a_line_that_names_them(tmp_path):
+    """Figures are missing where they are not there, and not where there was nothing to draw."""
     folder = tmp_path / "results" / "figures" / "recordings" / "demo"
     folder.mkdir(parents=True)
     write_table(folder / "units.csv", pd.DataFrame({"cell_type": [], "model_id": []}), checked=True)
     for name in pictures("recordings"):
         (folder / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480))
-    for n_units, expected in ((0, ["noise_spectrum", "traces"]), (1, [*pictures("recordings")])):
-        write_json(folder / "facts.json", RECORDING_FACTS | {"n_units": n_units}, checked=True)
+    write_json(folder / "facts.json", RECORDING_FACTS | {"n_units": 0}, checked=True)
+    drawn = [*pictures("recordings")]
+    for names, reason in (((), ""), (("raster", "waveforms"), "no unit has a spike"), (("noise_spectrum",), "it is <empty>")):
+        for name in names:
+            (folder / f"{name}.txt").write_text(not_drawn(reason) + "\n", encoding="utf-8")
+            drawn.remove(name)
         page = write_run(tmp_path / "results", [])
         text = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
-        assert re.findall(r'data-figure="(\w+)"', text) == expected
-        assert "Figures of demo" not in page.text and ("It is noise alone" in page.text) == (n_units == 0)
+        assert re.findall(r'data-figure="(\w+)"', text) == drawn
+        assert "Figures of demo" not in page.text
+    assert "Not drawn, because no unit has a spike: Raster and rates, Waveforms." in page.text
+    assert "Not drawn, because it is &lt;empty&gt;: Noise spectrum." in text
+
+
+def test_the_table_of_units_has_no_empty_columns():
+    """A recording without noise has no signal-to-noise ratios."""
+    units = pd.DataFrame({"cell_type": ["spiny"], "amplitude": [50.0], "snr": [np.nan], "layer": [""], "n_spikes": [0]})
+    assert contents.RecordingFacts("demo", units=units).unit_columns == ["cell_type", "amplitude", "n_spikes"]
 
 
 def test_a_failure_in_one_library_leaves_the_rest_of_the_cell(tmp_path, monkeypatch):
