@@ -5,6 +5,10 @@ Names are imported when they are used: `import allenrec` loads neither NEURON no
 
 import lazy_loader
 
+from .common.compiled_kernels import forget_stale
+
 __version__ = "0.2.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+
+forget_stale()

@@ -1,7 +1,8 @@
 """The compiled kernels of a checkout. Numba keeps them beside their modules; the user's cache has a copy for other checkouts.
 
 A copy is found by the content of all modules of a package with kernels, the processor and the versions. Numba itself looks at
-the module of a kernel only, not at those of the kernels that it calls; so kernels of another content are deleted here.
+the module of a kernel only, not at those of the kernels that it calls, and a kernel that was compiled for another form of these
+may crash. So kernels of another content are deleted here, and whenever the package is imported.
 """
 
 import hashlib
@@ -9,7 +10,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 from .files import folder_built_beside, written_beside
@@ -62,8 +62,26 @@ def compile_kernels(package: str, use_kernels: Callable[[], object]) -> str:
     return digest
 
 
+def forget_stale() -> None:
+    """Delete numba's files beside the modules if one of the modules with kernels is not what it was when they were compiled."""
+    stamp = PACKAGE / "__pycache__" / "kernels.sha256"
+    content = hashlib.sha256(b"\0".join(path.read_bytes() for path in modules_with_kernels({*FOLDERS, *CALLED}))).hexdigest()
+    try:
+        if stamp.exists() and stamp.read_text() == content:
+            return
+        for path in [path for package in FOLDERS for path in compiled_files(package)]:
+            path.unlink(missing_ok=True)
+        stamp.parent.mkdir(exist_ok=True)
+        with written_beside(stamp) as temporary:
+            temporary.write_text(content)
+    except OSError:  # the folder is for reading only, so that numba keeps its files elsewhere
+        return
+
+
 def kernels_digest(package: str) -> str:
     """Return the SHA-256 over the modules whose kernels are compiled or called, and over what else decides about them."""
+    from importlib.metadata import version
+
     from numba.core.registry import cpu_target  # it loads LLVM
 
     options = {name: value for name, value in os.environ.items() if name.startswith("NUMBA_")}

@@ -32,8 +32,14 @@ DESCRIPTIONS = ("si_folder.json", "cached.json")
 RUNS_PARAMS = "spikeinterface.extractors.phykilosortextractors."
 
 
-def require_data(path: AnyPath) -> None:
-    """Refuse a file or folder that could run a program when it is opened.
+def require_data(path: AnyPath, seen: frozenset[Path] = frozenset()) -> None:
+    """Refuse a file or folder that could run a program when it is opened, or a description of another one that could.
+
+    Parameters
+    ----------
+    path : path
+    seen : frozenset of pathlib.Path
+        The descriptions that led here.
 
     Raises
     ------
@@ -55,6 +61,9 @@ def require_data(path: AnyPath) -> None:
             _require_plain_values(file)
         elif file.suffix == ".json" and (file == path or file.name in DESCRIPTIONS):
             _require_known_classes(file)
+            for other in _paths_in(file):
+                if other.resolve() not in seen:
+                    require_data(other, seen | {file.resolve(), path.resolve(), other.resolve()})
 
 
 def _files_within(folder: Path) -> Iterator[Path]:
@@ -97,6 +106,14 @@ def _require_known_classes(file: Path) -> None:
     """Refuse a description of a recording or sorting by classes that are not SpikeInterface's."""
     from spikeinterface.core.base import BaseExtractor
 
+    for value in _dicts_in(file):
+        name = value.get("class")
+        if "kwargs" in value and not (isinstance(name, str) and _is_extractor(name, BaseExtractor)):
+            raise UserError(f"{file}: {shown(name)} is no class of SpikeInterface's recordings and sortings; it is not loaded")
+
+
+def _dicts_in(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield all dicts of a JSON file, at any depth."""
     try:
         waiting: list[Any] = [json.loads(read_text(file))]
     except (ValueError, RecursionError) as error:
@@ -105,12 +122,26 @@ def _require_known_classes(file: Path) -> None:
         value = waiting.pop()
         if isinstance(value, list):
             waiting += value
-        if not isinstance(value, dict):
-            continue
-        waiting += value.values()
-        name = value.get("class")
-        if "kwargs" in value and not (isinstance(name, str) and _is_extractor(name, BaseExtractor)):
-            raise UserError(f"{file}: {shown(name)} is no class of SpikeInterface's recordings and sortings; it is not loaded")
+        if isinstance(value, dict):
+            waiting += value.values()
+            yield value
+
+
+def _paths_in(file: Path) -> Iterator[Path]:
+    """Yield the files and folders that a description names, relative to it or to the working folder."""
+    for value in _dicts_in(file):
+        for key, named in value.items():
+            if key.endswith(("path", "paths", "folder", "file", "files")):
+                for name in named if isinstance(named, list) else [named]:
+                    if isinstance(name, str) and name:
+                        yield from (path for path in (Path(name), file.parent / name) if _exists(path))
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # no path at all
+        return False
 
 
 def _is_extractor(name: str, base: type) -> bool:

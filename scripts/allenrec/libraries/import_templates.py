@@ -68,7 +68,7 @@ def import_library(
     locations, origin = _locations(found, table, settings.templates_table)
     cell_types = _cell_types(found, table, settings.cell_type_column, f"libraries.{name}.cell_type_column")
     model_ids = table["model_id"].astype(str) if "model_id" in table else pd.Series(found.names)
-    rotations = table[list(ROTATIONS)].to_numpy(float) if set(ROTATIONS) <= set(table) else found.rotations
+    rotations = _numbers(table, ROTATIONS, settings.templates_table) if set(ROTATIONS) <= set(table) else found.rotations
     rows = template_rows(locations, list(cell_types), rotations=rotations, model_ids=list(model_ids))
     n_samples = found.values.shape[-1]
     library_from_arrays(
@@ -118,11 +118,16 @@ def _locations(found: FoundTemplates, table: pd.DataFrame, path: str | None) -> 
         return found.locations, "from its file"
     if not set(POSITIONS) <= set(table):
         return estimate_positions(found), "estimated by SpikeInterface (monopolar triangulation)"
-    places = table[list(POSITIONS)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
-    wrong = ~np.isfinite(places).all(axis=1)
+    return _numbers(table, POSITIONS, path), "from its table"
+
+
+def _numbers(table: pd.DataFrame, columns: tuple[str, ...], path: str | None) -> NDArray[np.float64]:
+    """Return columns (n, n_columns) of the table of templates, in which every value must be a finite number."""
+    numbers = table[list(columns)].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    wrong = ~np.isfinite(numbers).all(axis=1)
     if wrong.any():
-        raise UserError(f"{path}: row {int(np.argmax(wrong))} must have finite numbers in {', '.join(POSITIONS)}")
-    return places, "from its table"
+        raise UserError(f"{path}: row {int(np.argmax(wrong))} must have finite numbers in {', '.join(columns)}")
+    return numbers
 
 
 def _cell_types(found: FoundTemplates, table: pd.DataFrame, column: str | None, key: str) -> NDArray[np.object_]:

@@ -74,6 +74,7 @@ def read_templates(path: AnyPath, probe: str | None = None) -> FoundTemplates:
     """
     own = load_probe(probe, 1) if probe is not None else None
     found = _from_zarr(path, own) if Path(path).is_dir() else _from_mearec(path, own)
+    _require_rows(path, found)
     n_samples, n_contacts = found.values.shape[-1], found.values.shape[-2]
     if found.probe.n_contacts != n_contacts:
         raise UserError(f"{path}: templates on {n_contacts} channels, but the probe has {found.probe.n_contacts} contacts")
@@ -86,6 +87,23 @@ def read_templates(path: AnyPath, probe: str | None = None) -> FoundTemplates:
     if not found.values.any(axis=tuple(range(1, found.values.ndim))).all():
         raise UserError(f"{path}: a template has zeros only; is a part of the file missing?")
     return found
+
+
+def _require_rows(path: AnyPath, found: FoundTemplates) -> None:
+    """Refuse templates of another shape, and what is not there once for each of them, or is not finite."""
+    if found.values.ndim not in (3, 4):
+        raise UserError(f"{path}: templates of {found.values.ndim} dimensions; they must have 3, or 4 with steps along paths")
+    n, *steps = found.values.shape[:-2]
+    for name, values, shape in (
+        ("locations", found.locations, (n, *steps, 3)),
+        ("rotations", found.rotations, (n, 3)),
+        ("cell types", found.cell_types, (n,)),
+        ("names", found.names, (n,)),
+    ):
+        if values is not None and values.shape != shape:
+            raise UserError(f"{path}: {name} of shape {values.shape}, but the templates need {shape}")
+        if values is not None and values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise UserError(f"{path}: {name} have numbers that are not finite")
 
 
 def _from_zarr(path: AnyPath, probe: Probe | None) -> FoundTemplates:

@@ -79,7 +79,8 @@ class Filter:
             Number of samples that were added in front.
         """
         before, after = self.margins[1], self.margins[0]
-        padded = np.pad(waveform.astype(float), ((before, after), (0, 0)))
+        padded = np.zeros((before + len(waveform) + after, waveform.shape[1]))  # in this order, whatever that of the waveform
+        padded[before : before + len(waveform)] = waveform
         return self.apply(padded), before
 
     def window(self, waveform: NDArray[Any]) -> NDArray[Any]:

@@ -64,3 +64,19 @@ def test_without_a_cache(checkout, tmp_path):
     folder = checkout("only")
     assert not compiled_in(folder, tmp_path / "file")[1]
     assert list(folder.rglob("*.nbc"))
+
+
+def test_an_import_forgets_kernels_that_were_compiled_for_other_ones(checkout, tmp_path):
+    """Numba alone would load a kernel that calls others in their old form, and could crash."""
+    folder = checkout("changed")
+    compiled_in(folder, tmp_path / "cache")
+    kernels = folder / "allenrec" / "libraries" / "__pycache__"
+
+    def after_import():
+        subprocess.run([sys.executable, "-c", "import allenrec"], env=os.environ | {"PYTHONPATH": str(folder)}, check=True)
+        return list(kernels.glob("*.nbi"))
+
+    assert after_import() == after_import() != []
+    module = folder / "allenrec" / "libraries" / "contacts.py"
+    module.write_text(module.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    assert after_import() == []

@@ -194,6 +194,29 @@ def test_file_of_mearec(tmp_path, ours):
         imported(tmp_path, source, drifting=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("locations", lambda values: values[:-1], r"own\.h5: locations of shape \(7, 3\), but the templates need \(8, 3\)"),
+        ("locations", lambda values: values * np.nan, r"own\.h5: locations have numbers that are not finite"),
+        ("rotations", lambda values: values[:, :2], r"own\.h5: rotations of shape \(8, 2\), but the templates need \(8, 3\)"),
+        ("celltypes", lambda values: values[:3], r"own\.h5: cell types of shape \(3,\), but the templates need \(8,\)"),
+        ("templates", lambda values: values[0], r"own\.h5: templates of 2 dimensions; they must have 3, or 4"),
+        ("templates", lambda values: values[:, :5], r"own\.h5: templates on 5 channels, but the probe has 32 contacts"),
+        ("templates", lambda values: values.astype("S8"), r"own\.h5: cannot be read as a template file of MEArec"),
+    ],
+)
+def test_files_of_mearec_that_do_not_fit_together_are_one_line(tmp_path, name, change, message):
+    write_templates(tmp_path / "own.h5", probe="Neuronexus-32")
+    with h5py.File(tmp_path / "own.h5", "r+") as file:
+        values = file[name][()]
+        del file[name]
+        file[name] = change(values)
+    with pytest.raises(UserError, match=message) as caught:
+        imported(tmp_path, tmp_path / "own.h5")
+    assert "\n" not in str(caught.value)
+
+
 def test_drifting_file_of_mearec(tmp_path):
     write_templates(tmp_path / "own.h5")
     with h5py.File(tmp_path / "own.h5", "r+") as file:
@@ -231,6 +254,9 @@ def broken(tmp_path, change):
     if change == "place":
         rows = {"x_um": [1, "far", 2], "y_um": 0, "z_um": 0}
         pd.DataFrame(rows).to_csv(tmp_path / "templates.csv", index=False)
+    if change == "turn":
+        rows = {"rotation_x_rad": [0.1, 2, "left"], "rotation_y_rad": 0, "rotation_z_rad": 0}
+        pd.DataFrame(rows).to_csv(tmp_path / "templates.csv", index=False)
     return {
         "templates": str(path),
         **({"cell_type_column": "layer"} if change == "type" else {}),
@@ -253,6 +279,7 @@ def broken(tmp_path, change):
         ("rows", r"templates\.csv: 2 rows, but .*real\.zarr has 3 templates"),
         ("type", r"config: libraries\.real\.cell_type_column: 'layer' is not in the table of the templates, which has area"),
         ("place", r"templates\.csv: row 1 must have finite numbers in x_um, y_um, z_um"),
+        ("turn", r"templates\.csv: row 2 must have finite numbers in rotation_x_rad, rotation_y_rad, rotation_z_rad"),
     ],
 )
 def test_templates_that_cannot_be_used_are_one_line(tmp_path, change, message):

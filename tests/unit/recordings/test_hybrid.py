@@ -402,6 +402,7 @@ BAD = {
     "other.npy: not a file of numpy": {"recording": "{folder}/disguised"},
     "'this.that.X' is no class of SpikeInterface's": {"recording": "{folder}/foreign.json"},
     "'spikeinterface.core.load' is no class of SpikeInterface's": {"recording": "{folder}/function.json"},
+    "objects/properties/quality.npy: holds": {"recording": "{folder}/elsewhere.json"},
     "coded.zarr: SpikeInterface.s load cannot open it": {"recording": "{folder}/coded.zarr"},
     "params.py, line 2: is run as a program": {"recording": "{folder}/real", "sorting": "{folder}/phy"},
     "spike at sample -5, outside": {"recording": "{folder}/real", "sorting": "{folder}/before"},
@@ -429,9 +430,14 @@ def write_code(folder, real_folder):
         (folder / name / "properties").mkdir(exist_ok=True)
     np.save(folder / "objects" / "properties" / "quality.npy", np.array([Code()], dtype=object))
     (folder / "disguised" / "properties" / "other.npy").write_bytes(pickle.dumps(Code()))
-    for name, of_class in (("foreign", "this.that.X"), ("function", "spikeinterface.core.load")):
+    described = {
+        "foreign": ("this.that.X", {}),
+        "function": ("spikeinterface.core.load", {"file_or_folder_or_dict": str(folder / "code.pkl")}),
+        "elsewhere": ("spikeinterface.core.binaryfolder.BinaryFolderRecording", {"folder_path": "objects"}),
+    }
+    for name, (of_class, arguments) in described.items():
         about = {"version": "0.103.0", "annotations": {}, "properties": {}, "relative_paths": False}
-        about |= {"class": of_class, "module": "spikeinterface", "kwargs": {"file_or_folder_or_dict": str(folder / "code.pkl")}}
+        about |= {"class": of_class, "module": "spikeinterface", "kwargs": arguments}
         (folder / f"{name}.json").write_text(json.dumps(about))
     (folder / "phy").mkdir()
     (folder / "phy" / "params.py").write_text("sample_rate = 30000.0\nx = __import__('os').mkdir('was_run')\n")
