@@ -5,7 +5,7 @@ Names are imported when they are used: `import allenrec` loads neither NEURON no
 
 import lazy_loader
 
-from .common.compiled_kernels import forget_stale
+from .common.kernel_files import forget_stale
 
 __version__ = "0.2.0"
 

@@ -1,30 +1,23 @@
 """The compiled kernels of a checkout. Numba keeps them beside their modules; the user's cache has a copy for other checkouts.
 
 A copy is found by the content of all modules of a package with kernels, the processor and the versions. Numba itself looks at
-the module of a kernel only, not at those of the kernels that it calls, and a kernel that was compiled for another form of these
-may crash. So kernels of another content are deleted here, and whenever the package is imported.
+the module of a kernel only, not at those of the kernels that it calls; so kernels of another content are deleted, see
+`kernel_files`.
 """
 
 import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from .files import folder_built_beside, written_beside
+from .kernel_files import CALLED, FOLDERS, PACKAGE, compiled_files, modules_with_kernels
 from .user_cache import forget_old, private_files, private_folder
 
-PACKAGE = Path(__file__).parents[1]
-#: The mark of a module that has kernels
-MARK = b"@numba.njit(cache=True"
 #: The packages whose code is in a compiled kernel
 PACKAGES = ("numba", "llvmlite", "numpy")
-#: The folders whose kernels are compiled with those of a package, and those whose kernels they call
-FOLDERS = {"libraries": ("libraries", "waveforms"), "recordings": ("recordings",)}
-CALLED = ("waveforms",)
-#: Endings of numba's files: an index for each kernel, and code for each combination of types
-ENDINGS = (".nbi", ".nbc")
 
 
 def compile_kernels(package: str, use_kernels: Callable[[], object]) -> str:
@@ -62,22 +55,6 @@ def compile_kernels(package: str, use_kernels: Callable[[], object]) -> str:
     return digest
 
 
-def forget_stale() -> None:
-    """Delete numba's files beside the modules if one of the modules with kernels is not what it was when they were compiled."""
-    stamp = PACKAGE / "__pycache__" / "kernels.sha256"
-    content = hashlib.sha256(b"\0".join(path.read_bytes() for path in modules_with_kernels({*FOLDERS, *CALLED}))).hexdigest()
-    try:
-        if stamp.exists() and stamp.read_text() == content:
-            return
-        for path in [path for package in FOLDERS for path in compiled_files(package)]:
-            path.unlink(missing_ok=True)
-        stamp.parent.mkdir(exist_ok=True)
-        with written_beside(stamp) as temporary:
-            temporary.write_text(content)
-    except OSError:  # the folder is for reading only, so that numba keeps its files elsewhere
-        return
-
-
 def kernels_digest(package: str) -> str:
     """Return the SHA-256 over the modules whose kernels are compiled or called, and over what else decides about them."""
     from importlib.metadata import version
@@ -91,17 +68,6 @@ def kernels_digest(package: str) -> str:
     for path in modules_with_kernels({*FOLDERS[package], *CALLED}):
         digest.update(f"\0{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
-
-
-def modules_with_kernels(folders: Iterable[str]) -> list[Path]:
-    """Return the modules that have kernels in some folders of the package."""
-    return [path for name in sorted(folders) for path in sorted((PACKAGE / name).rglob("*.py")) if MARK in path.read_bytes()]
-
-
-def compiled_files(package: str) -> Iterator[Path]:
-    """Yield numba's files beside the modules of a package with kernels."""
-    for module in modules_with_kernels(FOLDERS[package]):
-        yield from (path for path in (module.parent / "__pycache__").glob(f"{module.stem}.*") if path.suffix in ENDINGS)
 
 
 def _replace_compiled(package: str, taken: list[Path], entry: Path | None) -> None:
