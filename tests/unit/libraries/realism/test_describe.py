@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from allenrec.common.files import write_table
+from allenrec.figures.nothing import NothingToDrawError
 from allenrec.figures.realism import beside_in_vivo
 from allenrec.libraries.eap import spike_currents
 from allenrec.libraries.forward_model import transfer_matrix
@@ -46,7 +47,8 @@ def test_table_of_a_run_in_which_every_model_failed_has_no_rows(tmp_path):
     write_table(tmp_path / "cells.csv", pd.DataFrame([]))
     table = read_realism(tmp_path / "cells.csv")
     assert table.empty and set(VERDICTS) < set(table.columns)
-    assert beside_in_vivo(table).axes
+    with pytest.raises(NothingToDrawError, match="no spike of any cell was measured"):
+        beside_in_vivo(table)
 
 
 def test_table_is_read_as_it_was_written(tmp_path, currents):
