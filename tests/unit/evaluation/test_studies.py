@@ -9,6 +9,7 @@ from allenrec.common.files import write_table
 from allenrec.evaluation.sorter_study import open_sorter_study
 from allenrec.evaluation.studies import accuracy_by, read_study, study_table
 from allenrec.evaluation.tables import COLUMNS
+from allenrec.figures.nothing import NothingToDrawError
 from allenrec.figures.studies import accuracy
 from allenrec.figures.style import sorter_looks
 from allenrec.recordings.formats.mearec import write_mearec
@@ -93,10 +94,11 @@ def test_figure_has_a_row_for_each_factor_and_a_panel_for_each_band(table):
     looks = sorter_looks(["simple", "lupin"])
     lines = {container.get_label(): container.lines[0] for container in panels[0].containers}
     assert {name: (line.get_color(), line.get_marker(), line.get_linestyle()) for name, line in lines.items()} == looks
-    # Without factors, the bands are the axis; a study in which all sorters failed is an empty figure.
+    # Without factors, the bands are the axis; a study in which all sorters failed has no figure.
     (only,) = accuracy((study[0], [])).axes
     assert [text.get_text() for text in only.get_xticklabels()] == ["SNR < 5", "SNR 5 to 10", "SNR > 10"]
-    assert accuracy((study[0].assign(accuracy=np.nan), ["noise_level"])).axes
+    with pytest.raises(NothingToDrawError, match="no unit of the study has an accuracy"):
+        accuracy((study[0].assign(accuracy=np.nan), ["noise_level"]))
 
 
 def test_spikeinterface_opens_a_study(tmp_path):
