@@ -60,8 +60,9 @@ def require_data(path: AnyPath, seen: frozenset[Path] = frozenset()) -> None:
         elif file.name == "params.py":
             _require_plain_values(file)
         elif file.suffix == ".json" and (file == path or file.name in DESCRIPTIONS):
-            _require_known_classes(file)
-            for other in _paths_in(file):
+            described = _dicts_in(file)
+            _require_known_classes(file, described)
+            for other in _paths_in(file, described):
                 if other.resolve() not in seen:
                     require_data(other, seen | {file.resolve(), path.resolve(), other.resolve()})
 
@@ -102,34 +103,36 @@ def _require_plain_values(file: Path) -> None:
             ) from None
 
 
-def _require_known_classes(file: Path) -> None:
+def _require_known_classes(file: Path, described: list[dict[str, Any]]) -> None:
     """Refuse a description of a recording or sorting by classes that are not SpikeInterface's."""
     from spikeinterface.core.base import BaseExtractor
 
-    for value in _dicts_in(file):
+    for value in described:
         name = value.get("class")
         if "kwargs" in value and not (isinstance(name, str) and _is_extractor(name, BaseExtractor)):
             raise UserError(f"{file}: {shown(name)} is no class of SpikeInterface's recordings and sortings; it is not loaded")
 
 
-def _dicts_in(file: Path) -> Iterator[dict[str, Any]]:
-    """Yield all dicts of a JSON file, at any depth."""
+def _dicts_in(file: Path) -> list[dict[str, Any]]:
+    """Return all dicts of a JSON file, at any depth."""
     try:
         waiting: list[Any] = [json.loads(read_text(file))]
     except (ValueError, RecursionError) as error:
         raise UserError(f"{file}: not JSON ({shown(str(error))})") from None
+    found = []
     while waiting:
         value = waiting.pop()
         if isinstance(value, list):
             waiting += value
         if isinstance(value, dict):
             waiting += value.values()
-            yield value
+            found.append(value)
+    return found
 
 
-def _paths_in(file: Path) -> Iterator[Path]:
+def _paths_in(file: Path, described: list[dict[str, Any]]) -> Iterator[Path]:
     """Yield the files and folders that a description names, relative to it or to the working folder."""
-    for value in _dicts_in(file):
+    for value in described:
         for key, named in value.items():
             if key.endswith(("path", "paths", "folder", "file", "files")):
                 for name in named if isinstance(named, list) else [named]:

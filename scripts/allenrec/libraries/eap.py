@@ -112,22 +112,20 @@ def templates_above_threshold(
     images : Images
         The images of contacts in a slice. The region does not take them into account.
     """
-    n_contacts, n_points, finest = contacts.points.shape[0], contacts.points.shape[1], contacts.first[-2]
+    n_contacts = len(contacts.points)
     n_seg, n_components = components.spatial.shape
     n_t = components.temporal.shape[2]
     numbers = np.empty(len(positions), dtype=np.int64)
     templates = np.empty((len(positions), n_contacts, n_t), dtype=np.float32)
     reachable = np.empty(n_contacts, dtype=np.bool_)
-    work, points = np.empty((WORK_ROWS, n_seg)), np.empty((5, n_points))
+    work, points = np.empty((WORK_ROWS, n_seg)), np.empty((5, contacts.points.shape[1]))
     image = np.empty(n_seg)
     of_segments, of_components = np.empty((n_contacts, n_seg)), np.empty((n_contacts, n_components))
     weights = np.empty((n_contacts, n_components), dtype=np.float32)
     each, rows = np.arange(n_contacts), np.empty(n_contacts, dtype=np.int64)
     n_above = 0
     for k in range(len(positions)):
-        for j in range(n_contacts):
-            near = touches(around, contacts.middles, j, j + 1, matrices[k], positions[k])
-            reachable[j] = near and touches(region, contacts.points[j], finest, n_points, matrices[k], positions[k])
+        _mark_reachable(region, around, contacts, matrices[k], positions[k], reachable)
         above = min_amp <= 0
         for wanted in (True, False):  # the contacts that may be above threshold, and then, if one is, the others
             n = 0
@@ -153,6 +151,22 @@ def templates_above_threshold(
 
 
 @numba.njit(cache=True, nogil=True)
+def _mark_reachable(
+    region: AboveThreshold,
+    around: AboveThreshold,
+    contacts: Contacts,
+    matrix: NDArray[np.float64],
+    position: NDArray[np.float64],
+    out: NDArray[np.bool_],
+) -> None:
+    """Write into `out` (n_contacts,) whether a contact has a point in the region; most are outside of what is around it."""
+    n_contacts, n_points = contacts.points.shape[0], contacts.points.shape[1]
+    for c in range(n_contacts):
+        near = touches(around, contacts.middles, c, c + 1, matrix, position)
+        out[c] = near and touches(region, contacts.points[c], contacts.first[-2], n_points, matrix, position)
+
+
+@numba.njit(cache=True, nogil=True)
 def _add_images(
     segments: Segments,
     contacts: Contacts,
@@ -166,8 +180,8 @@ def _add_images(
     out: NDArray[np.float64],
 ) -> None:
     """Add to the weights `out` (n_seg,) those of the images of a contact; see `mean_weights`. `image` is working memory."""
-    moved = np.empty(3)
     for j in range(len(images.weights)):
+        moved = np.empty(3)  # here, because most media have no images
         # A contact that is moved sees the cell as if that were moved the other way
         for axis in range(3):
             moved[axis] = position[axis] - images.shifts[j, axis]
