@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import importlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,12 +23,15 @@ if TYPE_CHECKING:
 
 #: Endings of pickles
 PICKLES = (".pkl", ".pickle")
-#: Pickles that SpikeInterface writes into its folders and does not read there
-NEVER_READ = "provenance.pkl"
-#: The description of what a folder holds, in versions of SpikeInterface
+#: What SpikeInterface opens in a folder that it saved: descriptions, also as pickles
 DESCRIPTIONS = ("si_folder.json", "cached.json")
-#: The module of SpikeInterface whose readers run `params.py`
-RUNS_PARAMS = "spikeinterface.extractors.phykilosortextractors."
+PICKLED = ("cached.pkl", "cached.pickle")
+#: The arrays in such a folder that SpikeInterface reads with all that they hold
+PROPERTIES = "properties/*.npy"
+#: What marks the folder of a sorter, or of an analyzer of SpikeInterface, which have pickles in them
+OF_PROGRAMS = ("spikeinterface_info.json", "spikeinterface_log.json", "waveforms")
+#: The readers of SpikeInterface that run text of their files as Python
+RUN_TEXT = ("klusta", "phykilosort", "sinaps")
 
 
 def require_data(path: AnyPath, seen: frozenset[Path] = frozenset()) -> None:
@@ -39,7 +41,7 @@ def require_data(path: AnyPath, seen: frozenset[Path] = frozenset()) -> None:
     ----------
     path : path
     seen : frozenset of pathlib.Path
-        The descriptions that led here.
+        The files and folders that led here.
 
     Raises
     ------
@@ -47,29 +49,41 @@ def require_data(path: AnyPath, seen: frozenset[Path] = frozenset()) -> None:
         One line that names the file.
     """
     path = Path(path)
-    if path.is_dir():
-        # A zarr folder has many files, and no arrays of numpy. Its codec for pickles is switched off in numcodecs.
-        files = list(path.iterdir() if path.suffix == ".zarr" else _files_within(path))
-    else:
-        files = [path]
-    for file in files:
-        if file.suffix in PICKLES and file.name != NEVER_READ and file.parent == (path if path.is_dir() else path.parent):
-            raise UserError(f"{file}: a pickle can run any program, so it is not opened; save it to a folder or as JSON")
-        if file.suffix == ".npy":
-            _require_plain_array(file)
-        elif file.name == "params.py":
-            _require_plain_values(file)
-        elif file.suffix == ".json" and (file == path or file.name in DESCRIPTIONS):
-            described = _dicts_in(file)
-            _require_known_classes(file, described)
-            for other in _paths_in(file, described):
-                if other.resolve() not in seen:
-                    require_data(other, seen | {file.resolve(), path.resolve(), other.resolve()})
+    seen |= {path.resolve()}
+    if path.suffix in PICKLES:
+        raise UserError(f"{path}: a pickle can run any program, so it is not opened; save it to a folder or as JSON")
+    if path.suffix == ".json":
+        _require_known(path, seen)
+    if path.is_dir() and path.suffix != ".zarr":  # the codec of zarr for pickles is switched off in numcodecs
+        _require_plain_folder(path, seen)
 
 
-def _files_within(folder: Path) -> Iterator[Path]:
-    for parent, _, names in os.walk(folder):
-        yield from (Path(parent, name) for name in names)
+def require_no_text_is_run(extractor: str) -> None:
+    """Refuse a reader of SpikeInterface that runs text of its files; that of phy runs `params.py` only, which is checked."""
+    if any(extractor.startswith(f"read_{name}") for name in RUN_TEXT):
+        raise UserError(f"extractor {extractor}: runs text of its files as a program; save the recording with SpikeInterface first")
+
+
+def _require_plain_folder(folder: Path, seen: frozenset[Path]) -> None:
+    """Refuse what SpikeInterface would run of a folder. Other files in it are none of our business."""
+    if any((folder / name).exists() for name in OF_PROGRAMS):
+        raise UserError(f"{folder}: the folder of a sorter or an analyzer; name the folder in it that has the recording or sorting")
+    for name in (*PICKLED, *DESCRIPTIONS):
+        if (folder / name).exists():
+            require_data(folder / name, seen)
+    for array in sorted(folder.glob(PROPERTIES)):
+        _require_plain_array(array)
+    if (folder / "params.py").exists():
+        _require_plain_values(folder / "params.py")
+
+
+def _require_known(file: Path, seen: frozenset[Path]) -> None:
+    """Refuse a description by foreign classes, or of files that could run a program."""
+    described = _dicts_in(file)
+    _require_known_classes(file, described)
+    for other in _paths_in(file, described):
+        if other.resolve() not in seen:
+            require_data(other, seen)
 
 
 def _require_plain_array(file: Path) -> None:
@@ -131,13 +145,14 @@ def _dicts_in(file: Path) -> list[dict[str, Any]]:
 
 
 def _paths_in(file: Path, described: list[dict[str, Any]]) -> Iterator[Path]:
-    """Yield the files and folders that a description names, relative to it or to the working folder."""
+    """Yield the files and folders that a description names, relative to its folder if it says so."""
+    folder = file.parent if described and described[0].get("relative_paths") else Path()
     for value in described:
         for key, named in value.items():
             if key.endswith(("path", "paths", "folder", "file", "files")):
                 for name in named if isinstance(named, list) else [named]:
                     if isinstance(name, str) and name:
-                        yield from (path for path in (Path(name), file.parent / name) if _exists(path))
+                        yield from [path for path in (folder / name, Path(name)) if _exists(path)][:1]
 
 
 def _exists(path: Path) -> bool:
@@ -149,7 +164,7 @@ def _exists(path: Path) -> bool:
 
 def _is_extractor(name: str, base: type) -> bool:
     module, _, last = name.rpartition(".")
-    if not module.startswith("spikeinterface.") or name.startswith(RUNS_PARAMS):
+    if not module.startswith("spikeinterface.") or any(run in module for run in RUN_TEXT):
         return False
     try:
         found = getattr(importlib.import_module(module), last, None)

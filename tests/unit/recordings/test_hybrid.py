@@ -23,6 +23,7 @@ from support import ROOT
 import allenrec
 from allenrec.common.errors import UserError
 from allenrec.common.probe_names import recording_of
+from allenrec.common.real_recordings import open_sorting
 from allenrec.probes import load_probe
 from allenrec.recordings.formats.binary import write_binary
 from allenrec.recordings.formats.mearec import write_mearec
@@ -405,6 +406,9 @@ BAD = {
     "objects/properties/quality.npy: holds": {"recording": "{folder}/elsewhere.json"},
     "coded.zarr: SpikeInterface.s load cannot open it": {"recording": "{folder}/coded.zarr"},
     "params.py, line 2: is run as a program": {"recording": "{folder}/real", "sorting": "{folder}/phy"},
+    "up/../objects/properties/quality.npy: holds": {"recording": "{folder}/up"},
+    "the folder of a sorter or an analyzer": {"recording": "{folder}/analyzer"},
+    "read_klusta: runs text of its files": {"recording": "{folder}/real", "extractor": "read_klusta"},
     "spike at sample -5, outside": {"recording": "{folder}/real", "sorting": "{folder}/before"},
     "spike at sample 10000000, outside": {"recording": "{folder}/real", "sorting": "{folder}/beyond"},
     "spikes at nan Hz": {"recording": "{folder}/real", "sorting": "{folder}/no_rate"},
@@ -433,8 +437,15 @@ def write_code(folder, real_folder):
     described = {
         "foreign": ("this.that.X", {}),
         "function": ("spikeinterface.core.load", {"file_or_folder_or_dict": str(folder / "code.pkl")}),
-        "elsewhere": ("spikeinterface.core.binaryfolder.BinaryFolderRecording", {"folder_path": "objects"}),
+        "elsewhere": ("spikeinterface.core.binaryfolder.BinaryFolderRecording", {"folder_path": str(folder / "objects")}),
     }
+    shutil.copytree(real_folder, folder / "up")
+    about = json.loads((folder / "up" / "si_folder.json").read_text())
+    about |= {"relative_paths": True, "kwargs": {"folder_path": "../objects"}}
+    (folder / "up" / "si_folder.json").write_text(json.dumps(about))
+    (folder / "analyzer").mkdir()
+    (folder / "analyzer" / "spikeinterface_info.json").write_text('{"object": "SortingAnalyzer"}')
+    (folder / "analyzer" / "recording.pickle").write_bytes(pickle.dumps(Code()))
     for name, (of_class, arguments) in described.items():
         about = {"version": "0.103.0", "annotations": {}, "properties": {}, "relative_paths": False}
         about |= {"class": of_class, "module": "spikeinterface", "kwargs": arguments}
@@ -487,7 +498,27 @@ def test_a_background_that_cannot_be_used_is_named_in_one_line(units, bad_backgr
     with pytest.raises(UserError, match=message) as error:
         recording = hybrid(units, values)
         recording.samples[: len(recording.samples)]
-    assert ("\n" not in str(error.value) and str(bad_backgrounds) in str(error.value)) or "read_nothing" in str(error.value)
+    said = str(error.value)
+    assert "\n" not in said and (str(bad_backgrounds) in said or said.startswith("extractor read_"))
+    assert not Path("was_run").exists()
+
+
+def test_objects_that_nobody_reads_are_none_of_our_business(units, tmp_path, monkeypatch):
+    """The folder of a sorter beside or within the data has arrays of objects, and so may the working folder."""
+    path = saved(real(units.probe), tmp_path)
+    phy = tmp_path / "phy"
+    phy.mkdir()
+    (phy / "params.py").write_text("sample_rate = 30000.0\n")
+    for name in ("times", "clusters"):
+        np.save(phy / f"spike_{name}.npy", np.array([1, 2]))
+    (path / "kilosort4").mkdir()
+    for folder in (phy, path, path / "kilosort4", tmp_path):
+        np.save(folder / "ops.npy", np.array([{"n_chan": 32}], dtype=object))
+    (path / "kilosort4" / "cached.pkl").write_bytes(pickle.dumps(Code()))
+    monkeypatch.chdir(tmp_path)
+    recording = hybrid(units, {"recording": str(path), "duration": 1.0})
+    assert len(recording.samples) == int(FS)
+    assert open_sorting(phy).get_unit_spike_train(unit_id=1).tolist() == [1]
     assert not Path("was_run").exists()
 
 
