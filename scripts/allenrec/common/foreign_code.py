@@ -61,13 +61,17 @@ def require_data(path: AnyPath, seen: frozenset[Path] = frozenset()) -> None:
 def require_no_text_is_run(extractor: str) -> None:
     """Refuse a reader of SpikeInterface that runs text of its files; that of phy runs `params.py` only, which is checked."""
     if any(extractor.startswith(f"read_{name}") for name in RUN_TEXT):
-        raise UserError(f"extractor {extractor}: runs text of its files as a program; save the recording with SpikeInterface first")
+        raise UserError(
+            f"extractor {extractor}: runs text of its files as a program; save the recording with SpikeInterface first"
+        )
 
 
 def _require_plain_folder(folder: Path, seen: frozenset[Path]) -> None:
     """Refuse what SpikeInterface would run of a folder. Other files in it are none of our business."""
     if any((folder / name).exists() for name in OF_PROGRAMS):
-        raise UserError(f"{folder}: the folder of a sorter or an analyzer; name the folder in it that has the recording or sorting")
+        raise UserError(
+            f"{folder}: the folder of a sorter or an analyzer; name the folder in it that has the recording or sorting"
+        )
     for name in (*PICKLED, *DESCRIPTIONS):
         if (folder / name).exists():
             require_data(folder / name, seen)
