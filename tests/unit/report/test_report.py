@@ -27,7 +27,7 @@ from allenrec.report.citations import as_bibtex, as_text, bibtex_key, needed, re
 from allenrec.report.columns import filled
 from allenrec.report.contents import stage_times
 from allenrec.report.page import duration, number, write_report
-from allenrec.report.pictures import Budget, pictures_in, pictures_of_cell
+from allenrec.report.pictures import Budget, Picture, pictures_in, pictures_of_cell, without_holes
 
 #: The facts of a recording with a unit
 RECORDING_FACTS = {
@@ -238,7 +238,7 @@ def test_types_that_no_cell_has_are_counted_and_have_their_colour(tmp_path):
     write_table(folder / "units.csv", pd.DataFrame({"cell_type": ["aspiny", None], "model_id": "1"}), checked=True)
     write_run(tmp_path / "results", [])
     text = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
-    row = re.search(r'<table id="made">.*?<tbody>(.*?)</tbody>', text, re.DOTALL)[1]
+    row = re.search(r'<table id="made">(.*?)</table>', text, re.DOTALL)[1]
     assert "aspiny" in row and f"background: {colours(['aspiny'])['aspiny']}" in row and "nan" not in row
 
 
@@ -301,6 +301,15 @@ def test_pictures_of_a_cell_on_several_probes_are_in_the_order_of_the_libraries(
         (tmp_path / f"{name}.png").write_bytes(png)
     titles = [picture.title for picture in pictures_of_cell(tmp_path, "7", ["b", "c", "a"], Budget(tmp_path, 10**6))]
     assert [title.rpartition(" on ")[2] for title in titles[3:6]] == ["b", "c", "a"] and len(titles) == 7
+
+
+@pytest.mark.parametrize(
+    "heights, wide", [([300], True), ([300, 290], False), ([600, 230], True), ([700, 360, 600], False), ([], False)]
+)
+def test_narrow_pictures_are_wide_where_they_would_leave_a_hole(heights, wide):
+    found = [Picture(str(n), "", "", "", 600, height) for n, height in enumerate(heights)]
+    found += [Picture("wide", "", "", "", 900, 400, wide=True), Picture("none", "", "", "", 0, 0, not_drawn="why")]
+    assert {picture.wide for picture in without_holes(found)[: len(heights)]} <= {wide}
 
 
 def test_columns_without_any_value_are_left_out():
