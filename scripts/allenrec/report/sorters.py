@@ -12,7 +12,7 @@ from allenrec.common.errors import not_valid
 from allenrec.common.files import read_checked
 from allenrec.evaluation.tables import SNR_EXPECTED, WELL_DETECTED
 
-from .columns import SORTER_NUMBERS, SORTER_TEXTS, filled
+from .columns import SORTER_NOTES, SORTER_NUMBERS, SORTER_TEXTS, filled
 from .pictures import Budget, Picture, pictures_in
 
 
@@ -43,6 +43,11 @@ class Sorters:
         """The number columns that have something to show, with their headings."""
         return filled(SORTER_NUMBERS, self.rows)
 
+    @property
+    def notes(self) -> dict[str, str]:
+        """The columns of notes that have something to show, with their headings."""
+        return filled(SORTER_NOTES, self.rows)
+
 
 def sorter_results(results: Path, recordings: Sequence[str], budget: Budget) -> Sorters:
     """Return what the evaluation of these recordings found, from the files of the run; nothing if there was no evaluation.
@@ -57,7 +62,7 @@ def sorter_results(results: Path, recordings: Sequence[str], budget: Budget) -> 
         text = io.StringIO(read_checked(path, "evaluation"))
         numbers = {name: [""] for name in SORTER_NUMBERS}
         try:
-            table = pd.read_csv(text, dtype=dict.fromkeys(SORTER_TEXTS, str), keep_default_na=False, na_values=numbers)
+            table = pd.read_csv(text, dtype=dict.fromkeys([*SORTER_TEXTS, *SORTER_NOTES], str), keep_default_na=False, na_values=numbers)
             table = table[table["recording"].isin(recordings)]
         except (ValueError, KeyError) as error:
             raise not_valid(path, "evaluation", error) from None
