@@ -61,8 +61,9 @@ def sorter_results(results: Path, recordings: Sequence[str], budget: Budget) -> 
     if path.exists():
         text = io.StringIO(read_checked(path, "evaluation"))
         numbers = {name: [""] for name in SORTER_NUMBERS}
+        texts = dict.fromkeys([*SORTER_TEXTS, *SORTER_NOTES], str)
         try:
-            table = pd.read_csv(text, dtype=dict.fromkeys([*SORTER_TEXTS, *SORTER_NOTES], str), keep_default_na=False, na_values=numbers)
+            table = pd.read_csv(text, dtype=texts, keep_default_na=False, na_values=numbers)
             table = table[table["recording"].isin(recordings)]
         except (ValueError, KeyError) as error:
             raise not_valid(path, "evaluation", error) from None
