@@ -15,6 +15,9 @@ from allenrec.evaluation.tables import SNR_EXPECTED, WELL_DETECTED
 from .columns import SORTER_NOTES, SORTER_NUMBERS, SORTER_TEXTS, filled
 from .pictures import Budget, Picture, pictures_in
 
+#: Columns that are known only of a sorter that ended well
+COUNTED = tuple(name for name in SORTER_NUMBERS if name != "duration_s")
+
 
 @dataclass(frozen=True)
 class StudyFigures:
@@ -67,8 +70,13 @@ def sorter_results(results: Path, recordings: Sequence[str], budget: Budget) -> 
             table = table[table["recording"].isin(recordings)]
         except (ValueError, KeyError) as error:
             raise not_valid(path, "evaluation", error) from None
-        rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+        rows = [_row({str(name): value for name, value in row.items()}) for row in table.to_dict("records")]
     tables = sorted((results / "evaluation" / "studies").glob("*.csv"))
     figures = results / "figures" / "studies"
     studies = [StudyFigures(table.stem, pictures_in(figures / table.stem, "studies", budget)) for table in tables]
     return Sorters(rows, studies)
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as it is shown: a sorter that failed has counted nothing, so its zeros are left out."""
+    return row | dict.fromkeys(COUNTED, None) if row.get("status") == "failed" else row

@@ -327,6 +327,7 @@ def test_section_on_sorters_is_there_after_an_evaluation(tmp_path):
     counts |= {"n_sorted": 9, "n_false_units": 2, "n_redundant": 0, "n_merged": 1}
     same = {"accuracy": 0.6181, "accuracy_expected": 0.9, "duration_s": 1.5, "sorter_version": "4.2", "message": ""}
     rows = [asdict(SummaryRow(name, f"sorts_{name}", "ok", **counts, **same)) for name in ("demo", "older")]
+    rows.append(rows[0] | {"sorter": "fails", "status": "failed", "n_units": 0, "message": "no <b> torch"})
     write_table(results / "evaluation" / "summary.csv", pd.DataFrame(rows), checked=True)
     write_table(results / "evaluation" / "studies" / "levels.csv", pd.DataFrame({"recording": ["demo"]}))
     figures = results / "figures" / "studies" / "levels"
@@ -335,7 +336,8 @@ def test_section_on_sorters_is_there_after_an_evaluation(tmp_path):
     page = write_run(results, [])
     section = page.text.split("How well spike sorters recover")[1].split("The papers and data")[0]
     assert all(words in section for words in ("sorts_demo", "0.618", "4.2", "Study levels", "Accuracy of spike sorters in"))
-    assert "sorts_older" not in section and "Message" not in section
+    failed = section.split("fails", 1)[1].split("Study levels")[0]
+    assert "sorts_older" not in section and "no <b> torch" in failed and "0" not in failed.split("no <b>")[0]
     assert {"evaluation/summary.csv", "evaluation/studies/levels.csv"} <= set(page.linked)
     assert all((results / link).exists() for link in page.linked if not link.startswith(("#", "https:")))
 
