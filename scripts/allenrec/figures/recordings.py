@@ -304,10 +304,9 @@ def _name_spike(
 
 def _unit_legend(axes: Axes, recording: Recording, firing: Sequence[int], inside: Sequence[NDArray[np.integer]]) -> None:
     """Draw a legend of the units that fire, with the number of their spikes."""
-    labels, handles = unit_labels(recording), []
-    for unit in firing:
-        colour, _, dashes = unit_look(unit)
-        handles.append(Line2D([], [], color=colour, ls=dashes, lw=1.6, label=f"{labels[unit]}, {len(inside[unit])}"))
+    labels, looks = unit_labels(recording), {unit: unit_look(unit) for unit in firing}
+    named = {unit: f"{labels[unit]}, {len(inside[unit])}" for unit in firing}
+    handles = [Line2D([], [], color=looks[unit][0], ls=looks[unit][2], lw=1.6, label=named[unit]) for unit in firing]
     axes.legend(
         handles=handles, title="unit: type, spikes", title_fontsize=7.5, handlelength=2,
         loc="upper left", bbox_to_anchor=(1.005, 1), borderaxespad=0, alignment="left",

@@ -44,6 +44,8 @@ UNIT_MARKERS, UNIT_LINES = ("o", "^", "s", "D", "v", "P", "X", "*"), ("-", "--",
 SORTER_PALETTE = ("#222222", "#A6611A", "#607B8B", "#5B3A1E", "#A08A6B")
 #: How far the colours are moved towards black (negative) or white when the palette is used up
 SHADES = (-0.4, 0.35)
+#: A lavender and a leaf green in place of shades that look like another colour: light blue like sky, dark sky like dark blue
+INSTEAD = {(BLUE, 0.35): "#A596FF", (SKY, -0.4): "#78C369"}
 
 #: Least contrast of coloured text on white
 CONTRAST = 4.5
@@ -143,7 +145,8 @@ def colours(labels: Iterable[str]) -> dict[str, str]:
 
 def _free_colours() -> list[str]:
     """Return the colours of the palette and their shades, without those in `FIXED`."""
-    shaded = [_shaded(colour, shade) for shade in SHADES for colour in PALETTE if colour != BLACK]
+    shades = [(colour, shade) for shade in SHADES for colour in PALETTE if colour != BLACK]
+    shaded = [INSTEAD.get(which) or _shaded(*which) for which in shades]
     return [*(colour for colour in PALETTE if colour not in FIXED.values()), *shaded]
 
 
