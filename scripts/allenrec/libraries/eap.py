@@ -21,13 +21,14 @@ from .amplitude_bound import (
 from .components import Components, components_of, weighted_sums
 from .contacts import WORK_ROWS, Contacts, contacts_with, mean_weights
 from .forward_model import Segments, prepare_segments
-from .poses import Geometry, Poses, rotation_matrices
+from .rotations import rotation_matrices
 
 if TYPE_CHECKING:
     from allenrec.settings.libraries import Acceptance
 
     from .layers import Images
     from .medium import Medium
+    from .poses import Geometry, Poses
 
 #: The threshold that every template reaches, µV
 NO_THRESHOLD = np.float32(0)
@@ -104,7 +105,7 @@ def templates_above_threshold(
         In the frame of the cell; `around` is the region, `widened` by the radius of the contacts.
     contacts : Contacts
     matrices, positions, spikes : numpy.ndarray
-        Poses: (n, 3, 3), see `poses.rotation_matrices`, (n, 3) µm, and (n,) numbers of spikes.
+        Poses: (n, 3, 3), see `rotations.rotation_matrices`, (n, 3) µm, and (n,) numbers of spikes.
     components : Components
         Of the currents of the spikes, zero at the first sample.
     image_factor, min_amp

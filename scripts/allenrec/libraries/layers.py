@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .forward_model import Source, contact_transfer_matrix
-from .poses import Geometry, Poses, rotation_matrices
+from .poses import Geometry, Poses
+from .rotations import rotation_matrices
 
 if TYPE_CHECKING:
     from allenrec.settings.libraries import Slice

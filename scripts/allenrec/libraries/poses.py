@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
 from allenrec.common.random_streams import StreamKey, generator
+
+from .rotations import AXES, rotation_angles, rotation_matrices, uniform_rotations, upright_rotations
 
 if TYPE_CHECKING:
     from allenrec.settings.libraries import DriftGrid, DriftPaths, PoseSampling
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 #: The number of candidates in a block. Each block has a random stream of its own, so that candidate k does not depend on what
 #: comes after it.
 BLOCK = 256
-
-#: The order of rotations: angles (rad) are about x, then y, then z (the fixed axes), R = Rz Ry Rx, as in MEArec
-AXES = "xyz"
 
 #: The columns of a table of poses: µm, rad, and the index of the stored spike
 POSE_COLUMNS = (
@@ -190,26 +188,19 @@ def draw_rotations(
     rng : numpy.random.Generator
     n : int
     rot : {"norot", "xrot", "yrot", "zrot", "3drot", "physrot"}
-        "3drot" is uniform over all rotations: a normalised vector of four normal numbers is a uniform unit quaternion
-        (Shoemake 1992, Graphics Gems III). "xrot", "yrot" and "zrot" are uniform about one axis. "physrot" turns `upright` to
-        the probe's depth axis, z, tilted in a random direction, and is uniform about it; without `upright` it is "3drot".
+        "3drot" is uniform over all rotations. "xrot", "yrot" and "zrot" are uniform about one axis. "physrot" turns `upright`
+        to the probe's depth axis, z, tilted in a random direction, and is uniform about it; without `upright` it is "3drot".
     upright : numpy.ndarray, optional
         (3,), the direction in the reconstruction that points to the pia; see `upright_axis`.
     tilt : float
         The largest angle between the tilted axis and z, rad; the axis is uniform over all such directions.
     """
-    if rot == "3drot" or (rot == "physrot" and upright is None):
-        angles: NDArray[np.float64] = scipy.spatial.transform.Rotation.from_quat(rng.standard_normal((n, 4))).as_euler(AXES)
-        return angles
+    if rot == "physrot" and upright is not None:
+        return rotation_angles(upright_rotations(rng, n, upright, tilt))
+    if rot in ("3drot", "physrot"):
+        return rotation_angles(uniform_rotations(rng, n))
     angles = np.zeros((n, 3))
-    if rot == "physrot":
-        spin, direction = rng.uniform(-np.pi, np.pi, (2, n))
-        polar = np.arccos(rng.uniform(np.cos(tilt), 1.0, n))
-        Rotation = scipy.spatial.transform.Rotation
-        aligned, _ = Rotation.align_vectors([0.0, 0.0, 1.0], upright)
-        turned = Rotation.from_euler("zyz", np.stack([spin, polar, direction], axis=1))
-        angles = (turned * aligned).as_euler(AXES, suppress_warnings=True)
-    elif rot != "norot":
+    if rot != "norot":
         angles[:, AXES.index(rot[0])] = rng.uniform(-np.pi, np.pi, n)
     return angles
 
@@ -310,19 +301,13 @@ def place(points: NDArray[np.float64], rotations: NDArray[np.float64], positions
     return points @ np.swapaxes(rotation_matrices(rotations), -1, -2) + np.asarray(positions)[..., np.newaxis, :]
 
 
-def rotation_matrices(rotations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the matrices (..., 3, 3) of rotations (..., 3) rad, with which `place` turns points."""
-    matrices: NDArray[np.float64] = scipy.spatial.transform.Rotation.from_euler(AXES, rotations).as_matrix()
-    return matrices
-
-
 @numba.njit(cache=True, nogil=True)
 def in_cell_frame(
     point: NDArray[np.float64], matrix: NDArray[np.float64], position: NDArray[np.float64]
 ) -> tuple[float, float, float]:
     """Return x, y and z of a point (3,) µm in the frame of a cell in a pose: the inverse of `place`.
 
-    The matrix (3, 3) is one of `rotation_matrices`.
+    The matrix (3, 3) is one of `rotations.rotation_matrices`.
     """
     x, y, z = point[0] - position[0], point[1] - position[1], point[2] - position[2]
     return (

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from allenrec.common.parallel import map_in_order
 
-from .poses import BLOCK, Geometry, Poses, rotation_matrices
+from .poses import BLOCK, Geometry, Poses
+from .rotations import rotation_matrices
 
 if TYPE_CHECKING:
     from allenrec.settings.libraries import Bins

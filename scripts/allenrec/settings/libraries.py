@@ -31,7 +31,6 @@ from .base import (
     Shape,
     Text,
 )
-from .error_messages import explain
 from .real_recordings import RealRecording
 
 #: S/m
@@ -122,6 +121,8 @@ class Content(Block):
         try:
             source = RealRecording.model_validate(probe)
         except ValidationError as error:
+            from .error_messages import explain  # which needs the classes of all blocks; jobs have those of theirs only
+
             raise ValueError(f"probe.{explain(error.errors(), RealRecording)}") from None
         return {**value, "probe": name_of_recording(source.recording, source.extractor, source.arguments)}
 

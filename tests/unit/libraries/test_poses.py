@@ -8,7 +8,6 @@ from support import run_python
 
 from allenrec.common.errors import UserError
 from allenrec.libraries.poses import (
-    AXES,
     BLOCK,
     Geometry,
     draw_path,
@@ -19,9 +18,9 @@ from allenrec.libraries.poses import (
     place,
     position_limits,
     read_poses,
-    rotation_matrices,
     upright_axis,
 )
+from allenrec.libraries.rotations import AXES, rotation_matrices
 from allenrec.settings.libraries import DriftGrid, DriftPaths, PoseSampling
 
 LIMITS = np.array([[10.0, 80], [-40, 40], [-150, 150]])
