@@ -90,11 +90,18 @@ def _library(key: str, library: Library, n_cells: int, n_contacts: int, window: 
         steps = int((library.drift_grid.limits[1] - library.drift_grid.limits[0]) / library.drift_grid.step)
     elif library.drifting:
         steps = library.drift_steps
-    template = 4.0 * steps * n_contacts * window
+    one_step = 4.0 * n_contacts * window
+    template = steps * one_step
     if library.poses is not None or library.poses_from is not None:
         each = 0
-    points = 4.0 * n_contacts * library.ncontacts * window
-    return Estimate(key, n_cells * each * template * COMPRESSED, template + points, "lower n or the number of drift steps")
+    # The templates of a cell are kept until all are accepted.
+    memory = {
+        "lower n": each * one_step,
+        "lower the number of drift steps": template,
+        "lower ncontacts": one_step * library.ncontacts,
+    }
+    cure, whole = max(memory, key=memory.__getitem__), "lower n or the number of drift steps"
+    return Estimate(key, n_cells * each * template * COMPRESSED, sum(memory.values()), cure, whole)
 
 
 def _recording(key: str, recording: Recording, n_contacts: int, settings: Settings) -> Estimate:

@@ -126,6 +126,8 @@ GIGABYTE = 1e9
         (SIGNAL + "chunk_duration", 1e4, 4e12, None, None),
         (TRAINS + "n_exc", 1_000_000, 4e12, 8 * GIGABYTE, r"recordings\.rec: takes about .* of memory, but this machine"),
         (LIB + "n", 50, GIGABYTE, GIGABYTE, None),
+        # The templates of one cell, 32 contacts, 64 + 160 samples of 4 bytes: 28.7 GB
+        (LIB + "n", 1_000_000, 4e12, 8 * GIGABYTE, r"libraries\.lib: takes about 28\.7 GB of memory, .*; lower n$"),
         # 16 phases of matrices from 224 + 32,000 samples to 224 + 64,000, 8 bytes, which are copied once: 530 GB
         (TEMPLATES + "pad_len", [1000, 1000], 4e12, 8 * GIGABYTE, r"rec: takes about 5\d\d\.\d GB of memory.*pad_len"),
         # 999 of 30 s at 32 kHz on 32 contacts, 4 bytes: 123 GB
