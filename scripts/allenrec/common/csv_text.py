@@ -55,9 +55,9 @@ def parse_table(text: str) -> pd.DataFrame:
     for place, (_, column) in enumerate(table.items()):
         values = set(column)
         if values and values <= {"True", "False"}:
-            table.isetitem(place, column == "True")
+            table.isetitem(place, (column == "True").array)
         elif values - {""} and all(OUR_NUMBER.fullmatch(value) for value in values - {""}):
-            table.isetitem(place, pd.to_numeric(column.where(column != "")))
+            table.isetitem(place, pd.to_numeric(column.where(column != "")).array)
     return table_from_data(table)
 
 
