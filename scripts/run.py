@@ -16,6 +16,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from allenrec.common.job_log import open_standard_streams
+from allenrec.common.lifetime import end_with_parent
 from allenrec.report.stages import STAGES, stage_of
 
 #: A row of the table of jobs, which comes first
@@ -32,7 +33,9 @@ def run(arguments: Sequence[str]) -> int:
     # A handler of ours, so that Ctrl-C ends Snakemake, which is in the same group of processes, and not this process.
     stopped: list[bool] = []
     signal.signal(signal.SIGINT, lambda *_: stopped.append(True))
-    process = subprocess.Popen(["snakemake", *arguments], stderr=subprocess.PIPE, text=True, errors="replace")
+    process = subprocess.Popen(
+        ["snakemake", *arguments], stderr=subprocess.PIPE, text=True, errors="replace", preexec_fn=end_with_parent
+    )
     shown, last = show(process.stderr)
     code = process.wait()
     if stopped:

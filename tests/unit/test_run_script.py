@@ -99,3 +99,18 @@ def test_run_goes_on_if_its_lines_are_lost(way, run, tmp_path):
     errors = process.communicate()[1] or ""
     assert process.returncode == 3 and (tmp_path / "made").exists()
     assert "Traceback" not in errors and "Exception ignored" not in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
+def test_snakemake_ends_with_the_script(number, run, tmp_path):
+    """As where `timeout 3600 make run` ends `make`, which ends the script."""
+    process = run(f"import os, pathlib\npathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\ntime.sleep(60)")
+    deadline = time.monotonic() + 20
+    while not ((tmp_path / "pid").exists() and (tmp_path / "pid").read_text()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    started = int((tmp_path / "pid").read_text())
+    process.send_signal(number)
+    process.communicate()
+    while os.path.exists(f"/proc/{started}") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert process.returncode == -number and not os.path.exists(f"/proc/{started}")

@@ -241,6 +241,7 @@ FAULTS = {
     "Snakemake alone is killed": (
         f"{FAULT}::test_jobs_end_with_a_snakemake_that_is_ended_alone",
         f"{UNIT}common/test_lifetime.py::test_job_ends_with_a_workflow_that_is_killed",
+        f"{UNIT}test_run_script.py::test_snakemake_ends_with_the_script",
     ),
     "the disk is full": (f"{FAULT}::test_full_disk_is_named_and_leaves_nothing_half_written",),
     "the results folder is read-only": (f"{FAULT}::test_read_only_folder_is_named_before_anything_runs",),
