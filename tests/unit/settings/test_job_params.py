@@ -3,6 +3,7 @@
 import pickle
 
 import pytest
+from snakemake.io import apply_wildcards
 
 from allenrec.settings import load_settings
 from allenrec.settings.job_params import job_params, row_params
@@ -20,7 +21,10 @@ class Wildcards(dict):
 
 def texts(params, **wildcards):
     found = {name: text for name, text in params.items() if name != "settings"}
-    return {name: text if isinstance(text, str) else text(Wildcards(wildcards)) for name, text in found.items()}
+    return {
+        name: apply_wildcards(text, wildcards) if isinstance(text, str) else text(Wildcards(wildcards))
+        for name, text in found.items()
+    }
 
 
 @pytest.fixture
@@ -74,8 +78,16 @@ def test_names_may_have_dots(settings):
 def test_text_with_braces_is_never_taken_for_wildcards(settings):
     """Snakemake replaces what stands in braces in a plain text, but not in what a function returns."""
     params = job_params(settings, seed="seed", n="libraries.second.n", library="libraries.{library}")
-    assert params["seed"] == "seed: 0" and callable(params["n"]) and callable(params["library.probe"])
+    assert params["seed"] == "seed: 0" and callable(params["n"]) and callable(params["library.n"])
     assert params["n"](Wildcards()) == 'libraries.second.n: {"spiny": 3}'
+    alike = {"libraries": dict.fromkeys(("first", "second"), {"probe": "tetrode", "n": {"spiny": 3}})}
+    assert callable(job_params(load_settings(alike), library="libraries.{library}")["library.n"])
+
+
+def test_what_all_names_have_in_common_is_one_plain_text(settings):
+    """Snakemake fills in the wildcards of a text sooner than it calls a function."""
+    params = job_params(settings, library="libraries.{library}")
+    assert params["library.probe"] == 'libraries.{library}.probe: "tetrode"' and callable(params["library.xlim"])
 
 
 def test_the_script_gets_the_blocks_themselves(settings):
