@@ -244,7 +244,10 @@ FAULTS = {
     ),
     "the disk is full": (f"{FAULT}::test_full_disk_is_named_and_leaves_nothing_half_written",),
     "the results folder is read-only": (f"{FAULT}::test_read_only_folder_is_named_before_anything_runs",),
-    "a file or folder may not be read": (f"{UNIT}common/test_permissions.py::test_what_may_not_be_read_or_written_is_one_line",),
+    "a file or folder may not be read": (
+        f"{FAULT}::test_what_may_not_be_read_or_written_is_named_before_anything_runs",
+        f"{UNIT}common/test_permissions.py::test_what_may_not_be_read_or_written_is_one_line",
+    ),
     "an intermediate file is cut short": (
         f"{UNIT}test_damage.py::test_damaged_file_is_one_line_or_reads_as_it_was_written",
         f"{FAULT}::test_damaged_file_is_named_and_never_used",
