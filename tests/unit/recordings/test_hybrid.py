@@ -408,7 +408,7 @@ BAD = {
     "params.py, line 2: is run as a program": {"recording": "{folder}/real", "sorting": "{folder}/phy"},
     "up/../objects/properties/quality.npy: holds": {"recording": "{folder}/up"},
     "the folder of a sorter or an analyzer": {"recording": "{folder}/analyzer"},
-    "read_klusta: runs text of its files": {"recording": "{folder}/real", "extractor": "read_klusta"},
+    "read_klusta: runs its files": {"recording": "{folder}/real", "extractor": "read_klusta"},
     "spike at sample -5, outside": {"recording": "{folder}/real", "sorting": "{folder}/before"},
     "spike at sample 10000000, outside": {"recording": "{folder}/real", "sorting": "{folder}/beyond"},
     "spikes at nan Hz": {"recording": "{folder}/real", "sorting": "{folder}/no_rate"},
@@ -499,7 +499,7 @@ def test_a_background_that_cannot_be_used_is_named_in_one_line(units, bad_backgr
         recording = hybrid(units, values)
         recording.samples[: len(recording.samples)]
     said = str(error.value)
-    assert "\n" not in said and (str(bad_backgrounds) in said or said.startswith("extractor read_"))
+    assert "\n" not in said and (str(bad_backgrounds) in said or said.startswith("extractor "))
     assert not Path("was_run").exists()
 
 
