@@ -55,6 +55,7 @@ with mistakes_in_one_line():
     check_cell_type_column(rows, settings.cell_type_column)
     check_left_out(rows, settings.models.leave_out)
     cells = {row.model_id: row.columns() for row in rows if row.model_id not in settings.models.leave_out}
+    cell_types = [row.get(settings.cell_type_column) or "" for row in cells.values()]
     if rows and not cells:
         raise UserError("config: models.leave_out: no model of the cell table is left")
     if IS_MAIN_RUN:
@@ -64,7 +65,7 @@ with mistakes_in_one_line():
         require_readable_folders([settings.pathvars.models, settings.pathvars.cell_models], levels=1)
         check_sizes(
             settings,
-            len(cells),
+            cell_types,
             n_contacts,
             Path(settings.pathvars.results),
             memory=None if OTHER_MACHINES else memory_of_machine(),
