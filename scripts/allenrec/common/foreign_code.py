@@ -57,8 +57,9 @@ def require_data(path: AnyPath, seen: frozenset[Path] = frozenset()) -> None:
     """
     path = Path(path)
     seen |= {path.resolve()}
-    if path.is_dir():  # In zarr, numcodecs has switched the codec for pickles off.
+    if path.is_dir():
         _require_plain_folder(path, seen)
+        refuse_pickles_in_zarr()
     elif path.name.endswith(PICKLES):  # SpikeInterface takes `.pkl`, which has no suffix, for one as well
         raise UserError(f"{path}: a pickle can run any program, so it is not opened; save it to a folder or as JSON")
     elif path.name.endswith(".json"):
@@ -69,6 +70,17 @@ def require_no_file_is_run(extractor: str) -> None:
     """Refuse a reader of SpikeInterface that runs its files; that of phy runs `params.py` only, which is checked."""
     if extractor.startswith(RUN_FILES):
         raise UserError(f"extractor {extractor}: runs its files as a program; save the recording with SpikeInterface first")
+
+
+def refuse_pickles_in_zarr() -> None:
+    """Let numcodecs decode no pickles in this process. Some of its versions refuse them by themselves."""
+    from numcodecs import Pickle, register_codec
+
+    class NoPickle(Pickle):
+        def decode(self, buf: Any, out: Any = None) -> Any:
+            raise UserError("an array of zarr holds pickles, which can run any program; save numbers or text")
+
+    register_codec(NoPickle, NoPickle.codec_id)
 
 
 def _require_plain_folder(folder: Path, seen: frozenset[Path]) -> None:

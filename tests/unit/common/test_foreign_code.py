@@ -1,5 +1,6 @@
 """Recordings and sortings that are more than data run nothing when they are opened; those of ordinary users are opened."""
 
+import json
 import os
 import pickle
 import shutil
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import spikeinterface
 from spikeinterface.core import NumpyRecording, NumpySorting
+from support import run_python
 
 from allenrec.common.errors import UserError
 from allenrec.common.real_recordings import open_recording, open_sorting
@@ -104,6 +106,33 @@ def test_nothing_is_run(kind, folder):
         REFUSED[kind](folder)
     assert len(str(caught.value).splitlines()) == 1
     assert not Path("was_run").exists()
+
+
+IN_ZARR = """
+import json, pickle
+from allenrec.common.errors import UserError
+from allenrec.common.real_recordings import open_recording
+from allenrec.libraries.template_files import read_templates
+said = []
+for read in open_recording, read_templates:
+    try:
+        read("coded.zarr")
+    except UserError as error:
+        said.append(str(error))
+print(json.dumps(said))
+"""
+
+
+def test_pickles_in_zarr_are_refused_whatever_numcodecs_does(folder):
+    """Some versions of numcodecs read them, and this one with a variable of the environment."""
+    spikeinterface.load(folder / "recording").save(folder="coded.zarr", format="zarr", verbose=False)
+    ids = folder / "coded.zarr" / "channel_ids"
+    as_objects = {"dtype": "|O", "filters": [{"id": "pickle", "protocol": 5}], "compressor": None, "fill_value": None}
+    (ids / ".zarray").write_text(json.dumps(json.loads((ids / ".zarray").read_text()) | as_objects))
+    pickled(ids / "0")
+    (folder / "coded.zarr" / ".zmetadata").unlink(missing_ok=True)
+    said = run_python(IN_ZARR, env=os.environ | {"NUMCODECS_ALLOW_UNSAFE_PICKLE_DECODE": "1"})
+    assert len(said) == 2 and "holds pickles" in said[0] and not Path("was_run").exists()
 
 
 def test_text_that_phy_has_written_is_opened(folder):
