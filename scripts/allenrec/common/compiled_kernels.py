@@ -55,6 +55,24 @@ def compile_kernels(package: str, use_kernels: Callable[[], object]) -> str:
     return digest
 
 
+def load_kernels_without_blas() -> None:
+    """Keep numba from loading SciPy's linear algebra with the first kernel, in this process.
+
+    It takes a fifth of a second, and serves `np.cov` in kernels, which none of ours has. Only jobs may do so: users may have
+    kernels of their own.
+    """
+    import numba.np.linalg as of_numba
+
+    def absent() -> None:
+        raise ImportError("left out by allenrec, so that a job starts sooner")
+
+    looks_for_blas, of_numba.ensure_blas = of_numba.ensure_blas, absent
+    try:
+        import numba.np.arraymath  # noqa: F401 - it looks once, as it is imported
+    finally:
+        of_numba.ensure_blas = looks_for_blas
+
+
 def kernels_digest(package: str) -> str:
     """Return the SHA-256 over the modules whose kernels are compiled or called, and over what else decides about them."""
     from importlib.metadata import version

@@ -21,6 +21,7 @@ from .style import (
     contact_outlines,
     contact_pitch,
     draw_contacts,
+    legible,
     mark_contacts,
     new_figure,
     outlined,
@@ -60,7 +61,7 @@ LEAST_HEIGHT = 0.04
 #: Maximum number of rows of contacts that are all drawn (of a longer probe the part with units is), and of legible channels
 ROWS_SHOWN, CHANNELS_SHOWN = 48, 48
 #: Maximum ratio of height to width up to which positions are drawn at one scale
-TALL = 6.0
+TALL = 8.0
 
 
 @styled
@@ -172,8 +173,8 @@ def _draw_somata(
         axes.plot(*soma[unit], MARKERS.get(bintypes.iloc[unit], "s"), ms=7, color=chosen[unit], mec="white", mew=0.5)
         outlined(
             axes.annotate(
-                name, soma[unit], (6 if right else -6, 0), textcoords="offset points", fontsize=7.5, color=chosen[unit],
-                ha="left" if right else "right", va="center_baseline", zorder=4,
+                name, soma[unit], (6 if right else -6, 0), textcoords="offset points", fontsize=7.5,
+                color=legible(chosen[unit]), ha="left" if right else "right", va="center_baseline", zorder=4,
             )
         )  # fmt: skip
     kinds = [kind for kind in KINDS if (bintypes == kind).any()]
@@ -295,7 +296,7 @@ def _name_spike(
         shift, alignment = place
         outlined(
             axes.annotate(
-                name, (time, trough), (shift, 0), textcoords="offset points", fontsize=7.5, color=colour,
+                name, (time, trough), (shift, 0), textcoords="offset points", fontsize=7.5, color=legible(colour),
                 ha=alignment, va="center", zorder=5,
             )
         )  # fmt: skip

@@ -6,7 +6,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 from allenrec.common.errors import UserError, shortened
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 #: How NEURON begins a message, and says where it is; the third line shows the code
 MESSAGE = re.compile(r"^NEURON: (?P<text>.*)\n(?: in (?P<file>.+) near line (?P<line>[0-9]+)\n(?P<code>.*)\n)?", re.MULTILINE)
+#: What NEURON's readers of morphologies print where they stop; the code goes on with the sections so far
+UNREAD = re.compile(r"^(?:parse error\nitok=.*|Lexical error: .*|could not open .*|error \S+ lines? [0-9]+.*)$", re.MULTILINE)
+#: How NEURON says that `load_file` did not find a file. Those of windows (.ses) do nothing here.
+NOT_FOUND = re.compile(r"Couldn't find: (?!\S*\.ses\b)")
 #: A procedure on the stack, the innermost first
 CALL = re.compile(r"^ +(?:[\w\[\]]+\.)?(\w+)\(", re.MULTILINE)
 
@@ -39,21 +43,40 @@ class _Heard(io.TextIOBase):
 def hoc_errors_for_users(model_id: str, folder: Path) -> Iterator[None]:
     """Turn an error of hoc code into a `UserError` of one line with the file and the line of the code.
 
+    A file that is missing or damaged is an error, too, although NEURON goes on: the cell lacks what should come from it.
+
     Parameters
     ----------
     model_id : str
     folder : path
         The model folder, whose hoc files are searched for procedures.
     """
-    heard = _Heard(sys.stderr)  # type: ignore[arg-type]
+    printed, heard = _Heard(sys.stdout), _Heard(sys.stderr)  # type: ignore[arg-type]
     try:
-        with redirect_stderr(heard):
+        with redirect_stdout(printed), redirect_stderr(heard):
             yield
+    except UserError:
+        _require_all_files(model_id, folder, printed.text, heard.text)  # a file that is missing may be the cause
+        raise
     except RuntimeError as error:
         if "hoc" not in str(error):
             raise
         said = describe_error(heard.text, folder) or str(error).removeprefix("hocobj_call error: hoc_execerror: ")
-        raise UserError(f"model {model_id}: its hoc code fails: {said}") from None
+        hint = "; `mechanisms:` names the folder of its mod files" if "is not a MECHANISM" in said else ""
+        raise UserError(f"model {model_id}: its hoc code fails: {said}{hint}") from None
+    _require_all_files(model_id, folder, printed.text, heard.text)
+
+
+def _require_all_files(model_id: str, folder: Path, printed: str, said: str) -> None:
+    """Raise a `UserError` if a file was not found, or if a morphology could not be read to its end."""
+    found = UNREAD.search(printed)
+    if found:
+        raise UserError(f"model {model_id}: NEURON cannot read its morphology: {shortened(' '.join(found[0].split()))}")
+    for message in MESSAGE.finditer(said):
+        if NOT_FOUND.match(message["text"]):
+            raise UserError(
+                f"model {model_id}: {shortened(_described(message, said, folder))}; put the file there, or take the line out"
+            )
 
 
 def describe_error(said: str, folder: Path) -> str:

@@ -71,6 +71,36 @@ def find_soma(model_id: str, sections: Iterable[Any], wanted: str) -> Any:
     raise UserError(f"model {model_id}: it has no section {wanted}; write which one is the soma as `soma:`; it has {known}")
 
 
+def require_one_tree(model_id: str, soma: Any, sections: Iterable[Any]) -> None:
+    """Refuse a cell of which some sections are not connected to its soma: they would be left out without a word.
+
+    Trees with a soma of their own are other cells, and sections without mechanisms are places for things such as stimuli.
+
+    Parameters
+    ----------
+    model_id : str
+    soma : nrn.Section
+    sections : iterable of nrn.Section
+        All sections of the cell, and perhaps others.
+
+    Raises
+    ------
+    UserError
+        The message names the first section that is loose.
+    """
+    connected = set(soma.wholetree())
+    for section in sections:
+        if section in connected or section.cell() != soma.cell():
+            continue
+        tree = section.wholetree()
+        is_cell = any(own_name(other.name()) == own_name(soma.name()) for other in tree)
+        if not is_cell and any(True for other in tree for _ in other(0.5)):
+            raise UserError(
+                f"model {model_id}: section {section.name()} is not connected to {soma.name()}; connect it, or delete it "
+                f"(`delete_section()` in a hoc file of your own)"
+            )
+
+
 def _some(names: Iterable[str]) -> str:
     return shortened(", ".join(names))
 

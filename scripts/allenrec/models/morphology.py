@@ -16,6 +16,8 @@ SOMA = 1
 #: Largest distance of a point from the origin, smallest and largest radius, and largest length of all branches, µm: beyond them
 #: NEURON crashes or computes nonsense
 FARTHEST, THINNEST, THICKEST, LONGEST = 1e5, 1e-3, 100.0, 6e5
+#: Smallest radius of a point of a soma, µm; a file in mm or m has less
+SMALLEST_SOMA = 0.1
 #: Largest id of a point: NEURON has single precision for it, and memory for each id below it
 LARGEST_ID = 10_000_000
 #: Length below which NEURON takes a branch for one without length, µm
@@ -81,6 +83,8 @@ def _problem_of_values(rows: NDArray[np.float64]) -> str:
         return "has a radius that is not positive"
     if radii.min() < THINNEST:
         return f"has a radius of {radii.min():g} µm; no cell has less than {THINNEST:g} µm"
+    if radii[rows[:, 1] == SOMA].max() < SMALLEST_SOMA:
+        return f"has a soma of radius {radii[rows[:, 1] == SOMA].max():g} µm; are its numbers in other units than µm?"
     if radii.max() > THICKEST:
         return f"has a radius of {radii.max():g} µm; no cell has more than {THICKEST:g} µm"
     if places.max() > FARTHEST:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import probeinterface
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from allenrec.common.errors import Unavailable, UserError, shown
@@ -112,6 +111,8 @@ def _from_json(path: str, ncontacts: int) -> Probe:
 
 def _from_library(name: str, ncontacts: int) -> Probe:
     """Load a probe of probeinterface's library, from the folder where it keeps them, or else from the web."""
+    from filelock import FileLock  # loads asyncio, which no other source needs
+
     folder = probeinterface.library.get_cache_folder()
     try:
         manufacturer, model = name.split("/")

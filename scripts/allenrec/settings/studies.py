@@ -170,6 +170,11 @@ def _members(name: str, entry: Any, config: Entry) -> tuple[dict[str, Any], Stud
     _check_size(where, [len(levels) for levels in grid.values()], len(numbers))
     for key, levels in grid.items():
         _check_grid_key(f"{where}.grid", key)
+        outer = next((other for other in grid if key.startswith(f"{other}.")), None)
+        if outer is not None:
+            raise UserError(
+                f"{where}.grid: {shown(key)} lies in {shown(outer)}, so one would replace the other; name one of them"
+            )
         texts = [_text(level) for level in levels]
         twice = next((level for level, text in zip(levels, texts, strict=True) if texts.count(text) > 1), None)
         if len(set(texts)) < len(texts):
@@ -225,9 +230,9 @@ def _check_grid_key(where: str, key: str) -> None:
 
 
 def _with_value(value: Any, path: Sequence[str], new: Any) -> Any:
-    """Return a block, or a list of blocks, with another value at a path. Nothing is changed in place."""
+    """Return a block, or a list of blocks, with another value at a path; blocks are merged. Nothing is changed in place."""
     if not path:
-        return new
+        return merge(value, new) if isinstance(value, Mapping) and isinstance(new, Mapping) else new
     first, rest = path[0], path[1:]
     if isinstance(value, list) and first.isdecimal() and int(first) < len(value):
         return [_with_value(old, rest, new) if k == int(first) else old for k, old in enumerate(value)]

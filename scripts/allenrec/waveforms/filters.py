@@ -21,14 +21,17 @@ RESIDUE = 1e-10
 FREQUENCIES = 2**16
 #: The largest float32
 LARGEST = float(np.finfo(np.float32).max)
-#: The sections of the default filter at 32 kHz as SciPy designs them: third order, 300 to 6000 Hz. Most jobs need no other, and
-#: loading SciPy's signal processing would take them longer than the rest of their imports.
-DEFAULT_DESIGN = (3, (300.0, 6000.0), 32000.0)
-DEFAULT_SECTIONS = (
-    (0.07485528483725512, 0.14971056967451024, 0.07485528483725512, 1.0, -0.5594719797661336, 0.40127164159854184),
-    (1.0, 0.0, -1.0, 1.0, -1.1822396631511658, 0.2297195077562949),
-    (1.0, -2.0, 1.0, 1.0, -1.9420601938412445, 0.9455691309739036),
-)
+#: The sections of the filters that most jobs need, as SciPy designs them, by order, cut-offs (Hz) and sampling rate (Hz): the
+#: default one, and that of the measurements in living animals. Loading SciPy's signal processing would take such a job longer
+#: than the rest of its imports.
+DESIGNED = {
+    (3, (300.0, 6000.0), 32000.0): (
+        (0.07485528483725512, 0.14971056967451024, 0.07485528483725512, 1.0, -0.5594719797661336, 0.40127164159854184),
+        (1.0, 0.0, -1.0, 1.0, -1.1822396631511658, 0.2297195077562949),
+        (1.0, -2.0, 1.0, 1.0, -1.9420601938412445, 0.9455691309739036),
+    ),
+    (1, 500.0, 32000.0): ((0.9531735845095736, -0.9531735845095736, 0.0, 1.0, -0.9063471690191471, 0.0),),
+}
 
 
 @dataclass(frozen=True)
@@ -151,8 +154,9 @@ def design_filter(fs: float, settings: FilterSettings) -> Filter:
     settings : allenrec.settings.recordings.Filter
     """
     order, cutoff, both_ways = settings.filter_order, settings.filter_cutoff, settings.filter_mode == "filtfilt"
-    if (order, cutoff, fs) == DEFAULT_DESIGN:
-        return Filter(np.array(DEFAULT_SECTIONS), both_ways)
+    designed = DESIGNED.get((order, cutoff, fs))
+    if designed is not None:
+        return Filter(np.array(designed), both_ways)
     kind = "bandpass" if isinstance(cutoff, tuple) else "highpass"
     return Filter(scipy.signal.butter(order, cutoff, btype=kind, fs=fs, output="sos"), both_ways)
 

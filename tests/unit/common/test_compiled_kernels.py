@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from support import ROOT
+from support import ROOT, run_python
 
 #: Compiles one kernel, the quickest; prints the digest, and how often numba found it compiled
 ONE_KERNEL = """
@@ -80,3 +80,24 @@ def test_an_import_forgets_kernels_that_were_compiled_for_other_ones(checkout, t
     module = folder / "allenrec" / "libraries" / "contacts.py"
     module.write_text(module.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
     assert after_import() == []
+
+
+#: What uses a kernel, and asks numba for BLAS afterwards, as kernels of others may
+USE_KERNEL = """
+import json, sys
+import numba.np.linalg
+import numpy as np
+from allenrec.common.compiled_kernels import load_kernels_without_blas
+from allenrec.libraries.poses import in_cell_frame
+if {without}:
+    load_kernels_without_blas()
+frame = in_cell_frame(np.array([1.0, 2.0, 3.0]), np.eye(3), np.array([1.0, 1.0, 1.0]))
+before = "scipy.linalg" in sys.modules
+numba.np.linalg.ensure_blas()
+print(json.dumps([frame, before, "scipy.linalg" in sys.modules]))
+"""
+
+
+@pytest.mark.parametrize("without", [False, True])
+def test_a_job_loads_kernels_without_linear_algebra(without):
+    assert run_python(USE_KERNEL.format(without=without)) == [[0.0, 1.0, 2.0], not without, True]

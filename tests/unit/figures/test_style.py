@@ -51,6 +51,14 @@ def test_colours_are_distinct_and_do_not_depend_on_order():
     assert style.colours(["aspiny", "a"])["aspiny"] == chosen["aspiny"]
 
 
+def test_coloured_text_is_legible_on_white():
+    """#767676 is the lightest grey that has the contrast that WCAG 2 asks for."""
+    assert style.legible("#767676") == "#767676" and style.legible("#777777") != "#777777"
+    assert style.legible("#332288") == "#332288"
+    blue = matplotlib.colors.rgb_to_hsv([matplotlib.colors.to_rgb(c) for c in ("#88CCEE", style.legible("#88CCEE"))])
+    assert blue[1, 2] < blue[0, 2] and abs(blue[1, 0] - blue[0, 0]) < 0.02
+
+
 def test_units_have_a_look_of_their_own_that_no_cell_type_has():
     looks = [style.unit_look(unit) for unit in range(32)]
     assert len(set(looks)) == 32 and len({colour for colour, _, _ in looks[:8]}) == 8

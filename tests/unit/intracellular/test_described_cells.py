@@ -253,6 +253,23 @@ FAILING = {
         *hoc('load_file("more.hoc")\ncreate soma\nchannels()\n'),
         "in cell.hoc, line 3: channels() (before that: Couldn't find: more.hoc, in cell.hoc, line 1",
     ),
+    "file that was not found, at which NEURON goes on": (
+        *hoc('create soma\nload_file("windows.ses")\nload_file("parts/channels.hoc")\n'),
+        'Couldn\'t find: parts/channels.hoc, in cell.hoc, line 3: load_file("parts/channels.hoc"); put the file there',
+    ),
+    "morphology that ends too early": (
+        {"kind": "hoc", "morphology": "cell.asc"},
+        {"cell.asc": ASC[: ASC.index("(0 400 0 1.5)")]},
+        "NEURON cannot read its morphology: parse error itok=",
+    ),
+    "loose section": (
+        *hoc("create soma, dend\nforall insert pas\n"),
+        "section dend is not connected to soma; connect it, or delete it",
+    ),
+    "loose section of a template": (
+        *template("create soma, dend\nproc init() {\n dend insert pas\n}"),
+        "section Mine[0].dend is not connected to Mine[0].soma",
+    ),
     "own error": (*hoc('create soma\nexecerror("no such cell", "at all")\n'), "no such cell at all, in cell.hoc, line 2"),
 }
 
@@ -286,6 +303,30 @@ def section_list(folder, dt, **arguments):
     keep.extend(sections(folder, dt, **arguments))
     for section in keep:
         made.append(section)
+    return made
+
+def all_sections(folder, dt, g):
+    keep.extend(sections(folder, dt, g))
+    return h.allsec()
+
+def template(folder, g):
+    h("begintemplate T\\npublic soma, dend\\ncreate soma, dend\\nendtemplate T")
+    made = h.T()
+    made.dend.connect(made.soma(1))
+    made.soma.L = made.soma.diam = LENGTH
+    made.dend.L, made.dend.diam, made.dend.nseg = 300, 2, 9
+    for section in (made.soma, made.dend):
+        section.insert("pas")
+        section.g_pas, section.e_pas = g, -65
+    made.soma.insert("hh")
+    return made
+
+def two(folder, dt):
+    return sections(folder, dt) + sections(folder, dt)
+
+def loose(folder, dt):
+    made = sections(folder, dt)
+    h.disconnect(sec=made[1])
     return made
 
 keep = []
@@ -324,7 +365,7 @@ def function(tmp_path, name, **others):
 
 def test_function_returns_a_cell_in_any_form(tmp_path):
     g = {"arguments": {"g": 1e-4}}
-    forms = {"sections": g, "section_list": g, "soma": g, "lfpy": {}}
+    forms = {"sections": g, "section_list": g, "soma": g, "all_sections": g, "template": g, "lfpy": {}}
     cells = built(*(function(tmp_path, name, **others) for name, others in forms.items()))
     code = "sys.path.insert(0, '.')\nfrom my_cells import sections\nkept = sections('.', 0, 1e-4)\nsoma = kept[0]"
     expected = bare(tmp_path / "sections", code)
@@ -332,7 +373,27 @@ def test_function_returns_a_cell_in_any_form(tmp_path):
     for cell in cells:
         assert isinstance(cell, dict), cell
         np.testing.assert_allclose(cell["vmem"], expected, rtol=0, atol=1e-9)
-        assert cell["types"] == {"dend": 1, "soma": 1} and cell["soma"] == "soma"
+        assert cell["types"] == {"dend": 1, "soma": 1} and cell["soma"].endswith("soma")
+
+
+def test_soma_that_is_named_goes_before_the_section_that_a_function_returns(tmp_path):
+    (cell,) = built(function(tmp_path, "soma", arguments={"g": 1e-4}, soma="dend"))
+    assert cell["soma"] == "dend"
+
+
+def test_other_cells_and_bare_sections_are_not_in_the_way(tmp_path):
+    """A network at top level whose cell is named, beside a section that holds stimuli, gives the cell alone."""
+    code = "create soma[2], dummy\nfor i = 0, 1 { soma[i] { L = 20 diam = 20 insert hh } }\n"
+    cells = built(
+        write_model(tmp_path / "net", {"kind": "hoc", "template_file": "cell.hoc", "soma": "soma[1]"}, {"cell.hoc": code}),
+        write_model(
+            tmp_path / "one",
+            {"kind": "hoc", "template_file": "cell.hoc"},
+            {"cell.hoc": code.replace("[2]", "[1]").replace("0, 1", "0, 0")},
+        ),
+    )
+    assert [cell["soma"] for cell in cells] == ["soma[1]", "soma[0]"] and cells[0]["totnsegs"] == 1
+    assert cells[0]["vmem"] == cells[1]["vmem"]
 
 
 def loader_of_the_notebook():
@@ -360,8 +421,8 @@ def test_loader_of_mearecs_notebook_runs_as_it_stands_on_an_allen_model(models_f
 
 #: Names of functions that fail, keys of the description, and words of the message
 FAILING_FUNCTIONS = {
-    "fails": ({}, "my_cells.py, line 42: KeyError: 'soma'"),
-    "ends": ({}, "my_cells.py, line 44: SystemExit: bye"),
+    "fails": ({}, "my_cells.py, line 66: KeyError: 'soma'"),
+    "ends": ({}, "my_cells.py, line 68: SystemExit: bye"),
     "nothing": ({}, "my_cells.py:nothing returns NoneType; it must return an `LFPy.Cell`"),
     "odd": (
         {},
@@ -369,6 +430,8 @@ FAILING_FUNCTIONS = {
     ),
     "sections": ({"arguments": {"gbar": 3}}, "cannot be called: got an unexpected keyword argument 'gbar'"),
     "stops_in_hoc": ({}, "its hoc code fails: NaTa is not a MECHANISM, in bad.hoc, line 2: soma insert NaTa"),
+    "two": ({}, "my_cells.py:two returns several cells, soma and soma; return one, or name its soma as `soma:`"),
+    "loose": ({}, "section dend is not connected to soma; connect it"),
     "section_list": ({"soma": "body"}, "it has no section body; write which one is the soma as `soma:`; it has soma, dend"),
 }
 
@@ -413,6 +476,14 @@ soma.cm, soma.ena = 1, 45
     np.testing.assert_allclose(cell["vmem"], bare(tmp_path / "mine", code), rtol=0, atol=1e-9)
     assert max(cell["vmem"]) > 0 and cell["types"] == {"apic": 1, "dend": 1, "soma": 1}
     assert (cell["celsius"], cell["v_init"]) == (6.3, -65.0)
+
+
+def test_reversal_potential_without_a_channel_of_its_ion_is_refused(tmp_path):
+    """It would be left out without a word."""
+    channels = {"all": {"pas": {}}, "dend": {"hh": None}, "soma": {"ena": 45}}
+    described = {"kind": "swc", "morphology": "cell.swc", "channels": channels}
+    (message,) = built(write_model(tmp_path / "mine", described, {"cell.swc": swc_of([(3, 300, 2)])}))
+    assert message.endswith("model.yaml: channels.soma.ena: no mechanism there has a current of the ion na")
 
 
 def test_what_hoc_asks_is_answered_with_the_value_that_it_offers():

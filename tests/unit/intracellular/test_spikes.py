@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import scipy.signal
 
-from allenrec.intracellular.spikes import are_usable, failed_events, find_events, find_spikes
+from allenrec.intracellular.spikes import are_usable, failed_events, find_events, find_spikes, prominent_peaks
 from allenrec.settings.models import Intracellular
 
 SETTINGS = Intracellular()
@@ -26,6 +27,18 @@ def test_spikes_have_the_shape_that_was_put_in(dt):
     # A slope is that between two samples. The greatest is at most (dt / sigma)² / 3 lower: the mean of x² from 0 to dt.
     assert spikes.upstroke == pytest.approx(height / sigma * np.exp(-0.5), rel=(dt / sigma) ** 2 / 3)
     assert spikes.half_width == pytest.approx(2 * np.sqrt(2 * np.log(2)) * sigma, rel=0.01)
+
+
+@pytest.mark.parametrize("decimals", [0, 8])
+@pytest.mark.parametrize("prominence", [0.0, 1.0, 7.5])
+def test_prominent_peaks_are_those_of_scipy(decimals, prominence):
+    """Random walks of 3 to 400 samples; those of whole numbers have flat tops, also at the ends."""
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        trace = np.cumsum(rng.normal(size=rng.integers(3, 400))).round(decimals)
+        expected, _ = scipy.signal.find_peaks(trace, prominence=prominence)
+        assert prominent_peaks(trace, prominence).tolist() == expected.tolist()
+    assert not len(prominent_peaks(np.full(50, -70.0), prominence))
 
 
 def test_onset_is_where_the_slope_is_a_share_of_the_greatest():

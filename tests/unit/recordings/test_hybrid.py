@@ -104,6 +104,7 @@ def counts_of_units(plan, segments=LENGTHS):
         ("uint16", 0.195, -6389.76),
         ("int16", -0.5, np.linspace(-3, 3, 32)),
         ("int32", 0.01, 0.0),
+        (">i2", 0.195, 0.0),
         ("float32", 1.0, 0.0),
         ("float64", 1e6, 0.0),
     ],
@@ -113,7 +114,7 @@ def test_hybrid_minus_background_is_the_units_to_the_rounding_in_the_same_type(u
     recording = hybrid(units, saved(before, tmp_path), tmp_path / "recording.h5")
     with read_recording(tmp_path / "recording.h5") as written:
         samples, traces = written.samples[()], written.traces[:]
-        assert samples.dtype == np.dtype(dtype) and not written.clipped_samples.any()
+        assert samples.dtype == np.dtype(dtype).newbyteorder("=") and not written.clipped_samples.any()
         assert np.array_equal(recording.samples[30000:50000], samples[30000:50000])
         after, truth = written.to_spikeinterface()
         for segment in range(2):
@@ -206,6 +207,20 @@ def test_snr_is_that_of_the_noise_that_spikeinterface_measures(units, tmp_path):
     with read_recording(tmp_path / "recording.h5") as written:
         np.testing.assert_allclose(written.noise_levels, np.linspace(5, 15, 32), rtol=0.05)
         np.testing.assert_allclose(written.noise_levels, theirs, rtol=0.05)
+
+
+def test_a_dead_channel_takes_no_part_in_the_snr(units, tmp_path):
+    """Its noise is 0, and templates reach every channel, so that all ratios would be infinite."""
+    before = real(units.probe)
+    for segment in range(2):
+        before.get_traces(segment)[:, 5] = 0
+    recording = hybrid(units, saved(before, tmp_path), tmp_path / "recording.h5", templates={"snr": [3, 15]})
+    live = np.arange(32) != 5
+    theirs = get_noise_levels(before, return_in_uV=True, random_slices_kwargs={"seed": 3})[live]
+    largest = np.abs(recording.plan.unfiltered_templates).max(axis=2)[:, live]
+    np.testing.assert_allclose(recording.units["snr"], (largest / theirs).max(axis=1), rtol=0.05)
+    with read_recording(tmp_path / "recording.h5") as written:
+        assert written.noise_levels[5] == 0 and (written.noise_levels[live] > 4).all()
 
 
 @pytest.fixture(scope="module")
@@ -375,6 +390,15 @@ def test_motion_of_the_background_moves_units_on_its_clock_and_at_its_depths(uni
         assert written.drift is not None
 
 
+def test_a_motion_on_another_clock_is_refused(units, tmp_path):
+    """Such as one whose times count from the start of each segment: its last displacement would hold throughout."""
+    at = np.arange(0, 1.4, 0.1)
+    Motion([at[:, np.newaxis]] * 2, [at] * 2, np.array([0.0])).save(tmp_path / "motion")
+    background = {"recording": str(saved(real(units.probe), tmp_path)), "motion": str(tmp_path / "motion")}
+    with pytest.raises(UserError, match=r"motion of segment 0 is from 0 to 1.3 s, but the segment from 12.5 to 13.8"):
+        hybrid(units, background)
+
+
 def test_known_units_are_not_counted_as_false(exported):
     from allenrec.evaluation.sorting import compare
 
@@ -409,6 +433,7 @@ BAD = {
     "up/../objects/properties/quality.npy: holds": {"recording": "{folder}/up"},
     "the folder of a sorter or an analyzer": {"recording": "{folder}/analyzer"},
     "read_klusta: runs its files": {"recording": "{folder}/real", "extractor": "read_klusta"},
+    "channel 3: not a finite number; replace NaN": {"recording": "{folder}/holes/real"},
     "spike at sample -5, outside": {"recording": "{folder}/real", "sorting": "{folder}/before"},
     "spike at sample 10000000, outside": {"recording": "{folder}/real", "sorting": "{folder}/beyond"},
     "spikes at nan Hz": {"recording": "{folder}/real", "sorting": "{folder}/no_rate"},
@@ -486,6 +511,10 @@ def bad_backgrounds(units, tmp_path_factory):
     (ids / ".zarray").write_text(json.dumps(json.loads((ids / ".zarray").read_text()) | as_objects))
     (ids / "0").write_bytes(pickle.dumps(Code()))
     write_bad_sortings(folder)
+    holes = real(units.probe, "float32", gains=1.0)
+    holes.get_traces(1)[-40:, 3] = np.nan
+    (folder / "holes").mkdir()
+    saved(holes, folder / "holes")
     return folder
 
 

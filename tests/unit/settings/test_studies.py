@@ -158,6 +158,16 @@ def test_a_factor_may_lie_in_a_list_of_movements():
     assert [movement.fast_drift_period for movement in movements] == [10, 7] and movements[1].drift_mode_speed == "fast"
 
 
+def test_blocks_of_a_grid_are_merged_as_those_of_like():
+    """A level names some keys of a block; the others stay as they are."""
+    base = {"like": "still", "recordings": {"noise_level": 17.0}}
+    found = load(s=base | {"grid": {"recordings": [{"filter": True}, {"filter": False, "noise_level": 3.0}]}})
+    assert [(r.recordings.filter, r.recordings.noise_level) for name, r in found.items() if name != "still"] == [
+        (True, 17.0),
+        (False, 3.0),
+    ]
+
+
 def test_factors_with_the_same_last_word_have_their_whole_key_in_names():
     found = load(s={"like": "still", "grid": {"spiketrains.rates.spiny": [3], "spiketrains.process.spiny": ["gamma"]}})
     assert list(found)[1] == "s-spiketrains.rates.spiny=3-spiketrains.process.spiny=gamma"
@@ -177,6 +187,10 @@ MISTAKES = {
     "unknown block": ({"a": LIKE | {"grid": {"noise.level": [1]}}}, "a.grid: 'noise.level' is no key of a recording; keys"),
     "factor that makes recordings": ({"a": LIKE | {"grid": {"like": ["still"]}}}, "a.grid: 'like' cannot be a factor"),
     "no list": ({"a": LIKE | {"grid": {"recordings.noise_level": 5}}}, "a.grid.recordings.noise_level: 5 must be a list"),
+    "factor in another": (
+        {"a": LIKE | {"grid": {"recordings.noise_level": [5, 10], "recordings": [{"filter": True}]}}},
+        "a.grid: 'recordings.noise_level' lies in 'recordings', so one would replace the other; name one of them",
+    ),
     "twice": (
         {"a": LIKE | {"grid": {"recordings.noise_level": [5, 6, 5.0]}}},
         "a.grid.recordings.noise_level: 5 has the same name as another value, 5",

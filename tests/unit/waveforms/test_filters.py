@@ -7,7 +7,7 @@ from support import run_python
 from unit.recordings.traces.examples import BANDPASS, FS, mearec_spectrum, scipy_filtered
 
 from allenrec.settings.recordings import Filter, Noise
-from allenrec.waveforms.filters import FREQUENCIES, design_colour, design_filter
+from allenrec.waveforms.filters import DESIGNED, FREQUENCIES, design_colour, design_filter
 from allenrec.waveforms.filters import Filter as DigitalFilter
 
 
@@ -39,10 +39,22 @@ def test_filter_is_that_of_scipy(mode, cutoff, n_channels):
     np.testing.assert_allclose(single, expected, atol=4 * np.finfo(np.float32).eps * np.abs(traces).max())
 
 
-def test_default_filter_needs_no_signal_processing_of_scipy():
-    """Loading it would take jobs longer than their own work. `test_filter_is_that_of_scipy` compares the sections."""
-    code = "from allenrec.settings.recordings import Filter; from allenrec.waveforms.filters import design_filter"
-    code += "; design_filter(32000.0, Filter()).noise_gain(); print(int('scipy.signal' in sys.modules))"
+@pytest.mark.parametrize("design", DESIGNED, ids=str)
+def test_filters_that_are_designed_already_are_those_of_scipy(design):
+    order, cutoff, fs = design
+    kind = "bandpass" if np.ndim(cutoff) else "highpass"
+    assert np.array_equal(DESIGNED[design], signal.butter(order, cutoff, btype=kind, fs=fs, output="sos"))
+
+
+def test_the_filters_of_most_jobs_need_no_signal_processing_of_scipy():
+    """Loading it would take jobs longer than their own work."""
+    code = """
+from allenrec.libraries.realism.in_vivo import read_in_vivo
+from allenrec.settings.recordings import Filter
+from allenrec.waveforms.filters import design_filter
+gains = [design_filter(32000.0, settings).noise_gain() for settings in (Filter(), read_in_vivo().filter)]
+print(int("scipy.signal" in sys.modules))
+"""
     assert run_python(code) == 0
 
 

@@ -9,7 +9,7 @@ from allenrec.common.errors import UserError
 
 from ..hoc_errors import hoc_errors_for_users
 from ..nrn import neuron
-from ..sections import as_described, divide, find_soma, is_section_list, load_libraries, own_name, wrap
+from ..sections import as_described, divide, find_soma, is_section_list, load_libraries, own_name, require_one_tree, wrap
 
 if TYPE_CHECKING:
     from allenrec.models.kinds.hoc import HocDescription, HocModel
@@ -38,6 +38,7 @@ def build(model: HocModel, *, dt: float, tstop: float, axon: str) -> ModelCell:
         template = _run_code(model)
         sections = [s for s in h.allsec() if template is None or s.cell() == template]
         soma = find_soma(model.model_id, sections, described.soma)
+        require_one_tree(model.model_id, soma, sections)
         if described.segment_length:
             divide(sections, described.segment_length)
         _initialise(described)

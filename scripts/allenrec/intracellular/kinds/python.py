@@ -20,7 +20,7 @@ from allenrec.models.nrnivmodl import NRNIVMODL_DEFAULTS
 from ..hoc_errors import hoc_errors_for_users
 from ..lfpy_cell import Cell
 from ..nrn import neuron
-from ..sections import as_described, find_soma, is_section_list, load_libraries, wrap
+from ..sections import as_described, find_soma, load_libraries, require_one_tree, wrap
 
 if TYPE_CHECKING:
     from allenrec.models.kinds.python import PythonModel
@@ -134,23 +134,41 @@ def _keywords(model: PythonModel, function: Callable[..., Any], offered: Mapping
 
 
 def _soma_of(model: PythonModel, found: Any) -> Any:
-    """Return the soma of what a function returned."""
+    """Return the soma of what a function returned, whose sections must hang together."""
+    sections = _sections_of(model, found)
     wanted = model.description.soma
-    if isinstance(found, Cell):
-        sections = list(found.allseclist)
-    elif isinstance(found, neuron.nrn.Section):
-        return found
-    elif is_section_list(found) or (isinstance(found, list | tuple) and all(isinstance(s, neuron.nrn.Section) for s in found)):
-        sections = list(found)
-    else:
-        sections = [s for s in neuron.h.allsec() if s.cell() is not None and s.cell() == found]
-        if not sections:
+    if wanted is None and isinstance(found, neuron.nrn.Section):
+        soma = found
+    elif wanted is None:
+        named = [section for section in sections if "soma" in section.name().lower()]
+        soma = named[0] if named else find_soma(model.model_id, sections, "soma")
+        others = [section.name() for section in named if section not in set(soma.wholetree())]
+        if others:
             raise UserError(
-                f"model {model.model_id}: {model.description.function} returns {type(found).__name__}; it must return {RETURNS}"
+                f"model {model.model_id}: {model.description.function} returns several cells, {soma.name()} and {others[0]}; "
+                f"return one, or name its soma as `soma:`"
             )
-    if wanted is not None:
-        return find_soma(model.model_id, sections, wanted)
-    named = [section for section in sections if "soma" in section.name().lower()]
-    if not named:
-        return find_soma(model.model_id, sections, "soma")
-    return named[0]
+    else:
+        soma = find_soma(model.model_id, sections, wanted)
+    require_one_tree(model.model_id, soma, sections)
+    return soma
+
+
+def _sections_of(model: PythonModel, found: Any) -> list[Any]:
+    """Return the sections of what a function returned."""
+    if isinstance(found, Cell):
+        return list(found.allseclist)
+    if isinstance(found, neuron.nrn.Section):
+        return list(found.wholetree())
+    try:
+        listed = list(found) if isinstance(found, list | tuple | neuron.hoc.HocObject) else []
+    except TypeError:  # an object of hoc that is no list
+        listed = []
+    if listed and all(isinstance(section, neuron.nrn.Section) for section in listed):
+        return listed
+    sections = [s for s in neuron.h.allsec() if s.cell() is not None and s.cell() == found]
+    if not sections:
+        raise UserError(
+            f"model {model.model_id}: {model.description.function} returns {type(found).__name__}; it must return {RETURNS}"
+        )
+    return sections

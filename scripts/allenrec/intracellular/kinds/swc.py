@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import chdir
 from typing import TYPE_CHECKING, Any
 
+from allenrec.common.errors import UserError
+from allenrec.models.kinds.model_yaml import DESCRIPTION
 from allenrec.models.kinds.swc import PROPERTIES
 
 from ..lfpy_cell import Cell
@@ -46,14 +48,14 @@ def _insert(cell: Any, model: SwcModel) -> None:
 
     Segments depend on resistivity and capacitance, and reversal potentials exist where a channel of the ion does.
     """
-    h = neuron.h
+    h, where = neuron.h, f"model {model.model_id}: {model.folder / DESCRIPTION}: channels"
     for section in h.allsec():
         for segment in section:
             segment.area()  # makes NEURON derive the diameters from the 3-D points
     cable, ions = PROPERTIES[:2], PROPERTIES[2:]
     for setting in model.settings:
         if setting.parameters and setting.parameters[0][0] in cable and not setting.mechanism:
-            _set(setting)
+            _set(setting, where)
     if model.description.segment_length:
         divide(h.allsec(), model.description.segment_length)
     else:
@@ -61,14 +63,21 @@ def _insert(cell: Any, model: SwcModel) -> None:
             section.nseg = int((section.L / (D_LAMBDA * h.lambda_f(FREQUENCY, sec=section)) + 0.9) / 2) * 2 + 1
     for setting in model.settings:
         if setting.mechanism:
-            _set(setting)
+            _set(setting, where)
     for setting in model.settings:
         if not setting.mechanism and setting.parameters[0][0] in ions:
-            _set(setting)
+            _set(setting, where)
 
 
-def _set(setting: Setting) -> None:
-    """Set a line of the table of channels."""
+def _set(setting: Setting, where: str) -> None:
+    """Set a line of the table of channels.
+
+    Raises
+    ------
+    UserError
+        If no section has a channel of the ion whose reversal potential is set.
+    """
+    n = 0
     for section in neuron.h.allsec():
         if setting.section not in ("all", own_name(section.name())):
             continue
@@ -78,3 +87,7 @@ def _set(setting: Setting) -> None:
             ion = f"{name[1:]}_ion"
             if setting.mechanism or name in PROPERTIES[:2] or neuron.h.ismembrane(ion, sec=section):
                 setattr(section, name, value)
+                n += 1
+    if setting.parameters and n == 0:
+        name = setting.parameters[0][0]
+        raise UserError(f"{where}.{setting.section}.{name}: no mechanism there has a current of the ion {name[1:]}")

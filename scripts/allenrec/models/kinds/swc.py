@@ -35,6 +35,8 @@ BUILT_IN = {
     "pas": Mechanism(frozenset({"g", "e"}), frozenset()),
     "hh": Mechanism(frozenset({"gnabar", "gkbar", "gl", "el"}), frozenset(), frozenset({"ena", "ek"})),
 }
+#: Largest density of a built-in mechanism, S/cm²; that of a squid's sodium channels is 0.12, or 120 mS/cm²
+MOST_DENSE = 10.0
 #: Properties of a section: axial resistivity (Ω cm), capacitance (µF/cm²) and reversal potentials (mV)
 PROPERTIES = ("Ra", "cm", "ena", "ek", "eca")
 
@@ -134,6 +136,8 @@ def _setting(
             raise UserError(f"{where}.{name}: {unknown[0]} is no parameter of it; it has {', '.join(sorted(parameters))}")
         for key, number in value.items():
             _check_bounds(f"{where}.{name}.{key}", f"{key}_{name}", number)
+            if name in BUILT_IN and key.startswith("g") and number > MOST_DENSE:
+                raise UserError(f"{where}.{name}.{key}: {number:g} S/cm² is more than {MOST_DENSE:g}; is it in other units?")
         return Setting(section, name, tuple((f"{key}_{name}", number) for key, number in value.items()))
     if not isinstance(value, Mapping) and name in PROPERTIES:
         if name in ("Ra", "cm") and not value > 0:

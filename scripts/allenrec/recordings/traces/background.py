@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from allenrec.common.buffers import new_rows
 from allenrec.common.errors import UserError, shown
-from allenrec.common.finite import require_finite
+from allenrec.common.finite import is_finite, require_finite
 from allenrec.common.processes import describe_exception
 from allenrec.common.real_recordings import open_recording, open_sorting
 
@@ -83,12 +83,15 @@ class Background:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Type of the samples."""
-        return np.dtype(self.recording.dtype)
+        """Type of the samples, in the order of bytes of this machine."""
+        return np.dtype(self.recording.dtype).newbyteorder("=")
 
     @cached_property
     def noise_levels(self) -> NDArray[np.float64]:
-        """(n_channels,) µV, standard deviation of the noise, from the median absolute deviation in pieces of the recording."""
+        """(n_channels,) µV, standard deviation of the noise, from the median absolute deviation in pieces of the recording.
+
+        It is 0 for a dead channel.
+        """
         from spikeinterface.core import get_noise_levels
 
         try:
@@ -99,9 +102,8 @@ class Background:
                 )
         except Exception as error:  # readers of many formats, each with errors of its own
             raise self._unreadable(error) from None
-        levels = np.abs(self.gains) * counts
-        # A dead channel has no noise; a ratio to nothing would be infinite
-        return np.maximum(levels, np.finfo(np.float32).tiny)
+        self._require_finite(counts, "noise")
+        return np.asarray(np.abs(self.gains) * counts)
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Return the samples from `start` to `stop`, (stop - start, n_channels), as they are stored.
@@ -121,8 +123,18 @@ class Background:
                 raise self._unreadable(error) from None
             if part.shape != (high - low, len(self.gains)):
                 raise self._unreadable(f"{len(part)} of {high - low} samples are there")
-            parts.append(part)
+            self._require_finite(part, f"samples {low} to {high}")
+            parts.append(part.astype(self.dtype, copy=False))
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _require_finite(self, values: NDArray[Any], what: str) -> None:
+        """Refuse values (..., n_channels) with NaN: what is added to it would be lost, and noise has no level with it."""
+        if not is_finite(values):
+            channel = int(np.argwhere(~np.isfinite(np.atleast_2d(values)))[0, 1])
+            raise UserError(
+                f"{self.path}: {what} of channel {self.recording.channel_ids[channel]}: not a finite number; replace NaN by "
+                f"numbers, or leave the channel out, and save the recording with SpikeInterface"
+            )
 
     def _unreadable(self, error: object) -> UserError:
         reason = describe_exception(error) if isinstance(error, Exception) else str(error)

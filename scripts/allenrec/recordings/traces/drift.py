@@ -307,9 +307,21 @@ def _from_file(
     courses = np.empty((len(times), len(places)))
     for number, (at, _, displacements) in enumerate(motions[:n_segments]):
         mine = segment == number
+        if frame is not None and mine.any():
+            _require_same_clock(path, number, at, times[mine])
         courses[mine] = np.stack([np.interp(times[mine], at, one) for one in displacements.T], axis=1)
     factors = np.stack([np.interp(depths, places, one) for one in np.eye(len(places))])
     return courses, factors
+
+
+def _require_same_clock(path: str, number: int, at: NDArray[np.float64], times: NDArray[np.float64]) -> None:
+    """Refuse a motion of another time than that of a segment: its first or last displacement would hold throughout."""
+    step = np.diff(at).max(initial=0.0) if len(at) > 1 else np.inf
+    if times[-1] < at[0] - step or times[0] > at[-1] + step:
+        raise UserError(
+            f"{path}: the motion of segment {number} is from {at[0]:g} to {at[-1]:g} s, but the segment from {times[0]:g} to "
+            f"{times[-1]:g} s; its times must be on the clock of the recording"
+        )
 
 
 def read_motion(path: str | PathLike[str]) -> list[Motion]:

@@ -22,7 +22,8 @@ def signal_to_noise(templates: NDArray[np.float32], noise: NDArray[np.float64] |
     templates : numpy.ndarray
         (n_units, n_channels, n_t) µV.
     noise : numpy.ndarray or None
-        (n_channels,) µV, standard deviation of the noise; without noise the ratios are infinite.
+        (n_channels,) µV, standard deviation of the noise; without noise the ratios are infinite. Dead channels, whose level is
+        0 beside others, say nothing.
 
     Returns
     -------
@@ -33,7 +34,8 @@ def signal_to_noise(templates: NDArray[np.float32], noise: NDArray[np.float64] |
         return np.full(len(templates), np.inf)
     if not len(templates):
         return np.zeros(0)
-    return (np.maximum(templates.max(axis=2), -templates.min(axis=2)) / noise).max(axis=1)
+    sizes = np.maximum(templates.max(axis=2), -templates.min(axis=2))
+    return (sizes / np.where(noise > 0, noise, np.inf)).max(axis=1) if noise.any() else np.full(len(templates), np.inf)
 
 
 def library_signal_to_noise(library: TemplateLibrary, noise: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -137,6 +137,12 @@ OTHER_MISTAKES = [
     (SWC | {"channels": {"all": {"cm": 0}}}, {}, "channels.all.cm: 0 must be greater than 0"),
     (SWC | {"channels": {"all": {"pas": {"g": "much"}}}}, {}, "channels.all.pas"),
     (SWC | {"channels": {"all": {"cm": 1e9}}}, {}, "channels.all.cm: 1e+09 must be between 1e-06 and 1e+06"),
+    (SWC | {"channels": {"soma": {"hh": {"gnabar": 120}}}}, {}, "channels.soma.hh.gnabar: 120 S/cm² is more than 10"),
+    (
+        SWC,
+        {"cell.swc": "1 1 0 0 0 0.01 -1\n2 3 0 1 0 0.002 1\n"},
+        "has a soma of radius 0.01 µm; are its numbers in other units",
+    ),
     (SWC | {"channels": {"all": {"ena": 1e5}}}, {}, "channels.all.ena: 100000 must be between -1000 and 1000"),
     (SWC | {"channels": {"all": {"pas": {"g": -1e-4}}}}, {}, "channels.all.pas.g: -0.0001 must be between 0 and 1e+06"),
     (SWC | {"channels": {"soma": {"hh": {"gnabar": -0.1}}}}, {}, "channels.soma.hh.gnabar: -0.1 must be between 0 and"),
