@@ -13,6 +13,7 @@ from allenrec.cells.query import load_cell_table
 from allenrec.cells.table import check_cell_type_column, check_left_out
 from allenrec.common import code_digest as code
 from allenrec.common.errors import UserError
+from allenrec.common.permissions import require_readable_folders, require_writable_records
 from allenrec.settings import load_configuration
 from allenrec.settings.input_files import input_files, stamps
 from allenrec.settings.job_params import job_params, row_params
@@ -54,12 +55,17 @@ with mistakes_in_one_line():
     check_cell_type_column(rows, settings.cell_type_column)
     check_left_out(rows, settings.models.leave_out)
     cells = {row.model_id: row.columns() for row in rows if row.model_id not in settings.models.leave_out}
+    cell_types = [row.get(settings.cell_type_column) or "" for row in cells.values()]
     if rows and not cells:
         raise UserError("config: models.leave_out: no model of the cell table is left")
     if IS_MAIN_RUN:
+        require_writable_records()
+        # Snakemake looks for files in them while it plans: of recordings and libraries two levels down, of models one.
+        require_readable_folders([settings.pathvars.results], levels=2)
+        require_readable_folders([settings.pathvars.models, settings.pathvars.cell_models], levels=1)
         check_sizes(
             settings,
-            len(cells),
+            cell_types,
             n_contacts,
             Path(settings.pathvars.results),
             memory=None if OTHER_MACHINES else memory_of_machine(),

@@ -49,6 +49,7 @@ PACKAGES = "PYTHONPATH"
 os.environ |= {PACKAGES: os.pathsep.join([str(SCRIPTS), *filter(None, [os.environ.get(PACKAGES)])])}
 
 from allenrec.common.errors import UserError
+from allenrec.common.processes import describe_exception
 from allenrec.settings.config_files import check_config_file
 from allenrec.settings.merged_files import describe_merge
 
@@ -58,12 +59,12 @@ MISTAKES = []
 
 @contextmanager
 def mistakes_in_one_line():
-    """End the run with one line if the user made a mistake."""
+    """End the run with one line if the user made a mistake, or may not read a file."""
     try:
         yield
-    except UserError as error:
+    except (UserError, OSError) as error:
         MISTAKES.append(error)
-        sys.exit(f"error: {error}")
+        sys.exit(f"error: {describe_exception(error)}")
 
 
 # A file of `--configfile` may say that it takes the place of the default one.

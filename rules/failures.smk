@@ -9,6 +9,7 @@ from itertools import takewhile
 from allenrec.cells.cell_types import check_cell_types
 from allenrec.common.lifetime import WORKFLOW, hang_up_as_terminated
 from allenrec.common.outcomes import failure_of
+from allenrec.common.permissions import require_files, require_writable_place
 from allenrec.common.processes import describe_exception
 
 # Jobs end with this process, also if it is killed.
@@ -61,12 +62,16 @@ def with_counted_disk(recording):
 
 
 def check_writable():
-    """Stop with one line, before anything runs, if results or models cannot be written."""
-    for folder in dict.fromkeys([RESULTS, *(model_folder(model).parent for model in cells)]):
-        path = folder.absolute()
-        existing = next(part for part in (path, *path.parents) if part.exists())
-        if not os.access(existing, os.W_OK | os.X_OK):
-            sys.exit(f"error: {existing}: no permission to write here, or the file system is read-only")
+    """Stop with one line, before anything runs, if this run may not read a file, or write where it is to."""
+    jobs = list(workflow.dag.needrun_jobs(exclude_finished=False))
+    with mistakes_in_one_line():
+        for folder in (RESULTS, *dict.fromkeys(model_folder(model).parent for model in cells)):
+            require_writable_place(folder)
+        require_files(
+            to_read=[file for job in jobs for file in job.input],
+            to_make=[file for job in jobs for file in (*job.output, *job.log)],
+            to_change=[job.benchmark for job in jobs if job.benchmark],
+        )
 
 
 def say(*lines):
@@ -183,7 +188,7 @@ IS_DRY_RUN = any(re.fullmatch(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", argument) for 
 if studies and IS_MAIN_RUN and IS_DRY_RUN:
     say_what_studies_need()
 if IS_MAIN_RUN and IS_DRY_RUN:
-    atexit.register(say_what_this_run_makes, library_sizes(settings, len(cells), contacts_of))
+    atexit.register(say_what_this_run_makes, library_sizes(settings, cell_types, contacts_of))
 #: Requested files that may hold the failure of a model
 NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
 # This does not apply to a dry run, nor to jobs on a cluster, which are runs of Snakemake themselves.

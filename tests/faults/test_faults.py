@@ -19,7 +19,7 @@ import h5py
 import pytest
 import yaml
 from faults.disks import filled, read_only, small_disk
-from support import ROOT
+from support import ROOT, require_permissions_bind, without_privileges
 from workflow.snake import assert_equal_datasets, clean_environment, jobs_of_dry_run, snakemake
 
 from allenrec.settings.recordings.formats import EXPORTED_FORMATS, FORMATS
@@ -211,7 +211,7 @@ def remove_products(folder, rule, target):
     [
         (
             ("left_out.csv", "report.html"),
-            r"^error: .*/results: no permission to write here, or the file system is read-only$",
+            r"^error: .*/results: no permission to write here, or the file system is read-only; change its permissions",
         ),
         # What is there, but must be made anew, is Snakemake's own to say, for whichever of the jobs it comes to first.
         (("figures/realism/in_vivo.png",), r"Write-protected output files for rule \w+:\n +output: results/"),
@@ -225,6 +225,49 @@ def test_read_only_folder_is_named_before_anything_runs(missing, expected, damag
     assert result.returncode == 1 and "Traceback" not in result.stderr
     assert re.search(expected, result.stderr, re.MULTILINE) and "Finished job" not in result.stderr
     assert snakemake(damaged, "--cores", "1").returncode == 0
+
+
+WRITE, READ = "no permission to write here, or the file system is read-only", "no permission to read this folder"
+CURE = "change its permissions (chmod) or its owner (chown)"
+#: What is closed, its mode, and what is said of it and of what. The report is to be written anew.
+CLOSED = {
+    "config": (0o000, "config: permission denied"),
+    "config/config.yaml": (0o000, "config/config.yaml: permission denied"),
+    "config/cells.tsv": (0o000, "config/cells.tsv: permission denied"),
+    ".snakemake": (0o555, f"{{}}/.snakemake: {WRITE}"),
+    "allen_models": (0o000, f"allen_models: {READ}"),
+    f"allen_models/neuronal_model_{MODELS[0]}": (0o000, f"allen_models/neuronal_model_{MODELS[0]}: {READ}"),
+    "results": (0o000, f"results: {READ}"),
+    "results/recordings/demo": (0o000, f"results/recordings/demo: {READ}"),
+    "results/logs": (0o555, f"{{}}/results/logs: {WRITE}"),
+    "results/benchmarks/rules": (0o555, f"{{}}/results/benchmarks/rules: {WRITE}"),
+    "results/benchmarks/rules/write_report.tsv": (
+        *(0o444, "results/benchmarks/rules/write_report.tsv: no permission to write this file"),
+    ),
+    "results/left_out.csv": (0o000, "results/left_out.csv: no permission to read this file"),
+}
+
+
+@pytest.mark.parametrize(
+    "closed", [name if name == "results/recordings/demo" else pytest.param(name, marks=pytest.mark.faults) for name in CLOSED]
+)
+def test_what_may_not_be_read_or_written_is_named_before_anything_runs(closed, damaged):
+    """Root is bound by permissions as well here."""
+    require_permissions_bind(damaged)
+    mode, said = CLOSED[closed]
+    (damaged / "results" / "report.html").unlink()
+    (damaged / closed).chmod(mode)
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "snakemake", "--cores", "1"],
+            **{"cwd": damaged, "env": clean_environment(), "preexec_fn": without_privileges},
+            **{"capture_output": True, "text": True},
+        )
+    finally:
+        (damaged / closed).chmod(0o755)
+    assert result.returncode == 1 and "Traceback" not in result.stderr and "Finished job" not in result.stderr
+    assert first_error(result) == f"error: {said.format(damaged)}; {CURE}"
+    assert left_overs(damaged) == []
 
 
 # Damaged files

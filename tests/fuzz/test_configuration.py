@@ -49,7 +49,7 @@ def answer(config, command_line=None):
     """The settings, or None if the configuration is refused in one line."""
     try:
         settings = load_settings(config, command_line)
-        check_sizes(settings, 3, lambda probe: 32, Path(tempfile.gettempdir()) / "results", memory=8e9)
+        check_sizes(settings, [""] * 3, lambda probe: 32, Path(tempfile.gettempdir()) / "results", memory=8e9)
     except UserError as error:
         assert is_one_short_line(error)
         return None

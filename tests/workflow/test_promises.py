@@ -246,6 +246,7 @@ FAULTS = {
     "the disk is full": (f"{FAULT}::test_full_disk_is_named_and_leaves_nothing_half_written",),
     "the results folder is read-only": (f"{FAULT}::test_read_only_folder_is_named_before_anything_runs",),
     "a file or folder may not be read": (
+        f"{FAULT}::test_what_may_not_be_read_or_written_is_named_before_anything_runs",
         f"{UNIT}common/test_permissions.py::test_what_may_not_be_read_or_written_is_one_line",
     ),
     "an intermediate file is cut short": (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,24 +42,26 @@ class Estimate:
     cure_of_disk: str = ""
 
 
-def estimates(settings: Settings, n_cells: int, n_contacts: Callable[[str], int]) -> Iterator[Estimate]:
+def estimates(settings: Settings, cell_types: Sequence[str], n_contacts: Callable[[str], int]) -> Iterator[Estimate]:
     """Yield what the simulation, each library and each recording need.
 
     Parameters
     ----------
     settings : allenrec.settings.Settings
-    n_cells : int
-        Number of models.
+    cell_types : sequence of str
+        The cell type of each model, as far as the cell table names it; "" if it does not.
     n_contacts : callable
         A function that returns the number of contacts of a library's probe, by the name of the library.
     """
     window = sum(settings.intracellular.window_samples)
     currents = 4.0 * settings.intracellular.target_spikes[0] * SEGMENTS * window
     steps = 1000 * settings.intracellular.sim_time / settings.intracellular.dt
-    yield Estimate("intracellular", n_cells * currents * COMPRESSED, currents + 8 * steps, "shorten sim_time or cut_out")
+    yield Estimate(
+        "intracellular", len(cell_types) * currents * COMPRESSED, currents + 8 * steps, "shorten sim_time or cut_out"
+    )
     for name, library in settings.libraries.items():
         if library.templates is None:  # otherwise they are on the disk already
-            yield _library(f"libraries.{name}", library, n_cells, n_contacts(name), window)
+            yield _library(f"libraries.{name}", library, cell_types, n_contacts(name), window)
     disk = 0.0
     for name, recording in settings.recordings.items():
         estimate = _recording(f"recordings.{name}", recording, n_contacts(recording.library), settings)
@@ -68,23 +70,22 @@ def estimates(settings: Settings, n_cells: int, n_contacts: Callable[[str], int]
     yield Estimate("recordings", disk, 0.0, "make fewer or shorter recordings")
 
 
-def library_sizes(settings: Settings, n_cells: int, n_contacts: Callable[[str], int]) -> dict[str, float]:
-    """Return the disk, bytes, that each library of `n_cells` models takes at least, by its name.
+def library_sizes(settings: Settings, cell_types: Sequence[str], n_contacts: Callable[[str], int]) -> dict[str, float]:
+    """Return the disk, bytes, that each library takes at least, by its name.
 
     Libraries whose templates are imported are left out. Each template is stored twice: in the file of its model, and in that of
-    all. `n_contacts` is as for `estimates`.
+    all. `cell_types` and `n_contacts` are as for `estimates`.
     """
     window = sum(settings.intracellular.window_samples)
     return {
-        name: 2 * _library(name, library, n_cells, n_contacts(name), window).disk
+        name: 2 * _library(name, library, cell_types, n_contacts(name), window).disk
         for name, library in settings.libraries.items()
         if library.templates is None
     }
 
 
-def _library(key: str, library: Library, n_cells: int, n_contacts: int, window: int) -> Estimate:
-    # Of the numbers of cell types, it is not known yet how many cells have each.
-    each = library.n if isinstance(library.n, int) else min(library.n.values())
+def _library(key: str, library: Library, cell_types: Sequence[str], n_contacts: int, window: int) -> Estimate:
+    of_cells = [_least_templates(library.n, cell_type) for cell_type in cell_types]
     steps = 1
     if library.drift_grid is not None:
         steps = int((library.drift_grid.limits[1] - library.drift_grid.limits[0]) / library.drift_grid.step)
@@ -93,15 +94,22 @@ def _library(key: str, library: Library, n_cells: int, n_contacts: int, window: 
     one_step = 4.0 * n_contacts * window
     template = steps * one_step
     if library.poses is not None or library.poses_from is not None:
-        each = 0
+        of_cells = []
     # The templates of a cell are kept until all are accepted.
     memory = {
-        "lower n": each * one_step,
+        "lower n": max(of_cells, default=0) * one_step,
         "lower the number of drift steps": template,
         "lower ncontacts": one_step * library.ncontacts,
     }
     cure, whole = max(memory, key=memory.__getitem__), "lower n or the number of drift steps"
-    return Estimate(key, n_cells * each * template * COMPRESSED, sum(memory.values()), cure, whole)
+    return Estimate(key, sum(of_cells) * template * COMPRESSED, sum(memory.values()), cure, whole)
+
+
+def _least_templates(n: int | Mapping[str, int], cell_type: str) -> int:
+    """Return the least number of templates of a cell; a type for which there is no number has none."""
+    if isinstance(n, int):
+        return n
+    return n.get(cell_type, 0) if cell_type else min(n.values())
 
 
 def _recording(key: str, recording: Recording, n_contacts: int, settings: Settings) -> Estimate:
@@ -150,13 +158,13 @@ def _share_on_disk(recording: Recording, name: str) -> float:
 
 
 def check_sizes(
-    settings: Settings, n_cells: int, n_contacts: Callable[[str], int], folder: Path, *, memory: float | None
+    settings: Settings, cell_types: Sequence[str], n_contacts: Callable[[str], int], folder: Path, *, memory: float | None
 ) -> None:
     """Refuse a configuration whose results do not fit the disk, or whose jobs do not fit the memory.
 
     Parameters
     ----------
-    settings, n_cells, n_contacts
+    settings, cell_types, n_contacts
         As for `estimates`. Probes are asked for their contacts only if it matters.
     folder : pathlib.Path
         The folder of the results.
@@ -172,7 +180,7 @@ def check_sizes(
     disk = shutil.disk_usage(existing).total
 
     def problem(n_contacts: Callable[[str], int]) -> str | None:
-        for estimate in estimates(settings, n_cells, n_contacts):
+        for estimate in estimates(settings, cell_types, n_contacts):
             for size, room, what, where, cure in (
                 (estimate.disk, disk, "", f"the disk of {existing}", estimate.cure_of_disk or estimate.cure),
                 (estimate.memory, memory, " of memory", "this machine", estimate.cure),

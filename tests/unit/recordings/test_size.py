@@ -102,7 +102,7 @@ def recording_estimate(settings):
     """Return the estimate of a recording of 32 channels in an otherwise ordinary configuration."""
     whole = load_settings({"libraries": {"small": {"probe": "Neuronexus-32"}}, "recordings": {"small": {"library": "small"}}})
     whole = whole.model_copy(update={"recordings": {"small": settings}})
-    (found,) = [part for part in estimates(whole, 1, lambda library: 32) if part.key == "recordings.small"]
+    (found,) = [part for part in estimates(whole, [""], lambda library: 32) if part.key == "recordings.small"]
     return found
 
 

@@ -114,6 +114,8 @@ def test_impossible_number_is_one_line(path, value):
 
 
 GIGABYTE = 1e9
+#: The types of three models, of which the cell table does not name the last
+TYPES = ["spiny", "aspiny", ""]
 
 
 @pytest.mark.parametrize(
@@ -126,6 +128,16 @@ GIGABYTE = 1e9
         (SIGNAL + "chunk_duration", 1e4, 4e12, None, None),
         (TRAINS + "n_exc", 1_000_000, 4e12, 8 * GIGABYTE, r"recordings\.rec: takes about .* of memory, but this machine"),
         (LIB + "n", 50, GIGABYTE, GIGABYTE, None),
+        # Of the models of `TYPES`, one has 4e5 templates, one 1e5, and one at least 1e5: 8.6 GB; 11.5 GB are those of one model
+        (LIB + "n", {"spiny": 400_000, "aspiny": 100_000}, 8 * GIGABYTE, None, r"lib: takes about 8\.6 GB, but the disk"),
+        (
+            LIB + "n",
+            {"spiny": 400_000, "aspiny": 100_000},
+            4e12,
+            8 * GIGABYTE,
+            r"lib: takes about 11\.5 GB of memory.*lower n$",
+        ),
+        (LIB + "n", {"aspiny": 1, "sparsely spiny": 1_000_000}, GIGABYTE, GIGABYTE, None),
         # The templates of one cell, 32 contacts, 64 + 160 samples of 4 bytes: 28.7 GB
         (LIB + "n", 1_000_000, 4e12, 8 * GIGABYTE, r"libraries\.lib: takes about 28\.7 GB of memory, .*; lower n$"),
         # 16 phases of matrices from 224 + 32,000 samples to 224 + 64,000, 8 bytes, which are copied once: 530 GB
@@ -144,7 +156,7 @@ def test_size_is_estimated_before_anything_runs(tmp_path, monkeypatch, path, val
     settings = load_settings(changed(path, value))
 
     def check():
-        check_sizes(settings, 3, lambda probe: 32, tmp_path / "results", memory=memory)
+        check_sizes(settings, TYPES, lambda probe: 32, tmp_path / "results", memory=memory)
 
     if expected is None:
         check()
@@ -155,4 +167,4 @@ def test_size_is_estimated_before_anything_runs(tmp_path, monkeypatch, path, val
 
 def test_contacts_are_counted_only_where_they_matter(tmp_path):
     """Loading a probe takes half a second, which every start of the workflow would pay."""
-    check_sizes(load_settings(BASE), 3, lambda probe: pytest.fail("counted"), tmp_path, memory=8 * GIGABYTE)
+    check_sizes(load_settings(BASE), TYPES, lambda probe: pytest.fail("counted"), tmp_path, memory=8 * GIGABYTE)
