@@ -34,8 +34,6 @@ rule tabulate_cells:
         "<logs>/tabulate_cells.log",
     benchmark:
         "<benchmarks>/tabulate_cells.tsv"
-    group:
-        "cells"
     conda:
         "../envs/analysis.yaml"
     threads: 1

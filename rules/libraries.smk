@@ -73,8 +73,6 @@ rule concatenate_library:
         "<benchmarks>/concatenate_library/{library}.tsv"
     wildcard_constraints:
         library="|".join(COMPUTED) or NO_NAME,
-    group:
-        "library"
     conda:
         "../envs/analysis.yaml"
     threads: 1

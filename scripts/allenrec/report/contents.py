@@ -1,6 +1,5 @@
 """The facts that the report shows, gathered from the files of a run. Missing files are named; they are never an error."""
 
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from allenrec.common.csv_text import table_from_data
+from allenrec.common.csv_text import parse_table
 from allenrec.common.errors import UserError, not_valid, require_own
 from allenrec.common.files import read_checked, read_json
 from allenrec.common.outcomes import Failure, failure_of
@@ -295,13 +294,12 @@ def recording_facts(results: str | Path, name: str) -> RecordingFacts:
     try:
         facts = read_json(folder / "facts.json", "JSON")
         require_own(folder / "facts.json", "JSON", f"recording {facts['recording']}", f"recording {name}")
-        units = io.StringIO(read_checked(folder / "units.csv", "table"))
+        units = parse_table(read_checked(folder / "units.csv", "table"))
     except OSError:
         logs = (results / "logs" / rule / f"{name}.log" for rule in ("generate_recording", "view_recording"))
         return RecordingFacts(name, missing=f"not made{reason_in_logs(logs)}")
     shown = ("duration_s", "sampling_frequency_Hz", "n_channels", "n_units", "n_spikes")
-    table = table_from_data(pd.read_csv(units, keep_default_na=False, na_values=["", "nan", "NaN"]))
-    return RecordingFacts(name, units=table, **{fact: facts[fact] for fact in shown})
+    return RecordingFacts(name, units=units.replace("", np.nan), **{fact: facts[fact] for fact in shown})
 
 
 def realism_rows(results: str | Path) -> list[dict[str, Any]]:

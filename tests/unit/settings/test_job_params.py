@@ -80,7 +80,7 @@ def test_text_with_braces_is_never_taken_for_wildcards(settings):
     params = job_params(settings, seed="seed", n="libraries.second.n", library="libraries.{library}")
     assert params["seed"] == "seed: 0" and callable(params["n"]) and callable(params["library.n"])
     assert params["n"](Wildcards()) == 'libraries.second.n: {"spiny": 3}'
-    alike = {"libraries": dict.fromkeys(("first", "second"), {"probe": "tetrode", "n": {"spiny": 3}})}
+    alike = {"libraries": {key: {"probe": "tetrode", "n": {"spiny": 3}} for key in ("first", "second")}}
     assert callable(job_params(load_settings(alike), library="libraries.{library}")["library.n"])
 
 
