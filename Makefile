@@ -19,11 +19,13 @@ export XDG_CACHE_HOME := $(shell mkdir -p '$(CACHE)/snakemake' 2> /dev/null && t
 run: say-what-run-does $(VENV)/run
 	@python scripts/run.py
 
+# The run goes on if nobody reads these lines.
 say-what-run-does:
-	@echo "Fetching the models that config/config.yaml names, simulating their spikes, making template libraries and recordings"
-	@echo "with figures and a report: all in results/. As it comes, with three models, that takes one to two minutes on two cores,"
-	@echo "2 MB to fetch and 20 MB of disk. The first run installs Python packages in .venv before that: one to two minutes more,"
-	@echo "230 MB to fetch, 1.1 GB of disk."
+	@printf '%s\n' \
+	  "Fetching the models that config/config.yaml names, simulating their spikes, making template libraries and recordings" \
+	  "with figures and a report: all in results/. As it comes, with three models, that takes one to two minutes on two cores," \
+	  "2 MB to fetch and 20 MB of disk. The first run installs Python packages in .venv before that: one to two minutes more," \
+	  "230 MB to fetch, 1.1 GB of disk." 2> /dev/null || :
 
 # The sorters have an environment of their own, which `snakemake evaluate` finds.
 evaluate: $(VENV)/run $(VENV)-evaluation/run

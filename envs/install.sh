@@ -44,7 +44,8 @@ fi
 touch "$unfinished"
 echo "Installing $lock into $environment: $megabytes MB of disk, a minute or two ..."
 # The lock names everything, so nothing is resolved; Python compiles what is used when it is used, not all that is installed.
-"$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes -r "$lock" ||
+# --use-pep517 builds the one package without a wheel as every new pip does; the pip of Debian 12 warns of its old way otherwise.
+"$environment/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --use-pep517 --require-hashes -r "$lock" ||
   stop "pip could not install $lock (above); the same command once more tries again"
 # Its Python finds the package of this clone, as if it was installed.
 for packages in "$environment"/lib/python3*/site-packages; do

@@ -13,7 +13,7 @@ rule models:
 
 
 rule download_model:
-    """A model folder in the archive's layout, complete and checked."""
+    """A model folder, complete and checked: one of the Allen Institute or, in `cell_models/`, one of another kind."""
     input:
         # Files that the user put there are checked again when they change.
         files=lambda wildcards: map(local, map(str, rule_inputs(model_folder(wildcards.model)))),

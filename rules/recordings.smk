@@ -25,7 +25,7 @@ rule recordings:
 
 
 rule generate_recording:
-    """One recording with its ground truth."""
+    """One recording with its ground truth; a passing one is deleted when its other formats and figures are made."""
     input:
         library=lambda wildcards: f"<results>/libraries/{settings.recordings[wildcards.recording].library}/templates.h5",
         far_library=lambda wildcards: [

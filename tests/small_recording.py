@@ -22,8 +22,8 @@ def write_templates(path, probe="tetrode"):
     library_from_arrays(path, templates, rows, contacts, dt=2**-5, cut_out=(1, 2))
 
 
-def write_recording(path, probe="tetrode", spiketrains=None, **signal):
-    """Write a recording of a second with three units, or as the settings say, and its library beside it."""
+def write_recording(path, probe="tetrode", spiketrains=None, compression="none", **signal):
+    """Write a recording of a second with three units, or as the settings say, and its library; return its settings."""
     library_path = path.with_name("library.h5")
     write_templates(library_path, probe)
     settings = Recording.model_validate(
@@ -32,9 +32,11 @@ def write_recording(path, probe="tetrode", spiketrains=None, **signal):
             "spiketrains": {"duration": 1.0, "n_exc": 2, "n_inh": 1, **(spiketrains or {})},
             "templates": {"min_dist": 0.0, "min_amp": 0.0, "max_amp": 1e5},
             "recordings": signal,
+            "compression": compression,
         }
     )
     library = read_library(library_path)
     plan = plan_recording(library, settings, seed=0, name="small")
     origin = provenance(settings.model_dump(mode="json"), seed=0, name="small", digests={})
-    write_mearec(path, GeneratedRecording(plan, library, settings, origin))
+    write_mearec(path, GeneratedRecording(plan, library, settings, origin), compression=compression)
+    return settings

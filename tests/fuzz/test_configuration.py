@@ -1,6 +1,7 @@
 """For any change of any key, the answer is one line or a valid configuration."""
 
 import math
+import re
 import tempfile
 from pathlib import Path
 
@@ -187,6 +188,7 @@ def test_any_edit_of_the_file_is_one_line_or_read(text):
 @given(text=edited("model_id\tspecimen_id\tcell_type\tlayer\n473863510\t\tspiny\t5\n473863035\t7\t\t2/3\n"))
 @example(text='""model_id\tcell_type\n1\tspiny\n')
 @example(text="\x80specimen_id\n7\n")
+@example(text="model_id\tcell_type\nL5_cell\tspiny\n")
 def test_any_edit_of_the_cell_table_is_one_line_or_read(text):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "cells.tsv")
@@ -196,5 +198,6 @@ def test_any_edit_of_the_cell_table_is_one_line_or_read(text):
         except UserError as error:
             assert is_one_short_line(error)
             return
-    assert rows and all(row.model_id.isdigit() or row.specimen_id.isdigit() for row in rows)
+    # Ids are parts of paths.
+    assert rows and all(re.fullmatch(r"\w[\w.-]{0,99}", row.model_id, re.ASCII) or row.specimen_id.isdigit() for row in rows)
     assert all("/" not in column for row in rows for column in row.columns())

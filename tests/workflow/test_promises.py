@@ -241,9 +241,13 @@ FAULTS = {
     "Snakemake alone is killed": (
         f"{FAULT}::test_jobs_end_with_a_snakemake_that_is_ended_alone",
         f"{UNIT}common/test_lifetime.py::test_job_ends_with_a_workflow_that_is_killed",
+        f"{UNIT}test_run_script.py::test_snakemake_ends_with_the_script",
     ),
     "the disk is full": (f"{FAULT}::test_full_disk_is_named_and_leaves_nothing_half_written",),
     "the results folder is read-only": (f"{FAULT}::test_read_only_folder_is_named_before_anything_runs",),
+    "a file or folder may not be read": (
+        f"{UNIT}common/test_permissions.py::test_what_may_not_be_read_or_written_is_one_line",
+    ),
     "an intermediate file is cut short": (
         f"{UNIT}test_damage.py::test_damaged_file_is_one_line_or_reads_as_it_was_written",
         f"{FAULT}::test_damaged_file_is_named_and_never_used",
@@ -256,7 +260,10 @@ FAULTS = {
         f"{UNIT}recordings/traces/test_blocks.py::test_samples_that_are_not_finite_are_an_error",
         f"{UNIT}intracellular/test_intracellular_file.py::test_numbers_that_are_not_finite_are_not_written",
     ),
-    "standard output is closed": (f"{UNIT}common/test_lifetime.py::test_job_with_closed_streams_writes_its_log",),
+    "standard output is closed": (
+        f"{UNIT}common/test_lifetime.py::test_job_with_closed_streams_writes_its_log",
+        f"{UNIT}test_run_script.py::test_run_goes_on_if_its_lines_are_lost",
+    ),
     "compiled mechanisms are damaged": (f"{FAULT}::test_damaged_mechanisms_are_compiled_anew",),
     "a model's fit": (
         f"{UNIT}models/test_verified.py::test_model_that_changed_after_its_check_is_not_used",

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from allenrec.common.csv_text import as_data, from_data
 from allenrec.common.errors import UserError, has_control_characters, shortened, shown
 from allenrec.common.files import written_beside
+from allenrec.common.processes import describe_exception
 from allenrec.models.metadata import FACTS, FACTS_OF_SOME_KINDS, KIND_OF_TEMPLATE, CellFacts
 
 #: Ids of models: digits for those of the Allen Institute, names for others
@@ -187,6 +188,8 @@ def read_table(path: str | Path) -> tuple[list[tuple[int, dict[str, str]]], list
             columns = list(map(_column_name, reader.fieldnames or []))
     except FileNotFoundError:
         raise UserError(f"{path}: no such cell table (config: cells)") from None
+    except PermissionError as error:
+        raise UserError(describe_exception(error)) from None
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise UserError(f"{path} is not a tab-separated table: {shortened(error)}") from None
     if len(rows) > MOST_ROWS:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import NO_FILE, DamagedFile, not_valid
+from .permissions import describe_refusal
 
 if TYPE_CHECKING:
     from .files import AnyPath
@@ -115,6 +116,8 @@ class CheckedFile(io.RawIOBase):
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except FileNotFoundError:
             raise DamagedFile(f"{path}: there is no such {kind} file; run the workflow to make it") from None
+        except PermissionError as error:
+            raise DamagedFile(str(describe_refusal(error))) from None
         except OSError as error:
             raise self.damaged(error.strerror) from None
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -4,6 +4,7 @@ themselves. Numbers are left as they are. What is read back is what was written.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import warnings
@@ -16,6 +17,8 @@ if TYPE_CHECKING:  # the start of a workflow needs no pandas
 
 #: Text that a spreadsheet takes for a formula, also behind apostrophes
 FORMULA = re.compile(r"'*[=+\-@\t\r]")
+#: A number as it is written in our tables
+OUR_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?(e[-+][0-9]{2,3})?|-?inf")
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|nan)", re.IGNORECASE)
 
 
@@ -38,6 +41,24 @@ def table_as_data(table: pd.DataFrame) -> pd.DataFrame:
 def table_from_data(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with its text, and the names of its columns, as they were before `table_as_data`."""
     return _with_text(table, from_data)
+
+
+def parse_table(text: str) -> pd.DataFrame:
+    """Return the table in a text that `allenrec.common.files.write_table` has written.
+
+    Columns are numbers, or true and false, if all of their values are written as ours are, or empty (NaN). All other values
+    stay text, so that names such as `01` and `1` remain two.
+    """
+    import pandas as pd
+
+    table = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    for place, (_, column) in enumerate(table.items()):
+        values = set(column)
+        if values and values <= {"True", "False"}:
+            table.isetitem(place, (column == "True").array)
+        elif values - {""} and all(OUR_NUMBER.fullmatch(value) for value in values - {""}):
+            table.isetitem(place, pd.to_numeric(column.where(column != "")).array)
+    return table_from_data(table)
 
 
 def _with_text(table: pd.DataFrame, change: Any) -> pd.DataFrame:

@@ -32,7 +32,7 @@ def written_beside(path: AnyPath) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:
-        with _errors_naming(path):
+        with _errors_naming(path, temporary):
             yield temporary
         os.replace(temporary, path)
     finally:
@@ -40,12 +40,12 @@ def written_beside(path: AnyPath) -> Iterator[Path]:
 
 
 @contextmanager
-def _errors_naming(path: Path) -> Iterator[None]:
-    """Name the file that was being written in an error of the system that names none, such as that of a full disk."""
+def _errors_naming(path: Path, temporary: Path) -> Iterator[None]:
+    """Name the file that is written in an error of the system that names none, as of a full disk, or its temporary name."""
     try:
         yield
     except OSError as error:
-        if error.errno is None or error.filename is not None:
+        if error.errno is None or error.filename not in (None, str(temporary), temporary):
             raise
         # The text is the system's, because HDF5's own texts have several lines.
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
@@ -57,9 +57,9 @@ def folder_built_beside(folder: AnyPath) -> Iterator[Path]:
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(folder)
-    temporary.mkdir(mode=0o700)
     try:
-        with _errors_naming(folder):
+        with _errors_naming(folder, temporary):
+            temporary.mkdir(mode=0o700)
             yield temporary
         temporary.chmod(0o755)
         _replace_folder(temporary, folder)

@@ -1,7 +1,7 @@
 """Files of recordings and sortings that could run a program when SpikeInterface opens them.
 
-Such files are data, so what is more than data is refused before: pickles, objects in arrays, classes that are not
-SpikeInterface's, and `params.py` with more than plain values.
+Such files are data, so what is more than data is refused before: pickles, objects in arrays that are not text or numbers,
+classes that are not SpikeInterface's, and `params.py` with more than plain values.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,8 +31,14 @@ PICKLED = ("cached.pkl", "cached.pickle")
 PROPERTIES = "properties/*.npy"
 #: What marks the folder of a sorter, or of an analyzer of SpikeInterface, which have pickles in them
 OF_PROGRAMS = ("spikeinterface_info.json", "spikeinterface_log.json", "waveforms")
-#: The readers of SpikeInterface that run text of their files as Python
-RUN_TEXT = ("klusta", "phykilosort", "sinaps")
+#: The readers of SpikeInterface that run files of theirs as Python: text, and pickles
+RUN_FILES = ("read_kilosort_as_analyzer", "read_klusta", "read_shybrid", "read_sinaps")
+#: The modules of SpikeInterface whose classes do
+MODULES_THAT_RUN_FILES = ("deepinterpolation", "klusta", "shybrid", "sinaps")
+#: What numpy names in the pickle of an array of text and numbers
+NAMES_OF_ARRAYS = {("numpy", "ndarray"), ("numpy", "dtype")} | {
+    (module, name) for module in ("numpy.core.multiarray", "numpy._core.multiarray") for name in ("_reconstruct", "scalar")
+}
 
 
 def require_data(path: AnyPath, seen: frozenset[Path] = frozenset()) -> None:
@@ -50,20 +57,30 @@ def require_data(path: AnyPath, seen: frozenset[Path] = frozenset()) -> None:
     """
     path = Path(path)
     seen |= {path.resolve()}
-    if path.suffix in PICKLES:
-        raise UserError(f"{path}: a pickle can run any program, so it is not opened; save it to a folder or as JSON")
-    if path.suffix == ".json":
-        _require_known(path, seen)
-    if path.is_dir() and path.suffix != ".zarr":  # the codec of zarr for pickles is switched off in numcodecs
+    if path.is_dir():
         _require_plain_folder(path, seen)
+        refuse_pickles_in_zarr()
+    elif path.name.endswith(PICKLES):  # SpikeInterface takes `.pkl`, which has no suffix, for one as well
+        raise UserError(f"{path}: a pickle can run any program, so it is not opened; save it to a folder or as JSON")
+    elif path.name.endswith(".json"):
+        _require_known(path, seen)
 
 
-def require_no_text_is_run(extractor: str) -> None:
-    """Refuse a reader of SpikeInterface that runs text of its files; that of phy runs `params.py` only, which is checked."""
-    if any(extractor.startswith(f"read_{name}") for name in RUN_TEXT):
-        raise UserError(
-            f"extractor {extractor}: runs text of its files as a program; save the recording with SpikeInterface first"
-        )
+def require_no_file_is_run(extractor: str) -> None:
+    """Refuse a reader of SpikeInterface that runs its files; that of phy runs `params.py` only, which is checked."""
+    if extractor.startswith(RUN_FILES):
+        raise UserError(f"extractor {extractor}: runs its files as a program; save the recording with SpikeInterface first")
+
+
+def refuse_pickles_in_zarr() -> None:
+    """Let numcodecs decode no pickles in this process. Some of its versions refuse them by themselves."""
+    from numcodecs import Pickle, register_codec
+
+    class NoPickle(Pickle):
+        def decode(self, buf: Any, out: Any = None) -> Any:
+            raise UserError("an array of zarr holds pickles, which can run any program; save numbers or text")
+
+    register_codec(NoPickle, NoPickle.codec_id)
 
 
 def _require_plain_folder(folder: Path, seen: frozenset[Path]) -> None:
@@ -91,7 +108,7 @@ def _require_known(file: Path, seen: frozenset[Path]) -> None:
 
 
 def _require_plain_array(file: Path) -> None:
-    """Refuse a file of numpy that holds objects, which are pickles, or that is none, which numpy takes for a pickle."""
+    """Refuse a file of numpy with other objects than text and numbers, or that is none, which numpy takes for a pickle."""
     with open(file, "rb") as content:
         try:
             version = np.lib.format.read_magic(content)
@@ -99,8 +116,23 @@ def _require_plain_array(file: Path) -> None:
             dtype = read(content)[2]
         except (ValueError, EOFError) as error:
             raise UserError(f"{file}: not a file of numpy ({error})") from None
-    if dtype.hasobject:
-        raise UserError(f"{file}: holds objects of Python, which can run any program; save numbers or text")
+        if dtype.hasobject:
+            try:
+                _OnlyTextAndNumbers(content).load()
+            except Exception:  # unpickling what is damaged raises any error
+                raise UserError(f"{file}: holds objects of Python, which can run any program; save numbers or text") from None
+
+
+class _OnlyTextAndNumbers(pickle.Unpickler):
+    """A reader of pickles that knows nothing but arrays of text and numbers, so that it can run nothing.
+
+    SpikeInterface saves columns of text so, as those that it has read from tables of phy.
+    """
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in NAMES_OF_ARRAYS:
+            raise pickle.UnpicklingError(f"{module}.{name}")
+        return super().find_class(module, name)
 
 
 def _require_plain_values(file: Path) -> None:
@@ -168,7 +200,7 @@ def _exists(path: Path) -> bool:
 
 def _is_extractor(name: str, base: type) -> bool:
     module, _, last = name.rpartition(".")
-    if not module.startswith("spikeinterface.") or any(run in module for run in RUN_TEXT):
+    if not module.startswith("spikeinterface.") or any(name in module for name in MODULES_THAT_RUN_FILES):
         return False
     try:
         found = getattr(importlib.import_module(module), last, None)

@@ -37,7 +37,7 @@ def job_log(snakemake: Any) -> Iterator[io.TextIOBase]:
         The terminal, for the few words that belong there.
     """
     os.environ.update(ONE_THREAD)
-    _open_standard_streams()
+    open_standard_streams()
     watch_workflow()
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def job_log(snakemake: Any) -> Iterator[io.TextIOBase]:
             sys.exit(1)
 
 
-def _open_standard_streams() -> None:
+def open_standard_streams() -> None:
     """Open those of the standard streams that are closed, as by `>&-`. Otherwise the next files would take their places."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:

@@ -1,5 +1,6 @@
 """How long a process lives: a job ends with the workflow that started it, and cleans up when it is told to end."""
 
+import ctypes
 import os
 import select
 import signal
@@ -7,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -17,6 +18,8 @@ WORKFLOW = "ALLENREC_WORKFLOW"
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 #: Seconds that a process has for that
 GRACE = 10.0
+#: Number by which Linux is asked for a signal when the parent of a process ends
+PR_SET_PDEATHSIG = 1
 
 
 def watch_workflow() -> None:
@@ -39,6 +42,12 @@ def end_with(process: int) -> None:
     except (AttributeError, OSError):  # not Linux, or it cannot be seen
         return
     threading.Thread(target=_wait_and_end, args=(descriptor,), daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """Let the program that this process becomes end with the process that started it; for `preexec_fn` of `subprocess`."""
+    with suppress(AttributeError, OSError):  # not Linux
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
 def _wait_and_end(descriptor: int) -> None:

@@ -48,11 +48,12 @@ def write_failure(path: str | Path, failure: Failure) -> None:
 def failure_of(path: str | Path) -> Failure | None:
     """Return the failure that a file holds, or None if it holds something else, is missing, or cannot be read.
 
-    A damaged file is no failure of a model. The job that reads it as a result reports what is wrong with it.
+    A file that is damaged, or that this user may not read, is no failure of a model. The job that reads it as a result reports
+    what is wrong with it.
     """
     try:
         return read_failure(path)
-    except DamagedFile:
+    except (DamagedFile, OSError):
         return None
 
 
@@ -70,6 +71,8 @@ def read_failure(path: str | Path) -> Failure | None:
         try:
             content = read_json(path, "JSON")
             failure = Failure(**content[KEY]) if KEY in content else None
+        except PermissionError:
+            raise
         except (OSError, TypeError) as error:
             raise not_valid(path, "JSON", error) from None
     else:

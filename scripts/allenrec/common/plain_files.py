@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from .errors import UserError, shortened, shown
+from .permissions import describe_refusal
 
 #: Most levels of blocks and lists in one another, and most values altogether
 MOST_LEVELS, MOST_VALUES = 20, 100_000
@@ -89,7 +90,7 @@ def read_text(path: str | Path) -> str:
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not text in UTF-8 (byte {error.start + 1}); save it in that encoding") from None
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+        raise UserError(describe_refusal(error) or f"{path}: cannot be read: {error.strerror}") from None
 
 
 def not_yaml(path: str | Path, error: Exception) -> UserError:

@@ -4,6 +4,8 @@ import re
 import signal
 import subprocess
 
+from .permissions import describe_refusal
+
 #: Words by which compilers, make, the translators of NEURON, pip and Python mark an error
 MARK = re.compile(r"\berror\b|Error|ERROR|illegal|syntax|Unknown")
 
@@ -33,6 +35,8 @@ def describe_exit(code: int) -> str:
 
 def describe_exception(error: BaseException) -> str:
     """Return the message of an exception on one line, or its class if it has no message."""
+    if isinstance(error, OSError) and (refusal := describe_refusal(error)):
+        return refusal
     return " ".join(str(error).splitlines()).strip() or type(error).__name__
 
 

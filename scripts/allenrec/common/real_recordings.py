@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .acquisition_files import WHOLE, reader_of, require_pairs_spikeglx
 from .errors import UserError, shown
-from .foreign_code import require_data, require_no_text_is_run
+from .foreign_code import require_data, require_no_file_is_run
 from .processes import describe_exception
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _named(extractor: str) -> Callable[..., Any]:
         close = difflib.get_close_matches(extractor.lower(), names, n=1)
         hint = f"; did you mean {close[0]}?" if close else "; SpikeInterface's documentation lists them"
         raise UserError(f"extractor {shown(extractor)}: spikeinterface.extractors has no such function{hint}")
-    require_no_text_is_run(extractor)
+    require_no_file_is_run(extractor)
     return function
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import spikeinterface.core as si
 from spikeinterface.benchmark import SorterStudy
 
+from allenrec.common.csv_text import parse_table
+from allenrec.common.files import read_checked
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.formats.spikeinterface_adapter import as_sorting
 
@@ -52,7 +53,7 @@ def open_sorter_study(
     """
     if Path(folder).exists():
         return SorterStudy(folder)
-    rows = pd.read_csv(table, dtype={"recording": str}, keep_default_na=False).set_index("recording")
+    rows = parse_table(read_checked(table, "table")).astype({"recording": str}).set_index("recording")
     recordings = Path(table).parents[1]
     cases = {
         # numbers and text of Python, which SpikeInterface can store

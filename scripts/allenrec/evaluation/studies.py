@@ -1,15 +1,15 @@
 """The evaluation of a study: one table of all its recordings, and how the accuracy depends on each of its factors."""
 
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from allenrec.common.csv_text import parse_table
 from allenrec.common.files import read_checked
 
-from .tables import COLUMNS, TEXT_COLUMNS, read_table
+from .tables import read_table
 
 #: Bounds of the bands of the signal-to-noise ratio into which units are sorted
 SNR_BOUNDS = (0.0, 5.0, 10.0, np.inf)
@@ -34,7 +34,7 @@ def study_table(study: str | Path, tables: Iterable[str | Path]) -> pd.DataFrame
     pandas.DataFrame
         One row per unit of each recording and sorter: the columns of the study, then those of the tables, and `snr_band`.
     """
-    rows = pd.read_csv(io.StringIO(read_checked(study, "table")), dtype={"recording": str}, keep_default_na=False)
+    rows = parse_table(read_checked(study, "table")).astype({"recording": str})
     units = pd.concat([read_table(path) for path in tables], ignore_index=True)
     table = rows.merge(units, on="recording", validate="one_to_many")
     return table.assign(**{BAND: pd.cut(table["snr_filtered"], SNR_BOUNDS, labels=SNR_BANDS).astype(object)})
@@ -42,9 +42,10 @@ def study_table(study: str | Path, tables: Iterable[str | Path]) -> pd.DataFrame
 
 def read_study(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     """Read the table of the evaluation of a study; return it and the names of its factors."""
-    numbers = {column: [""] for column in COLUMNS if column not in TEXT_COLUMNS}
-    text = io.StringIO(read_checked(path, "evaluation"))
-    table = pd.read_csv(text, dtype=dict.fromkeys(TEXT_COLUMNS, str), keep_default_na=False, na_values=numbers)
+    table = parse_table(read_checked(path, "evaluation"))
+    # The columns of units are what `read_table` makes of them, also those without any value.
+    for name, column in read_table(path).items():
+        table[name] = column
     factors = [str(name) for name in table.columns[1 : table.columns.get_loc("sorter")] if name != REPLICATE]
     return table, factors
 

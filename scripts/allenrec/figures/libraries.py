@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ CONTACTS_SHOWN = 32
 WAVEFORMS_SHOWN = 200
 #: Maximum number of templates in one figure; each cell type has at least one nevertheless
 PANELS_SHOWN = 18
+#: Maximum number of entries of a legend inside of axes
+LEGEND_INSIDE = 8
 #: Maximum ratio of height to width up to which positions are drawn at one scale
 TALL = 4.0
 
@@ -58,6 +61,13 @@ def _type_handles(library: Library, **line: Any) -> list[Line2D]:
     """Return the handles of a legend with a dot for each cell type."""
     shown: dict[str, Any] = {"ls": "", "marker": "o", "ms": 5} | line
     return [Line2D([], [], color=colour, label=name, **shown) for name, colour in colours(library.celltypes).items()]
+
+
+def _legend(axes: Axes, handles: Sequence[Line2D], loc: str) -> None:
+    """Draw a legend inside of axes or, if it is long and would cover what is drawn, at their right."""
+    beside = {"loc": "upper left", "bbox_to_anchor": (1.01, 1)}
+    place: dict[str, Any] = {"loc": loc} if len(handles) <= LEGEND_INSIDE else beside
+    axes.legend(handles=handles, **place)
 
 
 def min_amp(library: Library) -> float:
@@ -98,7 +108,7 @@ def amplitudes(library: Library, min_amp: float) -> Figure:
     axes.set(xlabel="distance from soma to nearest contact (µm)", ylabel="amplitude (µV)", yscale="log")
     axes.set_xlim(left=0)
     threshold = Line2D([], [], color=INK, ls="--", lw=1, label=f"min_amp, {min_amp:g} µV")
-    axes.legend(handles=[*_type_handles(library), threshold], loc="upper right")
+    _legend(axes, [*_type_handles(library), threshold], "upper right")
     for shown, axis in ((panels[-1], panels[-1].xaxis), (axes, axes.yaxis)):
         _plain_log_ticks(axis, values, lowest)
         shown.minorticks_off()
@@ -320,7 +330,7 @@ def waveform_shapes(library: Library) -> Figure:
     axes.set(xlabel=columns["trough_to_peak_filtered_ms"], ylabel=columns["half_width_filtered_ms"])
     axes.margins(0.08)
     median = Line2D([], [], ls="", marker="X", ms=7, color=GREY, mec="white", label="median of a model")
-    axes.legend(handles=[*_type_handles(library), median], loc="best")
+    _legend(axes, [*_type_handles(library), median], "best")
     for panel, name in zip(right.subplots(2, 1), ("trough_to_peak_filtered_ms", "half_width_filtered_ms"), strict=True):
         shown = values[name][known]
         bins = np.linspace(shown.min(initial=np.inf), shown.max(initial=-np.inf), 31) if known.any() else 30

@@ -14,7 +14,7 @@ from allenrec.libraries.realism.in_vivo import read_in_vivo
 from allenrec.libraries.realism.verdict import ranges_of
 
 from .nothing import NothingToDrawError
-from .style import GREY, INK, PALE, colours, new_figure, styled
+from .style import GREY, INK, PALE, colours, new_figure, outlined, styled
 
 #: The types of the register that have a box, and the line of the box
 BOXES = {"regular spiking": "--", "fast spiking": ":"}
@@ -82,8 +82,8 @@ def _draw_cell(widths: Axes, heights: Axes, cell: pd.Series, colour: str, named:
         if named:
             # Numbers of cells within the ranges stand on the right, those of others on the left, where they seldom meet
             side, align = (5, "left") if filled == "full" else (-5, "right")
-            place: dict[str, Any] = {"textcoords": "offset points", "ha": align, "fontsize": 6.5, "color": GREY}
-            widths.annotate(cell["model_id"], (x, y), (side, 3), **place)
+            place: dict[str, Any] = {"textcoords": "offset points", "ha": align, "fontsize": 6.5, "color": INK, "zorder": 5}
+            outlined(widths.annotate(cell["model_id"], (x, y), (side, 3), **place))
     values = cell[list(PEAK_TO_PEAK.values())].to_numpy(dtype=float)
     if np.isfinite(values).any():
         heights.plot(list(PEAK_TO_PEAK), values, lw=1, gid="cell", **style | {"ms": 4})
@@ -94,4 +94,4 @@ def _draw_amplitude_range(axes: Axes) -> None:
     for entry in ranges_of("peak_to_peak_uV"):
         axes.axhspan(entry.lowest, entry.highest, color=PALE, lw=0, zorder=0)
         axes.annotate("sorted units, in vivo", (80, entry.highest), (0, -3), textcoords="offset points", ha="right", va="top",
-                      fontsize=7, color=GREY)  # fmt: skip
+                      fontsize=7, color=INK)  # fmt: skip

@@ -21,6 +21,7 @@ from .style import (
     contact_outlines,
     contact_pitch,
     draw_contacts,
+    legible,
     mark_contacts,
     new_figure,
     outlined,
@@ -60,7 +61,7 @@ LEAST_HEIGHT = 0.04
 #: Maximum number of rows of contacts that are all drawn (of a longer probe the part with units is), and of legible channels
 ROWS_SHOWN, CHANNELS_SHOWN = 48, 48
 #: Maximum ratio of height to width up to which positions are drawn at one scale
-TALL = 6.0
+TALL = 8.0
 
 
 @styled
@@ -172,8 +173,8 @@ def _draw_somata(
         axes.plot(*soma[unit], MARKERS.get(bintypes.iloc[unit], "s"), ms=7, color=chosen[unit], mec="white", mew=0.5)
         outlined(
             axes.annotate(
-                name, soma[unit], (6 if right else -6, 0), textcoords="offset points", fontsize=7.5, color=chosen[unit],
-                ha="left" if right else "right", va="center_baseline", zorder=4,
+                name, soma[unit], (6 if right else -6, 0), textcoords="offset points", fontsize=7.5,
+                color=legible(chosen[unit]), ha="left" if right else "right", va="center_baseline", zorder=4,
             )
         )  # fmt: skip
     kinds = [kind for kind in KINDS if (bintypes == kind).any()]
@@ -295,7 +296,7 @@ def _name_spike(
         shift, alignment = place
         outlined(
             axes.annotate(
-                name, (time, trough), (shift, 0), textcoords="offset points", fontsize=7.5, color=colour,
+                name, (time, trough), (shift, 0), textcoords="offset points", fontsize=7.5, color=legible(colour),
                 ha=alignment, va="center", zorder=5,
             )
         )  # fmt: skip
@@ -303,10 +304,9 @@ def _name_spike(
 
 def _unit_legend(axes: Axes, recording: Recording, firing: Sequence[int], inside: Sequence[NDArray[np.integer]]) -> None:
     """Draw a legend of the units that fire, with the number of their spikes."""
-    labels, handles = unit_labels(recording), []
-    for unit in firing:
-        colour, _, dashes = unit_look(unit)
-        handles.append(Line2D([], [], color=colour, ls=dashes, lw=1.6, label=f"{labels[unit]}, {len(inside[unit])}"))
+    labels, looks = unit_labels(recording), {unit: unit_look(unit) for unit in firing}
+    named = {unit: f"{labels[unit]}, {len(inside[unit])}" for unit in firing}
+    handles = [Line2D([], [], color=looks[unit][0], ls=looks[unit][2], lw=1.6, label=named[unit]) for unit in firing]
     axes.legend(
         handles=handles, title="unit: type, spikes", title_fontsize=7.5, handlelength=2,
         loc="upper left", bbox_to_anchor=(1.005, 1), borderaxespad=0, alignment="left",

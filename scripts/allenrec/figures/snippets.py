@@ -19,7 +19,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 BEFORE, AFTER = 1.0, 2.0
 #: Maximum number of spikes that are cut out for all units together; minimum and maximum number for each unit
 SPIKES, LEAST, MOST = 6000, 20, 300
-#: Maximum number of channels on which spikes are cut out
+#: Maximum number of channels on which all spikes are cut out
 CHANNELS = 32
 #: Duration in which the noise is measured, s, and the length of the pieces in which it is measured, samples
 SECONDS, PIECE = 20, 512
@@ -41,33 +41,32 @@ class Snippets:
         (n,), the row of the unit of each spike.
     times : numpy.ndarray
         (n,) s.
+    own : numpy.ndarray
+        (n, n_t) µV, each spike on the peak channel of its unit.
     waveforms : numpy.ndarray
-        (n, n_t, n_kept) µV, on the channels that are kept.
-    channels : numpy.ndarray
-        (n_kept,), the channels that are kept.
+        (n, n_t, n_kept) µV, all spikes on the same channels: the peak channels or, if there are many, some of them.
     time : numpy.ndarray
         (n_t,) ms, 0 at the spike.
     peak : numpy.ndarray
-        (n_units,), the place of the peak channel of each unit among the kept channels.
+        (n_units,), the peak channel of each unit.
     """
 
     units: NDArray[np.intp]
     times: NDArray[np.float64]
+    own: NDArray[np.float32]
     waveforms: NDArray[np.float32]
-    channels: NDArray[np.intp]
     time: NDArray[np.float64]
     peak: NDArray[np.intp]
 
     def of_unit(self, unit: int) -> NDArray[np.float32]:
         """Return the spikes (n, n_t) of a unit on its peak channel, µV."""
-        return self.waveforms[self.units == unit, :, self.peak[unit]]
+        return self.own[self.units == unit]
 
     @property
     def amplitudes(self) -> NDArray[np.float32]:
         """(n,) µV: the depth of each spike below zero on the peak channel of its unit, within half a millisecond."""
         near = np.abs(self.time) <= 0.5
-        own = self.waveforms[np.arange(len(self.units)), :, self.peak[self.units]]
-        return -own[:, near].min(axis=1, initial=np.inf)
+        return -self.own[:, near].min(axis=1, initial=np.inf)
 
 
 @dataclass(frozen=True)
@@ -106,10 +105,7 @@ def cut_spikes(recording: Recording) -> Snippets:
     The spikes are spread evenly over the recording. Those too near its ends are left out.
     """
     rate, peak = recording.sampling_frequency, peak_channels(recording.filtered_templates)
-    channels, places = np.unique(peak, return_inverse=True)
-    if len(channels) > CHANNELS:
-        channels = evenly(channels, CHANNELS)
-        places = np.abs(channels[np.newaxis] - peak[:, np.newaxis]).argmin(axis=1)
+    kept = evenly(np.unique(peak), CHANNELS)
     before, after = round(BEFORE * rate / 1000), round(AFTER * rate / 1000)
     each = int(np.clip(SPIKES // max(len(peak), 1), LEAST, MOST))
     chosen = [evenly(train, each) for train in recording.spike_trains]
@@ -118,11 +114,13 @@ def cut_spikes(recording: Recording) -> Snippets:
     inside = (samples >= before) & (samples + after < len(recording.traces))
     # Spikes are read in the order of time, because neighbours share chunks of the file.
     order = np.flatnonzero(inside)[np.argsort(samples[inside], kind="stable")]
-    waveforms = np.empty((len(order), before + after + 1, len(channels)), dtype=np.float32)
-    for row, sample in enumerate(samples[order]):
-        waveforms[row] = recording.traces[sample - before : sample + after + 1][:, channels]
+    own = np.empty((len(order), before + after + 1), dtype=np.float32)
+    waveforms = np.empty((*own.shape, len(kept)), dtype=np.float32)
+    for row, (unit, sample) in enumerate(zip(units[order], samples[order], strict=True)):
+        piece = recording.traces[sample - before : sample + after + 1]
+        own[row], waveforms[row] = piece[:, peak[unit]], piece[:, kept]
     time = np.arange(-before, after + 1) * 1000 / rate
-    return Snippets(units[order], samples[order] / rate, waveforms, channels, time, places.reshape(-1))
+    return Snippets(units[order], samples[order] / rate, own, waveforms, time, peak)
 
 
 def principal_components(snippets: Snippets, n: int = 3) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from .nothing import NothingToDrawError
 from .snippets import NoiseMeasure, Snippets, evenly, principal_components
-from .style import GREY, INK, PALE, UNIT_PALETTE, colours, new_figure, styled, unit_look
+from .style import GREY, INK, PALE, UNIT_PALETTE, colours, legible, new_figure, styled, unit_look
 from .units import (
     heading,
     needs_spikes,
     needs_units,
+    row_height,
     type_colours,
     unit_colours,
     unit_kinds,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Maximum number of units with a panel of their own, and of lines that are drawn for one unit
 PANELS_SHOWN, LINES_SHOWN = 24, 100
+#: Maximum height of all rows of a figure together, inches; more rows are lower
+ROWS_HIGH = 7.5
 #: Minimum standard deviation of noise, µV; smaller values between spikes are the tails of spikes
 NO_NOISE = 0.01
 #: Maximum distance of paths that count as one, µm
@@ -65,7 +68,7 @@ def _shown(recording: Recording, counts: NDArray[np.integer], what: str) -> tupl
     without = f", {n_without} without {what}" if n_without else ""
     if len(order) <= PANELS_SHOWN:
         return order, without
-    return [int(unit) for unit in evenly(np.array(order), PANELS_SHOWN)], f"{without}, {PANELS_SHOWN} of them shown"
+    return [int(unit) for unit in evenly(np.array(order), PANELS_SHOWN)], f"{without}, {PANELS_SHOWN} units shown"
 
 
 def _panels(
@@ -106,7 +109,7 @@ def waveforms(recording: Recording, snippets: Snippets) -> Figure:
     rate, peak = recording.sampling_frequency, recording.template_peak
     for axes, unit in zip(panels, shown, strict=True):
         spikes = snippets.of_unit(unit)
-        channel = snippets.channels[snippets.peak[unit]]
+        channel = snippets.peak[unit]
         template = recording.filtered_templates[unit][channel]
         time = (np.arange(len(template)) - peak) * 1000 / rate
         axes.plot(time, template, color=INK, lw=0.9, ls="--", zorder=4, gid="template")
@@ -145,7 +148,7 @@ def amplitudes_over_time(recording: Recording, snippets: Snippets) -> Figure:
     shown, part = _shown(recording, _counts(recording, snippets), WHOLE)
     chosen, names = unit_colours(recording), unit_names(recording)
     title = f"{heading(recording, 'Amplitudes over time')}{part}"
-    figure = new_figure(9.0, 0.62 * len(shown) + 1.1, title)
+    figure = new_figure(9.0, row_height(len(shown), 0.62, 0.62, ROWS_HIGH) + 1.1, title)
     panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
     amplitudes = snippets.amplitudes
     for axes, unit in zip(panels, shown, strict=True):
@@ -154,7 +157,8 @@ def amplitudes_over_time(recording: Recording, snippets: Snippets) -> Figure:
         axes.axhline(np.median(amplitudes[own]), color=INK, lw=0.7)
         axes.set_ylim(0, 1.15 * amplitudes[own].max(initial=1.0))
         axes.yaxis.set_major_locator(MaxNLocator(2))
-        axes.set_ylabel(names[unit], rotation=0, ha="right", va="center", labelpad=10, color=chosen[unit], fontweight="bold")
+        colour = legible(chosen[unit])
+        axes.set_ylabel(names[unit], rotation=0, ha="right", va="center", labelpad=10, color=colour, fontweight="bold")
     panels[-1].set(xlabel="time (s)", xlim=(0, recording.duration))
     figure.supylabel("unit, amplitude (µV)", fontsize=8)
     return figure

@@ -44,6 +44,11 @@ UNIT_MARKERS, UNIT_LINES = ("o", "^", "s", "D", "v", "P", "X", "*"), ("-", "--",
 SORTER_PALETTE = ("#222222", "#A6611A", "#607B8B", "#5B3A1E", "#A08A6B")
 #: How far the colours are moved towards black (negative) or white when the palette is used up
 SHADES = (-0.4, 0.35)
+#: A lavender and a leaf green in place of shades that look like another colour: light blue like sky, dark sky like dark blue
+INSTEAD = {(BLUE, 0.35): "#A596FF", (SKY, -0.4): "#78C369"}
+
+#: Least contrast of coloured text on white
+CONTRAST = 4.5
 
 #: Height of a row of contacts times this number: a wider gap between columns separates shanks
 WIDE_GAP = 4
@@ -140,7 +145,8 @@ def colours(labels: Iterable[str]) -> dict[str, str]:
 
 def _free_colours() -> list[str]:
     """Return the colours of the palette and their shades, without those in `FIXED`."""
-    shaded = [_shaded(colour, shade) for shade in SHADES for colour in PALETTE if colour != BLACK]
+    shades = [(colour, shade) for shade in SHADES for colour in PALETTE if colour != BLACK]
+    shaded = [INSTEAD.get(which) or _shaded(*which) for which in shades]
     return [*(colour for colour in PALETTE if colour not in FIXED.values()), *shaded]
 
 
@@ -167,6 +173,19 @@ def _shaded(colour: str, shade: float) -> str:
     target = 0.0 if shade < 0 else 1.0
     red, green, blue = (value + (target - value) * abs(shade) for value in to_rgb(colour))
     return to_hex((red, green, blue))
+
+
+def legible(colour: str) -> str:
+    """Return a colour in which text is legible on white: a darker one if the contrast is below 4.5, as WCAG 2 asks for."""
+    while 1.05 / (_luminance(colour) + 0.05) < CONTRAST:
+        colour = _shaded(colour, -0.05)
+    return colour
+
+
+def _luminance(colour: str) -> float:
+    """Return the relative luminance of a colour, from 0 to 1, as WCAG 2 defines it."""
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in to_rgb(colour)]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
 
 
 def outlined(artist: Text) -> Text:

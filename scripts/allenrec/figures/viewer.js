@@ -131,7 +131,7 @@ function draw([values, samples]) {
   const extremes = (duration) => `lowest and highest value of each ${(1000 * duration).toPrecision(2)} ms`
   const of_kept = each == 1 ? "each sample" : extremes(each / rate), of_others = extremes(joined * bin_width)
   const resolution = n_kept == shown.length ? of_kept : n_kept ? `${of_kept} on ${n_kept} rows, else ${of_others}` : of_others
-  words.text = `Rows are ${(spacing / gain.value).toFixed(0)} µV apart  ·  ${end - begin} spikes in view  ·  ${resolution}`
+  words.text = `Rows are ${(spacing / gain.value).toFixed(0)} µV apart  ·  ${end - begin} spike${end - begin == 1 ? "" : "s"} in view  ·  ${resolution}`
 }
 
 unpacked().then((values) => {

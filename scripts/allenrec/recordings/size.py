@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from allenrec.common.errors import UserError
+from allenrec.settings.recordings.formats import GENERATED_FORMAT
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
@@ -21,7 +22,13 @@ WAVEFORM_LENGTH = 2.5e-3
 
 
 def traces_size(
-    settings: RecordingSettings, fs: float, n_channels: int, n_spikes: int = 0, dtype: DTypeLike | None = None
+    settings: RecordingSettings,
+    fs: float,
+    n_channels: int,
+    n_spikes: int = 0,
+    dtype: DTypeLike | None = None,
+    *,
+    parts_of_units: bool = True,
 ) -> int:
     """Return the size of the traces of a recording without compression, in bytes.
 
@@ -36,10 +43,14 @@ def traces_size(
         Number of spikes whose waveforms are stored.
     dtype : numpy.dtype, optional
         Type of the samples, if it is not that of `settings`.
+    parts_of_units : bool
+        Whether the format has the traces of units and the waveforms of spikes; only MEArec's has.
     """
     signal, n_units, n_samples = settings.recordings, settings.spiketrains.n_units, int(fs * settings.spiketrains.duration)
     width = np.dtype(signal.dtype if dtype is None else dtype).itemsize
     size = n_samples * n_channels * width
+    if not parts_of_units:
+        return size
     if signal.spike_traces != "none":
         size += n_samples * n_units * 4
     if signal.spike_traces == "all":
@@ -71,7 +82,10 @@ def recording_sizes(settings: Settings, names: Sequence[str], n_contacts: Callab
         if library not in n_channels:
             n_channels[library] = n_contacts(library)
         fs = recording.recordings.fs or 1000 / settings.intracellular.dt
-        yield len(recording.format) * traces_size(recording, fs, n_channels[library], dtype=dtype)
+        yield sum(
+            traces_size(recording, fs, n_channels[library], dtype=dtype, parts_of_units=name == GENERATED_FORMAT.name)
+            for name in recording.format
+        )
 
 
 def _with_length_and_type(settings: RecordingSettings) -> tuple[RecordingSettings, DTypeLike | None]:

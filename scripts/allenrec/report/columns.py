@@ -19,13 +19,11 @@ REALISM_NUMBERS = {
     COLUMNS["speed_above_um_per_ms"]: "Speed up (µm/ms)",
     COLUMNS["speed_below_um_per_ms"]: "Speed down (µm/ms)",
 }
-#: Columns of the table of spike sorters
+#: Columns of the table of spike sorters; notes, which may be long, come after the numbers
 SORTER_TEXTS = {
     "recording": "Recording",
     "sorter": "Sorter",
-    "sorter_version": "Version",
     "status": "Status",
-    "message": "Message",
 }
 SORTER_NUMBERS = {
     "n_units": "Units",
@@ -39,6 +37,7 @@ SORTER_NUMBERS = {
     "n_merged": "Merged",
     "duration_s": "Time (s)",
 }
+SORTER_NOTES = {"sorter_version": "Version", "message": "Message"}
 
 
 def filled(headings: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:

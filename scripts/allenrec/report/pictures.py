@@ -4,7 +4,7 @@ import base64
 import os
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from allenrec.figures.nothing import reason_in
@@ -15,6 +15,8 @@ from allenrec.figures.style import DOTS_PER_INCH
 PAGE_PIXELS = 106
 #: Width from which a figure is too wide for one of two columns, inches
 WIDE = 6.8
+#: Largest difference in height between two columns of figures, as a share of both together
+UNEVEN = 0.2
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def pictures_in(folder: Path, kind: str, budget: Budget) -> list[Picture]:
     """Return the pictures in a folder: those of the register in its order, then any others."""
     known, there = pictures(kind), {path.stem: path for path in sorted(folder.glob("*.png"))}
     names = [*(name for name in known if name in there), *(name for name in there if name not in known)]
-    return [_picture(kind, there[name], budget) for name in names]
+    return without_holes([_picture(kind, there[name], budget) for name in names])
 
 
 def pictures_of_cell(figures: Path, model: str, libraries: Sequence[str], budget: Budget) -> list[Picture]:
@@ -79,6 +81,14 @@ def pictures_of_cell(figures: Path, model: str, libraries: Sequence[str], budget
             where = f" on {library}" if len(libraries) > 1 else " on the probe"
             on_probes.append(_picture("eaps", path, budget, where))
     return [*found[:3], *on_probes, *found[3:]]
+
+
+def without_holes(found: Sequence[Picture]) -> list[Picture]:
+    """Return pictures for a page of two columns. Narrow ones become wide if their columns would end far from each other."""
+    heights = [picture.height for picture in found if not picture.wide and not picture.not_drawn]
+    total = sum(heights)
+    uneven = min((abs(total - 2 * sum(heights[:n])) for n in range(len(heights))), default=0)
+    return [replace(picture, wide=True) for picture in found] if uneven > UNEVEN * total else list(found)
 
 
 def _picture(kind: str, path: Path, budget: Budget, where: str = "") -> Picture:

@@ -12,8 +12,11 @@ from allenrec.common.errors import not_valid
 from allenrec.common.files import read_checked
 from allenrec.evaluation.tables import SNR_EXPECTED, WELL_DETECTED
 
-from .columns import SORTER_NUMBERS, SORTER_TEXTS, filled
+from .columns import SORTER_NOTES, SORTER_NUMBERS, SORTER_TEXTS, filled
 from .pictures import Budget, Picture, pictures_in
+
+#: Columns that are known only of a sorter that ended well
+COUNTED = tuple(name for name in SORTER_NUMBERS if name != "duration_s")
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class Sorters:
         """The number columns that have something to show, with their headings."""
         return filled(SORTER_NUMBERS, self.rows)
 
+    @property
+    def notes(self) -> dict[str, str]:
+        """The columns of notes that have something to show, with their headings."""
+        return filled(SORTER_NOTES, self.rows)
+
 
 def sorter_results(results: Path, recordings: Sequence[str], budget: Budget) -> Sorters:
     """Return what the evaluation of these recordings found, from the files of the run; nothing if there was no evaluation.
@@ -56,13 +64,19 @@ def sorter_results(results: Path, recordings: Sequence[str], budget: Budget) -> 
     if path.exists():
         text = io.StringIO(read_checked(path, "evaluation"))
         numbers = {name: [""] for name in SORTER_NUMBERS}
+        texts = dict.fromkeys([*SORTER_TEXTS, *SORTER_NOTES], str)
         try:
-            table = pd.read_csv(text, dtype=dict.fromkeys(SORTER_TEXTS, str), keep_default_na=False, na_values=numbers)
+            table = pd.read_csv(text, dtype=texts, keep_default_na=False, na_values=numbers)
             table = table[table["recording"].isin(recordings)]
         except (ValueError, KeyError) as error:
             raise not_valid(path, "evaluation", error) from None
-        rows = [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+        rows = [_row({str(name): value for name, value in row.items()}) for row in table.to_dict("records")]
     tables = sorted((results / "evaluation" / "studies").glob("*.csv"))
     figures = results / "figures" / "studies"
     studies = [StudyFigures(table.stem, pictures_in(figures / table.stem, "studies", budget)) for table in tables]
     return Sorters(rows, studies)
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as it is shown: a sorter that failed has counted nothing, so its zeros are left out."""
+    return row | dict.fromkeys(COUNTED, None) if row.get("status") == "failed" else row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
     from .libraries import Library
     from .recordings import Recording
 
-#: Share of their size that templates keep at least when they are compressed
-COMPRESSED = 0.5
+#: Share of their size that templates keep at least when they are compressed, and that of samples with noise
+COMPRESSED, COMPRESSED_NOISE = 0.5, 0.7
+#: Number of samples of the blocks in which traces are computed, as in `allenrec.recordings.traces.blocks`
+BLOCK = 2**15
 #: Segments of a small cell
 SEGMENTS = 100
 #: More contacts than most probes have
@@ -87,11 +90,18 @@ def _library(key: str, library: Library, n_cells: int, n_contacts: int, window: 
         steps = int((library.drift_grid.limits[1] - library.drift_grid.limits[0]) / library.drift_grid.step)
     elif library.drifting:
         steps = library.drift_steps
-    template = 4.0 * steps * n_contacts * window
+    one_step = 4.0 * n_contacts * window
+    template = steps * one_step
     if library.poses is not None or library.poses_from is not None:
         each = 0
-    points = 4.0 * n_contacts * library.ncontacts * window
-    return Estimate(key, n_cells * each * template * COMPRESSED, template + points, "lower n or the number of drift steps")
+    # The templates of a cell are kept until all are accepted.
+    memory = {
+        "lower n": each * one_step,
+        "lower the number of drift steps": template,
+        "lower ncontacts": one_step * library.ncontacts,
+    }
+    cure, whole = max(memory, key=memory.__getitem__), "lower n or the number of drift steps"
+    return Estimate(key, n_cells * each * template * COMPRESSED, sum(memory.values()), cure, whole)
 
 
 def _recording(key: str, recording: Recording, n_contacts: int, settings: Settings) -> Estimate:
@@ -99,29 +109,44 @@ def _recording(key: str, recording: Recording, n_contacts: int, settings: Settin
     fs_in = 1000 / settings.intracellular.dt
     fs = signal.fs or fs_in
     second = fs * n_contacts * 4.0
-    width = 0.5 if signal.dtype == "int16" else 1.0
-    uncompressed = [
-        name for name in recording.format if {"zarr": recording.zarr_compression}.get(name, recording.compression) == "none"
-    ]
-    traces = trains.duration * second * width * len(uncompressed)
-    if signal.spike_traces == "all":
-        traces += trains.duration * second * trains.n_units
+    traces = trains.duration * second * sum(_share_on_disk(recording, name) for name in recording.format)
     rate = trains.n_exc * trains.f_exc + trains.n_inh * trains.f_inh
     if trains.rates is not None:
         rate = trains.n_units * trains.lowest_rate
-    spikes = SPIKE * trains.duration * rate if trains.file is None else 0.0
+    n_spikes = trains.duration * rate if trains.file is None else 0.0
     length = (sum(settings.intracellular.cut_out) + sum(recording.templates.pad_len)) / 1000
+    if signal.spike_traces == "all" and "mearec" in recording.format:
+        # They are compressed, and of a unit there is nothing between its spikes.
+        traces += min(n_spikes * length, trains.n_units * trains.duration) * second * COMPRESSED
     # A template is there at every phase, with one component at least. The matrices that upsample have no columns for its pad.
     phases = recording.templates.upsample * length * fs * 4.0
     matrices = 2 * phases * 2 * fs_in * (length - recording.templates.pad_len[0] / 1000)
     memory = {
-        "shorten duration or chunk_duration": min(trains.duration, signal.chunk_duration) * second,
-        "shorten duration, or take fewer units": spikes + (8.0 * signal.drift_fs * trains.duration if signal.drifting else 0.0),
+        "take a probe with fewer contacts": min(trains.duration, BLOCK / fs) * second,
+        "shorten duration, or take fewer units": SPIKE * n_spikes
+        + (8.0 * signal.drift_fs * trains.duration if signal.drifting else 0.0),
         "take fewer units": trains.n_units * (length * second + phases),
         "shorten pad_len, or lower fs or upsample": matrices,
     }
     cure = max(memory, key=memory.__getitem__)
     return Estimate(key, traces, sum(memory.values()), cure, "shorten duration or take fewer formats")
+
+
+def _share_on_disk(recording: Recording, name: str) -> float:
+    """Return the share of four bytes that a sample takes at least on the disk in a format, by its name."""
+    signal = recording.recordings
+    compression = recording.zarr_compression if name == "zarr" else recording.compression
+    if name == "binary" or compression == "none":
+        return 0.5 if signal.dtype == "int16" else 1.0
+    if recording.background is not None or signal.noise_level == 0:
+        return 0.0
+    if signal.dtype == "float32":
+        return COMPRESSED_NOISE
+    if signal.adc_bit_depth is not None and signal.gain is None:  # what a count is worth depends on the signal
+        return 0.0
+    # A normal distribution has log2(4.13 sd / step) bits; the filter takes up to one of them.
+    step = (signal.gain or 1.0) * (signal.lsb or 1)
+    return max(0.0, math.log2(2 * signal.noise_level / step)) / 32
 
 
 def check_sizes(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from allenrec.common.csv_text import as_data, from_data, table_from_data
+from allenrec.common.csv_text import as_data, from_data, parse_table, table_from_data
 from allenrec.common.files import write_table
 
 FORMULAS = [
@@ -39,3 +39,18 @@ def test_numbers_in_text_columns_stay_numbers(tmp_path):
     """A column of the cell table is text, and pandas reads it as numbers."""
     write_table(tmp_path / "a.csv", pd.DataFrame({"depth": ["-1.5", "+2", "", "-inf"]}, dtype=object))
     assert pd.read_csv(tmp_path / "a.csv")["depth"].tolist()[:2] == [-1.5, 2]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        *(["01", "1"], ["1e5", "100000"], ["1.0", "1.00"], ["nan", "a"], ["NA", "None"], ["True", "true"], ["0x1", "1_0"]),
+        *(["=1", "-x"], ["+1", "1"], ["inf", "Infinity"], ["", "x"], [" 1", "1"], ["٣", "3"]),
+        *([1, 20], [0.5, -1e-9], [1e300, np.nan], [np.inf, 1.0], [True, False], [473863510, 10**12]),
+    ],
+)
+def test_our_tables_are_read_as_they_were_written(values, tmp_path):
+    """Names that differ stay different, whatever numbers they look like."""
+    table = pd.DataFrame({"name": values, "place": ["a", "b"]})
+    write_table(tmp_path / "a.csv", table)
+    pd.testing.assert_frame_equal(parse_table((tmp_path / "a.csv").read_text()), table, check_dtype=False)

@@ -69,6 +69,20 @@ def test_table_has_a_row_for_each_unit_with_the_factors_of_its_recording(table):
 KEYS = ("sorter", "noise_level", "replicate", "unit_id")
 
 
+def test_levels_that_look_like_one_number_stay_two(table, tmp_path):
+    """Libraries may be called 01 and 1."""
+    write_table(tmp_path / "s.csv", pd.DataFrame({"recording": ["08", "8"], "library": ["01", "1"], "replicate": [1, 1]}))
+    paths = []
+    for number, name in enumerate(("08", "8")):
+        paths.append(tmp_path / f"{name}.csv")
+        rows = {"recording": name, "sorter": "simple", "status": "ok", "snr_filtered": [6.0], "accuracy": [0.5 + number / 4]}
+        write_table(paths[-1], pd.DataFrame(rows).reindex(columns=COLUMNS))
+    write_table(tmp_path / "all.csv", study_table(tmp_path / "s.csv", paths))
+    found, factors = read_study(tmp_path / "all.csv")
+    assert factors == ["library"] and list(found["recording"]) == ["08", "8"]
+    assert accuracy_by(found, ["library"]).set_index("library")["mean"].to_dict() == {"01": 0.5, "1": 0.75}
+
+
 def test_spread_is_that_of_replicates(table):
     """Replicates differ by 0.01 from each to the next, and units by 0.001, which their mean does not have."""
     found = accuracy_by(read_study(table)[0], ["sorter", "noise_level"]).set_index(["sorter", "noise_level"])

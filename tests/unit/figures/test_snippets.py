@@ -36,7 +36,7 @@ def make_recording(noise, rng, n_seconds=20, n_channels=4, rates=(8, 12)):
 def test_without_noise_the_snippets_are_the_templates():
     recording = make_recording(np.zeros((200_000, 4)), np.random.default_rng(0))
     snippets = cut_spikes(recording)
-    assert list(snippets.channels) == [1, 3] and list(snippets.peak) == [0, 1]
+    assert list(snippets.peak) == [1, 3] and snippets.waveforms.shape[2] == 2
     assert snippets.time[0] == -1.0 and snippets.time[-1] == 2.0 and (np.diff(snippets.times) >= 0).all()
     for unit, channel in enumerate((1, 3)):
         own = snippets.of_unit(unit)
@@ -46,6 +46,17 @@ def test_without_noise_the_snippets_are_the_templates():
         np.testing.assert_allclose(own, np.broadcast_to(template, own.shape), atol=1e-4)
     depth = -recording.filtered_templates[1].min()
     np.testing.assert_allclose(snippets.amplitudes[snippets.units == 1], depth, rtol=1e-5)
+
+
+def test_each_of_many_units_is_measured_on_its_own_channel(monkeypatch):
+    """Units have more peak channels than are kept for all spikes."""
+    monkeypatch.setattr("allenrec.figures.snippets.CHANNELS", 1)
+    recording = make_recording(np.zeros((200_000, 4)), np.random.default_rng(0))
+    snippets = cut_spikes(recording)
+    assert snippets.waveforms.shape[2] == 1
+    for unit, channel in enumerate((1, 3)):
+        depth = -recording.filtered_templates[unit, channel].min()
+        np.testing.assert_allclose(snippets.amplitudes[snippets.units == unit], depth, rtol=1e-5)
 
 
 def test_spikes_of_many_units_are_few_of_each_spread_over_the_recording():

@@ -53,6 +53,14 @@ def test_amplitudes_are_counted_by_unit_and_over_time(noisy_recording):
         assert AMPLITUDES[unit] - 2 < np.median(values) < AMPLITUDES[unit] + 8
 
 
+def test_rows_of_many_units_are_lower(noisy_recording, monkeypatch):
+    heights = []
+    for most in (9.0, 0.9):
+        monkeypatch.setattr(spikes, "ROWS_HIGH", most)
+        heights.append(spikes.amplitudes_over_time(noisy_recording, cut_spikes(noisy_recording)).get_figheight())
+    assert heights == pytest.approx([3 * 0.62 + 1.1, 2.0])
+
+
 def test_histogram_of_integers_is_no_comb(noisy_recording):
     """A uniform distribution in steps of 0.7 µV has equal bars, except at its ends."""
     step, origin = 0.7, 0.2
@@ -93,7 +101,7 @@ def test_many_units_are_stacked_by_type_and_some_have_panels(noisy_recording, mo
     (axes,) = all_axes(spikes.amplitude_histogram(noisy_recording, snippets, measure_noise(noisy_recording)))
     assert {text.get_text() for text in axes.get_legend().get_texts()} >= {"spiny", "aspiny"}
     figure = spikes.waveforms(noisy_recording, snippets)
-    assert len(all_axes(figure)) == 3 and "3 of them shown" in figure.get_suptitle()
+    assert len(all_axes(figure)) == 3 and "3 units shown" in figure.get_suptitle()
 
 
 def test_intervals_count_every_pair_of_spikes(noisy_recording):

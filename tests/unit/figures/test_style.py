@@ -3,6 +3,7 @@
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.spatial.distance import pdist
 from unit.figures.drawn import all_axes
 
 from allenrec.figures import cells, libraries, recordings, style
@@ -49,6 +50,30 @@ def test_colours_are_distinct_and_do_not_depend_on_order():
     assert len(set(chosen.values())) == 13
     assert chosen == style.colours([*"jihgfedcba", "sparsely spiny", "aspiny", "spiny", "spiny"])
     assert style.colours(["aspiny", "a"])["aspiny"] == chosen["aspiny"]
+
+
+def test_coloured_text_is_legible_on_white():
+    """#767676 is the lightest grey that has the contrast that WCAG 2 asks for."""
+    assert style.legible("#767676") == "#767676" and style.legible("#777777") != "#777777"
+    assert style.legible("#332288") == "#332288"
+    blue = matplotlib.colors.rgb_to_hsv([matplotlib.colors.to_rgb(c) for c in ("#88CCEE", style.legible("#88CCEE"))])
+    assert blue[1, 2] < blue[0, 2] and abs(blue[1, 0] - blue[0, 0]) < 0.02
+
+
+def cielab(colour):
+    """The colour in CIELAB, from sRGB under D65."""
+    value = np.array(matplotlib.colors.to_rgb(colour))
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]] @ linear / [0.9505, 1, 1.089]
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_cell_types_of_mearec_are_told_apart():
+    """The sky of Okabe and Ito and a light shade of their blue are 9 apart, and look the same in a figure of dots."""
+    chosen = {*style.colours([*style.FIXED, *style.M_TYPES]).values()}
+    distances = pdist([cielab(colour) for colour in sorted(chosen)])
+    assert len(chosen) == 16 and distances.min() > 17
 
 
 def test_units_have_a_look_of_their_own_that_no_cell_type_has():

@@ -437,7 +437,7 @@ BAD = {
     "params.py, line 2: is run as a program": {"recording": "{folder}/real", "sorting": "{folder}/phy"},
     "up/../objects/properties/quality.npy: holds": {"recording": "{folder}/up"},
     "the folder of a sorter or an analyzer": {"recording": "{folder}/analyzer"},
-    "read_klusta: runs text of its files": {"recording": "{folder}/real", "extractor": "read_klusta"},
+    "read_klusta: runs its files": {"recording": "{folder}/real", "extractor": "read_klusta"},
     "channel 3: not a finite number; replace NaN": {"recording": "{folder}/holes/real"},
     "spike at sample -5, outside": {"recording": "{folder}/real", "sorting": "{folder}/before"},
     "spike at sample 10000000, outside": {"recording": "{folder}/real", "sorting": "{folder}/beyond"},

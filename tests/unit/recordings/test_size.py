@@ -1,11 +1,18 @@
-"""The size of recordings before they are made; `test_blocks` holds it against a file."""
+"""The size of recordings before they are made, held against files of all formats; see `test_blocks` as well."""
 
 import numpy as np
 import pytest
+from small_recording import write_recording
 from spikeinterface.core import NumpyRecording
 
+from allenrec.recordings.formats.recording_file import read_recording
+from allenrec.recordings.formats.register import load_writer
 from allenrec.recordings.size import describe_studies, recording_sizes
-from allenrec.settings import load_settings
+from allenrec.recordings.traces import blocks
+from allenrec.settings import load_settings, sizes
+from allenrec.settings.recordings import Recording
+from allenrec.settings.recordings.formats import FORMATS, GENERATED_FORMAT
+from allenrec.settings.sizes import estimates
 from allenrec.settings.studies import expand_recordings
 
 
@@ -53,3 +60,64 @@ def test_a_hybrid_recording_has_the_size_of_its_background(tmp_path, dtype, dura
     (tmp_path / "real" / "binary.json").unlink()
     (tmp_path / "real" / "si_folder.json").unlink()
     assert next(recording_sizes(settings, ["hybrid"], {"near": 4}.__getitem__)) > expected
+
+
+#: Settings of the signal, the compression, and how many times larger a file may be than the estimate, which is the least
+WRITTEN = {
+    "floats": ({}, "none", 1.1),
+    "integers": ({"dtype": "int16"}, "none", 1.2),
+    "long integers": ({"dtype": "int32"}, "none", 1.1),
+    "gzip": ({}, "gzip", 1.5),
+    "lzf": ({}, "lzf", 1.5),
+    "compressed integers": ({"dtype": "int16"}, "gzip", 3.5),
+    "fine integers": ({"dtype": "int16", "gain": 0.1}, "gzip", 2.5),
+    "coarse integers": ({"dtype": "int16", "gain": 1.0, "lsb": 16}, "gzip", np.inf),
+    "no noise": ({"noise_level": 0.0}, "gzip", np.inf),
+    "a range": ({"dtype": "int16", "adc_bit_depth": 10}, "lzf", np.inf),
+    "traces of units": ({"spike_traces": "all"}, "none", 3.0),
+    "waveforms": ({"extract_waveforms": True}, "none", 1.3),
+}
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_the_estimate_is_the_least_that_files_take(kind, tmp_path):
+    signal, compression, times = WRITTEN[kind]
+    trains = {"duration": 8.0, "f_exc": 20.0, "f_inh": 20.0}
+    written = write_recording(
+        tmp_path / "recording.h5", probe="Neuronexus-32", spiketrains=trains, compression=compression, **signal
+    )
+    zarr_compression = "none" if compression == "none" else "zstd"
+    for entry in FORMATS.values():
+        settings = written.model_copy(update={"format": [entry.name], "zarr_compression": zarr_compression})
+        path = tmp_path / entry.path
+        if entry is not GENERATED_FORMAT:
+            with read_recording(tmp_path / "recording.h5") as recording:
+                load_writer(entry.name)(path, recording, **entry.options_of(settings))
+        size = sum(file.stat().st_size for file in [path, *path.rglob("*")] if file.is_file())
+        least = recording_estimate(settings)
+        assert least.disk <= size <= max(times * least.disk, 1e6) or (times == np.inf and least.disk <= size), entry.name
+
+
+def recording_estimate(settings):
+    """Return the estimate of a recording of 32 channels in an otherwise ordinary configuration."""
+    whole = load_settings({"libraries": {"small": {"probe": "Neuronexus-32"}}, "recordings": {"small": {"library": "small"}}})
+    whole = whole.model_copy(update={"recordings": {"small": settings}})
+    (found,) = [part for part in estimates(whole, 1, lambda library: 32) if part.key == "recordings.small"]
+    return found
+
+
+def test_memory_is_that_of_a_block_whatever_the_length():
+    """A long recording on many channels is computed in blocks; `chunk_duration` takes no memory."""
+    assert sizes.BLOCK == blocks.BLOCK
+    settings = Recording.model_validate({"library": "small", "spiketrains": {"duration": 1e4}})
+    short = settings.model_copy(update={"recordings": settings.recordings.model_copy(update={"chunk_duration": 0.01})})
+    assert recording_estimate(settings).memory == recording_estimate(short).memory < 100e6
+
+
+def test_only_the_format_of_mearec_has_the_traces_of_units():
+    config = {"libraries": {"near": {"probe": "tetrode"}}, "recordings": {"plain": {"library": "near"}}}
+    sizes_of = []
+    for formats in (["mearec"], ["binary"], ["mearec", "binary"]):
+        config["recordings"]["plain"] |= {"format": formats, "recordings": {"spike_traces": "all"}}
+        sizes_of += recording_sizes(load_settings(config), ["plain"], {"near": 4}.__getitem__)
+    assert sizes_of[0] > 2 * sizes_of[1] and sizes_of[2] == sizes_of[0] + sizes_of[1]

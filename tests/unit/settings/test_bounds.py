@@ -126,12 +126,16 @@ GIGABYTE = 1e9
         (SIGNAL + "chunk_duration", 1e4, 4e12, None, None),
         (TRAINS + "n_exc", 1_000_000, 4e12, 8 * GIGABYTE, r"recordings\.rec: takes about .* of memory, but this machine"),
         (LIB + "n", 50, GIGABYTE, GIGABYTE, None),
+        # The templates of one cell, 32 contacts, 64 + 160 samples of 4 bytes: 28.7 GB
+        (LIB + "n", 1_000_000, 4e12, 8 * GIGABYTE, r"libraries\.lib: takes about 28\.7 GB of memory, .*; lower n$"),
         # 16 phases of matrices from 224 + 32,000 samples to 224 + 64,000, 8 bytes, which are copied once: 530 GB
         (TEMPLATES + "pad_len", [1000, 1000], 4e12, 8 * GIGABYTE, r"rec: takes about 5\d\d\.\d GB of memory.*pad_len"),
         # 999 of 30 s at 32 kHz on 32 contacts, 4 bytes: 123 GB
         ("recordings/rec/replicates", {"n": 999}, 100 * GIGABYTE, None, r"config: recordings: takes about 122\.8 GB.*fewer"),
-        # What each of 7 units adds to 30 s: 7 times 123 MB more
-        (SIGNAL + "spike_traces", "all", 0.9 * GIGABYTE, None, r"recordings\.rec: takes about 983\.0 MB"),
+        # 30 s are 122.9 MB; what 7 units add is compressed: 55 spikes a second of 13 ms leave half of 87.9 MB
+        (SIGNAL + "spike_traces", "all", 0.15 * GIGABYTE, None, r"recordings\.rec: takes about 166\.8 MB"),
+        # A block of the traces is 32768 samples of 4 bytes on 32 contacts, however long the recording is
+        (SIGNAL + "chunk_duration", 1e6, 4e12, 0.1 * GIGABYTE, None),
         (TRAINS + "rates", {"spiny": 9, "aspiny": 9}, 4e12, 8 * GIGABYTE, None),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from allenrec.common.csv_text import table_from_data
 from allenrec.common.files import read_checked
 
 if TYPE_CHECKING:
@@ -52,6 +53,6 @@ def read_realism(path: AnyPath) -> pd.DataFrame:
         table = pd.read_csv(text, dtype=dict.fromkeys(words, str), keep_default_na=False, na_values=unknown)
     except pd.errors.EmptyDataError:  # every model failed
         table = pd.DataFrame()
-    table = table.reindex(columns=[*words, *numbers])
+    table = table_from_data(table).reindex(columns=[*words, *numbers])
     table[words] = table[words].astype(object).fillna("")
     return table

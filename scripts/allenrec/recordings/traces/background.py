@@ -90,8 +90,10 @@ class Background:
 
     @cached_property
     def noise_levels(self) -> NDArray[np.float64]:
-        """(n_channels,) µV, standard deviation of the noise, from the median absolute deviation in pieces of the recording; 0
-        of a dead channel."""
+        """(n_channels,) µV, standard deviation of the noise, from the median absolute deviation in pieces of the recording.
+
+        It is 0 for a dead channel.
+        """
         from spikeinterface.core import get_noise_levels
 
         lengths = [self.recording.get_num_samples(segment) for segment in range(self.recording.get_num_segments())]
