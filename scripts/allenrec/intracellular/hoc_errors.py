@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from allenrec.common.errors import UserError, shortened
 from allenrec.models.kinds.hoc_text import read_hoc, without_comments
+from allenrec.models.kinds.model_yaml import DESCRIPTION
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,7 +63,8 @@ def hoc_errors_for_users(model_id: str, folder: Path) -> Iterator[None]:
         if "hoc" not in str(error):
             raise
         said = describe_error(heard.text, folder) or str(error).removeprefix("hocobj_call error: hoc_execerror: ")
-        hint = "; `mechanisms:` names the folder of its mod files" if "is not a MECHANISM" in said else ""
+        of_mechanism = "is not a MECHANISM" in said and (folder / DESCRIPTION).is_file()
+        hint = "; `mechanisms:` names the folder of its mod files" if of_mechanism else ""
         raise UserError(f"model {model_id}: its hoc code fails: {said}{hint}") from None
     _require_all_files(model_id, folder, printed.text, heard.text)
 

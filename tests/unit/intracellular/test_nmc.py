@@ -1,6 +1,7 @@
 """Cells of the Blue Brain Project are those of MEArec's loader, which builds them in a process of its own."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -58,6 +59,33 @@ def test_cell_and_its_potential_are_those_of_mearec(model, cell_models_folder, b
     soma = ours["types"] == "soma"
     assert np.allclose([ours[axis][soma].mean() for axis in "xyz"], 0, atol=1e-9)
     assert set(ours["types"]) == {"soma", "axon", "dend"} | ({"apic"} if "TPC" in model else set())
+
+
+#: Prints why a cell cannot be built
+REFUSED = """
+import json
+from allenrec.common.errors import UserError
+from allenrec.intracellular import load_cell
+try:
+    load_cell(*sys.argv[1:])
+except UserError as error:
+    print(json.dumps(str(error)))
+"""
+
+
+def test_files_that_end_too_early_are_one_line_with_the_place(cell_models_folder, bbp_mechanisms, tmp_path):
+    """NEURON goes on with the part of a morphology that it could read."""
+    model = BBP_MODELS[0]
+    expected = {
+        "morphology/*.asc": "NEURON cannot read its morphology: parse error itok=",
+        "biophysics.hoc": "its hoc code fails: syntax error, in biophysics.hoc, line ",
+    }
+    for part, words in expected.items():
+        folder = shutil.copytree(cell_models_folder / model, tmp_path / words[:3] / model)
+        (path,) = folder.glob(part)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        message = run_python(REFUSED, folder, bbp_mechanisms(model))
+        assert message.startswith(f"model {model}: {words}") and "\n" not in message
 
 
 #: Cells of MEArec, the current into their soma (nA), and how many spikes it makes in 200 ms

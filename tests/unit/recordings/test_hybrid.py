@@ -209,6 +209,11 @@ def test_snr_is_that_of_the_noise_that_spikeinterface_measures(units, tmp_path):
         np.testing.assert_allclose(written.noise_levels, theirs, rtol=0.05)
 
 
+def test_segments_of_a_few_samples_do_not_change_the_noise(units, tmp_path):
+    recording = hybrid(units, saved(real(units.probe, lengths=(*LENGTHS, 3), t_starts=(*T_STARTS, 300.0)), tmp_path))
+    np.testing.assert_allclose(recording.plan.background.noise_levels, np.linspace(5, 15, 32), rtol=0.05)
+
+
 def test_a_dead_channel_takes_no_part_in_the_snr(units, tmp_path):
     """Its noise is 0, and templates reach every channel, so that all ratios would be infinite."""
     before = real(units.probe)

@@ -4,6 +4,7 @@ from contextlib import chdir
 
 from allenrec.models.kinds.nmc import TEMPLATE, NmcModel
 
+from ..hoc_errors import hoc_errors_for_users
 from ..lfpy_cell import Cell
 from ..model_cell import ModelCell, as_model_cell
 from ..nrn import neuron
@@ -15,6 +16,8 @@ AXON = "stub of the model"
 def build(model: NmcModel, *, dt: float, tstop: float, axon: str) -> ModelCell:
     """Build the cell of a model, without synapses. The axon is that of the template, whatever `axon` is.
 
+    An error of its hoc code, or a file of it that is missing or damaged, is a `UserError`.
+
     It is the cell of MEArec's `return_bbp_cell` to the last bit: LFPy's rule for the number of segments (a tenth of the length
     constant at 100 Hz) replaces that of the template (40 µm), and LFPy moves the 3-D points, which have single precision.
     """
@@ -22,7 +25,8 @@ def build(model: NmcModel, *, dt: float, tstop: float, axon: str) -> ModelCell:
     with chdir("/"):  # NEURON takes files of the working directory for its own
         h.load_file("stdrun.hoc")
         h.load_file("import3d.hoc")
-    with chdir(model.folder):  # hoc names its files relative to this folder
+    # Hoc names its files relative to this folder
+    with hoc_errors_for_users(model.model_id, model.folder), chdir(model.folder):
         h.load_file(1, TEMPLATE)
         template = getattr(h, model.template)(0)  # 0: no synapses
     cell = Cell(

@@ -43,6 +43,8 @@ SAME_PLACE = 1.0
 SLACK = 1.0
 #: Pieces of a background from which SpikeInterface estimates the noise; twenty of each segment
 NOISE_PIECES = {"seed": 0, "chunk_duration": "100ms"}
+#: Length of such a piece, s
+NOISE_PIECE = 0.1
 #: Pieces of a background, and the samples in each, that make up its digest
 PIECES, PIECE = 32, 2**12
 
@@ -94,11 +96,17 @@ class Background:
         """
         from spikeinterface.core import get_noise_levels
 
+        lengths = [self.recording.get_num_samples(segment) for segment in range(self.recording.get_num_segments())]
+        # A segment of a few samples would count as much as any other, and has no median worth its name
+        long = [segment for segment, length in enumerate(lengths) if length >= NOISE_PIECE * self.fs] or [
+            int(np.argmax(lengths))
+        ]
+        measured = self.recording if len(long) == len(lengths) else self.recording.select_segments(long)
         try:
             with warnings.catch_warnings():  # that a short segment has shorter pieces
                 warnings.simplefilter("ignore")
                 counts = get_noise_levels(
-                    self.recording, False, force_recompute=True, random_slices_kwargs=NOISE_PIECES, n_jobs=1, progress_bar=False
+                    measured, False, force_recompute=True, random_slices_kwargs=NOISE_PIECES, n_jobs=1, progress_bar=False
                 )
         except Exception as error:  # readers of many formats, each with errors of its own
             raise self._unreadable(error) from None
