@@ -34,6 +34,8 @@ rule tabulate_cells:
         "<logs>/tabulate_cells.log",
     benchmark:
         "<benchmarks>/tabulate_cells.tsv"
+    group:
+        group_of_many("cells")
     conda:
         "../envs/analysis.yaml"
     threads: 1

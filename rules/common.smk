@@ -128,6 +128,14 @@ def formats_of(names):
     return [f"<results>/recordings/{name}/{FORMATS[key].path}" for name in names for key in settings.recordings[name].format]
 
 
+def group_of_many(name):
+    """Return the group of a rule with an input for each model; none on one machine.
+
+    Whenever an input of a job in a group is made, Snakemake goes through all of its inputs: a fifth of a dry run of 1,000 cells.
+    """
+    return name if OTHER_MACHINES or not IS_MAIN_RUN else None
+
+
 def mem_mb(base):
     """Return a function for the memory of a job, MB, which grows with each attempt."""
     return lambda wildcards, attempt: base * attempt

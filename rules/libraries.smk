@@ -73,6 +73,8 @@ rule concatenate_library:
         "<benchmarks>/concatenate_library/{library}.tsv"
     wildcard_constraints:
         library="|".join(COMPUTED) or NO_NAME,
+    group:
+        group_of_many("library")
     conda:
         "../envs/analysis.yaml"
     threads: 1

@@ -104,7 +104,7 @@ DRAWINGS = {
             kind="realism",
             reader="libraries.realism.columns:read_realism",
             message="Drawing the cells beside what is measured in vivo",
-            group=None,
+            group="cells",
             mem_mb=500,
             named=False,
         ),
