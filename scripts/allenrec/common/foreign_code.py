@@ -183,12 +183,11 @@ def _dicts_in(file: Path) -> list[dict[str, Any]]:
 def _paths_in(file: Path, described: list[dict[str, Any]]) -> Iterator[Path]:
     """Yield the files and folders that a description names, relative to its folder if it says so."""
     folder = file.parent if described and described[0].get("relative_paths") else Path()
-    for value in described:
-        for key, named in value.items():
-            if key.endswith(("path", "paths", "folder", "file", "files")):
-                for name in named if isinstance(named, list) else [named]:
-                    if isinstance(name, str) and name:
-                        yield from [path for path in (folder / name, Path(name)) if _exists(path)][:1]
+    items = [item for value in described for item in value.items()]
+    named = [value for key, value in items if key.endswith(("path", "paths", "folder", "file", "files"))]
+    for name in (name for value in named for name in (value if isinstance(value, list) else [value])):
+        if isinstance(name, str) and name:
+            yield from [path for path in (folder / name, Path(name)) if _exists(path)][:1]
 
 
 def _exists(path: Path) -> bool:

@@ -3,7 +3,6 @@
 import functools
 import inspect
 import json
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, get_args, get_origin
@@ -68,6 +67,9 @@ def row_params(rows: Mapping[str, Any]) -> dict[str, Callable[[Any], Any]]:
     return {"rows": lambda wildcards: table} | {f"row {name}": text(name) for name in rows}
 
 
+#: Up to so many names, such as those of libraries, the values of a key are compared at the start: many cells may have jobs for
+#: each. Of many recordings each has few jobs, for which the comparison would take longer than it saves.
+FEW_NAMES = 8
 #: Snakemake asks for the signature of each function for each job, which takes longer than the functions themselves
 SIGNATURE = inspect.signature(lambda wildcards: None)
 
@@ -93,9 +95,13 @@ def _text_of(settings: Block, key: str) -> str | Callable[[Any], str]:
 
 
 def _concrete_keys(settings: Block, key: str) -> list[str]:
-    """Return a key with each name that may stand in place of its wildcard."""
-    before, wildcard, after = re.fullmatch(r"(?:(.*)\.({\w+}))?(.*)", key).groups()  # type: ignore[union-attr]
-    return [key] if wildcard is None else [f"{before}.{name}{after}" for name in _value_at(settings, before)]
+    """Return a key with each name that may stand in place of its wildcard; none if there are more than `FEW_NAMES`."""
+    before, wildcard, rest = key.partition(".{")
+    if not wildcard:
+        return [key]
+    names = _value_at(settings, before)
+    after = rest.partition("}")[2]
+    return [f"{before}.{name}{after}" for name in names] if len(names) <= FEW_NAMES else []
 
 
 def _concrete(key: str, wildcards: Any) -> str:
