@@ -46,7 +46,7 @@ def _stamps(recording: BaseRecording, segment: int) -> Any:
     """Return the time stamps (n_samples,) s of a segment, in memory or in a file, or None."""
     if recording.has_time_vector(segment):
         return recording.get_times(segment_index=segment)
-    reader = getattr(recording, "_reader", None)
+    reader: Any = getattr(recording, "_reader", None)
     # SpikeInterface's reader of NWB leaves time stamps alone unless it is asked for them.
     return reader.time_info(2)[2] if hasattr(reader, "time_info") else None
 
