@@ -5,12 +5,20 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 import spikeinterface as si
+from made_library import made_library
 from pynwb import NWBHDF5IO, NWBFile
 from pynwb.ecephys import ElectricalSeries
+from spikeinterface.extractors import read_nwb_recording
 
 from allenrec.common.errors import UserError
+from allenrec.recordings.formats.mearec import write_mearec
+from allenrec.recordings.formats.recording_file import read_recording
+from allenrec.recordings.generated_recording import GeneratedRecording
+from allenrec.recordings.plan import plan_recording
 from allenrec.recordings.traces.background import open_background
-from allenrec.settings.recordings import Background
+from allenrec.recordings.traces.blocks import spikes_only
+from allenrec.settings.libraries import Library
+from allenrec.settings.recordings import Background, Recording
 
 FS, N, N_CHANNELS = 30000.0, 3000, 8
 COUNTS = np.random.default_rng(0).normal(scale=50, size=(N, N_CHANNELS)).astype(np.int16)
@@ -73,6 +81,36 @@ def test_samples_gains_start_and_places_are_those_of_the_series(tmp_path, name):
     depths = background.recording.get_channel_locations()[:, 1]
     np.testing.assert_allclose(depths, expected.get("depths", 20.0 * np.arange(N_CHANNELS)))
     np.testing.assert_allclose(background.noise_levels, background.gains * np.std(counts, axis=0), rtol=0.2)
+
+
+def test_a_hybrid_on_it_keeps_type_gains_offset_start_and_order_of_channels(tmp_path):
+    """Unsigned counts with an offset, gains of channels, and channels in another order than the electrodes."""
+    counts = (COUNTS.astype(int) + 32768).astype(np.uint16)
+    fields = {"offset": -0.195e-6 * 32768, "channel_conversion": np.linspace(1, 2, 8), "channels": [6, 4, 2, 0, 7, 5, 3, 1]}
+    path = write_nwb(tmp_path / "a.nwb", ElectricalSeries=PLAIN | fields | {"data": counts})
+    library = made_library(tmp_path / "library.h5", Library.model_validate({"probe": {"recording": path}}).probe, 5000)
+    settings = Recording.model_validate(
+        {
+            "library": "made",
+            "background": {"recording": path},
+            "spiketrains": {"n_exc": 3, "n_inh": 1, "f_exc": 60.0},
+            "templates": {"min_dist": 1.0, "max_amp": 1e4},
+        }
+    )
+    plan = plan_recording(library, settings, seed=0, name="mixed")
+    write_mearec(tmp_path / "r.h5", GeneratedRecording(plan, library, settings, {"config": {"recording": "mixed"}}))
+    with read_recording(tmp_path / "r.h5") as written:
+        after, _ = written.to_spikeinterface()
+        found = after.get_traces()
+    before = read_nwb_recording(path)
+    added = spikes_only(plan, 0, N) / before.get_channel_gains()
+    assert np.abs(added).max() > 50
+    assert found.dtype == np.uint16 and np.abs(found.astype(float) - counts - added).max() <= 0.501
+    assert after.get_start_time() == before.get_start_time() == 12.5 and after.sampling_frequency == FS
+    np.testing.assert_allclose(after.get_channel_gains(), before.get_channel_gains(), rtol=1e-6)
+    np.testing.assert_allclose(after.get_channel_offsets(), before.get_channel_offsets(), rtol=1e-6)
+    places = [each.get_channel_locations() - each.get_channel_locations().mean(axis=0) for each in (after, before)]
+    np.testing.assert_allclose(*places, atol=1e-3)
 
 
 def test_a_series_is_named_by_its_path_without_an_extractor(tmp_path):
