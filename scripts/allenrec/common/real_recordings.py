@@ -125,6 +125,9 @@ def _reason(error: Exception, function: Callable[..., Any]) -> str:
         return f"it lacks {text}"
     if "not a multiple of the data-type size" in text:
         return "a file of samples ends within a sample; it is cut short, copy it again"
+    streams = re.search(r"several streams.*?`stream_names`:\s*(\[.*?\])", text)
+    if streams is not None:
+        return f"it has several streams; write `arguments: {{stream_name: ...}}` with one of {streams[1]}"
     wrong = re.search(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", text)
     if wrong is not None:
         _, *taken = inspect.signature(getattr(extractor_classes, wrong[1], function)).parameters

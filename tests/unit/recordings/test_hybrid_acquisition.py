@@ -237,7 +237,7 @@ MISTAKES = {
     r"stream_id 7 is not in \['0', '1'\]": ("board", {"arguments": {"stream_id": 7}}),
     r"no argument stream; its arguments are experiment_name, stream_id": ("board", {"arguments": {"stream": "0"}}),
     r"Multiple experiments found: \['experiment1', 'experiment2'\]": ("experiments", {}),
-    r"stream_names.*'Record Node 101#.*'stream_name' or 'stream_id' arguments": ("board", {"arguments": {}}),
+    r"several streams; write `arguments: {stream_name: ...}` with one of \['Record Node 101#Acq": ("board", {"arguments": {}}),
     r"'experiment3' not found.*\['experiment1', 'experiment2'\]": (
         "experiments",
         {"arguments": {"experiment_name": "experiment3"}},
