@@ -213,12 +213,15 @@ def _exit_code(
     # A group of its own, so that the processes of the sorter can be stopped with it
     with subprocess.Popen(command, env=environment, start_new_session=True) as process:
         written, since = 0, time.monotonic()
-        while time.monotonic() - since < 60 * time_limit:
-            with suppress(subprocess.TimeoutExpired):
-                return process.wait(timeout=min(1.0, 6 * time_limit))
-            if (count := sum(table.exists() for table in tables)) > written:
-                written, since = count, time.monotonic()
-        os.killpg(process.pid, signal.SIGKILL)
+        try:
+            while time.monotonic() - since < 60 * time_limit:
+                with suppress(subprocess.TimeoutExpired):
+                    return process.wait(timeout=min(1.0, 6 * time_limit))
+                if (count := sum(table.exists() for table in tables)) > written:
+                    written, since = count, time.monotonic()
+        finally:  # also if this job is told to end
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
     return None
 
 

@@ -86,6 +86,27 @@ def test_sorter_that_hangs_is_stopped_with_its_processes_and_the_next_recording_
     assert not child.exists() or "zombie" in child.read_text()
 
 
+def test_sorter_with_a_time_limit_ends_with_its_job(tmp_path, monkeypatch):
+    """The job is told to end while it waits."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import os, time\nfrom pathlib import Path\n"
+        f"Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\ntime.sleep(60)\n"
+    )
+    monkeypatch.setattr(evaluation, "PROGRAM", program)
+    now = time.monotonic
+
+    def told_to_end():
+        if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text():
+            raise SystemExit(143)
+        return now()
+
+    monkeypatch.setattr(evaluation.time, "monotonic", told_to_end)
+    with pytest.raises(SystemExit):
+        run_sorters(sys.executable, "simple", {}, [(tmp_path / "a" / "recording.h5", tmp_path / "a.csv")], time_limit=5)
+    assert not Path("/proc", (tmp_path / "pid").read_text()).exists() and not (tmp_path / "a.csv").exists()
+
+
 def test_environment_that_lacks_a_package_is_a_mistake_and_leaves_no_table(tmp_path, monkeypatch):
     program = tmp_path / "program.py"
     program.write_text("import sys; sys.exit(3)")
