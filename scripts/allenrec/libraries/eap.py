@@ -247,7 +247,7 @@ class CellOnProbe:
         if bounded and medium.turns_with_cell and self.limits.min_amp > 0 and len(currents):
             max_cubes = min(MAX_CUBES, CUBES_PER_CONTACT * len(self.contacts.points))
             min_amp = float(self.limits.min_amp)
-            self.region = region_above_threshold(self.currents, geometry, medium, min_amp, threads, max_cubes)
+            self.region = region_above_threshold(self.components, geometry, medium, min_amp, threads, max_cubes)
         self.around = widened(self.region, self.contacts.radius)
 
     def judge(self, poses: Poses, usable: NDArray[np.bool_] | None = None) -> list[tuple[int, NDArray[np.float32]]]:
