@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from allenrec.probes import FINE_FROM, Probe
 
-from .discs import PAIRS, SMOOTH_FROM, NearDiscs, collect, gap, no_pairs, nodes_of, write_means
+from .discs import PAIRS, SMOOTH_FROM, NearDiscs, collect, gap, nodes_of, write_means
 from .forward_model import RATIOS_PER_LOGARITHM, add_logarithms
 from .poses import turned_back
 
@@ -115,12 +115,6 @@ class Workspace(NamedTuple):
     rows: NDArray[np.float64]
     points: NDArray[np.float64]
     near: NearDiscs
-
-
-@numba.njit(cache=True, nogil=True)
-def workspace(n_seg: int, contacts: Contacts) -> Workspace:
-    """Return working memory for a number of segments."""
-    return Workspace(np.empty((7, n_seg)), np.empty((5, contacts.points.shape[1])), no_pairs())
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -19,7 +19,8 @@ from .amplitude_bound import (
     widened,
 )
 from .components import Components, components_of, weighted_sums
-from .contacts import Contacts, Workspace, contacts_with, mean_weights, workspace
+from .contacts import Contacts, Workspace, contacts_with, mean_weights
+from .discs import no_pairs
 from .forward_model import Segments, prepare_segments
 from .rotations import rotation_matrices
 
@@ -119,7 +120,7 @@ def templates_above_threshold(
     numbers = np.empty(len(positions), dtype=np.int64)
     templates = np.empty((len(positions), n_contacts, n_t), dtype=np.float32)
     reachable = np.empty(n_contacts, dtype=np.bool_)
-    work = workspace(n_seg, contacts)
+    work = Workspace(np.empty((7, n_seg)), np.empty((5, contacts.points.shape[1])), no_pairs())
     of_segments, of_components = np.empty((n_contacts, n_seg)), np.empty((n_contacts, n_components))
     weights = np.empty((n_contacts, n_components), dtype=np.float32)
     each, rows = np.arange(n_contacts), np.empty(n_contacts, dtype=np.int64)
@@ -180,8 +181,10 @@ def _add_images(
     """Add to the weights `out` (n, n_seg) those of the images of contacts; see `mean_weights`."""
     for j in range(len(images.weights)):
         of_image = np.empty((len(chosen), out.shape[1]))  # here, because most media have no images
-        # A contact that is moved sees the cell as if that were moved the other way
-        mean_weights(segments, contacts, chosen, matrix, position - images.shifts[j], work, of_image)
+        moved = np.empty(3)
+        for axis in range(3):  # a contact that is moved sees the cell as if that were moved the other way
+            moved[axis] = position[axis] - images.shifts[j, axis]
+        mean_weights(segments, contacts, chosen, matrix, moved, work, of_image)
         for i in range(len(chosen)):
             for s in range(out.shape[1]):
                 out[i, s] += images.weights[j] * of_image[i, s]
