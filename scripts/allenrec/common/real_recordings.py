@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .acquisition_files import WHOLE, reader_of, require_pairs_spikeglx
 from .errors import UserError, shown
 from .foreign_code import require_data, require_no_file_is_run
+from .permissions import describe_refusal
 from .processes import describe_exception
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ def _opened(path: AnyPath, extractor: str | None, arguments: Mapping[str, Any]) 
             warnings.simplefilter("ignore")
             return function(path, **arguments)
     except Exception as error:  # readers of many formats, each with errors of its own
+        if isinstance(error, OSError) and (refusal := describe_refusal(error)):
+            raise UserError(refusal) from None
         hint = f"; name the function that does, such as `extractor: {reader_of(path)}`" if extractor is None else ""
         reason = _reason(error, function)
         raise UserError(f"{path}: SpikeInterface's {extractor or 'load'} cannot open it ({reason}){hint}") from None
