@@ -83,7 +83,7 @@ def say(*lines):
 def say_how_it_ended():
     """After a run, say how many models were left out, and name the report, if it was part of the run."""
     table = RESULTS / "left_out.csv"
-    left_out = len(table.read_text(encoding="utf-8").splitlines()) - 1 if table.exists() else 0
+    left_out = len(table.read_bytes().splitlines()) - 1 if table.exists() else 0
     if report_is_wanted and left_out > 0:
         say(f"{left_out} model{'s were' if left_out > 1 else ' was'} left out; {table} says why.")
     if report_is_wanted and REPORT.exists():
