@@ -53,7 +53,7 @@ def job_log(snakemake: Any, *, answers: bool = False) -> Iterator[io.TextIOBase]
         try:
             with ended_by_signals():
                 yield words
-        except (UserError, OSError) as error:
+        except (UserError, OSError, MemoryError) as error:
             _last_words(f"error: {describe_exception(error)}", errors)
             sys.exit(1)
         except Exception:
