@@ -51,8 +51,8 @@ def _refusal(path: AnyPath) -> str:
 
 def _unreadable(path: Path, whole: bool) -> Path | None:
     """Return the first of a file, or of a folder and of what is in it, that this user may not read; None if there is none."""
-    is_folder = path.is_dir()
-    if path.exists() and not os.access(path, os.R_OK | os.X_OK if is_folder else os.R_OK):
+    is_folder = os.path.isdir(path)  # unlike `Path.is_dir`, it takes any text, also that of no path
+    if os.path.exists(path) and not os.access(path, os.R_OK | os.X_OK if is_folder else os.R_OK):
         return path
     below = sorted(path.iterdir()) if is_folder and whole else []
     inner = (_unreadable(part, whole) for part in below if not (part.is_dir() and part.is_symlink()))
