@@ -83,7 +83,7 @@ def say(*lines):
 def say_how_it_ended():
     """After a run, say how many models were left out, and name the report, if it was part of the run."""
     table = RESULTS / "left_out.csv"
-    left_out = len(table.read_text(encoding="utf-8").splitlines()) - 1 if table.exists() else 0
+    left_out = len(table.read_bytes().splitlines()) - 1 if table.exists() else 0
     if report_is_wanted and left_out > 0:
         say(f"{left_out} model{'s were' if left_out > 1 else ' was'} left out; {table} says why.")
     if report_is_wanted and REPORT.exists():
@@ -188,7 +188,8 @@ IS_DRY_RUN = any(re.fullmatch(r"--dry-?run|-[a-zA-Z]*n[a-zA-Z]*", argument) for 
 if studies and IS_MAIN_RUN and IS_DRY_RUN:
     say_what_studies_need()
 if IS_MAIN_RUN and IS_DRY_RUN:
-    atexit.register(say_what_this_run_makes, library_sizes(settings, cell_types, contacts_of))
+    with mistakes_in_one_line():
+        atexit.register(say_what_this_run_makes, library_sizes(settings, cell_types, contacts_of))
 #: Requested files that may hold the failure of a model
 NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
 # This does not apply to a dry run, nor to jobs on a cluster, which are runs of Snakemake themselves.

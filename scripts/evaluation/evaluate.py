@@ -1,8 +1,6 @@
 """Show the summary of the evaluation on the terminal, because this job has no output, and in the log."""
 
-from pathlib import Path
-
-import pandas as pd
+from allenrec.common.job_log import job_log
 
 SHOWN = {
     "recording": "recording",
@@ -17,7 +15,12 @@ SHOWN = {
     "duration_s": "s",
     "message": "",
 }
-table = pd.read_csv(snakemake.input.table, dtype={"message": str})[list(SHOWN)].rename(columns=SHOWN)
-text = table.to_string(index=False, na_rep="", float_format="{:.3g}".format)
-Path(snakemake.log[0]).write_text(text + "\n", encoding="utf-8")
-print(text)
+
+with job_log(snakemake, answers=True) as terminal:
+    from allenrec.common.csv_text import parse_table
+    from allenrec.common.files import read_checked
+
+    table = parse_table(read_checked(snakemake.input.table, "evaluation"))[list(SHOWN)].rename(columns=SHOWN)
+    text = table.to_string(index=False, na_rep="", float_format="{:.3g}".format)
+    print(text)
+    print(text, file=terminal)

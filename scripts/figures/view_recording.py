@@ -15,4 +15,4 @@ with job_log(snakemake):
         write_viewer(viewer, snakemake.output.viewer, snakemake.output.item)
         write_table(snakemake.output.units, recording.units, checked=True)
         write_json(snakemake.output.facts, {"recording": name, **describe_recording(recording)}, checked=True)
-    write_text(snakemake.output.caption, caption("recordings", "viewer") + "\n")
+    write_text(snakemake.output.caption, caption("recordings", "viewer") + "\n", checked=True)

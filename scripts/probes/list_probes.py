@@ -14,5 +14,5 @@ with job_log(snakemake):
     libraries = {name: " ".join(used) for name, used in snakemake.params.rows.by_name.items()}
     probes = {name: load_probe(name, 1) for name in libraries}
     table = pd.DataFrame([describe_probe(probe) | {"libraries": libraries[name]} for name, probe in probes.items()])
-    write_table(snakemake.output.table, table)
+    write_table(snakemake.output.table, table, checked=True)
     save(overview(list(probes.values()), libraries), snakemake.output.picture, caption("probes", "probes"))

@@ -1,9 +1,11 @@
 """Show the table of probes on the terminal, because this job has no output, and in the log."""
 
-from pathlib import Path
+from allenrec.common.job_log import job_log
 
-import pandas as pd
+with job_log(snakemake, answers=True) as terminal:
+    from allenrec.common.csv_text import parse_table
+    from allenrec.common.files import read_checked
 
-text = pd.read_csv(snakemake.input.table, dtype=str).fillna("").to_string(index=False)
-Path(snakemake.log[0]).write_text(text + "\n", encoding="utf-8")
-print(text)
+    text = parse_table(read_checked(snakemake.input.table, "table")).to_string(index=False, na_rep="")
+    print(text)
+    print(text, file=terminal)

@@ -11,9 +11,8 @@ from support import ROOT
 
 pytest.importorskip("hypothesis")
 
-from fuzz.wild import TEXT, changed, is_one_short_line
+from fuzz.wild import changed, edited, is_one_short_line
 from hypothesis import example, given
-from hypothesis import strategies as st
 
 from allenrec.cells.table import read_cells
 from allenrec.common.errors import UserError
@@ -142,22 +141,6 @@ def test_what_the_command_line_gives_is_one_line_or_valid(config):
     with_text, plain = answer(text, text), answer(config)
     if plain is not None and with_text is not None:
         assert with_text.libraries.keys() == plain.libraries.keys()
-
-
-@st.composite
-def edited(draw, text):
-    """A text with some pieces replaced, taken out, doubled or put elsewhere."""
-    for _ in range(draw(st.integers(1, 4))):
-        first, second = sorted(draw(st.tuples(st.integers(0, len(text)), st.integers(0, len(text)))))
-        second = min(second, first + draw(st.integers(0, 60)))
-        piece = draw(
-            st.one_of(
-                TEXT,
-                st.sampled_from([text[first:second] * 2, "&a ", "*a", "[", "{", ": ", "\t", "- ", "!!int ", "---\n", "<<: *a"]),
-            )
-        )
-        text = text[:first] + piece + text[second:]
-    return text
 
 
 @given(text=edited(DEFAULT_TEXT))

@@ -91,6 +91,22 @@ def changed(draw, plain, values=VALUES):
     return result
 
 
+@st.composite
+def edited(draw, text):
+    """A text with some pieces replaced, taken out, doubled or put elsewhere."""
+    for _ in range(draw(st.integers(1, 4))):
+        first, second = sorted(draw(st.tuples(st.integers(0, len(text)), st.integers(0, len(text)))))
+        second = min(second, first + draw(st.integers(0, 60)))
+        piece = draw(
+            st.one_of(
+                TEXT,
+                st.sampled_from([text[first:second] * 2, "&a ", "*a", "[", "{", ": ", "\t", "- ", "!!int ", "---\n", "<<: *a"]),
+            )
+        )
+        text = text[:first] + piece + text[second:]
+    return text
+
+
 def is_one_short_line(error, most=2500):
     """Whether a message can be read: one line, which repeats no long value."""
     text = str(error)

@@ -331,6 +331,7 @@ BAD_YAML = {
     "unknown shape": ({"shape": "hexagon"}, "'hexagon'; known are circle, square and rect"),
     "one size for a rectangle": ({"shape": "rect"}, "rect"),
     "size that is a word": ({"size": "big"}, "'big'"),
+    "pitch of 40 digits": ({"pos": None, "dim": [2, 2], "pitch": 10**40}, "not a valid probe"),
     "size of nothing": ({"size": 0.0}, "sizes above 0"),
     "not flat": ({"pos": [[0, 0, 0], [3, 0, 20]]}, "x is not the same for all"),
     "one place twice": ({"pos": [[0, 0], [0, 0]]}, "unique"),

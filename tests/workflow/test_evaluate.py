@@ -60,6 +60,11 @@ def test_two_recordings_two_sorters_of_which_one_is_not_installed(finished, tmp_
     assert not list((folder / "results").rglob(".*part*"))
     again = snakemake(folder, *arguments)
     assert again.returncode == 0 and "not installed" in again.stdout and "Sorting all" not in again.stderr
+    path = folder / "results" / "evaluation" / "summary.csv"
+    path.write_text(path.read_text().replace("simple", "single"))
+    damaged = snakemake(folder, *arguments)
+    line = "error: results/evaluation/summary.csv is not a valid evaluation file (it is not what was written); delete it"
+    assert damaged.returncode == 1 and line in damaged.stderr and "Traceback" not in damaged.stderr
 
 
 def assert_study_and_summary_tell_what_failed(results):

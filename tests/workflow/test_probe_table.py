@@ -36,6 +36,11 @@ def test_table_and_picture_follow_the_files(folder):
         assert not (folder / "results" / "libraries").exists()
     again = snakemake(folder, "--cores", "1", "probes")
     assert "Neuropixels2-128" in again.stdout and "Listing and drawing" not in again.stderr
+    path = folder / "results" / "probes.csv"
+    path.write_text(path.read_text().replace("Neuropixels2-128", "Neuropixels3-128"))
+    damaged = snakemake(folder, "--cores", "1", "probes")
+    line = "error: results/probes.csv is not a valid table file (it is not what was written); delete it and run again"
+    assert damaged.returncode == 1 and line in damaged.stderr and "Traceback" not in damaged.stderr
 
 
 def test_probe_that_cannot_be_used_is_one_line(folder):

@@ -248,6 +248,7 @@ FAULTS = {
     "a file or folder may not be read": (
         f"{FAULT}::test_what_may_not_be_read_or_written_is_named_before_anything_runs",
         f"{UNIT}common/test_permissions.py::test_what_may_not_be_read_or_written_is_one_line",
+        f"{UNIT}settings/test_input_files.py::test_a_file_that_may_not_be_read_is_one_line_with_its_key",
     ),
     "an intermediate file is cut short": (
         f"{UNIT}test_damage.py::test_damaged_file_is_one_line_or_reads_as_it_was_written",
@@ -290,6 +291,10 @@ FAULTS = {
         f"{UNIT}models/test_archive.py::test_broken_morphology_is_named",
         f"{UNIT}models/test_archive.py::test_broken_fit_is_named",
     ),
+    "a job gets no more memory": (
+        f"{UNIT}common/test_lifetime.py::test_job_that_answers_does_so_on_standard_output_and_complains_on_standard_error",
+    ),
+    "a file that the configuration names is not": ("fuzz/test_files.py::test_any_edit_of_a_file_is_one_line_or_read",),
     "NEURON crashes": (f"{UNIT}common/test_crashes.py::test_crash_is_the_failure_of_the_model",),
     "the code of a model ends": (
         "workflow/test_cell_models.py::test_code_that_never_ends_or_quits_is_the_failure_of_its_model",

@@ -59,7 +59,7 @@ def test_conda_environments_pin_all_that_their_packages_need(path):
 
 
 #: What a package is imported as, where that is not its name
-IMPORTED_AS = {"pyyaml": "yaml", "lfpy": "LFPy", "meautility": "MEAutility", "lazy-loader": "lazy_loader"}
+IMPORTED_AS = {"pyyaml": "yaml", "lfpy": "LFPy", "meautility": "MEAutility", "lazy-loader": "lazy_loader", "pillow": "PIL"}
 
 
 def packages_of(script):

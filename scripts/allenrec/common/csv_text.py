@@ -20,6 +20,8 @@ FORMULA = re.compile(r"'*[=+\-@\t\r]")
 #: A number as it is written in our tables
 OUR_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?(e[-+][0-9]{2,3})?|-?inf")
 NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|nan)", re.IGNORECASE)
+#: Characters that no table needs: those of terminals, without tabs and ends of lines, and those that turn what follows
+CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def as_data(value: Any) -> Any:
@@ -79,18 +81,25 @@ def read_users_table(path: str | os.PathLike[str], **options: Any) -> pd.DataFra
     OSError
         If the file cannot be read, or is no regular file.
     ValueError
-        If it is no such table: it is not text in UTF-8, rows have more values than the header, of which pandas would take the
-        first column for an index, or a column is there twice.
+        If it is no such table: it is not text in UTF-8, or has control characters, rows have more values than the header, of
+        which pandas would take the first column for an index, or a column is there twice.
     """
     import pandas as pd
 
     if os.path.exists(path) and not os.path.isfile(path):  # a device or a pipe may have no end
         raise OSError(NO_FILE)
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        text = file.read()
+    if control := CONTROL.search(text):
+        line = len(text[: control.start()].splitlines()) + text[: control.start()].endswith("\n")
+        raise ValueError(f"line {max(line, 1)} has a control character, {shown(control[0])}")
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         try:
-            table = pd.read_csv(path, index_col=False, **options)
-            header = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, skipinitialspace=True)
+            table = pd.read_csv(io.StringIO(text), index_col=False, **options)
+            header = pd.read_csv(
+                io.StringIO(text), header=None, nrows=1, dtype=str, keep_default_na=False, skipinitialspace=True
+            )
         except pd.errors.ParserWarning:
             raise ValueError("its rows have more values, between commas, than its header") from None
     columns = [column.strip() for column in header.iloc[0]]

@@ -105,7 +105,7 @@ def read_checked(path: AnyPath, kind: str) -> str:
     DamagedFile
         If the text is not what was written. A file without a digest beside it must be text at least.
     """
-    content, beside = _content_of(path, kind), _digest_beside(path)
+    content, beside = content_of(path, kind), _digest_beside(path)
     if beside.exists() and beside.read_bytes().split()[:1] != [hashlib.sha256(content).hexdigest().encode()]:
         raise not_valid(path, kind, "it is not what was written")
     try:
@@ -114,7 +114,7 @@ def read_checked(path: AnyPath, kind: str) -> str:
         raise not_valid(path, kind, error) from None
 
 
-def _content_of(path: AnyPath, kind: str) -> bytes:
+def content_of(path: AnyPath, kind: str) -> bytes:
     """Return the bytes of a file. A folder, a pipe or a device in its place is damage; a pipe would be read for ever."""
     if os.path.exists(path) and not os.path.isfile(path):
         raise not_valid(path, kind, NO_FILE)
@@ -150,7 +150,7 @@ def read_json(path: AnyPath, kind: str) -> dict[str, Any]:
     DamagedFile
         If it does not hold its SHA-256, or if its content is not what was written.
     """
-    content = _content_of(path, kind)
+    content = content_of(path, kind)
     try:
         found = json.loads(content.decode())
         digest = found.pop(DIGEST)

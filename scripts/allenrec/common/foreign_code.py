@@ -114,8 +114,8 @@ def _require_plain_array(file: Path) -> None:
             version = np.lib.format.read_magic(content)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             dtype = read(content)[2]
-        except (ValueError, EOFError) as error:
-            raise UserError(f"{file}: not a file of numpy ({error})") from None
+        except Exception as error:  # numpy reads the header as Python's own words, which fails in many ways
+            raise UserError(f"{file}: not a file of numpy ({shown(str(error))})") from None
         if dtype.hasobject:
             try:
                 _OnlyTextAndNumbers(content).load()

@@ -19,7 +19,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 
 
 @contextmanager
-def job_log(snakemake: Any) -> Iterator[io.TextIOBase]:
+def job_log(snakemake: Any, *, answers: bool = False) -> Iterator[io.TextIOBase]:
     """Send everything that a rule's script prints to the rule's log; end a failed job with exit code 1.
 
     A mistake of the user and an error of the environment, such as a full disk, are logged in one line; any other error with its
@@ -30,6 +30,8 @@ def job_log(snakemake: Any) -> Iterator[io.TextIOBase]:
     ----------
     snakemake : snakemake.script.Snakemake
         The object that Snakemake gives to a script.
+    answers : bool
+        Whether the words for the terminal are what the job is for, so that they go to standard output.
 
     Yields
     ------
@@ -41,7 +43,8 @@ def job_log(snakemake: Any) -> Iterator[io.TextIOBase]:
     watch_workflow()
     path = Path(snakemake.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", buffering=1, encoding="utf-8") as log, _Terminal(os.dup(sys.stderr.fileno())) as terminal:
+    errors, words = (_Terminal(os.dup(stream.fileno())) for stream in (sys.stderr, sys.stdout if answers else sys.stderr))
+    with open(path, "w", buffering=1, encoding="utf-8") as log, errors, words:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
             os.dup2(log.fileno(), stream.fileno())
@@ -49,9 +52,9 @@ def job_log(snakemake: Any) -> Iterator[io.TextIOBase]:
                 stream.reconfigure(line_buffering=True)
         try:
             with ended_by_signals():
-                yield terminal
-        except (UserError, OSError) as error:
-            _last_words(f"error: {describe_exception(error)}", terminal)
+                yield words
+        except (UserError, OSError, MemoryError) as error:
+            _last_words(f"error: {describe_exception(error)}", errors)
             sys.exit(1)
         except Exception:
             traceback.print_exc()

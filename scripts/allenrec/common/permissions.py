@@ -33,6 +33,32 @@ def describe_refusal(error: OSError) -> str | None:
     return f"{closed_part(os.fsdecode(error.filename))}: permission denied; {CURE}"
 
 
+def refusal_to_read(path: AnyPath, *, whole: bool = True) -> str | None:
+    """Return in one line what is closed to this user on the way to a file or folder, or of it; None if nothing is.
+
+    With `whole`, this is also asked of all that is in the folder, but for folders that are links.
+    """
+    closed = closed_part(path)
+    if closed != Path(path):
+        return _refusal(closed)
+    unreadable = _unreadable(closed, whole)
+    return None if unreadable is None else _refusal(unreadable)
+
+
+def _refusal(path: AnyPath) -> str:
+    return f"{path}: no permission to read this {'folder' if os.path.isdir(path) else 'file'}; {CURE}"
+
+
+def _unreadable(path: Path, whole: bool) -> Path | None:
+    """Return the first of a file, or of a folder and of what is in it, that this user may not read; None if there is none."""
+    is_folder = os.path.isdir(path)  # unlike `Path.is_dir`, it takes any text, also that of no path
+    if os.path.exists(path) and not os.access(path, os.R_OK | os.X_OK if is_folder else os.R_OK):
+        return path
+    below = sorted(path.iterdir()) if is_folder and whole else []
+    inner = (_unreadable(part, whole) for part in below if not (part.is_dir() and part.is_symlink()))
+    return next(filter(None, inner), None)
+
+
 def require_readable_folders(tops: Iterable[AnyPath], levels: int) -> None:
     """Refuse folders in which this user cannot look for files: those that exist of `tops`, and so many levels below.
 
@@ -44,7 +70,7 @@ def require_readable_folders(tops: Iterable[AnyPath], levels: int) -> None:
     for top in tops:
         for folder in _folders(top, levels):
             if not os.access(folder, os.R_OK | os.X_OK):
-                raise UserError(f"{folder}: no permission to read this folder; {CURE}")
+                raise UserError(_refusal(folder))
 
 
 def _folders(top: AnyPath, levels: int) -> Iterator[str]:
@@ -111,7 +137,9 @@ def require_files(to_read: Iterable[AnyPath], to_make: Iterable[AnyPath], to_cha
     """
     for folder in dict.fromkeys(os.path.dirname(os.path.abspath(path)) for path in (*to_make, *to_change)):
         require_writable_place(folder)
-    for paths, right, verb in ((to_change, os.W_OK, "write"), (to_read, os.R_OK, "read")):
-        for path in dict.fromkeys(paths):
-            if os.path.exists(path) and not os.access(path, right):
-                raise UserError(f"{path}: no permission to {verb} this file; {CURE}")
+    for path in dict.fromkeys(to_change):
+        if os.path.exists(path) and not os.access(path, os.W_OK):
+            raise UserError(f"{path}: no permission to write this file; {CURE}")
+    for path in dict.fromkeys(to_read):
+        if os.path.exists(path) and not os.access(path, os.R_OK):
+            raise UserError(_refusal(path))

@@ -37,6 +37,8 @@ def describe_exception(error: BaseException) -> str:
     """Return the message of an exception on one line, or its class if it has no message."""
     if isinstance(error, OSError) and (refusal := describe_refusal(error)):
         return refusal
+    if isinstance(error, MemoryError):
+        return f"out of memory: {' '.join(str(error).split()) or 'no more could be had'}; free some, or make less at once"
     return " ".join(str(error).splitlines()).strip() or type(error).__name__
 
 

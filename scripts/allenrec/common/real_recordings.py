@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .acquisition_files import WHOLE, reader_of, require_pairs_spikeglx
 from .errors import UserError, shown
 from .foreign_code import require_data, require_no_file_is_run
+from .permissions import describe_refusal
 from .processes import describe_exception
 from .time_stamps import require_even_stamps
 
@@ -104,14 +105,25 @@ def _opened(path: AnyPath, extractor: str | None, arguments: Mapping[str, Any]) 
         raise UserError(f"{path}: {extractor} takes a folder, not a file; write a folder, such as {Path(path).parent}")
     if extractor == "read_spikeglx":
         require_pairs_spikeglx(path, arguments)
+    if extractor is None and os.path.isfile(path):
+        # Relative paths in a JSON file begin where it lies, unless it was told another folder when it was saved.
+        arguments = {"base_folder": Path(path).parent}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return function(path, **arguments)
     except Exception as error:  # readers of many formats, each with errors of its own
-        hint = f"; name the function that does, such as `extractor: {reader_of(path)}`" if extractor is None else ""
-        reason = _reason(error, function)
+        if isinstance(error, OSError) and (refusal := describe_refusal(error)):
+            raise UserError(refusal) from None
+        reason, hint = _reason(error, function), "" if extractor else _hint(path)
         raise UserError(f"{path}: SpikeInterface's {extractor or 'load'} cannot open it ({reason}){hint}") from None
+
+
+def _hint(path: AnyPath) -> str:
+    """Return what may help if `load` cannot open a path."""
+    if str(path).endswith(".json") and os.path.isfile(path):
+        return f"; the files that it names must be there, and their paths, if they are relative, begin in {Path(path).parent}"
+    return f"; name the function that does, such as `extractor: {reader_of(path)}`"
 
 
 def _reason(error: Exception, function: Callable[..., Any]) -> str:

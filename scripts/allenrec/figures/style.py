@@ -123,7 +123,7 @@ def save(figure: Figure, path: str | Path, caption: str | None = None) -> None:
     with style(), written_beside(path) as temporary:
         figure.savefig(temporary, format="png", metadata={"Software": None})
     if caption:
-        write_text(Path(path).with_suffix(".txt"), caption + "\n")
+        write_text(Path(path).with_suffix(".txt"), caption + "\n", checked=True)
 
 
 def colours(labels: Iterable[str]) -> dict[str, str]:

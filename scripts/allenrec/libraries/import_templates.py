@@ -103,7 +103,7 @@ def _read_table(path: str, source: str, n: int) -> pd.DataFrame:
         if own.empty:
             raise UserError(f"{path}: no row has the dataset {shown(folder)}")
     if "template_index" in own:
-        numbers = own["template_index"]
+        numbers = pd.to_numeric(own["template_index"], errors="coerce")
         if sorted(numbers) != list(range(n)):
             raise UserError(f"{path}: template_index must have each of 0 to {n - 1} once, as {source} has {n} templates")
         own = own.iloc[np.argsort(numbers.to_numpy(), kind="stable")]

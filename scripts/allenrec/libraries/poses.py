@@ -10,7 +10,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from allenrec.common.errors import UserError
+from allenrec.common.csv_text import read_users_table
+from allenrec.common.errors import UserError, shortened
 from allenrec.common.random_streams import StreamKey, generator
 
 from .rotations import AXES, rotation_angles, rotation_matrices, uniform_rotations, upright_rotations
@@ -27,6 +28,8 @@ POSE_COLUMNS = (
     *("x_um", "y_um", "z_um", "rotation_x_rad", "rotation_y_rad", "rotation_z_rad"),
     "spike_index",
 )
+#: The largest number in such a table
+FARTHEST = 1e5
 #: The number of paths that are tried for a pose before it is refused
 PATHS_TRIED = 100
 
@@ -89,21 +92,22 @@ def read_poses(path: str | PathLike[str], model_id: str) -> Poses:
     import pandas as pd  # few libraries have such a table
 
     try:
-        table = pd.read_csv(path, dtype={"model_id": str})
+        table = read_users_table(path, dtype={"model_id": str}, skipinitialspace=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such table of poses") from None
     except (ValueError, OSError) as error:
-        raise UserError(f"{path} is not a comma-separated table of poses: {error}") from None
+        raise UserError(f"{path} is not a comma-separated table of poses: {shortened(error)}") from None
     missing = [column for column in POSE_COLUMNS if column not in table]
     if missing:
         raise UserError(f"{path}: no column {missing[0]!r}; a table of poses has {', '.join(POSE_COLUMNS)}")
     for column in POSE_COLUMNS:
         values = pd.to_numeric(table[column], errors="coerce")
-        wrong = ~np.isfinite(values) | ((values != values.round()) if column == "spike_index" else False)
+        wrong = ~(values.abs() <= FARTHEST) | ((values != values.round()) if column == "spike_index" else False)
         if wrong.any():
             row = int(np.argmax(wrong))
-            kind = "whole" if column == "spike_index" else "finite"
-            raise UserError(f"{path}, line {row + 2}: {column} is {table[column][row]}, but must be a {kind} number")
+            kind = "a whole number" if column == "spike_index" else f"a number within ±{FARTHEST:g}"
+            value = shortened(table[column].iloc[row])
+            raise UserError(f"{path}, line {row + 2}: {column} is {value}, but must be {kind}")
         table[column] = values
     if "model_id" in table:
         table = table[table["model_id"] == model_id]

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 
 #: Distance from the contact where a template is largest up to which its amplitudes are fitted, µm; SpikeInterface's default
 RADIUS = 75.0
+#: The lowest and the highest sampling rate of templates, Hz
+SLOWEST, FASTEST = 1000.0, 1e6
+#: What readers of HDF5 and the code here raise for files of another kind, and for damaged ones
+MALFORMED = (OSError, KeyError, IndexError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -119,9 +123,7 @@ def _from_zarr(path: AnyPath, probe: Probe | None) -> FoundTemplates:
         raise UserError(f"{path}: cannot be read as SpikeInterface's Templates: {describe_exception(error)}") from None
     if not templates.is_in_uV:
         raise UserError(f"{path}: templates are in counts of an ADC (is_in_uV is false); multiply them by the gain first")
-    fs = float(templates.sampling_frequency)
-    if not 0 < fs < np.inf:
-        raise UserError(f"{path}: a sampling rate of {fs:g} Hz; it must be a number above 0")
+    fs = _sampling_rate(path, templates.sampling_frequency)
     if probe is None:
         if templates.probe is None:
             raise UserError(f"{path}: templates have no probe; name one with `probe`")
@@ -139,6 +141,14 @@ def _from_zarr(path: AnyPath, probe: Probe | None) -> FoundTemplates:
     )
 
 
+def _sampling_rate(path: AnyPath, value: Any) -> float:
+    """Return the sampling rate of templates, Hz; refuse one that no recording has."""
+    fs = float(value)
+    if not SLOWEST <= fs <= FASTEST:
+        raise UserError(f"{path}: a sampling rate of {fs:g} Hz; it must be between {SLOWEST:g} and {FASTEST:g}")
+    return fs
+
+
 def _columns_in_zarr(path: AnyPath, n: int) -> pd.DataFrame:
     """Return the arrays with a value for each template that lie beside SpikeInterface's, as `brain_area` in its database."""
     import zarr
@@ -154,9 +164,9 @@ def _from_mearec(path: AnyPath, probe: Probe | None) -> FoundTemplates:
     try:
         with h5py.File(path) as file:
             params, values = read_dict(file["info/params"]), file["templates"][()].astype(np.float32, copy=False)
-            dt, (before, _) = float(params["dt"]), params["cut_out"]
-            if not 0 < dt < np.inf:
-                raise ValueError(f"dt of {dt:g} ms, which must be a number above 0")
+            (before, _) = params["cut_out"]
+            dt = float(params["dt"])
+            _sampling_rate(path, 1000 / dt)
             names = read_values(file["model_ids"]) if "model_ids" in file else map(str, range(len(values)))
             return FoundTemplates(
                 values=values,
@@ -169,7 +179,7 @@ def _from_mearec(path: AnyPath, probe: Probe | None) -> FoundTemplates:
                 probe=probe or _probe_of_mearec(file),
                 columns=pd.DataFrame(index=range(len(values))),
             )
-    except (OSError, KeyError, IndexError, ValueError, TypeError, AttributeError, ArithmeticError) as error:
+    except MALFORMED as error:
         raise UserError(f"{path}: cannot be read as a template file of MEArec: {describe_exception(error)}") from None
 
 

@@ -26,7 +26,7 @@ FARTHEST = 1e6
 #: The texts of a description that are written into files, and the most characters of one, or of an id of a contact or a shank
 NAMES, MOST_TEXT = ("electrode_name", "description", "model"), 1000
 #: The exceptions that MEAutility and probeinterface raise for malformed content
-MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, NameError)
+MALFORMED = (ValueError, TypeError, KeyError, IndexError, AttributeError, AssertionError, NameError, ArithmeticError)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,17 @@
 """The pictures of the report: those that lie in a folder of figures, with their captions, inside the page or linked from it."""
 
 import base64
+import io
 import os
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from PIL import Image
+
+from allenrec.common.errors import not_valid
+from allenrec.common.files import content_of, read_checked
 from allenrec.figures.nothing import reason_in
 from allenrec.figures.register import pictures
 from allenrec.figures.style import DOTS_PER_INCH
@@ -15,6 +20,8 @@ from allenrec.figures.style import DOTS_PER_INCH
 PAGE_PIXELS = 106
 #: Width from which a figure is too wide for one of two columns, inches
 WIDE = 6.8
+#: The last part of a PNG file, with its checksum
+END_OF_PNG = b"\0\0\0\0IEND\xaeB`\x82"
 #: Largest difference in height between two columns of figures, as a share of both together
 UNEVEN = 0.2
 
@@ -64,6 +71,26 @@ class Budget:
         return Path(os.path.relpath(path, self.folder)).as_posix()
 
 
+def _size(path: Path) -> tuple[int, int]:
+    """Return the width and the height of a picture, pixels; PNG has a checksum for each of its parts.
+
+    Raises
+    ------
+    DamagedFile
+        If the file is not what was written.
+    """
+    content = content_of(path, "picture")
+    try:
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            size = picture.size
+            picture.verify()  # all parts but the last
+        if not content.endswith(END_OF_PNG):
+            raise ValueError("it does not end as a picture does")
+    except (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError) as error:
+        raise not_valid(path, "picture", error) from None
+    return size
+
+
 def pictures_in(folder: Path, kind: str, budget: Budget) -> list[Picture]:
     """Return the pictures in a folder: those of the register in its order, then any others."""
     known, there = pictures(kind), {path.stem: path for path in sorted(folder.glob("*.png"))}
@@ -95,10 +122,9 @@ def _picture(kind: str, path: Path, budget: Budget, where: str = "") -> Picture:
     """Return the picture in a PNG file; its title ends with `where`."""
     figure = pictures(kind).get(path.stem)
     title = (figure.title if figure else path.stem.replace("_", " ").capitalize()) + where
-    with open(path, "rb") as file:
-        width, height = struct.unpack(">II", file.read(24)[16:])
+    width, height = _size(path)
     text = path.with_suffix(".txt")
-    caption = text.read_text(encoding="utf-8").strip() if text.exists() else title
+    caption = read_checked(text, "caption").strip() if text.exists() else title
     if (reason := reason_in(caption)) is not None:
         return Picture(path.stem, title, "", caption, 0, 0, not_drawn=reason)
     width, height = (round(size * PAGE_PIXELS / DOTS_PER_INCH) for size in (width, height))

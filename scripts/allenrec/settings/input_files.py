@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 
 from allenrec.common.errors import UserError, shown
 from allenrec.common.files import sha256
+from allenrec.common.permissions import refusal_to_read
 
 from .base import Block, NamesFile, NamesLibrary
 
@@ -43,10 +44,15 @@ def stamps(block: Block) -> dict[str, str]:
 
 
 def check_input_files(key: str, block: Block) -> None:
-    """Raise a `UserError` unless every file that a block at a key of the configuration names is there."""
+    """Raise a `UserError` unless every file that a block at a key of the configuration names is there and may be read."""
     for name, mark, value in _marked_values(block, NamesFile):
         path = mark.path_in(value)
-        if path is not None and not (os.path.isfile(path) or (mark.or_folder and os.path.isdir(path))):
+        if path is None:
+            continue
+        # A large folder may hold more than what is read of it.
+        if (refusal := refusal_to_read(path, whole=not mark.large)) is not None:
+            raise UserError(f"config: {key}.{name}: {refusal}")
+        if not (os.path.isfile(path) or (mark.or_folder and os.path.isdir(path))):
             raise UserError(f"config: {key}.{name}: no such file {shown(path)}")
 
 

@@ -66,6 +66,13 @@ def with_column(folder, values):
     return copy
 
 
+def with_header(folder, header):
+    """Return the folder of a sorting with a column that has a header of so many bytes, which numpy reads as Python."""
+    copy = with_column(folder, ["good"])
+    (copy / "properties" / "quality.npy").write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    return copy
+
+
 def described(folder):
     """Return the description of a sorting of phy, whose folder is another one meanwhile."""
     open_sorting(folder / "phy").dump("phy.json")
@@ -96,6 +103,7 @@ REFUSED = {
     "a column of code after text": lambda folder: open_sorting(with_column(folder, ["good", Code()])),
     "a column of other functions of numpy": lambda folder: open_sorting(with_column(folder, [Global()])),
     "a column of classes": lambda folder: open_sorting(with_column(folder, [Path])),
+    "a column whose header is no Python": lambda folder: open_sorting(with_header(folder, b"{'descr': ( ")),
     "a description of phy": lambda folder: open_sorting(described(folder)),
 }
 

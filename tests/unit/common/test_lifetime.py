@@ -122,3 +122,21 @@ with job_log(SimpleNamespace(log=[sys.argv[1] + "/log"])) as terminal:
     command = ["bash", "-c", '"$0" -c "$1" "$2" 2>&1 | true; exit ${PIPESTATUS[0]}', sys.executable, job, tmp_path]
     assert subprocess.run(command, capture_output=True).returncode == 0
     assert (tmp_path / "log").read_text() == "for the log\n"
+
+
+@pytest.mark.parametrize("error", ["", "raise MemoryError"])
+def test_job_that_answers_does_so_on_standard_output_and_complains_on_standard_error(error, tmp_path):
+    job = f"""
+import sys
+from types import SimpleNamespace
+sys.path.insert(0, {str(ROOT / "scripts")!r})
+from allenrec.common.job_log import job_log
+with job_log(SimpleNamespace(log=[sys.argv[1] + "/log"]), answers=True) as terminal:
+    print("the answer", file=terminal)
+    print("for the log")
+    {error}
+"""
+    result = subprocess.run([sys.executable, "-c", job, tmp_path], capture_output=True, text=True)
+    assert result.stdout == "the answer\n" and result.returncode == bool(error) and "Traceback" not in result.stderr
+    last = "error: out of memory: no more could be had; free some, or make less at once\n" if error else ""
+    assert (tmp_path / "log").read_text() == f"for the log\n{last}"

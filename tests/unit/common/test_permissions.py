@@ -76,6 +76,8 @@ REFUSED = [
         "{}/results/fixed: no permission to write here, or the file system is read-only",
     ),
     ("require_files(['none', 'results/unreadable.h5'], [], [])", "results/unreadable.h5: no permission to read this file"),
+    ("refusal_to_read('results')", "results/closed: no permission to read this folder"),
+    ("refusal_to_read('results/closed/below')", "results/closed: no permission to read this folder"),
     ("require_files([], [], ['results/fixed.tsv'])", "results/fixed.tsv: no permission to write this file"),
 ]
 ALLOWED = [
@@ -83,6 +85,9 @@ ALLOWED = [
     "failure_of('results/closed/473863510.json')",
     "require_readable_folders(['results/recordings', 'results/fixed'], 0)",
     "require_writable_records()",
+    "refusal_to_read('results/recordings')",
+    "refusal_to_read('results', whole=False)",
+    "refusal_to_read('results/none')",
     # What is made anew takes the place of an older file.
     "require_files(['results/fixed.tsv'], ['results/fixed.tsv', 'results/new/a.csv'], ['results/new.tsv'])",
 ]

@@ -141,3 +141,6 @@ def test_a_log_says_why_a_job_failed(log, reason):
 def test_an_exception_without_a_message_is_named():
     assert describe_exception(NotImplementedError()) == "NotImplementedError"
     assert describe_exception(OSError("two\nlines")) == "two lines"
+    cure = "; free some, or make less at once"
+    assert describe_exception(MemoryError()) == f"out of memory: no more could be had{cure}"
+    assert describe_exception(MemoryError("Unable to allocate 7 GiB")) == f"out of memory: Unable to allocate 7 GiB{cure}"

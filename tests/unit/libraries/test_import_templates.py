@@ -251,6 +251,8 @@ def broken(tmp_path, change):
         pd.DataFrame({"cell_type": ["a", "b"]}).to_csv(tmp_path / "templates.csv", index=False)
     if change == "type":
         pd.DataFrame({"area": ["a", "b", "c"]}).to_csv(tmp_path / "templates.csv", index=False)
+    if change.startswith("table"):
+        (tmp_path / "templates.csv").write_text(f"template_index,area\n0,a\n{change.split()[1]},b\n2,c\n")
     if change == "place":
         rows = {"x_um": [1, "far", 2], "y_um": 0, "z_um": 0}
         pd.DataFrame(rows).to_csv(tmp_path / "templates.csv", index=False)
@@ -273,11 +275,14 @@ def broken(tmp_path, change):
         ("not finite", r"real\.zarr: templates have numbers that are not finite"),
         ("zeros", r"real\.zarr: a template has zeros only"),
         ("rate -30000", r"real\.zarr: a sampling rate of -30000 Hz"),
+        ("rate 1e300", r"real\.zarr: a sampling rate of 1e\+300 Hz; it must be between 1000 and 1e\+06"),
         ("rate nan", r"real\.zarr: a sampling rate of nan Hz"),
         ("peak", r"real\.zarr: 241 samples before the spike, which must lie within the 240 samples"),
         ("damaged", r"real\.zarr: cannot be read as SpikeInterface's Templates: "),
         ("rows", r"templates\.csv: 2 rows, but .*real\.zarr has 3 templates"),
         ("type", r"config: libraries\.real\.cell_type_column: 'layer' is not in the table of the templates, which has area"),
+        ("table 1:30", r"templates\.csv: template_index must have each of 0 to 2 once"),
+        ("table \0", r"templates\.csv is not a comma-separated table of templates: line 3 has a control character, '\\x00'"),
         ("place", r"templates\.csv: row 1 must have finite numbers in x_um, y_um, z_um"),
         ("turn", r"templates\.csv: row 2 must have finite numbers in rotation_x_rad, rotation_y_rad, rotation_z_rad"),
     ],

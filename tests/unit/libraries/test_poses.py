@@ -221,6 +221,13 @@ def test_table_of_poses_is_read_for_its_model(tmp_path):
         (GOOD_TABLE + "1,2,,0,0,0,1,1\n", "line 2: z_um is nan"),
         (GOOD_TABLE + "1,2,inf,0,0,0,1,1\n", "line 2: z_um is inf"),
         (GOOD_TABLE + "1,2,3,0,0,0,1.5,1\n", "line 2: spike_index is 1.5"),
+        (GOOD_TABLE + "1,2,3,0,0,0,1e300,1\n", r"line 2: spike_index is 1e\+300, but must be a whole number"),
+        (GOOD_TABLE + "1,2,1e300,0,0,0,1,1\n", r"line 2: z_um is 1e\+300, but must be a number within ±100000"),
+        (GOOD_TABLE + f"1,2,{'x' * 5000},0,0,0,1,1\n", r"line 2: z_um is x{197}\.\.\., "),
+        (GOOD_TABLE + "1,2,\0,0,0,0,1,1\n", "line 2 has a control character"),
+        # pandas would take the first column for an index, and all others for the next one.
+        (GOOD_TABLE + "1,2,3,0,0,0,1,1,9\n", "its rows have more values"),
+        (GOOD_TABLE + "1,2,3,0,0,0,1,1\n\n1,2,3,0,0,0,1,1,9\n", "saw 9"),
     ],
 )
 def test_bad_table_of_poses_is_named(text, expected, tmp_path):

@@ -23,7 +23,7 @@ from support import ROOT
 import allenrec
 from allenrec.common.errors import UserError
 from allenrec.common.probe_names import recording_of
-from allenrec.common.real_recordings import open_sorting
+from allenrec.common.real_recordings import open_recording, open_sorting
 from allenrec.probes import load_probe
 from allenrec.recordings.formats.binary import write_binary
 from allenrec.recordings.formats.mearec import write_mearec
@@ -305,6 +305,24 @@ def test_what_we_write_and_raw_files_are_backgrounds_as_well(exported, units, tm
     np.testing.assert_allclose(background.offsets, -6389.76 if kind == "nwb" else 0.0)
     added = recording.samples[: LENGTHS[1]].astype(float) - background.read(0, LENGTHS[1])
     np.testing.assert_allclose(added, counts_of_units(recording.plan, [LENGTHS[1]]), atol=0.501)
+
+
+@pytest.mark.parametrize("relative", [False, True, "other"])
+def test_a_json_file_is_opened_wherever_it_lies_beside_what_it_names(units, tmp_path, relative, monkeypatch):
+    """SpikeInterface itself wants to be told the folder in which relative paths begin."""
+    recording = real(units.probe)
+    recording.save(folder=tmp_path / "data" / "real", verbose=False, progress_bar=False)
+    (tmp_path / "named").mkdir()
+    described = tmp_path / "named" / "real.json"
+    base = {False: None, True: True, "other": tmp_path / "data"}[relative]
+    si.load(tmp_path / "data" / "real").dump_to_json(described, relative_to=base)
+    monkeypatch.chdir(tmp_path)
+    if relative == "other":
+        with pytest.raises(UserError, match=r"named/real\.json: .*if they are relative, begin in named$"):
+            open_recording("named/real.json")
+        return
+    opened = open_recording("named/real.json")
+    assert np.array_equal(opened.get_traces(segment_index=0), recording.get_traces(segment_index=0))
 
 
 def test_a_background_in_zarr_gives_the_samples_of_one_in_a_folder(units, tmp_path):

@@ -1,8 +1,8 @@
 """The report's tables, citations and page, without a browser."""
 
+import io
 import json
 import re
-import struct
 from dataclasses import asdict
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 from support import ROOT
 
-from allenrec.common.files import write_json, write_table
+from allenrec.common.errors import DamagedFile
+from allenrec.common.files import write_json, write_table, write_text
 from allenrec.common.outcomes import Failure, write_failure
 from allenrec.evaluation.tables import SummaryRow
 from allenrec.figures.nothing import not_drawn
@@ -119,6 +121,32 @@ def test_numbers_in_tables(value, expected):
 @pytest.mark.parametrize(("s", "expected"), [(0.42, "0.4 s"), (45, "45 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
 def test_durations_in_words(s, expected):
     assert duration(s) == expected
+
+
+def png(width=640, height=480):
+    """Return a picture without anything in it."""
+    content = io.BytesIO()
+    Image.new("1", (width, height)).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_a_damaged_picture_or_caption_is_one_line_that_names_it(tmp_path):
+    """All bytes of a picture count, as do those of its caption."""
+    picture, caption, sound = tmp_path / "spikes.png", tmp_path / "spikes.txt", png(30, 20)
+    write_text(caption, "All spikes.\n", checked=True)
+    damages = [sound[:place] + bytes([sound[place] ^ 1]) + sound[place + 1 :] for place in range(len(sound))]
+    damages += [sound[:end] for end in range(len(sound))] + [sound[:40] + bytes(len(sound) - 40), bytes(500), b"a,b\n1,2\n" * 9]
+    for damaged in damages:
+        picture.write_bytes(damaged)
+        with pytest.raises(DamagedFile, match=rf"^{picture} is not a valid picture file \(.*\); delete it and run again$"):
+            pictures_in(tmp_path, "cells", Budget(tmp_path, 10**6))
+    picture.write_bytes(sound)
+    for damaged in (b"All spites.\n", b"", b"\xff"):
+        caption.write_bytes(damaged)
+        with pytest.raises(DamagedFile, match=rf"^{caption} is not a valid caption file"):
+            pictures_in(tmp_path, "cells", Budget(tmp_path, 10**6))
+    caption.write_text("All spikes.\n")
+    assert [found.caption for found in pictures_in(tmp_path, "cells", Budget(tmp_path, 10**6))] == ["All spikes."]
 
 
 def test_pictures_beyond_the_room_are_linked(tmp_path):
@@ -248,7 +276,7 @@ def test_a_recording_has_no_empty_figures_but_a_line_that_names_them(tmp_path):
     folder.mkdir(parents=True)
     write_table(folder / "units.csv", pd.DataFrame({"cell_type": [], "model_id": []}), checked=True)
     for name in pictures("recordings"):
-        (folder / f"{name}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480))
+        (folder / f"{name}.png").write_bytes(png())
     write_json(folder / "facts.json", RECORDING_FACTS | {"n_units": 0}, checked=True)
     drawn = [*pictures("recordings")]
     for names, reason in (((), ""), (("raster", "waveforms"), "no unit has a spike"), (("noise_spectrum",), "it is <empty>")):
@@ -281,10 +309,9 @@ def test_a_failure_in_one_library_leaves_the_rest_of_the_cell(tmp_path, monkeypa
 
 
 def test_pictures_come_in_the_order_of_the_register_and_then_others(tmp_path):
-    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480)
     for name in ("spikes", "morphology", "own_figure"):
-        (tmp_path / f"{name}.png").write_bytes(png)
-    (tmp_path / "own_figure.png").write_bytes(png.replace(struct.pack(">I", 640), struct.pack(">I", 1800)))
+        (tmp_path / f"{name}.png").write_bytes(png())
+    (tmp_path / "own_figure.png").write_bytes(png(1800))
     (tmp_path / "spikes.txt").write_text("All spikes.\n")
     found = pictures_in(tmp_path, "cells", Budget(tmp_path, 10**6))
     assert [picture.title for picture in found] == ["Morphology", "Spikes, overlaid", "Own figure"]
@@ -294,11 +321,10 @@ def test_pictures_come_in_the_order_of_the_register_and_then_others(tmp_path):
 
 
 def test_pictures_of_a_cell_on_several_probes_are_in_the_order_of_the_libraries(tmp_path):
-    png = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480)
     files = ["cells/7/morphology", "cells/7/soma_trace", "cells/7/spikes", "cells/7/spike_counts"]
     for name in (*files, *(f"libraries/{library}/cells/7/mean_eap" for library in ("b", "c", "a"))):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / f"{name}.png").write_bytes(png)
+        (tmp_path / f"{name}.png").write_bytes(png())
     titles = [picture.title for picture in pictures_of_cell(tmp_path, "7", ["b", "c", "a"], Budget(tmp_path, 10**6))]
     assert [title.rpartition(" on ")[2] for title in titles[3:6]] == ["b", "c", "a"] and len(titles) == 7
 
@@ -332,7 +358,7 @@ def test_section_on_sorters_is_there_after_an_evaluation(tmp_path):
     write_table(results / "evaluation" / "studies" / "levels.csv", pd.DataFrame({"recording": ["demo"]}))
     figures = results / "figures" / "studies" / "levels"
     figures.mkdir(parents=True)
-    (figures / "accuracy.png").write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 640, 480))
+    (figures / "accuracy.png").write_bytes(png())
     page = write_run(results, [])
     section = page.text.split("How well spike sorters recover")[1].split("The papers and data")[0]
     assert all(words in section for words in ("sorts_demo", "0.618", "4.2", "Study levels", "Accuracy of spike sorters in"))

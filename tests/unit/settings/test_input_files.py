@@ -1,10 +1,12 @@
 """Keys that name files and libraries are found by their marks, and what they name is checked and digested."""
 
 import hashlib
+import json
 import re
 from typing import get_args
 
 import pytest
+from support import ROOT, require_permissions_bind, run_python, without_privileges
 
 from allenrec.common.errors import UserError
 from allenrec.settings import Settings, load_settings
@@ -147,3 +149,65 @@ def test_a_folder_is_a_file_only_where_it_may_be_one(config, tmp_path):
     (tmp_path / "trains.csv").mkdir()
     with pytest.raises(UserError, match=r"spiketrains\.file: no such file"):
         check_input_files("recordings.demo", settings.recordings["demo"])
+
+
+#: What is closed, relative to the folder of the files, with the key that names it, and what is closed of it or above it
+CLOSED = [
+    ("probe.yaml", "libraries.given.probe", "probe.yaml", "file"),
+    ("poses.csv", "libraries.given.poses", "poses.csv", "file"),
+    ("templates.zarr", "libraries.taken.templates", "templates.zarr", "folder"),
+    ("templates.zarr/.zattrs", "libraries.taken.templates", "templates.zarr/.zattrs", "file"),
+    ("templates.zarr/templates_array", "libraries.taken.templates", "templates.zarr/templates_array", "folder"),
+    ("templates.csv", "libraries.taken.templates_table", "templates.csv", "file"),
+    ("trains.csv", "recordings.demo.spiketrains.file", "trains.csv", "file"),
+    ("drift.csv", "recordings.demo.recordings.drift_dicts.1.drift_file", "drift.csv", "file"),
+    ("motion/deep", "recordings.demo.recordings.drift_dicts.2.drift_file", "motion/deep", "folder"),
+    ("motion/info.json", "recordings.demo.recordings.drift_dicts.2.drift_file", "motion/info.json", "file"),
+    ("real", "libraries.here.probe", "real", "folder"),
+    ("real.nwb", "recordings.hybrid.background.recording", "real.nwb", "file"),
+    ("sorting", "recordings.hybrid.background.sorting", "sorting", "folder"),
+    ("shift/info.json", "recordings.hybrid.background.motion", "shift/info.json", "file"),
+    # It is not known what a reader takes of a large folder, so that it finds out itself.
+    ("real/other.bin", None, None, None),
+]
+#: Print what is said of each, in a process that permissions bind
+ASK = """
+import json, os
+from allenrec.common.errors import UserError
+from allenrec.settings import load_settings
+folder, config = sys.argv[1], json.loads(sys.argv[2])
+def said(name):
+    path = os.path.normpath(os.path.join(folder, name))
+    os.chmod(path, 0)
+    try:
+        load_settings(config)
+    except UserError as error:
+        return str(error)
+    finally:
+        os.chmod(path, 0o755)
+print(json.dumps([said(name) for name in sys.argv[3:]]))
+"""
+
+
+def test_a_file_that_may_not_be_read_is_one_line_with_its_key(config, tmp_path):
+    require_permissions_bind(tmp_path)
+    for name in ("templates.zarr/templates_array", "real", "sorting", "shift"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("templates.zarr/.zattrs", "templates.csv", "real/other.bin", "real.nwb", "shift/info.json"):
+        (tmp_path / name).touch()
+    at = {name: str(tmp_path / name) for name in ("templates.zarr", "templates.csv", "real", "real.nwb", "sorting", "shift")}
+    config["libraries"] |= {
+        "taken": {"templates": at["templates.zarr"], "templates_table": at["templates.csv"]},
+        "here": {"probe": {"recording": at["real"]}},
+    }
+    background = {"recording": at["real.nwb"], "sorting": at["sorting"], "motion": at["shift"]}
+    config["recordings"]["hybrid"] = {"library": "named", "background": background}
+    answers = run_python(
+        ASK, tmp_path, json.dumps(config), *[case[0] for case in CLOSED], ".", preexec_fn=without_privileges, cwd=ROOT
+    )
+    cure = "change its permissions (chmod) or its owner (chown)"
+    for (name, key, closed, what), answer in zip(CLOSED, answers, strict=False):
+        expected = key and f"config: {key}: {tmp_path / closed}: no permission to read this {what}; {cure}"
+        assert answer == expected, name
+    # A file in a closed folder is not called missing.
+    assert answers[-1] == f"config: libraries.given.probe: {tmp_path}: no permission to read this folder; {cure}"

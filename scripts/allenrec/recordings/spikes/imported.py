@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from ..tick_grid import TickGrid
 
 #: What readers raise for files of another kind, damaged ones, and such as say that they hold more than fits into the memory
-MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error)
+MALFORMED = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 #: Maximum number of units that an error message lists
 UNITS_LISTED = 10
 

@@ -87,6 +87,18 @@ def test_bad_times_are_named(times, message, tmp_path):
     assert "\n" not in str(caught.value) and "t.npz" in str(caught.value)
 
 
+@pytest.mark.parametrize(("place", "value"), [(4, 0xFF), (6, 1), (8, 99)], ids=["version", "encrypted", "compression"])
+def test_an_archive_of_another_kind_is_one_line(place, value, tmp_path):
+    """The library of Python has errors of its own for such archives. The place counts in the entry of the first member."""
+    path = tmp_path / "t.npz"
+    np.savez(path, **{"0": np.array([1.0])})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 2 + place] = value
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"t\.npz: cannot be read as spike trains \([^\n]+\)$"):
+        read_trains(path)
+
+
 def test_units_that_do_not_fit_are_named(tmp_path):
     write_npz(tmp_path / "t.npz")
     with pytest.raises(UserError, match=r"file_units: '8' is not in .*t\.npz, which has 7, 10, 12"):
