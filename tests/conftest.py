@@ -4,6 +4,7 @@ They are made once a session, for all workers. The wheel of bmtk and the mechani
 pytest's cache: both are verified by digests when they are used again.
 """
 
+import gc
 import shutil
 
 import pytest
@@ -19,6 +20,16 @@ from allenrec.settings.models import Models
 INSTITUTE = ROOT.parent / "shared" / "data"
 #: The reason of a skipped test that needs data of the Allen Institute
 WITHOUT_DATA = "data of the Allen Institute"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_search_for_garbage_in_imports():
+    """Let the garbage collector leave out what is there when a module begins, which is some hundred thousand objects.
+
+    SpikeInterface collects after each chunk that it writes, which took most of the time of the tests of formats.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
