@@ -10,7 +10,7 @@ import shutil
 import pytest
 import yaml
 from support import BBP_MODELS, COLLECTED, ROOT, WHEEL_MODELS, made_once, session_folder
-from workflow.snake import copy_compiled, copy_kernels, copy_workflow, snakemake
+from workflow.snake import copy_kernels, copy_workflow, snakemake
 
 from allenrec.models.mechanisms import compile_mechanisms
 from allenrec.models.sources import fetch_model
@@ -134,35 +134,46 @@ CONFIG = {
 
 
 @pytest.fixture(scope="session")
-def workflow(models_folder, mechanisms, tmp_path_factory, session):
-    """Make a folder with a small configuration, models and mechanisms."""
+def prepared(models_folder, mechanisms, session):
+    """A folder with a small configuration, models, and compiled mechanisms and kernels. Not to be changed.
+
+    The kernels serve the tests that call the library as well.
+    """
+
+    def make(folder):
+        with_models(copy_workflow(folder), models_folder, mechanisms)
+        (folder / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+        result = snakemake(folder, "--cores", "1", "results/kernels/recordings.json")
+        assert result.returncode == 0, result.stderr
+        copy_kernels(folder, ROOT)
+
+    return made_once(session / "prepared", make)
+
+
+def with_models(folder, models, mechanisms):
+    """Put the wheel that holds the models, and their compiled mechanisms, where a run finds them."""
+    shutil.copytree(mechanisms, folder / "results" / "mechanisms" / mechanisms.name)
+    shutil.copytree(models / "wheel", folder / "allen_models" / "wheel")
+
+
+@pytest.fixture(scope="session")
+def workflow(prepared, tmp_path_factory):
+    """Make a copy of this folder."""
 
     def make(name):
-        return set_up(tmp_path_factory.mktemp(name))
+        return shutil.copytree(prepared, tmp_path_factory.mktemp(name), symlinks=True, dirs_exist_ok=True)
 
-    def set_up(folder):
-        copy_workflow(folder)
-        copy_compiled([ROOT, session / "finished"], folder)
-        (folder / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-        shutil.copytree(mechanisms, folder / "results" / "mechanisms" / mechanisms.name)
-        shutil.copytree(models_folder / "wheel", folder / "allen_models" / "wheel")
-        return folder
-
-    make.set_up = set_up
     return make
 
 
 @pytest.fixture(scope="session")
-def finished(workflow, session):
-    """Such a folder with all its results, made on one core. Not to be changed.
-
-    The kernels that it compiled serve the tests that call the library as well.
-    """
+def finished(prepared, session):
+    """A copy of it with all its results, made on one core. Not to be changed."""
 
     def make(folder):
-        result = snakemake(workflow.set_up(folder), "--cores", "1")
+        shutil.copytree(prepared, folder, symlinks=True)
+        result = snakemake(folder, "--cores", "1")
         assert result.returncode == 0, result.stderr
-        copy_kernels(folder, ROOT)
 
     return made_once(session / "finished", make)
 
@@ -172,10 +183,7 @@ def default_run(models_folder, mechanisms, session):
     """A folder with the recording of the configuration as it comes, and all that it is made of. Not to be changed."""
 
     def make(folder):
-        copy_workflow(folder)
-        copy_compiled([ROOT, session / "finished"], folder)
-        shutil.copytree(mechanisms, folder / "results" / "mechanisms" / mechanisms.name)
-        shutil.copytree(models_folder / "wheel", folder / "allen_models" / "wheel")
+        with_models(copy_workflow(folder), models_folder, mechanisms)
         result = snakemake(folder, "--cores", "2", "recordings", "results/cells.csv")
         assert result.returncode == 0, result.stderr
 
