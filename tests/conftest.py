@@ -104,11 +104,20 @@ def shared_data():
 def pytest_collection_modifyitems(config, items):
     """Let the long tests come first, so that no worker waits for another one at the end; and none at the beginning.
 
-    Modules are given to the workers in this order. The first makes the finished run, on one core; the second needs it not.
+    Modules are given to the workers in this order.
     """
     config.stash[COLLECTED] = {item.nodeid.split("[")[0] for item in items}
-    first = [ROOT / "tests" / "docs" / "test_documents.py", ROOT / "tests" / "workflow" / "test_default_run.py"]
-    items.sort(key=lambda item: (item.path not in first, item.path.is_relative_to(ROOT / "tests" / "unit")))
+    tests = ROOT / "tests"
+    items.sort(key=lambda item: (place(str(item.path.relative_to(tests))), item.path.is_relative_to(tests / "unit")))
+
+
+#: The modules that begin. The first makes the finished run, on one core; the others need it not.
+FIRST = ["docs/test_documents.py", *(f"workflow/test_{name}.py" for name in ("default_run", "blue_brain", "cell_models"))]
+
+
+def place(name):
+    """Return the place of a module among those that begin; the same one for all that come after."""
+    return FIRST.index(name) if name in FIRST else len(FIRST)
 
 
 def pytest_terminal_summary(terminalreporter):
