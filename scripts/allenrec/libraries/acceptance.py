@@ -142,11 +142,17 @@ def shift_to(template: NDArray[np.float32], sample: int) -> int:
 def shifted(template: NDArray[np.float32], shift: int) -> NDArray[np.float32]:
     """Move a template (n_contacts, n_t) to earlier times by `shift` samples, and let it start at zero."""
     n_t = template.shape[1]
+    first = min(max(-shift, 0), n_t)
+    last = max(min(n_t - shift, n_t), first)
     out = np.empty_like(template)
     for c, trace in enumerate(template):
         start = trace[min(max(shift, 0), n_t - 1)]
-        for t in range(n_t):
-            out[c, t] = trace[min(max(t + shift, 0), n_t - 1)] - start
+        for t in range(first):
+            out[c, t] = trace[0] - start
+        for t in range(first, last):
+            out[c, t] = trace[t + shift] - start
+        for t in range(last, n_t):
+            out[c, t] = trace[n_t - 1] - start
     return out
 
 

@@ -15,17 +15,18 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from .components import TOLERANCE
-from .forward_model import transfer_matrix
+from .components import TOLERANCE, Components
+from .forward_model import mean_potentials, prepare_segments
 from .poses import Geometry, in_cell_frame
 
 if TYPE_CHECKING:
+    from .forward_model import Segments
     from .medium import Medium
 
 #: Cubes are halved until there would be more of them than this, or their side is below `MIN_SIDE` (µm). More cubes follow the
@@ -34,8 +35,13 @@ MAX_CUBES = 4096
 CUBES_PER_CONTACT = 64
 MIN_SIDE = 2.0
 
-#: The number of temporal components that represent the currents of all spikes in the bound; the residual is added to it
+#: The number of traces that represent the currents of all spikes in the bound; the residual is added to it
 RANK = 8
+#: The number of samples from which these traces are found
+SOME = 256
+#: The largest distance of a trace from a straight line between two samples, as a share of its largest value. The potential in
+#: between is nearly between its values at both, so that other samples are neither the highest nor the lowest.
+STRAIGHT = 2e-3
 #: The largest share of a segment's potential at a contact by which a template may differ from the mean over points: both means
 #: are exact to a thousandth
 MEAN_ERROR = 2e-3
@@ -101,7 +107,7 @@ def widened(region: AboveThreshold, radius: float) -> AboveThreshold:
 
 
 def region_above_threshold(
-    currents: NDArray[np.float32],
+    components: Components,
     geometry: Geometry,
     medium: Medium,
     threshold: float,
@@ -112,8 +118,8 @@ def region_above_threshold(
 
     Parameters
     ----------
-    currents : numpy.ndarray
-        (n_spikes, n_seg, n_t) float32 nA, 0 at the first sample.
+    components : Components
+        Of the currents of the spikes, which are 0 at the first sample.
     geometry : Geometry
         Segments in the frame of the cell.
     medium : Medium
@@ -129,7 +135,7 @@ def region_above_threshold(
     -------
     AboveThreshold
     """
-    field = _Field(currents, geometry, medium)
+    field = _Field(components, geometry, medium)
     low, high = field.box(threshold)
     side = 2.0 ** np.ceil(np.log2((high - low).max()))
     cubes = np.zeros((1, 3), dtype=np.int64)
@@ -150,18 +156,19 @@ def region_above_threshold(
 class _Field:
     """The field of a cell, µV, and upper bounds of its drawdown."""
 
-    def __init__(self, currents: NDArray[np.float32], geometry: Geometry, medium: Medium) -> None:
+    def __init__(self, components: Components, geometry: Geometry, medium: Medium) -> None:
         self.geometry = geometry
-        self.vector, self.radius = geometry.end - geometry.start, 0.5 * geometry.diameter
-        self.source, self.sigma = medium.source, float(np.mean(medium.sigma))
-        self.factor = 1000.0 * medium.image_factor  # mV to µV
-        self.point_source = self.factor / (4 * np.pi * self.sigma)
-        self.swing = np.ptp(currents, axis=2).max(axis=0).astype(float)
-        self.spatial, self.temporal, residual = low_rank_currents(currents)
-        self.residual = residual + MEAN_ERROR * self.swing + 2 * TOLERANCE * np.abs(currents).max()
+        self.segments = prepare_segments(*geometry, sigma=1.0, source=medium.source)  # at 1 S/m, coordinates are not stretched
+        self.factor = 1000.0 * medium.image_factor / float(np.mean(medium.sigma))  # mV to µV
+        self.point_source = self.factor / (4 * np.pi)
+        spatial, self.temporal, residual = few_traces(components)
+        self.spatial = spatial.astype(float)
+        at_knots = np.tensordot(spatial, self.temporal, axes=(1, 2))  # (n_seg, n_spikes, n_knots)
+        self.swing = np.ptp(at_knots, axis=2).max(axis=1) + residual.astype(float)
+        self.residual = residual + MEAN_ERROR * self.swing + 2 * TOLERANCE * self.swing.max()
         # The potential of a segment is largest in the middle of its axis, where the distance is held at its radius
         middles = 0.5 * (geometry.start + geometry.end)
-        self.largest = np.diag(self._matrix(middles)) * self.factor / self.point_source
+        self.largest = np.diag(self._matrix(middles)) / self.point_source
 
     def box(self, threshold: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return two opposite corners (3,) µm of a box outside which no potential reaches the threshold.
@@ -181,59 +188,88 @@ class _Field:
         positions = low + side * np.stack(np.unravel_index(nodes, size), axis=1)
         at_corners = self.drawdowns(positions)[where].reshape(-1, 8).max(axis=1)
         centres = low + side * (cubes + 0.5)
-        start, swing = self.geometry.start, self.swing
-        error = _interpolation_error(centres, side, start, self.vector, self.radius, self.largest, swing)
+        error = _interpolation_error(centres, side, self.segments, self.largest, self.swing)
         bounds: NDArray[np.float64] = at_corners + self.point_source * error
         return bounds
 
     def drawdowns(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return an upper bound (n,) of the largest drawdown of any spike at points (n, 3) µm."""
-        matrix = self.factor * self._matrix(points)
+        matrix = self._matrix(points)
         weights = np.ascontiguousarray((matrix @ self.spatial).T, dtype=np.float32)
         drawdowns: NDArray[np.float64] = _drawdowns(weights, self.temporal) + matrix @ self.residual
         return drawdowns
 
     def _matrix(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the transfer matrix to points (n, 3) µm, mV per nA."""
-        return transfer_matrix(*self.geometry, points, sigma=self.sigma, source=self.source)
+        """Return the potential at points (n, 3) µm from a unit current in each segment, (n, n_seg) µV per nA."""
+        matrix = mean_potentials(self.segments, np.ascontiguousarray(points[:, np.newaxis]))
+        matrix *= self.factor
+        return matrix
 
 
-def low_rank_currents(
-    currents: NDArray[np.float32],
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-    """Write currents as combinations of a few temporal components, plus a residual that is bounded.
+class FewTraces(NamedTuple):
+    """Currents as combinations of few traces, each a broken line in time, and a bound of the error.
 
-    Parameters
-    ----------
-    currents : numpy.ndarray
-        (n_spikes, n_seg, n_t) float32.
-
-    Returns
-    -------
-    spatial : numpy.ndarray
-        (n_seg, RANK) float32: the spatial components.
-    temporal : numpy.ndarray
-        (n_spikes, n_t, RANK) float32: the temporal components; `spatial @ temporal[k].T` is about `currents[k]`.
-    residual : numpy.ndarray
-        (n_seg,) float32: for each segment, a bound of the error of the components in a difference between two samples, in units
-        of its current. It includes all rounding of float32, here and in the templates.
+    `spatial` (n_seg, RANK) float32; `temporal` (n_spikes, n_knots, RANK) float32 nA, the traces at the knots between which they
+    are straight; `residual` (n_seg,) float32 nA, for each segment, a bound of the error in a difference between two samples. It
+    includes all rounding of float32, here and in the templates.
     """
-    n_spikes, n_seg, n_t = currents.shape
-    flat = np.swapaxes(currents, 0, 1).reshape(n_seg, -1)
-    some = flat[:, :: max(1, flat.shape[1] // 256)]
-    spatial = np.zeros((n_seg, RANK), dtype=np.float32)
+
+    spatial: NDArray[np.float32]
+    temporal: NDArray[np.float32]
+    residual: NDArray[np.float32]
+
+
+def few_traces(components: Components) -> FewTraces:
+    """Return the currents that components describe as `FewTraces`."""
+    n_spikes, n, n_t = components.temporal.shape
+    spatial = components.spatial.astype(np.float32)
+    flat = np.ascontiguousarray(np.swapaxes(components.temporal, 0, 1)).reshape(n, -1)
+    some = flat[:, :: max(1, flat.shape[1] // SOME)]
+    axes = np.zeros((n, RANK), dtype=np.float32)
     largest = np.linalg.eigh(some @ some.T)[1][:, -RANK:]
-    spatial[:, : largest.shape[1]] = largest
-    temporal = spatial.T @ flat
-    magnitude = np.abs(spatial) @ _largest_magnitude(temporal)
-    left = _largest_magnitude(flat - spatial @ temporal)
+    axes[:, : largest.shape[1]] = largest
+    traces = (axes.T @ flat).reshape(-1, n_t)  # (RANK n_spikes, n_t)
+    knots = broken_line(traces, STRAIGHT * np.abs(traces).max(initial=0.0))
+    straight = _between(knots, n_t)
+    lines = (traces[:, knots] @ straight).reshape(RANK, -1)
+    left = _largest_magnitude(spatial @ (flat - axes @ lines))
+    of_segments = spatial @ axes
+    magnitude = np.abs(of_segments) @ _largest_magnitude(lines)
     # The error of a sum of n float32 products is less than n times this share of the sum of their magnitudes
     rounding = 2.0**-23
-    residual = 2.0 * left + rounding * (4 * (RANK + 4) * magnitude + 2 * (n_seg + 4) * _largest_magnitude(flat))
-    return spatial, np.ascontiguousarray(temporal.T.reshape(n_spikes, n_t, -1)), residual
+    most = np.abs(spatial) @ _largest_magnitude(flat)
+    residual = 2.0 * left + rounding * (4 * (RANK + n + 4) * magnitude + 2 * (len(spatial) + 2 * n + 4) * most)
+    temporal = traces[:, knots].reshape(RANK, n_spikes, -1).transpose(1, 2, 0)
+    return FewTraces(of_segments, np.ascontiguousarray(temporal), residual)
 
 
-def _largest_magnitude(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def broken_line(traces: NDArray[np.float32], tolerance: float) -> NDArray[np.int64]:
+    """Return knots (n_knots,) between which straight lines are no farther than the tolerance from any of the traces (n, n_t).
+
+    Where a line is too far, the sample at which it is farthest becomes a knot (Douglas & Peucker 1973,
+    doi:10.3138/FM57-6770-U75U-7727).
+    """
+    knots, spans = {0, traces.shape[1] - 1}, [(0, traces.shape[1] - 1)]
+    while spans:
+        first, last = spans.pop()
+        if last - first < 2:
+            continue
+        share = np.arange(1, last - first, dtype=np.float32) / (last - first)
+        rise = traces[:, last : last + 1] - traces[:, first : first + 1]
+        errors = np.abs(traces[:, first + 1 : last] - traces[:, first : first + 1] - share * rise).max(axis=0)
+        if errors.max() > tolerance:
+            knot = first + 1 + int(errors.argmax())
+            knots.add(knot)
+            spans += [(first, knot), (knot, last)]
+    return np.array(sorted(knots))
+
+
+def _between(knots: NDArray[np.int64], n_t: int) -> NDArray[np.float32]:
+    """Return the shares (n_knots, n_t) of the values at knots in those of a broken line."""
+    return np.array([np.interp(np.arange(n_t), knots, unit) for unit in np.eye(len(knots))], dtype=np.float32)
+
+
+def _largest_magnitude(rows: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """Return the largest magnitude (n,) in each row, without a copy of the array."""
     return np.maximum(rows.max(axis=1), -rows.min(axis=1))
 
@@ -265,13 +301,11 @@ def _drawdowns(weights: NDArray[np.float32], temporal: NDArray[np.float32]) -> N
     return largest
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "nsz"})
 def _interpolation_error(
     centres: NDArray[np.float64],
     side: float,
-    start: NDArray[np.float64],
-    vector: NDArray[np.float64],
-    radius: NDArray[np.float64],
+    segments: Segments,
     largest: NDArray[np.float64],
     swing: NDArray[np.float64],
 ) -> NDArray[np.float64]:
@@ -285,20 +319,24 @@ def _interpolation_error(
       The second term: beyond the ends of a segment and close to its axis, the distance is held at the radius, which changes
       1 / distance by at most this.
     - 1 / d, and its `largest` value: the potential lies between zero and each of these.
+
+    The loop has no branch, and the order of its sum is free, so that it compiles to vector instructions.
     """
-    out = np.zeros(len(centres))
+    out = np.empty(len(centres))
     half_diagonal = 0.5 * np.sqrt(3.0) * side
+    ex, ey, ez = segments.end[0], segments.end[1], segments.end[2]
+    ux, uy, uz = segments.direction[0], segments.direction[1], segments.direction[2]
+    length, radius2 = segments.length, segments.radius2
     for c in range(len(centres)):
         x, y, z = centres[c, 0], centres[c, 1], centres[c, 2]
         total = 0.0
         for s in range(len(swing)):
-            dx, dy, dz = x - start[s, 0], y - start[s, 1], z - start[s, 2]
-            vx, vy, vz = vector[s, 0], vector[s, 1], vector[s, 2]
-            along = (dx * vx + dy * vy + dz * vz) / max(vx * vx + vy * vy + vz * vz, 1e-300)
-            along = min(max(along, 0.0), 1.0)
-            dx, dy, dz = dx - along * vx, dy - along * vy, dz - along * vz
-            d = max(np.sqrt(dx * dx + dy * dy + dz * dz) - half_diagonal, 1e-9)
-            smooth = (0.75 * side**2 + 0.5 * radius[s] ** 2) / d**3
-            total += swing[s] * min(smooth, 1 / d, largest[s])
+            dx, dy, dz = x - ex[s], y - ey[s], z - ez[s]
+            h = dx * ux[s] + dy * uy[s] + dz * uz[s]
+            beyond = max(h, -h - length[s], 0.0)
+            d2 = max(dx * dx + dy * dy + dz * dz - h * h + beyond * beyond, 0.0)
+            inverse = 1 / max(np.sqrt(d2) - half_diagonal, 1e-9)
+            smooth = (0.75 * side * side + 0.5 * radius2[s]) * inverse * inverse * inverse
+            total += swing[s] * min(smooth, inverse, largest[s])
         out[c] = total
     return out

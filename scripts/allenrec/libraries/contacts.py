@@ -3,6 +3,8 @@
 The potential of sources near a contact is averaged over points on it. That of sources farther away is the potential in the
 middle of the contact, plus second and fourth derivatives along some directions, times moments of the contact's area: Taylor's
 series of the potential, averaged over the contact, in which odd orders vanish by symmetry.
+
+On a disc in an isotropic medium, few evaluations serve instead of the points, see `discs`.
 """
 
 from __future__ import annotations
@@ -15,20 +17,21 @@ from numpy.typing import NDArray
 
 from allenrec.probes import FINE_FROM, Probe
 
+from .discs import PAIRS, SMOOTH_FROM, NearDiscs, collect, gap, nodes_of, write_means
 from .forward_model import RATIOS_PER_LOGARITHM, add_logarithms
-from .poses import in_cell_frame
+from .poses import turned_back
 
 if TYPE_CHECKING:
     from .forward_model import Segments
 
-#: The number of rows of length n_seg that `mean_weights` needs as working memory
-WORK_ROWS = 7
 #: Beyond the ends of a segment, distances to its axis are still held at its radius, which no series describes where a contact
 #: reaches into that cylinder. The square of the distance, in radii of the segment, up to which this matters: from there on, it
 #: changes a potential by less than a thousandth.
 HELD = 500.0
 #: The same up to which the edge of that cylinder makes a kink in the potential that only the finest set of points describes
 KINKED = 100.0
+#: The number of the normal among the directions
+NORMAL = 4
 #: The share of a contact's size, of its square for fourth derivatives, below which factors are rounding
 NEGLIGIBLE = 1e-9
 
@@ -40,7 +43,8 @@ class Contacts(NamedTuple):
     the fourth (µm⁴) derivative along each, first in an isotropic medium, then in any medium, see `_expansion`; `radius` µm, no
     point is farther from the middle of its contact; `points` (n_contacts, n_points, 3) µm, of all sets, set k from `first[k]`
     to `first[k + 1]`; `beyond` (n_sets + 1,), the distances µm of sources from the middle: from the first one on, middle and
-    derivatives are enough; from `beyond[k + 1]` on, set k is fine enough. The last one is 0.
+    derivatives are enough; from `beyond[k + 1]` on, set k is fine enough. The last one is 0. `radii` (n_contacts,) µm are those
+    of discs, 0 for other contacts; `nodes` (2, n), see `discs.nodes_of`.
     """
 
     middles: NDArray[np.float64]
@@ -50,6 +54,8 @@ class Contacts(NamedTuple):
     points: NDArray[np.float64]
     first: NDArray[np.int64]
     beyond: NDArray[np.float64]
+    radii: NDArray[np.float64]
+    nodes: NDArray[np.float64]
 
 
 def contacts_of(probe: Probe) -> Contacts:
@@ -63,6 +69,8 @@ def contacts_of(probe: Probe) -> Contacts:
         points,
         np.cumsum([0, *(points.shape[1] for points in sets)]),
         probe.outer_radius * np.array(FINE_FROM) if probe.outer_radius else np.zeros(2),
+        probe.disc_radii,
+        nodes_of(float(probe.disc_radii.max())),
     )
 
 
@@ -71,7 +79,8 @@ def contacts_with(points: NDArray[np.float64]) -> Contacts:
     middles = points.mean(axis=1)
     points, first = np.ascontiguousarray(points), np.array([0, points.shape[1]])
     none = np.zeros((len(points), 5, 3)), np.zeros((2, len(points), 5, 2))
-    return Contacts(middles, *none, _radius(middles, points), points, first, np.array([np.inf, 0.0]))
+    beyond = np.array([np.inf, 0.0])
+    return Contacts(middles, *none, _radius(middles, points), points, first, beyond, np.zeros(len(points)), np.zeros((2, 0)))
 
 
 def _expansion(offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -100,57 +109,80 @@ def _radius(middles: NDArray[np.float64], points: NDArray[np.float64]) -> float:
     return float(np.linalg.norm(points - middles[:, np.newaxis], axis=2).max())
 
 
+class Workspace(NamedTuple):
+    """The working memory of `mean_weights`: `rows` (7, n_seg), `points` (5, n_points) and pairs of discs and segments."""
+
+    rows: NDArray[np.float64]
+    points: NDArray[np.float64]
+    near: NearDiscs
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def mean_weights(
     segments: Segments,
     contacts: Contacts,
-    contact: int,
+    chosen: NDArray[np.int64],
     matrix: NDArray[np.float64],
     position: NDArray[np.float64],
-    work: NDArray[np.float64],
-    points: NDArray[np.float64],
+    work: Workspace,
     out: NDArray[np.float64],
 ) -> None:
-    """Write into `out` (n_seg,) the mean potential over a contact from a unit current in each segment, mV per nA.
+    """Write the mean potential over contacts from a unit current in each segment, mV per nA.
 
-    See `poses.in_cell_frame` for the pose. `work` (WORK_ROWS, n_seg) and `points` (5, n_points) are working memory.
+    Row i of `out` (n, n_seg) is that of contact `chosen[i]`; see `poses.in_cell_frame` for the pose. All contacts are in one
+    call, and functions for a contact or a segment are compiled into it, because it would take long to pass them all arrays.
     """
-    stretch = segments.stretch
-    x, y, z = in_cell_frame(contacts.middles[contact], matrix, position)
-    middle = (x * stretch[0], y * stretch[1], z * stretch[2])
-    _at_middle(segments, middle, contacts.radius * stretch.max(), work, out)
-    factors = contacts.factors[0 if stretch.min() == stretch.max() else 1, contact]
-    for i in range(len(factors)):
-        if factors[i, 0] != 0 or factors[i, 1] != 0:
-            x, y, z = in_cell_frame(contacts.directions[contact, i], matrix, np.zeros(3))
-            direction = (x * stretch[0], y * stretch[1], z * stretch[2])
-            _add_derivatives(segments, middle, direction, factors[i, 0], factors[i, 1], work, out)
-    squares = (contacts.beyond * stretch.max()) ** 2
-    placed = 0  # a bit for each set
-    for s in range(len(out)):
-        if work[0, s] >= squares[0]:
-            continue
-        chosen = 0
-        while work[0, s] < squares[chosen + 1]:
-            chosen += 1
-        first, last = contacts.first[chosen], contacts.first[chosen + 1]
-        if not placed >> chosen & 1:
-            placed |= 1 << chosen
-            for q in range(first, last):
-                x, y, z = in_cell_frame(contacts.points[contact, q], matrix, position)
-                points[0, q], points[1, q], points[2, q] = x * stretch[0], y * stretch[1], z * stretch[2]
-        out[s] = _mean_over_points(segments, s, points, first, last)
+    sx, sy, sz = segments.stretch[0], segments.stretch[1], segments.stretch[2]
+    widest, medium = max(sx, sy, sz), 0 if sx == sy == sz else 1
+    beyond, near = contacts.beyond, work.near
+    far = (beyond[0] * widest) ** 2
+    for i in range(len(chosen)):
+        c, row = chosen[i], out[i]
+        dx, dy, dz = position[0], position[1], position[2]
+        middles, directions = contacts.middles, contacts.directions
+        x, y, z = turned_back(middles[c, 0] - dx, middles[c, 1] - dy, middles[c, 2] - dz, matrix)
+        middle = (x * sx, y * sy, z * sz)
+        _at_middle(segments, middle, contacts.radius * widest, work.rows, row)
+        for j in range(directions.shape[1]):
+            second, fourth = contacts.factors[medium, c, j, 0], contacts.factors[medium, c, j, 1]
+            if second != 0 or fourth != 0:
+                x, y, z = turned_back(directions[c, j, 0], directions[c, j, 1], directions[c, j, 2], matrix)
+                _add_derivatives(segments, middle, (x * sx, y * sy, z * sz), second, fourth, work.rows, row)
+        normal = turned_back(directions[c, NORMAL, 0], directions[c, NORMAL, 1], directions[c, NORMAL, 2], matrix)
+        radius, placed = 0.0 if medium else contacts.radii[c] * sx, 0  # a bit for each set
+        for s in range(len(row)):
+            square = work.rows[0, s]
+            if square >= far:
+                continue
+            if radius > 0 and square > 0 and segments.scale[s] > 0:
+                if gap(segments, s, middle, normal, square, radius) > SMOOTH_FROM * sx:
+                    collect(near, segments, s, middle, normal, radius, i)
+                    if near.filled[0] == PAIRS:
+                        write_means(near, segments.scale, contacts.nodes, out)
+                    continue
+            k = 0
+            while abs(square) < (beyond[k + 1] * widest) ** 2:
+                k += 1
+            first, last = contacts.first[k], contacts.first[k + 1]
+            if not placed >> k & 1:
+                placed |= 1 << k
+                for q in range(first, last):
+                    x, y, z = contacts.points[c, q, 0] - dx, contacts.points[c, q, 1] - dy, contacts.points[c, q, 2] - dz
+                    x, y, z = turned_back(x, y, z, matrix)
+                    work.points[0, q], work.points[1, q], work.points[2, q] = x * sx, y * sy, z * sz
+            row[s] = _mean_over_points(segments, s, work.points, first, last)
+    write_means(near, segments.scale, contacts.nodes, out)
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _at_middle(
     segments: Segments, middle: tuple[float, float, float], radius: float, work: NDArray[np.float64], out: NDArray[np.float64]
 ) -> None:
     """Write the weights of the middle of a contact, which has a radius, and what their derivatives need.
 
-    All in stretched coordinates. The rows of `work` are the squared distances of segments, at most `radius`² where there is no
-    series (see `HELD`) and 0 where the finest set is needed (see `KINKED`), the inverse distances to their ends and to their
-    starts, the sum S of the distances, 1 / (S² - l²), and free memory. As in `transfer`, the loop has no branch.
+    All in stretched coordinates. The rows of `work` are the squared distances of segments, negative and at most `radius`² where
+    there is no series (see `HELD`), and 0 where the finest set is needed (see `KINKED`); the inverse distances to their ends
+    and to their starts, the sum S of the distances, 1 / (S² - l²), and free memory. As in `transfer`, the loop has no branch.
     """
     x, y, z = middle
     length, radius2 = segments.length, segments.radius2
@@ -166,7 +198,7 @@ def _at_middle(
         square = axis2 + outside * outside
         # The contact may reach into the cylinder: (r + R)² <= 2 (r² + R²)
         held = (axis2 < 2 * (radius2[s] + radius * radius)) & (square < HELD * radius2[s])
-        near = 0.0 if square < KINKED * radius2[s] else min(square, radius * radius)
+        near = 0.0 if square < KINKED * radius2[s] else -min(square, radius * radius)
         squares[s] = near if held else square
         r2 = max(axis2, radius2[s])
         a, b = np.sqrt(h * h + r2), np.sqrt(k * k + r2)
@@ -187,7 +219,7 @@ def _at_middle(
         out[s] = 1 / (4 * np.pi * np.sqrt(max(squares[s], radius2[s])))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _add_derivatives(
     segments: Segments,
     middle: tuple[float, float, float],
@@ -234,7 +266,7 @@ def _add_derivatives(
         out[s] += (second * bend + fourth * higher) / (4 * np.pi * np.sqrt(d2))
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _mean_over_points(segments: Segments, s: int, points: NDArray[np.float64], first: int, last: int) -> float:
     """Return the mean potential of segment s at points `first` to `last`, stretched, in the first three rows of `points`."""
     n = last - first

@@ -19,7 +19,8 @@ from .amplitude_bound import (
     widened,
 )
 from .components import Components, components_of, weighted_sums
-from .contacts import WORK_ROWS, Contacts, contacts_with, mean_weights
+from .contacts import Contacts, Workspace, contacts_with, mean_weights
+from .discs import no_pairs
 from .forward_model import Segments, prepare_segments
 from .rotations import rotation_matrices
 
@@ -119,8 +120,7 @@ def templates_above_threshold(
     numbers = np.empty(len(positions), dtype=np.int64)
     templates = np.empty((len(positions), n_contacts, n_t), dtype=np.float32)
     reachable = np.empty(n_contacts, dtype=np.bool_)
-    work, points = np.empty((WORK_ROWS, n_seg)), np.empty((5, contacts.points.shape[1]))
-    image = np.empty(n_seg)
+    work = Workspace(np.empty((7, n_seg)), np.empty((5, contacts.points.shape[1])), no_pairs())
     of_segments, of_components = np.empty((n_contacts, n_seg)), np.empty((n_contacts, n_components))
     weights = np.empty((n_contacts, n_components), dtype=np.float32)
     each, rows = np.arange(n_contacts), np.empty(n_contacts, dtype=np.int64)
@@ -132,10 +132,10 @@ def templates_above_threshold(
             n = 0
             for c in range(n_contacts):
                 if reachable[c] == wanted:
-                    mean_weights(segments, contacts, c, matrices[k], positions[k], work, points, of_segments[n])
-                    _add_images(segments, contacts, c, matrices[k], positions[k], images, work, points, image, of_segments[n])
                     rows[n] = c
                     n += 1
+            mean_weights(segments, contacts, rows[:n], matrices[k], positions[k], work, of_segments)
+            _add_images(segments, contacts, rows[:n], matrices[k], positions[k], images, work, of_segments)
             weighted_sums(of_segments, components.spatial, each[:n], of_components)
             for i in range(n):
                 for m in range(n_components):
@@ -171,24 +171,23 @@ def _mark_reachable(
 def _add_images(
     segments: Segments,
     contacts: Contacts,
-    contact: int,
+    chosen: NDArray[np.int64],
     matrix: NDArray[np.float64],
     position: NDArray[np.float64],
     images: Images,
-    work: NDArray[np.float64],
-    points: NDArray[np.float64],
-    image: NDArray[np.float64],
+    work: Workspace,
     out: NDArray[np.float64],
 ) -> None:
-    """Add to the weights `out` (n_seg,) those of the images of a contact; see `mean_weights`. `image` is working memory."""
+    """Add to the weights `out` (n, n_seg) those of the images of contacts; see `mean_weights`."""
     for j in range(len(images.weights)):
-        moved = np.empty(3)  # here, because most media have no images
-        # A contact that is moved sees the cell as if that were moved the other way
-        for axis in range(3):
+        of_image = np.empty((len(chosen), out.shape[1]))  # here, because most media have no images
+        moved = np.empty(3)
+        for axis in range(3):  # a contact that is moved sees the cell as if that were moved the other way
             moved[axis] = position[axis] - images.shifts[j, axis]
-        mean_weights(segments, contacts, contact, matrix, moved, work, points, image)
-        for s in range(len(out)):
-            out[s] += images.weights[j] * image[s]
+        mean_weights(segments, contacts, chosen, matrix, moved, work, of_image)
+        for i in range(len(chosen)):
+            for s in range(out.shape[1]):
+                out[i, s] += images.weights[j] * of_image[i, s]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -247,7 +246,7 @@ class CellOnProbe:
         if bounded and medium.turns_with_cell and self.limits.min_amp > 0 and len(currents):
             max_cubes = min(MAX_CUBES, CUBES_PER_CONTACT * len(self.contacts.points))
             min_amp = float(self.limits.min_amp)
-            self.region = region_above_threshold(self.currents, geometry, medium, min_amp, threads, max_cubes)
+            self.region = region_above_threshold(self.components, geometry, medium, min_amp, threads, max_cubes)
         self.around = widened(self.region, self.contacts.radius)
 
     def judge(self, poses: Poses, usable: NDArray[np.bool_] | None = None) -> list[tuple[int, NDArray[np.float32]]]:

@@ -91,7 +91,7 @@ def contact_transfer_matrix(
     logarithm of a product, which makes contacts of a finite size cheap.
     """
     points = np.ascontiguousarray(points, dtype=float)
-    return _matrix(prepare_segments(start, end, diameter, sigma=sigma, source=source), points)
+    return mean_potentials(prepare_segments(start, end, diameter, sigma=sigma, source=source), points)
 
 
 class Segments(NamedTuple):
@@ -143,8 +143,9 @@ def prepare_segments(
 
 
 @numba.njit(cache=True, nogil=True)
-def _matrix(segments: Segments, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the transfer matrix (n_contacts, n_seg) to contacts of `points` (n_contacts, n_points, 3)."""
+def mean_potentials(segments: Segments, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the potential from a unit current in each segment, (n_contacts, n_seg) mV per nA: the mean over the points of each
+    contact, (n_contacts, n_points, 3) µm."""
     matrix = np.empty((len(points), len(segments.length)))
     work = np.empty((WORK_ROWS, len(segments.length)))
     for c in range(len(points)):

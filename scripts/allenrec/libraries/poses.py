@@ -309,7 +309,12 @@ def in_cell_frame(
 
     The matrix (3, 3) is one of `rotations.rotation_matrices`.
     """
-    x, y, z = point[0] - position[0], point[1] - position[1], point[2] - position[2]
+    return turned_back(point[0] - position[0], point[1] - position[1], point[2] - position[2], matrix)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def turned_back(x: float, y: float, z: float, matrix: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return a vector in the frame of a cell that is turned by a matrix, one of `rotations.rotation_matrices`."""
     return (
         x * matrix[0, 0] + y * matrix[1, 0] + z * matrix[2, 0],
         x * matrix[0, 1] + y * matrix[1, 1] + z * matrix[2, 1],

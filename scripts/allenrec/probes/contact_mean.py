@@ -1,5 +1,7 @@
 """Points on a contact whose mean potential is that over its whole area, to a thousandth, for sources 5 µm away or farther.
 
+On discs, `libraries.discs` needs no points if the medium is isotropic; they serve for what is closer, and for other media.
+
 All points of a set count the same, because the kernel takes the mean of logarithms as the logarithm of a product. Sets are
 composite Gauss-Legendre rules of two nodes a panel: along both sides of a rectangle, and in the squared radius of a disc, with
 equally spaced angles.

@@ -55,6 +55,12 @@ class Probe:
         return len(self.positions)
 
     @property
+    def disc_radii(self) -> NDArray[np.float64]:
+        """The radii (n_contacts,) µm of contacts that are discs, and 0 for others, or if the centres alone are asked for."""
+        discs = (self.layout.contact_shapes == "circle") & (self.outer_radius > 0)
+        return np.where(discs, half_sizes(self.layout)[:, 0], 0.0)
+
+    @property
     def normal(self) -> int:
         """The axis across the plane of the contacts, 0 to 2."""
         (normal,) = {0, 1, 2} - set(PLANES[self.info["plane"]])

@@ -125,6 +125,28 @@ def test_mean_is_exact_to_a_thousandth_where_the_edge_of_a_thick_segment_crosses
     assert np.abs(errors).max() < 1e-3
 
 
+@pytest.mark.parametrize("radius", [2.5, 7.5, 12.0, 15.0, 30.0])
+def test_mean_over_a_disc_is_exact_to_a_hundred_thousandth_from_5_um_on(radius):
+    """In front, beside the rim, and where a segment passes by: the quadrature of `discs` against dense points."""
+    contacts, (points, weights) = contacts_of(probe_of("circle", {"radius": radius})), dense("circle", (radius, radius), 60)
+    rng = np.random.default_rng(3)
+    errors = []
+    while len(errors) < 200:
+        middle = rng.normal(size=3) * rng.choice([6.0, radius, 2 * radius])
+        along = rng.normal(size=3) * rng.choice([0.5, 5.0, 20.0])
+        ends = np.array([middle - along, middle + along])
+        heights = ends[:, 0]
+        beside = np.linalg.norm((ends[0] + np.linspace(0, 1, 200)[:, np.newaxis] * (ends[1] - ends[0]))[:, 1:], axis=1)
+        in_front = heights.prod() > 0 and np.abs(heights).min() >= 5
+        # Nearer than three radii, beyond which the expansion has its own error
+        if not (in_front or beside.min() - radius >= 5) or np.hypot(np.abs(heights).max(), beside.max()) > 2.9 * radius:
+            continue
+        segment = Geometry(ends[:1], ends[1:], np.array([0.01]))
+        ours = eap(CURRENTS, segment, contacts, Medium())[0, 1] / 1000
+        errors.append(ours / (weights @ transfer_matrix(*segment, points)[:, 0]) - 1)
+    assert np.abs(errors).max() < 1e-5
+
+
 @pytest.mark.parametrize(("radius", "height"), [(7.5, 5.0), (7.5, 8.0), (7.5, 16.0), (7.5, 30.0), (3.0, 5.0), (20.0, 5.0)])
 def test_mean_over_a_disc_is_the_analytic_one(radius, height):
     """The mean of 1/r over a disc of radius R seen from a height h on its axis is 2 (sqrt(h² + R²) - h) / R²."""

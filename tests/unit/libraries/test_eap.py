@@ -10,6 +10,7 @@ from scipy.signal import butter, sosfiltfilt
 from allenrec.common.parallel import map_in_order
 from allenrec.libraries.acceptance import Limits, aligned, deep_contacts, is_accepted
 from allenrec.libraries.amplitude_bound import EVERYWHERE, region_above_threshold, touches
+from allenrec.libraries.components import components_of
 from allenrec.libraries.contacts import contacts_of
 from allenrec.libraries.eap import CellOnProbe, drawdown, eap, spike_currents
 from allenrec.libraries.forward_model import transfer_matrix
@@ -165,7 +166,7 @@ def test_a_cell_is_below_threshold_outside_the_region(model, threshold, currents
     cell = currents[model]
     spikes = spike_currents(cell.imem)
     geometry = geometry_of(cell)
-    region = region_above_threshold(spikes, geometry, PLANE, threshold, threads=9)
+    region = region_above_threshold(components_of(spikes), geometry, PLANE, threshold, threads=9)
     rng = np.random.default_rng(0)
     middles = 0.5 * (cell.start + cell.end)
     radii = 10 ** rng.uniform(-1, 2, (1000, 1))
