@@ -31,8 +31,9 @@ say-what-run-does:
 evaluate: $(VENV)/run $(VENV)-evaluation/run
 	snakemake evaluate
 
-# Two at a time; the tests of a module stay together, because they share what they read, in the order of tests/conftest.py.
-PYTEST := pytest -n $(or $(WORKERS),2) --dist loadscope --no-loadscope-reorder
+# Three at a time for two cores, because tests wait for jobs and servers; those of a module stay together, as they share what they
+# read, in the order of tests/conftest.py.
+PYTEST := pytest -n $(or $(WORKERS),3) --dist loadscope --no-loadscope-reorder
 
 test: $(VENV)/test lint
 	$(PYTEST)

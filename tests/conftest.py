@@ -4,12 +4,13 @@ They are made once a session, for all workers. The wheel of bmtk and the mechani
 pytest's cache: both are verified by digests when they are used again.
 """
 
+import gc
 import shutil
 
 import pytest
 import yaml
 from support import BBP_MODELS, COLLECTED, ROOT, WHEEL_MODELS, made_once, session_folder
-from workflow.snake import copy_compiled, copy_kernels, copy_workflow, snakemake
+from workflow.snake import copy_kernels, copy_workflow, snakemake
 
 from allenrec.models.mechanisms import compile_mechanisms
 from allenrec.models.sources import fetch_model
@@ -19,6 +20,16 @@ from allenrec.settings.models import Models
 INSTITUTE = ROOT.parent / "shared" / "data"
 #: The reason of a skipped test that needs data of the Allen Institute
 WITHOUT_DATA = "data of the Allen Institute"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_search_for_garbage_in_imports():
+    """Let the garbage collector leave out what is there when a module begins, which is some hundred thousand objects.
+
+    SpikeInterface collects after each chunk that it writes, which took most of the time of the tests of formats.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -93,11 +104,20 @@ def shared_data():
 def pytest_collection_modifyitems(config, items):
     """Let the long tests come first, so that no worker waits for another one at the end; and none at the beginning.
 
-    Modules are given to the workers in this order. The first makes the finished run, on one core; the second needs it not.
+    Modules are given to the workers in this order.
     """
     config.stash[COLLECTED] = {item.nodeid.split("[")[0] for item in items}
-    first = [ROOT / "tests" / "docs" / "test_documents.py", ROOT / "tests" / "workflow" / "test_default_run.py"]
-    items.sort(key=lambda item: (item.path not in first, item.path.is_relative_to(ROOT / "tests" / "unit")))
+    tests = ROOT / "tests"
+    items.sort(key=lambda item: (place(str(item.path.relative_to(tests))), item.path.is_relative_to(tests / "unit")))
+
+
+#: The modules that begin. The first makes the finished run, on one core; the others need it not.
+FIRST = ["docs/test_documents.py", *(f"workflow/test_{name}.py" for name in ("default_run", "blue_brain", "cell_models"))]
+
+
+def place(name):
+    """Return the place of a module among those that begin; the same one for all that come after."""
+    return FIRST.index(name) if name in FIRST else len(FIRST)
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -123,35 +143,46 @@ CONFIG = {
 
 
 @pytest.fixture(scope="session")
-def workflow(models_folder, mechanisms, tmp_path_factory, session):
-    """Make a folder with a small configuration, models and mechanisms."""
+def prepared(models_folder, mechanisms, session):
+    """A folder with a small configuration, models, and compiled mechanisms and kernels. Not to be changed.
+
+    The kernels serve the tests that call the library as well.
+    """
+
+    def make(folder):
+        with_models(copy_workflow(folder), models_folder, mechanisms)
+        (folder / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+        result = snakemake(folder, "--cores", "1", "results/kernels/recordings.json")
+        assert result.returncode == 0, result.stderr
+        copy_kernels(folder, ROOT)
+
+    return made_once(session / "prepared", make)
+
+
+def with_models(folder, models, mechanisms):
+    """Put the wheel that holds the models, and their compiled mechanisms, where a run finds them."""
+    shutil.copytree(mechanisms, folder / "results" / "mechanisms" / mechanisms.name)
+    shutil.copytree(models / "wheel", folder / "allen_models" / "wheel")
+
+
+@pytest.fixture(scope="session")
+def workflow(prepared, tmp_path_factory):
+    """Make a copy of this folder."""
 
     def make(name):
-        return set_up(tmp_path_factory.mktemp(name))
+        return shutil.copytree(prepared, tmp_path_factory.mktemp(name), symlinks=True, dirs_exist_ok=True)
 
-    def set_up(folder):
-        copy_workflow(folder)
-        copy_compiled([ROOT, session / "finished"], folder)
-        (folder / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-        shutil.copytree(mechanisms, folder / "results" / "mechanisms" / mechanisms.name)
-        shutil.copytree(models_folder / "wheel", folder / "allen_models" / "wheel")
-        return folder
-
-    make.set_up = set_up
     return make
 
 
 @pytest.fixture(scope="session")
-def finished(workflow, session):
-    """Such a folder with all its results, made on one core. Not to be changed.
-
-    The kernels that it compiled serve the tests that call the library as well.
-    """
+def finished(prepared, session):
+    """A copy of it with all its results, made on one core. Not to be changed."""
 
     def make(folder):
-        result = snakemake(workflow.set_up(folder), "--cores", "1")
+        shutil.copytree(prepared, folder, symlinks=True)
+        result = snakemake(folder, "--cores", "1")
         assert result.returncode == 0, result.stderr
-        copy_kernels(folder, ROOT)
 
     return made_once(session / "finished", make)
 
@@ -161,10 +192,7 @@ def default_run(models_folder, mechanisms, session):
     """A folder with the recording of the configuration as it comes, and all that it is made of. Not to be changed."""
 
     def make(folder):
-        copy_workflow(folder)
-        copy_compiled([ROOT, session / "finished"], folder)
-        shutil.copytree(mechanisms, folder / "results" / "mechanisms" / mechanisms.name)
-        shutil.copytree(models_folder / "wheel", folder / "allen_models" / "wheel")
+        with_models(copy_workflow(folder), models_folder, mechanisms)
         result = snakemake(folder, "--cores", "2", "recordings", "results/cells.csv")
         assert result.returncode == 0, result.stderr
 

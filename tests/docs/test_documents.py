@@ -68,7 +68,10 @@ NAMED_FILES = {
 
 @pytest.fixture(scope="session")
 def documented(finished, session):
-    """A home folder with the clone `allenrec`, in which all results and files are that the documents name."""
+    """A home folder with the clone `allenrec`, in which all results and files are that the documents name.
+
+    It takes the time of the finished run and of a recording in all formats, and comes first of all tests.
+    """
 
     def make(home):
         folder = home / "allenrec"

@@ -367,7 +367,7 @@ SWAPPED = {
     "kind", [kind if kind == "currents" else pytest.param(kind, marks=pytest.mark.faults) for kind in SWAPPED]
 )
 def test_file_of_another_model_in_its_place_is_named(kind, damaged, finished):
-    """It has the same shapes, and is a sound file of its own."""
+    """It has the same shapes, and is a sound file of its own. Two runs of the library or the figures."""
     path, other, reason, target = SWAPPED[kind]
     if kind in ("library", "recording"):
 
@@ -480,7 +480,7 @@ SPIKES = "results/intracellular/4711.h5"
 
 
 def test_file_of_a_failed_model_that_is_asked_for_is_an_error_until_the_model_is_mended(failed):
-    """Also where there is nothing to do. A mended model is tried again by itself."""
+    """Also where there is nothing to do. A mended model is tried again by itself. Five starts of Snakemake and a simulation."""
     with open(failed / "config" / "cells.tsv", "a") as file:
         file.write("4711\t\tspiny\n")
     for done in ("failed in download_model", "Nothing to be done"):

@@ -1,6 +1,7 @@
 """Run the workflow as a person does: the real `snakemake`, in a folder of its own."""
 
 import atexit
+import compileall
 import functools
 import json
 import os
@@ -38,31 +39,21 @@ OF_THE_SESSION = ("PYTEST", "PYTHON", "SNAKEMAKE", "NRN", "NEURON", "CONDA", "VI
 
 
 def copy_workflow(folder):
-    """Copy the workflow to a folder, without results, models or caches; return the folder."""
+    """Copy the workflow to a folder, without results, models or compiled kernels; return the folder.
+
+    What Python compiles goes along, so that not each copy compiles it again. It is valid there, as the sources have the same
+    times. Kernels come from the user's cache, as in any checkout.
+    """
     folder = Path(folder)
+    compileall.compile_dir(ROOT / "scripts", quiet=2)  # what is compiled already takes no time
     for part in PARTS:
         source, target = ROOT / part, folder / part
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.nb[ci]"), dirs_exist_ok=True)
         else:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)
     return folder
-
-
-def copy_compiled(origins, folder):
-    """Copy what Python compiled in other copies of the workflow. It is valid there, as the sources have the same times.
-
-    What numba compiled comes from the user's cache, as in any checkout.
-    """
-    for origin in origins:
-        if origin == folder:
-            continue
-        for compiled in (origin / "scripts").rglob("__pycache__/*.pyc"):
-            target = folder / compiled.relative_to(origin)
-            if (folder / compiled.parents[1].relative_to(origin)).is_dir():
-                target.parent.mkdir(exist_ok=True)
-                shutil.copy2(compiled, target)
 
 
 def copy_kernels(origin, folder):

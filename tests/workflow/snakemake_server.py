@@ -1,18 +1,23 @@
-"""Run Snakemake in forks of one process that has imported it, which is half of the time of a start. `snake.py` starts it.
+"""Run Snakemake in forks of one process that has imported it, which is most of the time of a start. `snake.py` starts it.
 
 Each line of the standard input is a request in JSON; the id of the process and, when it has ended, its exit code are written to
-the standard output. A fork is what `python -m snakemake` is: only Snakemake's own modules are there, and Python ends as it does
-elsewhere. Two lines of Snakemake's first message differ: it was called otherwise, and notes as its "run directory" that of the
-server.
+the standard output. A fork is what `python -m snakemake` is: what Snakemake imports is there and nothing of the workflow, and
+Python ends as it does elsewhere. Two lines of Snakemake's first message differ: it was called otherwise, and notes as its "run
+directory" that of the server.
 """
 
+import gc
 import json
 import os
 import signal
 import sys
 
+import pandas  # noqa: F401 - Snakemake imports it, and the next one, when it reads a workflow.
+import smart_open  # noqa: F401
 import snakemake.cli
 
+snakemake.cli.get_argument_parser()  # It looks for plugins and imports them.
+gc.freeze()  # The forks do not look for garbage in what is there.
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the fork.
 for line in sys.stdin:
     request = json.loads(line)

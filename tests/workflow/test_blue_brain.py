@@ -8,8 +8,8 @@ import pandas as pd
 import pynwb
 import pytest
 import yaml
-from support import BBP_MODELS, ROOT
-from workflow.snake import copy_compiled, copy_workflow, snakemake
+from support import BBP_MODELS
+from workflow.snake import copy_workflow, snakemake
 
 ALLEN = "473863510"
 TYPES = {BBP_MODELS[0]: "L5_BP", BBP_MODELS[1]: "L5_STPC", ALLEN: "spiny"}
@@ -30,10 +30,16 @@ CONFIG = {
 
 
 @pytest.fixture(scope="module")
-def mixed(workflow, cell_models_folder):
-    """A run with two cells of the Blue Brain Project and one of the Allen Institute, which takes half a minute."""
+def mixed(workflow, cell_models_folder, bbp_mechanisms):
+    """A run with two cells of the Blue Brain Project and one of the Allen Institute, which takes half a minute.
+
+    The mechanisms of the Blue Brain Project are compiled already, like those of the Allen Institute.
+    """
     folder = workflow("mixed")
     shutil.copytree(cell_models_folder / ".wheel", folder / "cell_models" / ".wheel")
+    for model in BBP_MODELS:
+        compiled = bbp_mechanisms(model)
+        shutil.copytree(compiled, folder / "results" / "mechanisms" / compiled.name)
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     (folder / "config" / "mixed.tsv").write_text("model_id\tmy_note\n" + "".join(f"{model}\tµ\n" for model in TYPES))
     result = snakemake(folder, "--cores", "2")
@@ -57,7 +63,9 @@ def test_library_has_the_types_and_the_metadata_of_both(mixed):
 
 def test_mechanisms_are_compiled_once_for_each_set(mixed):
     records = [json.loads((mixed / "results" / "mechanisms" / f"{model}.json").read_text()) for model in TYPES]
-    assert len({record["digest"] for record in records}) == 3  # an interneuron's, a pyramidal cell's, the Allen Institute's
+    # An interneuron's, a pyramidal cell's, the Allen Institute's
+    assert len({record["digest"] for record in records}) == 3
+    assert len(list((mixed / "results" / "mechanisms").glob("*/build.json"))) == 3
     assert all(record["notes"] == [] for record in records)
 
 
@@ -97,7 +105,6 @@ def test_changed_model_needs_consent_and_a_model_never_takes_others_down(mixed, 
 def test_all_13_cells_make_the_default_library_of_mearec(tmp_path, cell_models_folder):
     """As a user makes it, with fewer templates and a shorter step; the configuration stands alone. It takes minutes."""
     folder = copy_workflow(tmp_path / "bbp")
-    copy_compiled([ROOT], folder)
     shutil.copytree(cell_models_folder / ".wheel", folder / "cell_models" / ".wheel")
     short = ["--config", "libraries={bbp: {n: 6}}", "intracellular={sim_time: 0.3}"]
     result = snakemake(folder, "--cores", "2", "--configfile", "config/bbp.yaml", *short, timeout=3000)

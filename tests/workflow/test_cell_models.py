@@ -4,6 +4,7 @@ One run serves all tests; it needs half a minute, because it simulates five mode
 """
 
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -31,6 +32,8 @@ BAD = {
     "cell_models/deep/model.yaml": "kind: hoc\ntemplate_file: cell.hoc\ntemplate_name: Deep\narguments: [1]\n",
     "cell_models/deep/cell.hoc": DEEP,
 }
+#: A model of the Allen Institute that a person unzipped without its morphology
+UNZIPPED = "4711"
 BAD_MODELS = tuple(dict.fromkeys(name.split("/")[1] for name in BAD))
 
 
@@ -55,7 +58,10 @@ def example(workflow):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     config, table = folder / "config" / "my_cells.yaml", folder / "config" / "my_cells.tsv"
-    table.write_text(table.read_text() + "".join(f"{model}\tbad\n" for model in BAD_MODELS))
+    table.write_text(table.read_text() + "".join(f"{model}\tbad\n" for model in (*BAD_MODELS, UNZIPPED)))
+    unzipped = folder / "allen_models" / f"neuronal_model_{UNZIPPED}"
+    unzipped.mkdir()
+    shutil.copy(ROOT / "config" / "cells.tsv", unzipped / "fit_parameters.json")
     first = run(folder, "models")
     digests = refusals(first.stdout + first.stderr)
     content = yaml.safe_load(config.read_text())
@@ -101,6 +107,15 @@ def test_code_that_never_ends_or_quits_is_the_failure_of_its_model(example):
         run_of_model = endless if model == "endless" else rest
         assert f"model {model} failed in simulate_spikes: {left_out[model]}\n" in run_of_model.stderr
     assert not list((folder / "results" / "intracellular").glob(".*.copy-*"))
+
+
+def test_model_without_its_morphology_does_not_take_the_others_down(example):
+    """It is named, and all stages go on without it; what the person put there stays."""
+    folder, first, _, rest = example
+    assert f"model {UNZIPPED} failed in download_model: " in first.stderr and "reconstruction.swc is missing" in first.stderr
+    assert rest.returncode == 0 and "Traceback" not in rest.stderr
+    assert f"{UNZIPPED},download_model," in (folder / "results" / "left_out.csv").read_text()
+    assert (folder / "allen_models" / f"neuronal_model_{UNZIPPED}" / "fit_parameters.json").exists()
 
 
 @pytest.mark.parametrize("model", ["bipolar", "from_function"])

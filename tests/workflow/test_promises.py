@@ -56,7 +56,7 @@ PROMISES = {
     # Since then, the exit code is 0 if libraries could be made: the failure is a result, which is recorded.
     "a model that fails in any stage takes no other down; left_out.csv and the report name it": (
         f"{FAULT}::test_library_of_the_others_where_a_model_fails",
-        f"{RUN}::test_one_bad_model_does_not_take_the_others_down",
+        "workflow/test_cell_models.py::test_model_without_its_morphology_does_not_take_the_others_down",
         f"{PAGE}::test_report_names_a_model_that_failed",
     ),
     "the exit code is 1 if a file of such a model is asked for, or no model is left": (

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 import spikeinterface
 import yaml
-from support import ROOT
 from workflow.snake import assert_equal_datasets, jobs_of_dry_run, snakemake
 
 
@@ -216,27 +215,6 @@ def test_two_probes_see_the_same_neurons(finished, tmp_path):
     first, second = map(pd.read_csv, tables)
     same = ["model_id", "x_um", "y_um", "z_um", "rotation_x_rad", "rotation_y_rad", "rotation_z_rad", "spike_index"]
     assert first[same].equals(second[same]) and not first["amplitude_uV"].equals(second["amplitude_uV"])
-
-
-def test_one_bad_model_does_not_take_the_others_down(workflow):
-    """A model that a person unzipped without its morphology: it is named, and the cells of the others are finished.
-
-    Those are made from nothing to the library, because all stages shall go on without the bad one. Two of them are enough.
-    """
-    folder = workflow("bad_model")
-    bad = folder / "allen_models" / "neuronal_model_4711"
-    bad.mkdir()
-    shutil.copy(ROOT / "config" / "cells.tsv", bad / "fit_parameters.json")
-    (folder / "config" / "cells.tsv").write_text("model_id\tcell_type\n473863510\t\n472912177\t\n4711\tspiny\n")
-    result = snakemake(folder, "--cores", "2", "library")
-    assert result.returncode == 0, result.stderr
-    assert "model 4711 failed in download_model: " in result.stderr and "reconstruction.swc is missing" in result.stderr
-    assert "Traceback" not in result.stderr
-    # The library of the others, and who is not in it
-    library = pd.read_csv(folder / "results" / "libraries" / "neuronexus" / "templates.csv", dtype=str)
-    assert set(library["model_id"]) == {"473863510", "472912177"}
-    assert "4711,download_model," in (folder / "results" / "left_out.csv").read_text()
-    assert (bad / "fit_parameters.json").exists()
 
 
 def test_a_model_that_was_changed_after_its_check_is_not_run(finished, tmp_path):

@@ -37,13 +37,11 @@ from allenrec.waveforms.features import FEATURES, FILTERED_FEATURES
 
 if TYPE_CHECKING:
     import pandas as pd
+    from spikeinterface.core import Templates
 
     from allenrec.common.files import AnyPath
 
     from .poses import Poses
-
-if TYPE_CHECKING:
-    from spikeinterface.core import Templates
 
 #: The size of the templates that are held while they are written or joined, bytes
 BYTES_AT_ONCE = 8 * 2**20
@@ -399,5 +397,4 @@ def poses_of(path: AnyPath, library: str | None = None, model: str | None = None
     from .poses import Poses  # it has compiled functions, which readers of libraries need not load
 
     with open_library(path, library, model) as found:
-        poses = Poses(positions=found.positions, rotations=found.rotations, spikes=found.spike_indices)
-        return poses, found.displacements
+        return Poses(positions=found.positions, rotations=found.rotations, spikes=found.spike_indices), found.displacements

@@ -44,7 +44,10 @@ print(json.dumps(None))
 
 @pytest.mark.parametrize("model", BBP_MODELS)
 def test_cell_and_its_potential_are_those_of_mearec(model, cell_models_folder, bbp_mechanisms, tmp_path):
-    """The same segments at the same places, and the same potential to the last bit, with the same NEURON."""
+    """The same segments at the same places, and the same potential to the last bit, with the same NEURON.
+
+    It takes seconds; where nothing is kept of an earlier session, the mechanisms are compiled, for 15 s more.
+    """
     folder, mechanisms = cell_models_folder / model, bbp_mechanisms(model)
     assert run_python(OURS, folder, mechanisms, tmp_path / "ours.npz") == ["stub of the model", 34.0, -70.0]
     (tmp_path / model).symlink_to(folder)
