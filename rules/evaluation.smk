@@ -55,6 +55,7 @@ rule evaluate_sorter:
     params:
         code_digest=code_digest("evaluation/evaluate_sorter.py", "allenrec.evaluation.sorting"),
         parameters=lambda wildcards: settings.evaluation.parameters.get(wildcards.sorter, {}),
+        time_limit=settings.evaluation.time_limit,
     message:
         "Sorting all recordings with {wildcards.sorter}"
     script:

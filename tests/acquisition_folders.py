@@ -11,18 +11,18 @@ NEUROPIXELS_GAIN, INTAN_GAIN = 0.6e6 / 512 / 500, 0.195
 BOARD, PROBE_STREAM = "Acquisition_Board-100.acquisition_board", "Neuropix-PXI-100.ProbeA-AP"
 
 
-def write_spikeglx(folder, samples, first_sample=0, trigger=0, gate=0, stream="ap", **changes):
+def write_spikeglx(folder, samples, first_sample=0, trigger=0, gate=0, stream="ap", probe=0, **changes):
     """Write one stream of a run: `samples` (n, n_channels) int16 of the first channels of a Neuropixels 1.0, and its sync
     channel. Return the `.bin`; `changes` are fields of the `.meta`, or None for fields that it lacks."""
     n_channels = samples.shape[1]
-    place = folder / f"run_g{gate}" / f"run_g{gate}_imec0"
+    place = folder / f"run_g{gate}" / f"run_g{gate}_imec{probe}"
     place.mkdir(parents=True, exist_ok=True)
-    binary = place / f"run_g{gate}_t{trigger}.imec0.{stream}.bin"
+    binary = place / f"run_g{gate}_t{trigger}.imec{probe}.{stream}.bin"
     np.column_stack([samples, np.full(len(samples), 64)]).astype(np.int16).tofile(binary)
     saved = f"0:{n_channels - 1},768" if stream == "ap" else f"384:{383 + n_channels},768"
     fields = {
         "appVersion": "20230411",
-        "fileName": f"D:/data/run_g{gate}/run_g{gate}_imec0/{binary.name}",
+        "fileName": f"D:/data/run_g{gate}/{place.name}/{binary.name}",
         "fileSizeBytes": binary.stat().st_size,
         "fileTimeSecs": len(samples) / FS,
         "firstSample": first_sample,
@@ -49,11 +49,27 @@ def write_spikeglx(folder, samples, first_sample=0, trigger=0, gate=0, stream="a
     return binary
 
 
-def write_open_ephys(folder, samples, first_sample=0, recording=1, experiment=1, stream=BOARD, adc=0):
+def four_shanks():
+    """Return the fields of the `.meta` of a Neuropixels 2.0 with 96 channels on each of its four shanks."""
+    return {
+        "imAiRangeMax": 0.5,
+        "imAiRangeMin": -0.5,
+        "imChan0apGain": 80,
+        "imDatPrb_pn": "NP2014",
+        "imDatPrb_type": 24,
+        "imMaxInt": 8192,
+        "snsApLfSy": "384,0,1",
+        "snsSaveChanSubset": "0:384",
+        "~imroTbl": "(24,384)" + "".join(f"({k} {k // 96} 0 0 {k % 96})" for k in range(384)),
+        "~snsChanMap": "(384,0,1)" + "".join(f"(AP{k};{k}:{k})" for k in range(384)) + "(SY0;384:384)",
+    }
+
+
+def write_open_ephys(folder, samples, first_sample=0, recording=1, experiment=1, stream=BOARD, adc=0, node=101):
     """Write one recording of a record node in the binary format of version 0.6: `samples` (n, n_channels) int16 and, for a
     board, channels of its converter. Return the `continuous.dat`."""
     n, n_channels = samples.shape
-    place = folder / "Record Node 101" / f"experiment{experiment}" / f"recording{recording}"
+    place = folder / f"Record Node {node}" / f"experiment{experiment}" / f"recording{recording}"
     data = place / "continuous" / stream
     data.mkdir(parents=True, exist_ok=True)
     np.column_stack([samples, np.full((n, adc), 7)]).astype(np.int16).tofile(data / "continuous.dat")

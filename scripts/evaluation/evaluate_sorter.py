@@ -8,4 +8,5 @@ with job_log(snakemake):
     python = sorters_python()
     print(f"{snakemake.wildcards.sorter} runs with {python}")
     pairs = list(zip(snakemake.input.recordings, snakemake.output, strict=True))
-    run_sorters(python, snakemake.wildcards.sorter, snakemake.params.parameters, pairs, snakemake.threads)
+    parameters, limit = snakemake.params.parameters, snakemake.params.time_limit
+    run_sorters(python, snakemake.wildcards.sorter, parameters, pairs, snakemake.threads, limit)

@@ -75,7 +75,8 @@ def require_whole_spikeglx(recording: Any) -> None:
 
 
 def require_whole_open_ephys(recording: Any) -> None:
-    """Raise an error unless each file of a stream of Open Ephys' binary format has all samples that are numbered beside it.
+    """Raise an error unless each file of a stream of Open Ephys' binary format has all samples that are numbered beside it, and
+    these numbers have no gaps.
 
     Parameters
     ----------
@@ -89,11 +90,20 @@ def require_whole_open_ephys(recording: Any) -> None:
     """
     for segment, folder in enumerate(getattr(recording, "_stream_folders", ())):
         numbers = next((file for name in ("sample_numbers", "timestamps") if (file := folder / f"{name}.npy").is_file()), None)
-        n_samples, n_numbers = recording.get_num_samples(segment), len(np.load(numbers, mmap_mode="r")) if numbers else 0
-        if n_samples < n_numbers:
+        if numbers is None:
+            continue
+        found, n_samples = np.load(numbers, mmap_mode="r"), recording.get_num_samples(segment)
+        if n_samples < len(found):
             raise UserError(
-                f"{folder / 'continuous.dat'}: cut short; has {n_samples} of the {n_numbers} samples that are numbered beside "
+                f"{folder / 'continuous.dat'}: cut short; has {n_samples} of the {len(found)} samples that are numbered beside "
                 "it; copy it again"
+            )
+        # Files of version 0.5 name the numbers of samples timestamps, too.
+        if found.dtype.kind in "iu" and len(found) and int(found[-1]) - int(found[0]) != len(found) - 1:
+            jump = int(np.argmax(found - np.arange(len(found)) != found[0]))
+            raise UserError(
+                f"{numbers}: number {found[jump]} follows on {found[jump - 1]}; a segment has no gaps, so cut the recording at "
+                f"sample {jump} (frame_slice and append_recordings of SpikeInterface), save it, and name that"
             )
 
 

@@ -15,6 +15,7 @@ from .acquisition_files import WHOLE, reader_of, require_pairs_spikeglx
 from .errors import UserError, shown
 from .foreign_code import require_data, require_no_file_is_run
 from .processes import describe_exception
+from .time_stamps import require_even_stamps
 
 if TYPE_CHECKING:
     from spikeinterface.core import BaseRecording, BaseSorting
@@ -42,8 +43,8 @@ def open_recording(path: AnyPath, extractor: str | None = None, arguments: Mappi
     Raises
     ------
     UserError
-        If the path is missing, damaged or of another kind, or if the function has no such arguments or streams. The message
-        names those that there are.
+        If the path is missing, damaged or of another kind, if the function has no such arguments or streams (the message names
+        those that there are), or if its time stamps have gaps.
     """
     from spikeinterface.core import BaseRecording
 
@@ -56,6 +57,7 @@ def open_recording(path: AnyPath, extractor: str | None = None, arguments: Mappi
         raise UserError(f"{path}: a recording without samples")
     if name in WHOLE:
         WHOLE[name](found)
+    require_even_stamps(path, found)
     return found
 
 
@@ -123,6 +125,9 @@ def _reason(error: Exception, function: Callable[..., Any]) -> str:
         return f"it lacks {text}"
     if "not a multiple of the data-type size" in text:
         return "a file of samples ends within a sample; it is cut short, copy it again"
+    streams = re.search(r"several streams.*?`stream_names`:\s*(\[.*?\])", text)
+    if streams is not None:
+        return f"it has several streams; write `arguments: {{stream_name: ...}}` with one of {streams[1]}"
     wrong = re.search(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'", text)
     if wrong is not None:
         _, *taken = inspect.signature(getattr(extractor_classes, wrong[1], function)).parameters

@@ -8,9 +8,12 @@ import io
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,6 +48,10 @@ COLUMNS = (
 TEXT_COLUMNS = (
     *("recording", "sorter", "status", "message", "cell_type", "bintype", "model_id", "sorted_unit", "sorter_version"),
 )
+#: The `status` of a sorter that failed
+FAILED = "failed"
+#: Columns of the summary with whole numbers, which are empty where a sorter failed
+COUNTS = ("n_units", "n_expected", "n_well_detected", "n_sorted", "n_false_units", "n_redundant", "n_merged")
 #: Signal-to-noise ratio above which a sorter is expected to find a unit
 SNR_EXPECTED = 5.0
 #: Accuracy from which a unit counts as well detected, as in SpikeInterface
@@ -103,17 +110,18 @@ class SummaryRow:
 
     `accuracy` is the mean over all `n_units` units, `accuracy_expected` that over the `n_expected` units whose signal-to-noise
     ratio in the filtered traces is above `SNR_EXPECTED`. `n_well_detected` counts the units with an accuracy of `WELL_DETECTED`
-    or more. The other columns are those of `SortedUnits` and `SorterRun`.
+    or more. The other columns are those of `SortedUnits` and `SorterRun`. A sorter that failed has counted nothing: its numbers
+    are NaN.
     """
 
     recording: str
     sorter: str
     status: str
-    n_units: int
-    n_expected: int
+    n_units: float
+    n_expected: float
     accuracy: float
     accuracy_expected: float
-    n_well_detected: int
+    n_well_detected: float
     n_sorted: float
     n_false_units: float
     n_redundant: float
@@ -148,10 +156,11 @@ def run_sorters(
     parameters: Mapping[str, Any],
     recordings: Sequence[tuple[AnyPath, AnyPath]],
     n_jobs: int = 1,
+    time_limit: float | None = None,
 ) -> None:
     """Run a sorter on recordings, and write a table for each.
 
-    One process sorts all recordings. If it dies, another process goes on with the next recording.
+    One process sorts all recordings. If it dies or is stopped, another process goes on with the next recording.
 
     Parameters
     ----------
@@ -165,6 +174,8 @@ def run_sorters(
         Recording files and the tables to write. A sorter that fails, or ends the process, leaves one row that says so.
     n_jobs : int
         Processes of the sorter.
+    time_limit : float, optional
+        Minutes after which the sorter is stopped on a recording.
 
     Raises
     ------
@@ -178,19 +189,45 @@ def run_sorters(
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, (str(SCRIPTS), os.environ.get("PYTHONPATH"))))}
     while waiting:
         job = SortingJob(sorter, parameters, n_jobs, waiting)
-        code = subprocess.run([python, PROGRAM, json.dumps(asdict(job))], env=environment).returncode
+        command = [str(python), str(PROGRAM), json.dumps(asdict(job))]
+        code = _exit_code(command, environment, [Path(table) for _, table in waiting], time_limit)
         if code == LACKS_PACKAGE:
             raise UserError(f"{python} lacks a package that the sorters need (above); `make evaluate` installs them all")
         waiting = [pair for pair in waiting if not Path(pair[1]).exists()]
         if waiting:  # the process ended at the first of them
             path, table = waiting.pop(0)
-            run = SorterRun(Path(path).parent.name, sorter)
-            write_table(table, failed_table(run, f"its process ended with {describe_exit(code)}"), checked=True)
+            run, ended = SorterRun(Path(path).parent.name, sorter), f"its process ended with {describe_exit(code or 0)}"
+            stopped = f"stopped after {time_limit:g} min, the evaluation.time_limit" if code is None else ended
+            write_table(table, failed_table(run, stopped), checked=True)
+
+
+def _exit_code(
+    command: Sequence[str], environment: Mapping[str, str], tables: Sequence[Path], time_limit: float | None
+) -> int | None:
+    """Run a program that writes tables, one after the other, and return its exit code.
+
+    If no table is written for `time_limit` minutes, the program and all that it has started are stopped; the result is None.
+    """
+    if time_limit is None:
+        return subprocess.run(command, env=environment).returncode
+    # A group of its own, so that the processes of the sorter can be stopped with it
+    with subprocess.Popen(command, env=environment, start_new_session=True) as process:
+        written, since = 0, time.monotonic()
+        try:
+            while time.monotonic() - since < 60 * time_limit:
+                with suppress(subprocess.TimeoutExpired):
+                    return process.wait(timeout=min(1.0, 6 * time_limit))
+                if (count := sum(table.exists() for table in tables)) > written:
+                    written, since = count, time.monotonic()
+        finally:  # also if this job is told to end
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+    return None
 
 
 def failed_table(run: SorterRun, message: str) -> pd.DataFrame:
     """Return the table of a sorter that failed: one row with `COLUMNS` and the message."""
-    return pd.DataFrame([{**asdict(run), "status": "failed", "message": message}]).reindex(columns=COLUMNS)
+    return pd.DataFrame([{**asdict(run), "status": FAILED, "message": message}]).reindex(columns=COLUMNS)
 
 
 def unit_table(recording: TrueUnits, performance: pd.DataFrame, run: SorterRun, found: SortedUnits) -> pd.DataFrame:
@@ -256,20 +293,29 @@ def read_table(path: AnyPath, recording: str | None = None) -> pd.DataFrame:
 
 
 def summary(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Return one `SummaryRow` for each table of units."""
-    counts = ("n_sorted", "n_false_units", "n_redundant", "n_merged")
-    return pd.DataFrame([asdict(_summarise(table)) for table in tables]).astype(dict.fromkeys(counts, "Int64"))
+    """Return one `SummaryRow` for each table of units.
+
+    The numbers of units of a recording on which a sorter failed are those that the tables of other sorters have. They are empty
+    if all sorters failed on it.
+    """
+    rows = pd.DataFrame([asdict(_summarise(table)) for table in tables]).astype(dict.fromkeys(COUNTS, "Int64"))
+    of_recording = ["n_units", "n_expected"]
+    rows[of_recording] = rows[of_recording].fillna(rows.groupby("recording")[of_recording].transform("max"))
+    return rows
 
 
 def _summarise(table: pd.DataFrame) -> SummaryRow:
     first = table.iloc[0]
     expected = table["snr_filtered"] > SNR_EXPECTED
     same = ("recording", "sorter", "status", *COLUMNS[COLUMNS.index("sorter_version") :], "message")
+    units = {
+        "n_units": table["unit_id"].notna().sum(),
+        "n_expected": expected.sum(),
+        "n_well_detected": (table["accuracy"] >= WELL_DETECTED).sum(),
+    }
     return SummaryRow(
-        n_units=int(table["unit_id"].notna().sum()),
-        n_expected=int(expected.sum()),
         accuracy=table["accuracy"].mean(),
         accuracy_expected=table.loc[expected, "accuracy"].mean(),
-        n_well_detected=int((table["accuracy"] >= WELL_DETECTED).sum()),
+        **(dict.fromkeys(units, math.nan) if first["status"] == FAILED else units),
         **{name: first[name] for name in same},
     )

@@ -78,5 +78,5 @@ def sorter_results(results: Path, recordings: Sequence[str], budget: Budget) -> 
 
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row as it is shown: a sorter that failed has counted nothing, so its zeros are left out."""
+    """Return a row as it is shown: a sorter that failed has counted nothing, so its numbers are left out."""
     return row | dict.fromkeys(COUNTED, None) if row.get("status") == "failed" else row

@@ -31,3 +31,8 @@ class Evaluation(Block):
         description="Processes of a sorter. Each one compiles its own code, so more than one pays off for long or "
         "large recordings only.",
     )
+    time_limit: Annotated[float, Field(gt=0, le=525600)] | None = Field(
+        None,
+        description="Minutes after which a sorter is stopped on a recording, and counts as failed there. Without it, a sorter "
+        "that hangs holds up all recordings.",
+    )

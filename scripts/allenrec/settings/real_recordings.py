@@ -43,5 +43,6 @@ class RealRecording(Block):
 
     @model_validator(mode="after")
     def _check_arguments(self) -> Self:
-        self.require(not self.arguments or self.extractor is not None, "arguments", "are those of an extractor; name it")
+        has_reader = self.extractor is not None or self.recording.lower().endswith(".nwb")
+        self.require(not self.arguments or has_reader, "arguments", "are those of an extractor; name it")
         return self

@@ -19,6 +19,7 @@ from allenrec.common.errors import UserError, shown
 
 from .base import Block, block_in
 from .error_messages import explain
+from .libraries import Library
 from .recordings import Drift, DriftingUnits, PlainRecording, Variants
 from .recordings.streams import Part, in_our_words
 
@@ -220,13 +221,26 @@ def _check_grid_key(where: str, key: str) -> None:
         if part not in known:
             if part in VARIANT_KEYS:
                 raise UserError(f"{where}: {shown(key)} cannot be a factor, because it makes recordings itself")
-            close = difflib.get_close_matches(part, known, 1)
-            hint = f"did you mean {'.'.join([*parts[:number], close[0]])!r}? " if close else ""
             block = ".".join(parts[:number]) or "a recording"
+            hint = _hint(parts, number, known)
             raise UserError(
                 f"{where}: {shown(key)} is no key of a recording; {hint}keys of {block} are {', '.join(sorted(known))}"
             )
         kind = block_in(kind.model_fields[part].annotation) if part in kind.model_fields else None
+
+
+def _hint(parts: Sequence[str], number: int, known: Sequence[str]) -> str:
+    """Return what may be meant by a part of a key of a grid that is not among the known ones; "" if nothing is near."""
+    part, blocks = parts[number], PlainRecording.model_fields if len(parts) == 1 else {}
+    inside = [
+        f"{name}.{part}"
+        for name, field in blocks.items()
+        if isinstance(block := block_in(field.annotation), type) and issubclass(block, Block) and part in block.model_fields
+    ]
+    close = [".".join([*parts[:number], name]) for name in difflib.get_close_matches(part, known, 1)]
+    if not number and not inside and (part == "libraries" or part in Library.model_fields):
+        return "make a library for each value, and let the grid vary `library`; "
+    return f"did you mean {(inside or close)[0]!r}? " if inside or close else ""
 
 
 def _with_value(value: Any, path: Sequence[str], new: Any) -> Any:

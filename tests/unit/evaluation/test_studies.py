@@ -8,7 +8,7 @@ from made_library import made_library
 from allenrec.common.files import write_table
 from allenrec.evaluation.sorter_study import open_sorter_study
 from allenrec.evaluation.studies import accuracy_by, read_study, study_table
-from allenrec.evaluation.tables import COLUMNS
+from allenrec.evaluation.tables import COLUMNS, SorterRun, failed_table
 from allenrec.figures.nothing import NothingToDrawError
 from allenrec.figures.studies import accuracy
 from allenrec.figures.style import sorter_looks
@@ -113,6 +113,32 @@ def test_figure_has_a_row_for_each_factor_and_a_panel_for_each_band(table):
     assert [text.get_text() for text in only.get_xticklabels()] == ["SNR < 5", "SNR 5 to 10", "SNR > 10"]
     with pytest.raises(NothingToDrawError, match="no unit of the study has an accuracy"):
         accuracy((study[0].assign(accuracy=np.nan), ["noise_level"]))
+
+
+def test_sorters_that_fail_are_in_the_table_and_the_others_in_the_figure(table, tmp_path):
+    """One fails on all recordings, one on those of a level; where all fail, the figure says that there is nothing to draw."""
+    units, factors = read_study(table)
+    failing = tmp_path / "failing"
+    failing.mkdir()
+    rows = units.drop_duplicates("recording")[["recording", *factors, "replicate"]]
+    write_table(failing / "s.csv", rows)
+    paths = {"fails": [], "sorts": []}
+    for name, level in zip(rows["recording"], rows["noise_level"], strict=True):
+        some = units[(units["recording"] == name) & (units["sorter"] == "simple")]
+        tables = {"fails": failed_table(SorterRun(name, "fails"), "no GPU"), "sorts": some.assign(sorter="sorts")}
+        if level == 20:
+            tables["sorts"] = failed_table(SorterRun(name, "sorts"), "its process ended with the signal SIGKILL")
+        for sorter, found in tables.items():
+            paths[sorter].append(failing / f"{name}-{sorter}.csv")
+            write_table(paths[sorter][-1], found.reindex(columns=COLUMNS))
+    for name, taken in {"some": [*paths["fails"], *paths["sorts"]], "none": paths["fails"]}.items():
+        write_table(failing / f"{name}.csv", study_table(failing / "s.csv", taken))
+    found = read_study(failing / "some.csv")[0]
+    assert (found["status"] == "failed").sum() == 3 * N_REPLICATES and (found["status"] == "ok").sum() == 3 * N_REPLICATES
+    assert list(accuracy_by(found, ["noise_level", "sorter"])["sorter"]) == ["sorts"]
+    assert accuracy(read_study(failing / "some.csv")).axes
+    with pytest.raises(NothingToDrawError, match="no unit of the study has an accuracy"):
+        accuracy(read_study(failing / "none.csv"))
 
 
 def test_spikeinterface_opens_a_study(tmp_path):

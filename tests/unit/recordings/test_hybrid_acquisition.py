@@ -12,6 +12,7 @@ from acquisition_folders import (
     INTAN_GAIN,
     NEUROPIXELS_GAIN,
     PROBE_STREAM,
+    four_shanks,
     write_neuropixels_settings,
     write_open_ephys,
     write_spikeglx,
@@ -162,6 +163,66 @@ def test_a_library_that_does_not_fit_is_answered_with_the_probe_to_write(folders
         hybrid(libraries["given"], adc)
 
 
+def test_gates_and_triggers_are_segments_in_the_order_of_the_run(tmp_path):
+    """A trigger 10 comes after a trigger 2."""
+    order = [(0, 2), (0, 10), (1, 2), (1, 10)]
+    parts = {key: samples(300 + k, 32, 1) for k, key in enumerate(order)}
+    for gate, trigger in reversed(order):
+        write_spikeglx(tmp_path, parts[gate, trigger], 1000 * (10 * gate + trigger), trigger=trigger, gate=gate)
+    background = open_background(Background.model_validate({"recording": str(tmp_path)} | SPIKEGLX))
+    assert background.segments.lengths.tolist() == [300, 301, 302, 303]
+    np.testing.assert_allclose(background.segments.t_starts, np.array([2, 10, 12, 20]) * 1000 / FS)
+    assert np.array_equal(background.read(0, 1206), np.concatenate(list(parts.values())))
+
+
+def test_each_probe_of_a_run_and_its_lfp_are_streams_of_their_own(tmp_path):
+    ap, lf = samples(300, 32, 1), samples(25, 32, 1)
+    write_spikeglx(tmp_path, ap)
+    write_spikeglx(tmp_path, ap[::-1], probe=1)
+    write_spikeglx(tmp_path, lf, probe=1, stream="lf")
+    for stream, expected, fs in (("imec0.ap", ap, FS), ("imec1.ap", ap[::-1], FS), ("imec1.lf", lf, 2500.0)):
+        values = {"recording": str(tmp_path), "extractor": "read_spikeglx", "arguments": {"stream_id": stream}}
+        background = open_background(Background.model_validate(values))
+        assert background.fs == fs and np.array_equal(background.read(0, len(expected)), expected)
+
+
+def test_shanks_of_neuropixels_two_are_groups_of_the_hybrid(tmp_path):
+    write_spikeglx(tmp_path, samples(9000, 384, 0.76), **four_shanks())
+    values = {"recording": str(tmp_path)} | SPIKEGLX
+    library = made_library(tmp_path / "library.h5", Library.model_validate({"probe": values}).probe, 5000)
+    recording = hybrid(library, values)
+    write_mearec(tmp_path / "recording.h5", recording)
+    with read_recording(tmp_path / "recording.h5") as written:
+        after, _ = written.to_spikeinterface()
+    before = open_background(Background.model_validate(values)).recording
+    np.testing.assert_allclose(after.get_channel_gains(), before.get_channel_gains())
+    assert after.get_channel_groups().tolist() == np.repeat(np.arange(4), 96).tolist()
+    places = [found.get_channel_locations() - found.get_channel_locations().mean(axis=0) for found in (after, before)]
+    np.testing.assert_allclose(*places, atol=1e-3)
+
+
+def test_record_nodes_and_experiments_of_open_ephys_are_chosen_by_their_names(tmp_path):
+    parts = {(node, experiment): samples(200 + node + experiment, 32, 1) for node in (101, 105) for experiment in (1, 2)}
+    for (node, experiment), part in parts.items():
+        write_open_ephys(tmp_path, part, 5000 * experiment, experiment=experiment, adc=3, node=node)
+    for (node, experiment), part in parts.items():
+        arguments = {"stream_name": f"Record Node {node}#{BOARD}", "experiment_name": f"experiment{experiment}"}
+        values = {"recording": str(tmp_path), "extractor": "read_openephys", "arguments": arguments}
+        background = open_background(Background.model_validate(values))
+        assert np.array_equal(background.read(0, len(part)), part) and background.n_samples == len(part)
+        np.testing.assert_allclose(background.segments.t_starts, [5000 * experiment / FS])
+
+
+def test_samples_that_open_ephys_lost_are_one_line(tmp_path):
+    numbers = write_open_ephys(tmp_path, samples(300, 32, 1), 700).with_name("sample_numbers.npy")
+    np.save(numbers, 700 + np.arange(300) + 60 * (np.arange(300) >= 150))
+    with pytest.raises(
+        UserError, match=r"sample_numbers.npy: number 910 follows on 849; .* cut the recording at sample 150 \("
+    ) as error:
+        open_background(Background.model_validate({"recording": str(tmp_path)} | OPEN_EPHYS))
+    assert "\n" not in str(error.value)
+
+
 #: What a message must say, the folder, and the values of its `background` that are wrong
 MISTAKES = {
     r"stream_id imec1.ap is not in \['imec0.ap', 'imec0.lf'": ("triggers", {"arguments": {"stream_id": "imec1.ap"}}),
@@ -176,6 +237,7 @@ MISTAKES = {
     r"stream_id 7 is not in \['0', '1'\]": ("board", {"arguments": {"stream_id": 7}}),
     r"no argument stream; its arguments are experiment_name, stream_id": ("board", {"arguments": {"stream": "0"}}),
     r"Multiple experiments found: \['experiment1', 'experiment2'\]": ("experiments", {}),
+    r"several streams; write `arguments: {stream_name: ...}` with one of \['Record Node 101#Acq": ("board", {"arguments": {}}),
     r"'experiment3' not found.*\['experiment1', 'experiment2'\]": (
         "experiments",
         {"arguments": {"experiment_name": "experiment3"}},

@@ -184,6 +184,18 @@ MISTAKES = {
         {"a": LIKE | {"grid": {"recordings.noise_levl": [1]}}},
         "a.grid: 'recordings.noise_levl' is no key of a recording; did you mean 'recordings.noise_level'? keys of",
     ),
+    "key of a library": (
+        {"a": LIKE | {"grid": {"libraries.near.n": [1]}}},
+        "a.grid: 'libraries.near.n' is no key of a recording; make a library for each value, and let the grid vary `library`",
+    ),
+    "probe": (
+        {"a": LIKE | {"grid": {"probe": ["tetrode"]}}},
+        "a.grid: 'probe' is no key of a recording; make a library for each value, and let the grid vary `library`; keys of",
+    ),
+    "bare key": (
+        {"a": LIKE | {"grid": {"n_exc": [1]}}},
+        "a.grid: 'n_exc' is no key of a recording; did you mean 'spiketrains.n_exc'? keys of",
+    ),
     "unknown block": ({"a": LIKE | {"grid": {"noise.level": [1]}}}, "a.grid: 'noise.level' is no key of a recording; keys"),
     "factor that makes recordings": ({"a": LIKE | {"grid": {"like": ["still"]}}}, "a.grid: 'like' cannot be a factor"),
     "no list": ({"a": LIKE | {"grid": {"recordings.noise_level": 5}}}, "a.grid.recordings.noise_level: 5 must be a list"),

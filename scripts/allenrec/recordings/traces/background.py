@@ -45,6 +45,8 @@ SLACK = 1.0
 NOISE_PIECES = {"seed": 0, "chunk_duration": "100ms"}
 #: Length of such a piece, s
 NOISE_PIECE = 0.1
+#: Bounds of the noise of electrodes, µV, far beyond those of real ones
+PLAUSIBLE_NOISE = (0.05, 1e4)
 #: Pieces of a background, and the samples in each, that make up its digest
 PIECES, PIECE = 32, 2**12
 
@@ -93,6 +95,11 @@ class Background:
         """(n_channels,) µV, standard deviation of the noise, from the median absolute deviation in pieces of the recording.
 
         It is 0 for a dead channel.
+
+        Raises
+        ------
+        UserError
+            If the recording cannot be read, or if no electrode has such noise, because the file lacks gains or counts in V.
         """
         from spikeinterface.core import get_noise_levels
 
@@ -111,7 +118,14 @@ class Background:
         except Exception as error:  # readers of many formats, each with errors of its own
             raise self._unreadable(error) from None
         self._require_finite(counts, "noise")
-        return np.asarray(np.abs(self.gains) * counts)
+        levels = np.asarray(np.abs(self.gains) * counts)
+        typical = float(np.median(levels[levels > 0])) if levels.any() else None
+        if typical is not None and not PLAUSIBLE_NOISE[0] <= typical <= PLAUSIBLE_NOISE[1]:
+            raise UserError(
+                f"{self.path}: its noise would be {typical:.3g} µV, as a count is {np.median(np.abs(self.gains)):.3g} µV; no "
+                "electrode has that, so the gains in the file are wrong or missing; write background.gain_to_uV"
+            )
+        return levels
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Return the samples from `start` to `stop`, (stop - start, n_channels), as they are stored.
