@@ -16,6 +16,7 @@ from allenrec.intracellular.intracellular_file import Currents, read_currents
 from allenrec.libraries.build import build_cell_library
 from allenrec.libraries.concatenate import concatenate_libraries
 from allenrec.libraries.library_file import read_library
+from allenrec.probes import load_probe
 from allenrec.settings.error_messages import explain
 from allenrec.settings.libraries import Library as LibrarySettings
 
@@ -73,12 +74,12 @@ def library(
             named = str(Path(folder) / "probe.json")
             probeinterface.write_probeinterface(named, probe)
         chosen = _validated({"probe": named, **settings})
-        parts = []
+        loaded, parts = load_probe(str(chosen.probe), chosen.ncontacts), []
         for number, cell in enumerate(currents):
             own = cell if isinstance(cell, Currents) else read_currents(Path(cell))
             parts.append(Path(folder) / f"{number}.h5")
             row = describe_cell(CellRow(own.info.model_id), own.info.facts)
-            build_cell_library(parts[-1], own, row, chosen, name=name, seed=seed, threads=threads)
+            build_cell_library(parts[-1], own, row, chosen, name=name, seed=seed, probe=loaded, threads=threads)
         concatenate_libraries(parts, Path(folder) / "templates.h5")
         return read_library(Path(folder) / "templates.h5")
 

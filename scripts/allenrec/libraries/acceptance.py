@@ -147,19 +147,12 @@ def shifted(template: NDArray[np.float32], shift: int) -> NDArray[np.float32]:
     out = np.empty_like(template)
     for c, trace in enumerate(template):
         start = trace[min(max(shift, 0), n_t - 1)]
-        for t in range(first):
-            out[c, t] = trace[0] - start
-        for t in range(first, last):
-            out[c, t] = trace[t + shift] - start
-        for t in range(last, n_t):
-            out[c, t] = trace[n_t - 1] - start
-    return out
-
-
-@numba.njit(cache=True, nogil=True)
-def all_shifted(templates: NDArray[np.float32], shift: int) -> NDArray[np.float32]:
-    """Return several templates (n, n_contacts, n_t), each `shifted` by as many samples."""
-    out = np.empty_like(templates)
-    for k in range(len(templates)):
-        _copy(shifted(templates[k], shift), out[k])
+        before, moved, after = out[c, :first], out[c, first:last], out[c, last:]
+        kept = trace[first + shift : last + shift]
+        for t in range(len(before)):
+            before[t] = trace[0] - start
+        for t in range(len(moved)):
+            moved[t] = kept[t] - start
+        for t in range(len(after)):
+            after[t] = trace[n_t - 1] - start
     return out

@@ -54,6 +54,7 @@ def build_cell_library(
     seed: int,
     given: GivenPoses | None = None,
     digests: Mapping[str, str] | None = None,
+    probe: Probe | None = None,
     threads: int = 1,
     progress: Progress = lambda accepted: None,
 ) -> str:
@@ -74,6 +75,8 @@ def build_cell_library(
         Poses to take instead of drawn ones, and displacements (n, n_steps, 3) µm, a single zero if they do not drift.
     digests : mapping, optional
         SHA-256 of further files that went into the templates, by the key that names each.
+    probe : Probe, optional
+        The probe of the settings, if it is loaded already.
     threads : int
         The number of threads; the result does not depend on it.
     progress : callable
@@ -89,7 +92,7 @@ def build_cell_library(
     UserError
         If templates are missing and `on_shortfall` is "fail", `n` lacks the cell type, or a given pose names no stored spike.
     """
-    probe = load_probe(str(settings.probe), settings.ncontacts)
+    probe = probe or load_probe(str(settings.probe), settings.ncontacts)
     task = _Task(currents, cell, settings, probe, name, seed, digests or {}, threads)
     sampled, n, outcome = task.sample(given, progress)
     templates, paths, centre = sampled.templates, None, 0

@@ -59,16 +59,13 @@ def _orthonormal(samples: NDArray[np.float64], tolerance: float) -> NDArray[np.f
     """
     n_seg, n_samples = samples.shape
     basis = np.empty((n_seg, min(n_seg, n_samples)))
-    squares, shares = np.empty(n_samples), np.empty(n_samples)
-    for k in range(basis.shape[1]):
-        highest = 0.0
+    squares, shares, highest = np.zeros(n_samples), np.zeros(n_samples), np.zeros(n_samples)
+    for s in range(n_seg):
         for i in range(n_samples):
-            squares[i] = shares[i] = 0.0
-        for s in range(n_seg):
-            for i in range(n_samples):
-                squares[i] += samples[s, i] * samples[s, i]
-                highest = max(highest, abs(samples[s, i]))
-        if highest <= tolerance:
+            squares[i] += samples[s, i] * samples[s, i]
+            highest[i] = max(highest[i], abs(samples[s, i]))
+    for k in range(basis.shape[1]):
+        if highest.max() <= tolerance:
             return basis[:, :k].copy()
         chosen = squares.argmax()
         column = samples[:, chosen].copy()
@@ -86,9 +83,16 @@ def _orthonormal(samples: NDArray[np.float64], tolerance: float) -> NDArray[np.f
             basis[s, k] = column[s] / np.sqrt(square)
             for i in range(n_samples):
                 shares[i] += basis[s, k] * samples[s, i]
+        for i in range(n_samples):
+            squares[i] = highest[i] = 0.0
         for s in range(n_seg):
             for i in range(n_samples):
-                samples[s, i] -= basis[s, k] * shares[i]
+                left = samples[s, i] - basis[s, k] * shares[i]
+                samples[s, i] = left
+                squares[i] += left * left
+                highest[i] = max(highest[i], abs(left))
+        for i in range(n_samples):
+            shares[i] = 0.0
     return basis
 
 

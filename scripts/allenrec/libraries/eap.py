@@ -8,7 +8,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from .acceptance import Limits, accepted_templates, aligned, all_shifted, shift_to
+from .acceptance import Limits, accepted_templates, aligned, shift_to, shifted
 from .amplitude_bound import (
     CUBES_PER_CONTACT,
     EVERYWHERE,
@@ -272,7 +272,8 @@ class CellOnProbe:
         kept.
         """
         potentials = self._potentials(pose.along(displacements))[1]
-        return all_shifted(potentials, shift_to(potentials[centre], self.peak_sample))
+        traces = potentials.reshape(-1, potentials.shape[2])
+        return shifted(traces, shift_to(potentials[centre], self.peak_sample)).reshape(potentials.shape)
 
     def _potentials(
         self,

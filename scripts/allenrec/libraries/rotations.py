@@ -86,6 +86,6 @@ def _product(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[n
 
 
 def _each(function: Callable[..., float], *values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a function of each value."""
-    result: NDArray[np.float64] = np.vectorize(function, otypes=[np.float64])(*values)
-    return result
+    """Return a function of each value, or of values at the same place of several arrays."""
+    # Half of the time of `np.vectorize`
+    return np.fromiter(map(function, *(array.ravel().tolist() for array in values)), float).reshape(values[0].shape)
