@@ -79,6 +79,12 @@ def interpolation_matrix(n: int, peak: int, ratio: float, shift: float, peak_out
     if ratio == 1 and shift == 0:
         return np.eye(n)  # without rounding
     frequencies = np.arange(n // 2 + 1)
+    if ratio == 1:  # whole samples apart, rows are one kernel shifted
+        kernel = np.fft.irfft(np.exp(-2j * np.pi / n * shift * frequencies), n)
+        rows = np.arange(n_out) + peak - peak_out
+        matrix = kernel[(rows[:, np.newaxis] - np.arange(n)) % n]
+        matrix[(rows < shift) | (rows > n - 1 + shift)] = 0.0
+        return matrix
     amplitudes = np.full(len(frequencies), 2.0 / n)
     amplitudes[0] = 1.0 / n
     if n % 2 == 0:
