@@ -6,7 +6,7 @@ templates from it. Its environment has NEURON 9; the two synapses that do not co
 runs `snakemake --cores 2 library` with `config/bbp.yaml` in a new working copy; what belongs to which half comes from
 Snakemake's benchmark files. Processor time is that of the command and all that it starts. A job for each cell starts Python
 anew; so the same templates are also computed from the same currents with `allenrec.library`, in one process, as MEArec
-computes them. Limit: that takes a 50th of MEArec's processor time.
+computes them. Processes have one thread on both sides. Limit: that takes a 50th of MEArec's processor time.
 """
 
 import argparse
@@ -120,6 +120,8 @@ def main():
     python = harness.peer_environment("mearec")
     folders = fetch_cells(size["cells"])
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    # Both compute in processes of one thread; on small arrays, threads of BLAS mostly wait for each other
+    os.environ.update(harness.ONE_THREAD)
     pairs = harness.paired(lambda: ours(folders, size), lambda: theirs(python, folders, size), 1)
     case = f"{size['cells']} cell(s), {size['n']} templates a cell"
     rows = []
