@@ -130,16 +130,17 @@ def mean_weights(
     """Write the mean potential over contacts from a unit current in each segment, mV per nA.
 
     Row i of `out` (n, n_seg) is that of contact `chosen[i]`; see `poses.in_cell_frame` for the pose. All contacts are in one
-    call, and functions for a contact or a segment are compiled into it, because it would take long to pass them all arrays.
+    call, and functions for a contact or a segment are compiled into it: a call counts references to all arrays that it passes,
+    which takes longer than what most of these functions do.
     """
     sx, sy, sz = segments.stretch[0], segments.stretch[1], segments.stretch[2]
     widest, medium = max(sx, sy, sz), 0 if sx == sy == sz else 1
     beyond, near = contacts.beyond, work.near
     far = (beyond[0] * widest) ** 2
+    middles, directions = contacts.middles, contacts.directions
+    dx, dy, dz = position[0], position[1], position[2]
     for i in range(len(chosen)):
         c, row = chosen[i], out[i]
-        dx, dy, dz = position[0], position[1], position[2]
-        middles, directions = contacts.middles, contacts.directions
         x, y, z = turned_back(middles[c, 0] - dx, middles[c, 1] - dy, middles[c, 2] - dz, matrix)
         middle = (x * sx, y * sy, z * sz)
         _at_middle(segments, middle, contacts.radius * widest, work.rows, row)
