@@ -34,6 +34,7 @@ COMMANDS = {
     "library": ["library.py"],
     "recording": ["recording.py"],
     "recording_against": ["recording.py"],
+    "exports": ["exports.py"],
     "hybrid": ["hybrid.py", "--units", "150"],
     "notebook": ["notebook.py"],
     "against_mearec": ["against_mearec.py"],

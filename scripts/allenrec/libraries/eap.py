@@ -167,7 +167,7 @@ def _mark_reachable(
         out[c] = near and touches(region, contacts.points[c], contacts.first[-2], n_points, matrix, position)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def _add_images(
     segments: Segments,
     contacts: Contacts,

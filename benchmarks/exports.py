@@ -1,0 +1,77 @@
+"""Exports: a recording of 384 channels and 60 s, float32, in each format, against a bare copy of its file.
+
+Each side runs in a new process, in turn; imports are in neither, and what is written is on the disk (`sync`) when the clock stops. An
+export reads the recording with its checksums, and writes another file. Limit: 1.5 times the time of the copy.
+"""
+
+import argparse
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import harness
+import recording
+
+FORMATS = ("binary", "zarr", "nwb")
+LIMIT_COPY = 1 / 1.5
+PROBE, N_UNITS = "Neuropixels-384", 150
+
+
+def export(source, target, name):
+    """Write a recording in a format; return the seconds."""
+    from allenrec.recordings.formats.recording_file import read_recording
+    from allenrec.recordings.formats.register import load_writer
+
+    write = load_writer(name)
+    os.sync()
+    begin = time.perf_counter()
+    with read_recording(source) as opened:
+        write(target, opened)
+    os.sync()
+    return time.perf_counter() - begin
+
+
+def copy(source, target):
+    """Copy a file; return the seconds."""
+    os.sync()
+    begin = time.perf_counter()
+    shutil.copyfile(source, target)
+    os.sync()
+    return time.perf_counter() - begin
+
+
+def pairs_of(source, folder, name, repeats):
+    """Return pairs of seconds: an export and a copy, each deleted before the next."""
+
+    def measured(function, *arguments):
+        target = folder / "written"
+        seconds = harness.fresh(function, source, target, *arguments)
+        shutil.rmtree(target) if target.is_dir() else target.unlink()
+        return seconds
+
+    return harness.paired(lambda: measured(export, name), lambda: measured(copy), repeats)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="2 s, one pair")
+    quick = parser.parse_args().quick
+    folders = harness.fetch_models(list(recording.TYPES))
+    mechanisms = harness.compile_for(folders)
+    duration, repeats = (2.0, 1) if quick else (60.0, 5)
+    rows = []
+    with tempfile.TemporaryDirectory(dir=".") as temporary:
+        folder = Path(temporary)
+        recording.build_library(PROBE, folders, mechanisms, folder / "library.h5")
+        harness.fresh(recording.our_recording, folder / "library.h5", N_UNITS, duration, 2, folder)
+        for name in FORMATS:
+            pairs = pairs_of(folder / "recording.h5", folder, name, repeats)
+            case = f"{name}, {PROBE}, {duration:g} s"
+            rows.append(harness.time_row(case, pairs, peer_name="a copy of recording.h5", unit="s", limit_ratio=LIMIT_COPY))
+    harness.report("exports", rows, packages=("numpy", "h5py", "spikeinterface", "zarr", "pynwb"))
+
+
+if __name__ == "__main__":
+    main()
