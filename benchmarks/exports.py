@@ -1,7 +1,7 @@
 """Exports: a recording of 384 channels and 60 s, float32, in each format, against a bare copy of its file.
 
-Each side runs in a new process, in turn; imports are in neither, and what is written is on the disk (`sync`) when the clock stops. An
-export reads the recording with its checksums, and writes another file. Limit: 1.5 times the time of the copy.
+Each side runs in a new process, in turn; imports are in neither, and what is written is on the disk (`sync`) when the clock
+stops. An export reads the recording with its checksums, and writes another file. Limit: 1.5 times the time of the copy.
 """
 
 import argparse
