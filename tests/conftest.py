@@ -6,6 +6,7 @@ pytest's cache: both are verified by digests when they are used again.
 
 import gc
 import shutil
+import signal
 
 import pytest
 import yaml
@@ -20,6 +21,11 @@ from allenrec.settings.models import Models
 INSTITUTE = ROOT.parent / "shared" / "data"
 #: The reason of a skipped test that needs data of the Allen Institute
 WITHOUT_DATA = "data of the Allen Institute"
+
+# Where SIGHUP is ignored, as under `nohup`, all programs that are started ignore it too; tests send it to some. A handler is
+# not passed on.
+if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(scope="module", autouse=True)
