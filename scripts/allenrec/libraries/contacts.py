@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from allenrec.probes import FINE_FROM, Probe
 
-from .discs import PAIRS, SMOOTH_FROM, NearDiscs, collect, gap, nodes_of, write_means
+from .discs import PAIRS, NearDiscs, collect, nodes_of, write_means
 from .forward_model import RATIOS_PER_LOGARITHM, add_logarithms
 from .poses import turned_back
 
@@ -61,7 +61,7 @@ class Contacts(NamedTuple):
 def contacts_of(probe: Probe) -> Contacts:
     """Return the contacts of a probe, with sets of points that give the mean over each contact."""
     sets = probe.point_sets
-    points = np.concatenate(sets, axis=1)
+    points, radii = np.concatenate(sets, axis=1), probe.disc_radii
     return Contacts(
         probe.positions,
         *_expansion(sets[-1] - probe.positions[:, np.newaxis]),
@@ -69,8 +69,8 @@ def contacts_of(probe: Probe) -> Contacts:
         points,
         np.cumsum([0, *(points.shape[1] for points in sets)]),
         probe.outer_radius * np.array(FINE_FROM) if probe.outer_radius else np.zeros(2),
-        probe.disc_radii,
-        nodes_of(float(probe.disc_radii.max())),
+        radii,
+        nodes_of(float(radii.max())),
     )
 
 
@@ -156,8 +156,7 @@ def mean_weights(
             if square >= far:
                 continue
             if radius > 0 and square > 0 and segments.scale[s] > 0:
-                if gap(segments, s, middle, normal, square, radius) > SMOOTH_FROM * sx:
-                    collect(near, segments, s, middle, normal, radius, i)
+                if collect(near, segments, s, middle, normal, radius, square, i):
                     if near.filled[0] == PAIRS:
                         write_means(near, segments.scale, contacts.nodes, out)
                     continue

@@ -54,24 +54,6 @@ def no_pairs() -> NearDiscs:
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def gap(
-    segments: Segments,
-    s: int,
-    middle: tuple[float, float, float],
-    normal: tuple[float, float, float],
-    square: float,
-    radius: float,
-) -> float:
-    """Return what a segment is away from a disc at least; `square` is its squared distance from the middle. All stretched."""
-    (x, y, z), (nx, ny, nz) = middle, normal
-    end = (x - segments.end[0, s]) * nx + (y - segments.end[1, s]) * ny + (z - segments.end[2, s]) * nz
-    slope = segments.direction[0, s] * nx + segments.direction[1, s] * ny + segments.direction[2, s] * nz
-    start = end + segments.length[s] * slope
-    in_front = min(abs(end), abs(start)) if end * start > 0 else 0.0
-    return max(in_front, np.sqrt(square) - radius)
-
-
-@numba.njit(cache=True, nogil=True, inline="always")
 def collect(
     near: NearDiscs,
     segments: Segments,
@@ -79,23 +61,30 @@ def collect(
     middle: tuple[float, float, float],
     normal: tuple[float, float, float],
     radius: float,
+    square: float,
     row: int,
-) -> None:
-    """Add the pair of a disc, whose means are those of a row, and segment s.
+) -> bool:
+    """Add the pair of a disc, whose means are those of a row, and segment s, if they are far enough from each other; return
+    whether they are.
 
-    The rows of `values` are the squared distances of the middle from end and start, its heights above them, the length and the
-    radius, all in stretched coordinates.
+    `square` is the squared distance of the segment from the middle of the disc. The rows of `values` are the squared distances
+    of the middle from end and start, its heights above them, the length and the radius, all in stretched coordinates.
     """
     i, values = near.filled[0], near.values
     (x, y, z), (nx, ny, nz), length = middle, normal, segments.length[s]
     ux, uy, uz = segments.direction[0, s], segments.direction[1, s], segments.direction[2, s]
     dx, dy, dz = x - segments.end[0, s], y - segments.end[1, s], z - segments.end[2, s]
-    square, height = dx * dx + dy * dy + dz * dz, dx * nx + dy * ny + dz * nz
-    values[0, i], values[1, i] = square, square + length * (2 * (dx * ux + dy * uy + dz * uz) + length)
-    values[2, i], values[3, i] = height, height + length * (ux * nx + uy * ny + uz * nz)
-    values[4, i], values[5, i] = length, radius
-    near.where[i, 0], near.where[i, 1] = row, s
-    near.filled[0] = i + 1
+    end_height = dx * nx + dy * ny + dz * nz
+    start_height = end_height + length * (ux * nx + uy * ny + uz * nz)
+    in_front = min(abs(end_height), abs(start_height)) if end_height * start_height > 0 else 0.0
+    smooth = max(in_front, np.sqrt(square) - radius) > SMOOTH_FROM * segments.stretch[0]
+    if smooth:
+        end2 = dx * dx + dy * dy + dz * dz
+        values[0, i], values[1, i] = end2, end2 + length * (2 * (dx * ux + dy * uy + dz * uz) + length)
+        values[2, i], values[3, i], values[4, i], values[5, i] = end_height, start_height, length, radius
+        near.where[i, 0], near.where[i, 1] = row, s
+        near.filled[0] = i + 1
+    return smooth
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
