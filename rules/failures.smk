@@ -16,6 +16,8 @@ from allenrec.common.processes import describe_exception
 os.environ[WORKFLOW] = str(os.getpid())
 hang_up_as_terminated()
 
+#: Where this run works. When Python ends, Snakemake is back where it was started, which `--directory` makes another folder.
+WORKS_IN = Path.cwd()
 #: The folders of results, of models of the Allen Institute, and of other models
 RESULTS, MODELS, CELL_MODELS = Path(rules.save_config.output[0]).parent, model_folder("0").parent, model_folder("_").parent
 #: The report, and the report of a run in which jobs failed
@@ -132,7 +134,7 @@ def exit_with_failures_of_models():
     Snakemake has no hook for a run with nothing to do, so this runs when Python ends, where only `os._exit` sets the exit code.
     """
     lines = [f"error: {failure}" for failure in map(failure_of, NAMED_FILES) if failure]
-    outcomes = (failure_of(rules.compile_mechanisms.output[0].format(model=model)) for model in cells)
+    outcomes = (failure_of(WORKS_IN / rules.compile_mechanisms.output[0].format(model=model)) for model in cells)
     failures = list(takewhile(bool, outcomes))
     if failures and len(failures) == len(cells) and not lines:
         lines = [f"error: no model is left: all {len(cells)} failed; the first failure: {failures[0]}"]
@@ -175,8 +177,8 @@ def say_what_this_run_makes(library_disk):
     made = [job.wildcards.recording for job in jobs if job.rule.name.endswith(("generate_recording", "passing_recording"))]
     libraries = [job.wildcards.library for job in jobs if job.rule.name.endswith("concatenate_library")]
     disk = {"traces": sum(map(disk_of_recording, made)), "templates": sum(map(library_disk.__getitem__, libraries))}
-    planned = [PlannedJob(job.rule.name, job.benchmark and str(job.benchmark)) for job in jobs]
-    folder = Path(rules.save_config.benchmark).parent
+    planned = [PlannedJob(job.rule.name, job.benchmark and str(WORKS_IN / job.benchmark)) for job in jobs]
+    folder = WORKS_IN / Path(rules.save_config.benchmark).parent
     with suppress(OSError):
         print(*forecast(planned, folder, disk), sep="\n", file=sys.stderr, flush=True)
 
@@ -191,7 +193,7 @@ if IS_MAIN_RUN and IS_DRY_RUN:
     with mistakes_in_one_line():
         atexit.register(say_what_this_run_makes, library_sizes(settings, cell_types, contacts_of))
 #: Requested files that may hold the failure of a model
-NAMED_FILES = [argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
+NAMED_FILES = [WORKS_IN / argument for argument in sys.argv[1:] if argument.endswith((".json", ".h5"))]
 # This does not apply to a dry run, nor to jobs on a cluster, which are runs of Snakemake themselves.
 if IS_MAIN_RUN and not IS_DRY_RUN:
     if NAMED_FILES:

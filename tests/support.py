@@ -23,6 +23,9 @@ WHEEL_MODELS = ("472363762", "473863510", "473863035", "472912177", "473862421")
 #: Two of the 13 models of the Blue Brain Project in the wheel of MEArec: an interneuron and a pyramidal cell
 BBP_MODELS = ("L5_BP_bAC217_1", "L5_STPC_cADpyr232_1")
 
+#: The cells of the fixture `mixed`, these two and one of the Allen Institute, with their types
+MIXED_CELLS = {BBP_MODELS[0]: "L5_BP", BBP_MODELS[1]: "L5_STPC", "473863510": "spiny"}
+
 
 def run_python(code, *arguments, **options):
     """Run code in a process of its own, with the library on its path; return what it prints as JSON on its last line.

@@ -7,62 +7,27 @@ import h5py
 import pandas as pd
 import pynwb
 import pytest
-import yaml
-from support import BBP_MODELS
+from support import BBP_MODELS, MIXED_CELLS
 from workflow.snake import copy_workflow, snakemake
-
-ALLEN = "473863510"
-TYPES = {BBP_MODELS[0]: "L5_BP", BBP_MODELS[1]: "L5_STPC", ALLEN: "spiny"}
-CONFIG = {
-    "cells": "config/mixed.tsv",
-    "intracellular": {"sim_time": 0.25},
-    "libraries": {"mixed": {"probe": "Neuronexus-32", "n": 4, "rot": "physrot"}},
-    "recordings": {
-        "mixed": {
-            "library": "mixed",
-            "format": ["mearec", "nwb"],
-            "spiketrains": {"duration": 2.0, "n_exc": 2, "n_inh": 1},
-            "cell_types": {"excitatory": ["L5_STPC", "spiny"], "inhibitory": ["L5_BP"]},
-            "templates": {"min_dist": 0.0},
-        }
-    },
-}
-
-
-@pytest.fixture(scope="module")
-def mixed(workflow, cell_models_folder, bbp_mechanisms):
-    """A run with two cells of the Blue Brain Project and one of the Allen Institute, which takes half a minute.
-
-    The mechanisms of the Blue Brain Project are compiled already, like those of the Allen Institute.
-    """
-    folder = workflow("mixed")
-    shutil.copytree(cell_models_folder / ".wheel", folder / "cell_models" / ".wheel")
-    for model in BBP_MODELS:
-        compiled = bbp_mechanisms(model)
-        shutil.copytree(compiled, folder / "results" / "mechanisms" / compiled.name)
-    (folder / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
-    (folder / "config" / "mixed.tsv").write_text("model_id\tmy_note\n" + "".join(f"{model}\tµ\n" for model in TYPES))
-    result = snakemake(folder, "--cores", "2")
-    assert result.returncode == 0, result.stderr
-    return folder
 
 
 def test_library_has_the_types_and_the_metadata_of_both(mixed):
+    """It waits for the run that all tests here read, which takes half a minute."""
     cells = pd.read_csv(mixed / "results" / "cells.csv", dtype=str, keep_default_na=False).set_index("model_id")
-    assert dict(cells["cell_type"]) == TYPES
-    rat, mouse = cells.loc[BBP_MODELS[1]], cells.loc[ALLEN]
+    assert dict(cells["cell_type"]) == MIXED_CELLS
+    rat, mouse = cells.loc[BBP_MODELS[1]], cells.loc["473863510"]
     assert (rat["m_type"], rat["e_type"], rat["synapse_class"], rat["species"]) == (
         *("L5_STPC", "cADpyr", "excitatory", "Rattus norvegicus"),
     )
     assert mouse["line"].startswith("Rorb") and mouse["m_type"] == mouse["licence"] == ""
     assert rat["licence"] == "CC BY-NC-SA 4.0" and "Markram et al. 2015" in rat["citation"]
     with h5py.File(mixed / "results" / "libraries" / "mixed" / "templates.h5") as library:
-        assert set(library["celltypes"].asstr()[:]) == set(TYPES.values())
+        assert set(library["celltypes"].asstr()[:]) == set(MIXED_CELLS.values())
         assert list(library["cells/licence"].asstr()[:]) == ["CC BY-NC-SA 4.0", "CC BY-NC-SA 4.0", ""]
 
 
 def test_mechanisms_are_compiled_once_for_each_set(mixed):
-    records = [json.loads((mixed / "results" / "mechanisms" / f"{model}.json").read_text()) for model in TYPES]
+    records = [json.loads((mixed / "results" / "mechanisms" / f"{model}.json").read_text()) for model in MIXED_CELLS]
     # An interneuron's, a pyramidal cell's, the Allen Institute's
     assert len({record["digest"] for record in records}) == 3
     assert len(list((mixed / "results" / "mechanisms").glob("*/build.json"))) == 3
@@ -78,14 +43,14 @@ def test_licence_and_papers_are_in_report_and_nwb(mixed):
         assert any("10.1016/j.cell.2015.09.029" in paper for paper in content.related_publications)
 
 
-def test_configuration_that_stands_alone_is_not_merged(mixed):
+def test_configuration_that_stands_alone_is_not_merged(mixed, clone):
     """Nothing of the default configuration is planned, in which the library and the recording are `mixed`."""
-    planned = snakemake(mixed, "-n", "--configfile", "config/bbp.yaml").stdout
+    planned = snakemake(clone, "-n", "--directory", mixed, "--configfile", "config/bbp.yaml").stdout
     assert "results/recordings/bbp/recording.h5" in planned and "libraries/mixed" not in planned
-    assert "results/libraries/mixed/templates.h5" in snakemake(mixed, "-n", "--forceall").stdout
+    assert "results/libraries/mixed/templates.h5" in snakemake(clone, "-n", "--directory", mixed, "--forceall").stdout
 
 
-def test_changed_model_needs_consent_and_a_model_never_takes_others_down(mixed, tmp_path):
+def test_changed_model_needs_consent_and_a_model_never_takes_others_down(mixed, clone, tmp_path):
     """The refusal says what to write; with it the dry run plans the model again."""
     folder = shutil.copytree(mixed, tmp_path / "changed", symlinks=True)
     model = BBP_MODELS[0]
@@ -93,7 +58,8 @@ def test_changed_model_needs_consent_and_a_model_never_takes_others_down(mixed, 
     template.write_text(template.read_text() + "\n")
     (folder / "cell_models" / model / "model_metadata.json").unlink()
     goal = f"results/intracellular/{model}.h5"
-    result = snakemake(folder, "--cores", "1", "--forcerun", "download_cell_model", "--", goal)
+    arguments = ("--cores", "1", "--directory", folder, "--forcerun", "download_cell_model", "--", goal)
+    result = snakemake(clone, *arguments)
     assert result.returncode == 1
     (line,) = {line for line in result.stderr.splitlines() if line.startswith("error: ")}
     assert f"models: {{trusted: {{{model}: " in line
