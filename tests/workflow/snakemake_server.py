@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 
-import pandas  # noqa: F401 - Snakemake imports it, and the next one, when it reads a workflow.
+import nbformat  # noqa: F401 - Snakemake imports it, and the next two, when it reads a workflow.
+import pandas  # noqa: F401
 import smart_open  # noqa: F401
 import snakemake.cli
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 from support import ROOT
-from workflow.snake import copy_workflow, jobs_of_dry_run, snakemake
+from workflow.snake import jobs_of_dry_run, snakemake
 
 sys.path.insert(0, str(ROOT / "tests" / "unit" / "libraries"))
 from test_import_templates import real_templates
@@ -26,9 +26,9 @@ CONFIG = {
 }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = copy_workflow(tmp_path_factory.mktemp("imported") / "run")
+@pytest.fixture
+def folder(workflow):
+    folder = workflow("imported")
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(CONFIG))
     real_templates()[0].to_zarr(folder / "real.zarr")
     pd.DataFrame({"template_index": range(6), "brain_area": ["CA1", "LP"] * 3}).to_csv(folder / "templates.csv", index=False)

@@ -144,7 +144,7 @@ def test_workflow_that_snakedeploy_writes_runs_from_the_web(tmp_path):
 
 
 def test_two_configurations_run_in_one_clone_at_the_same_time(models_folder, mechanisms, tmp_path):
-    """Each has its results in a folder of its own; models are shared. Two runs up to the table of the cells."""
+    """Each has its results in a folder of its own; models are shared. Two runs up to the spikes of a cell."""
     folder = copy_workflow(tmp_path / "clone")
     shutil.copytree(models_folder / "wheel", folder / "allen_models" / "wheel")
     models = {"first": "473863510", "second": "473863035"}
@@ -163,9 +163,9 @@ def test_two_configurations_run_in_one_clone_at_the_same_time(models_folder, mec
             "--configfile",
             f"{name}.yaml",
             "--",
-            f"results_{name}/cells.csv",
+            *(f"results_{name}/{file}" for file in ("config.yaml", f"intracellular/{model}.h5")),
         ]
-        for name in models
+        for name, model in models.items()
     }
     options = {"cwd": folder, "env": clean_environment(), "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
     runs = {name: subprocess.Popen(command, **options) for name, command in commands.items()}
@@ -175,7 +175,7 @@ def test_two_configurations_run_in_one_clone_at_the_same_time(models_folder, mec
     for name, model in models.items():
         with h5py.File(folder / f"results_{name}" / "intracellular" / f"{model}.h5") as file:
             assert len(file)
-        assert model in (folder / f"results_{name}" / "cells.csv").read_text()
+        assert yaml.safe_load((folder / f"results_{name}" / "config.yaml").read_text())["cells"]["table"] == f"{name}.tsv"
         # The other run made nothing here that has to be made anew.
         assert "Nothing to be done" in snakemake(folder, *commands[name][3:]).stderr
     assert sorted(path.name for path in (folder / "allen_models").glob("neuronal_*")) == [

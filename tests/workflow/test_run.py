@@ -56,23 +56,24 @@ def test_run_on_two_cores_that_is_killed_twice_gives_the_same_bytes(finished, wo
     runs at twenty more moments. That two cores give the bytes of one is the same comparison, so it has no run of its own.
     """
     folder, expected = workflow("killed"), datasets(finished)
+    wanted = {name for name in expected if "/cells/" not in name or name.endswith(".h5") or "473863510" in name}
+    assert len([name for name in wanted if name.endswith(".png")]) == 5 + 1 + 5 + 1 + 10
+    targets = ["--", *(f"results/{name}" for name in sorted(wanted))]
     for moment in MOMENTS:
-        kill_when_there(folder, moment)
+        kill_when_there(folder, moment, targets)
         assert list(folder.glob(moment)) and not (folder / "results" / "recordings" / "demo" / "recording.h5").exists()
         # The lock of a killed run is Snakemake's own, and taken away as it says.
         assert snakemake(folder, "--unlock").returncode == 0
-    wanted = {name for name in expected if "/cells/" not in name or name.endswith(".h5") or "473863510" in name}
-    assert len([name for name in wanted if name.endswith(".png")]) == 5 + 5 + 3 + 1 + 10
-    result = snakemake(folder, "--cores", "2", "--", *(f"results/{name}" for name in sorted(wanted)))
+    result = snakemake(folder, "--cores", "2", *targets)
     assert result.returncode == 0, result.stderr
     made = datasets(folder)
-    assert wanted <= made.keys() and [name for name in made if made[name] != expected[name]] == []
+    assert made.keys() == wanted and [name for name in made if made[name] != expected[name]] == []
     assert not list((folder / "results").rglob(".*part*"))
 
 
-def kill_when_there(folder, pattern):
+def kill_when_there(folder, pattern, targets):
     """Run the workflow on two cores; kill it as soon as a file matches the pattern."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2"]
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *targets]
     process = subprocess.Popen(
         command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
@@ -86,13 +87,14 @@ def kill_when_there(folder, pattern):
 def test_other_formats_without_the_file_that_they_are_written_from(finished, tmp_path):
     """The HDF5 file goes when figures and formats are made; nothing is made again for lack of it, and all when it changes.
 
-    A recording with its figures is made, and exported three times, by a process each.
+    A recording with its figures is made, and exported three times, by a process each. There is no report.
     """
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, symlinks=True)
     change = {"format": ["binary", "zarr", "nwb"], "recordings": {"dtype": "int16", "gain": 0.5, "adc_bit_depth": 7}}
     (folder / "change.yaml").write_text(yaml.safe_dump({"recordings": {"demo": change}}))
-    result = snakemake(folder, "--cores", "2", "--configfile", "change.yaml")
+    targets = ("recordings", "figures", "--configfile", "change.yaml")
+    result = snakemake(folder, "--cores", "2", *targets)
     assert result.returncode == 0, result.stderr
     results = folder / "results"
     assert sorted(p.name for p in (results / "recordings" / "demo").iterdir()) == ["binary", "recording.nwb", "recording.zarr"]
@@ -104,7 +106,7 @@ def test_other_formats_without_the_file_that_they_are_written_from(finished, tmp
     assert re.search(r"recording\.h5: about 6\.1 MB; [0-9.]+ [GT]B are free", log) and "block/s]" in log
     assert "exceed the range of the ADC and are clipped" in log
     assert "it/s]" in (results / "logs" / "export_zarr" / "demo.log").read_text()
-    assert jobs_of_dry_run(folder, "--configfile", "change.yaml") == set()
+    assert jobs_of_dry_run(folder, *targets) - {"recordings", "figures"} == set()
     change["recordings"]["gain"] = 1.0
     (folder / "change.yaml").write_text(yaml.safe_dump({"recordings": {"demo": change}}))
     exports = {"export_binary", "export_zarr", "export_nwb"}
@@ -169,12 +171,13 @@ def test_changed_code_is_said_in_few_words(finished, tmp_path):
 
 
 def test_changed_file_of_a_probe_runs_what_is_on_it(finished, tmp_path):
-    """A library of three models is made on the probe of a file."""
+    """A library of one model is made on the probe of a file."""
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder, symlinks=True)
     probe = folder / "config" / "mine.yaml"
     probe.write_text("{dim: [8, 4], pitch: 20, shape: rect, size: [4, 8]}")
-    (folder / "change.yaml").write_text(yaml.safe_dump({"libraries": {"neuronexus": {"probe": "config/mine.yaml"}}}))
+    change = {"libraries": {"neuronexus": {"probe": "config/mine.yaml"}}, "models": {"leave_out": [473863035, 472912177]}}
+    (folder / "change.yaml").write_text(yaml.safe_dump(change))
     arguments = ("library", "--configfile", "change.yaml")
     result = snakemake(folder, "--cores", "2", *arguments)
     assert result.returncode == 0, result.stderr

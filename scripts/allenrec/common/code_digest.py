@@ -127,5 +127,11 @@ def _data_files(path: Path) -> list[Path]:
     """Return the data files of a module; those of a package that has no module are all files in its folder."""
     folder = path.parent
     without_modules = path.name == "__init__.py" and len(list(folder.rglob("*.py"))) == 1
-    candidates = folder.rglob("*") if without_modules else folder.glob(f"{path.stem}.*")
-    return [file for file in candidates if file.is_file() and file.suffix not in NO_DATA]
+    beside = (file for file in _files_in(folder) if file.name.startswith(f"{path.stem}."))
+    candidates = folder.rglob("*") if without_modules else beside
+    return [file for file in candidates if file.suffix not in NO_DATA and file.is_file()]
+
+
+@functools.cache
+def _files_in(folder: Path) -> list[Path]:
+    return list(folder.iterdir())

@@ -69,9 +69,9 @@ ALL_ACTIVE = """
 import json
 from allenrec.intracellular.cell import load_cell
 from allenrec.intracellular.simulation import step_response
-folder, mechanisms, amplitude, axon = sys.argv[1:]
-cell = load_cell(folder, mechanisms, dt=0.025, tstop=1100.0, axon=axon)
-time, vmem = step_response(cell, float(amplitude), delay=50, duration=1000)
+folder, mechanisms, amplitude, axon, duration = sys.argv[1:]
+cell = load_cell(folder, mechanisms, dt=0.025, tstop=float(duration) + 100, axon=axon)
+time, vmem = step_response(cell, float(amplitude), delay=50, duration=float(duration))
 spikes = int(((vmem[:-1] < -20) & (vmem[1:] >= -20)).sum())
 print(json.dumps({"spikes": spikes, "axon": cell.axon, "kind": cell.model.kind,
                   "rest": float(vmem[time < 50][-1])}))
@@ -80,11 +80,11 @@ print(json.dumps({"spikes": spikes, "axon": cell.axon, "kind": cell.model.kind,
 
 @pytest.mark.parametrize(("axon", "treatment", "fires"), [("auto", "truncated", True), ("stub", "stub", False)])
 def test_all_active_model_fires_with_the_axon_it_was_fitted_with(axon, treatment, fires, models_folder, mechanisms, tmp_path):
-    """The all-active Pvalb cell of the wheel at 0.25 nA for 1 s: a fast-spiking train, and silence with the other axon."""
+    """The all-active Pvalb cell of the wheel at 0.25 nA for 0.5 s: a fast-spiking train, and silence with the other axon."""
     folder = legacy_all_active_model(models_folder, tmp_path / "neuronal_model_1")
-    found = run_python(ALL_ACTIVE, folder, mechanisms, 0.25, axon)
+    found = run_python(ALL_ACTIVE, folder, mechanisms, 0.25, axon, 500)
     assert (found["kind"], found["axon"]) == ("all active", treatment)
-    assert found["spikes"] > 50 if fires else found["spikes"] == 0
+    assert found["spikes"] > 25 if fires else found["spikes"] == 0
 
 
 @pytest.mark.parametrize(("axon", "treatment", "spikes"), [("auto", "truncated", 18), ("stub", "stub", 0)])
@@ -95,7 +95,7 @@ def test_all_active_model_of_the_site_fires_as_the_site_shows(
     folder = tmp_path / "neuronal_model_1"
     shutil.copytree(shared_data / "models" / "468193142_all_active", folder)
     shutil.copytree(models_folder / "neuronal_model_473863510" / "modfiles", folder / "modfiles")
-    found = run_python(ALL_ACTIVE, folder, mechanisms, 0.33, axon)
+    found = run_python(ALL_ACTIVE, folder, mechanisms, 0.33, axon, 1000)
     assert (found["kind"], found["axon"], found["spikes"]) == ("all active", treatment, spikes)
 
 
