@@ -427,7 +427,7 @@ FAILURES = {
 }
 
 
-#: The failure that `make test` tries. It makes no figures and no report: in these, test_report_page.py looks for a model that failed.
+#: The failure that `make test` tries, without figures and report. In these, test_report_page.py looks for a model that failed.
 QUICK = "compile_mechanisms"
 
 
