@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .channels import channels_in_order, some_channels
+from .channels import channels_in_order, noise_deviations, some_channels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,7 +114,7 @@ def make_excerpt(
     parts, deviations = [], []
     for start in range(0, n, piece):
         traces = np.asarray(recording.traces[start : min(start + piece, n)])[:, channels]
-        deviations.append(1.4826 * np.median(np.abs(traces), axis=0))
+        deviations.append(noise_deviations(traces))
         parts.append(extremes(traces, bin_length))
     values = np.concatenate(parts).T
     deviation = float(np.median(deviations))
