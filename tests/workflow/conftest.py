@@ -9,7 +9,7 @@ from workflow.snake import copy_workflow, snakemake
 
 CONFIG = {
     "cells": "config/mixed.tsv",
-    "intracellular": {"sim_time": 0.25},
+    "intracellular": {"sim_time": 0.2, "start_amplitude": 0.6, "target_spikes": [2, 50]},
     "libraries": {"mixed": {"probe": "Neuronexus-32", "n": 4, "rot": "physrot"}},
     "recordings": {
         "mixed": {
