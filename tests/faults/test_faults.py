@@ -431,9 +431,7 @@ FAILURES = {
 QUICK = "compile_mechanisms"
 
 
-@pytest.mark.parametrize(
-    "rule", [rule if rule == QUICK else pytest.param(rule, marks=pytest.mark.faults) for rule in FAILURES]
-)
+@pytest.mark.parametrize("rule", [rule if rule == QUICK else pytest.param(rule, marks=pytest.mark.faults) for rule in FAILURES])
 def test_library_of_the_others_where_a_model_fails(rule, damaged, finished):
     """A run that makes the library without the model, and all that comes after it."""
     targets = ("library", "recordings", "results/cells.csv") if rule == QUICK else ()
