@@ -2,17 +2,10 @@
 
 from allenrec.settings.libraries import EXPORT_KEYS, IMPORT_KEYS
 
-#: What the settings of each computed library name: files, and a library that has the poses
+#: The files that the settings of each computed library name
 FILES = {name: named_files(settings.libraries[name]) for name in COMPUTED}
-ORIGINS = {name: settings.libraries[name].poses_from for name in COMPUTED if settings.libraries[name].poses_from}
 #: The libraries whose templates are read from files
 IMPORTED = [name for name, library in settings.libraries.items() if library.templates is not None]
-
-
-def poses_of_other_library(wildcards):
-    """Return the file of the same cell in the library that has the poses, if there is one."""
-    origin = ORIGINS.get(wildcards.library)
-    return [f"<results>/libraries/{origin}/cells/{wildcards.model}.h5"] if origin else []
 
 
 rule library:
@@ -31,9 +24,12 @@ rule compute_eaps:
     input:
         currents=rules.simulate_spikes.output,
         kernels=rules.compile_library_kernels.output,
-        # With thousands of cells, a function that gives nothing would take a second of a dry run.
+        # Snakemake calls a function for each cell, also if it never returns a file.
         files=(lambda wildcards: FILES[wildcards.library]) if any(FILES.values()) else [],
-        poses=poses_of_other_library if ORIGINS else [],
+        poses=lambda wildcards: [
+            f"<results>/libraries/{origin}/cells/{wildcards.model}.h5"
+            for origin in filter(None, [settings.libraries[wildcards.library].poses_from])
+        ],
     output:
         ensure("<results>/libraries/{library}/cells/{model}.h5", non_empty=True),
     log:
