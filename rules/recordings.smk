@@ -13,18 +13,8 @@ EXPORTS = {
     for entry in EXPORTED_FORMATS
     for path in [f"<results>/recordings/{{recording}}/{entry.path}"]
 }
-#: A recording is short up to this number of units times seconds
-SHORT = 1500
 #: The table of the recordings of a study; `tabulate_study` writes it
 STUDY_TABLE = f"<results>/recordings/{STUDIES}/{{study}}.csv"
-
-
-def threads_of_recording(wildcards):
-    """Return the number of threads of a recording. A short one takes one or two seconds, which others would hardly shorten, and
-    waits until no other job has their cores."""
-    recording = settings.recordings[wildcards.recording]
-    short = recording.background is None and recording.spiketrains.n_units * recording.spiketrains.duration <= SHORT
-    return 1 if short else 4
 
 
 rule recordings:
@@ -64,7 +54,7 @@ rule generate_recording:
         "recording"
     conda:
         "../envs/analysis.yaml"
-    threads: threads_of_recording
+    threads: lambda wildcards: settings.recordings[wildcards.recording].threads
     resources:
         mem_mb=mem_mb(4000),
         runtime=runtime(60),
