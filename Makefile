@@ -14,7 +14,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)
 export XDG_CACHE_HOME := $(shell mkdir -p '$(CACHE)/snakemake' 2> /dev/null && test -w '$(CACHE)/snakemake' && \
   echo '$(CACHE)' || echo '$(CURDIR)/.snakemake/cache')
 
-.PHONY: run evaluate test check lint fuzz test-slow test-faults test-slurm test-fresh test-container benchmark cluster docs pictures site lock clean say-what-run-does always
+.PHONY: run evaluate test check test-changed lint fuzz test-slow test-faults test-slurm test-fresh test-container benchmark cluster docs pictures site lock clean say-what-run-does always
 
 run: say-what-run-does $(VENV)/run
 	@python scripts/run.py
@@ -38,9 +38,13 @@ PYTEST := pytest -n $(or $(WORKERS),3) --dist loadscope --no-loadscope-reorder
 test: $(VENV)/test lint
 	$(PYTEST)
 
-# Before a commit: lint, and the unit tests of the packages that differ from the main branch.
-check: $(VENV)/test lint
-	@tests="$$(python tests/changed.py)" && if [ -n "$$tests" ]; then $(PYTEST) $$tests; else echo "No unit test to run"; fi
+# Before a commit, both at once: lint, and the unit tests of the packages that differ from the main branch.
+check: $(VENV)/test
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint test-changed
+
+# What tests compile with make is not of this one.
+test-changed: $(VENV)/test
+	@unset MAKEFLAGS; tests="$$(python tests/changed.py)" && if [ -n "$$tests" ]; then $(PYTEST) $$tests; else echo "No unit test to run"; fi
 
 # Searches for input that ends neither in one line nor in a valid run. EXAMPLES=2000 is a few minutes.
 fuzz: $(VENV)/test

@@ -2,7 +2,7 @@
 
 import pytest
 import scipy.linalg  # noqa: F401  # its own library of linear algebra is to be limited as well
-from support import WHEEL_MODELS, made_once, run_python
+from support import made_once, run_python
 from threadpoolctl import threadpool_limits
 
 from allenrec.intracellular.intracellular_file import read_currents
@@ -30,17 +30,28 @@ def one_thread_of_blas():
         yield
 
 
+class CurrentsByModel(dict):
+    """The `Currents` of models by id, each of which is made when it is asked for."""
+
+    def __init__(self, make):
+        self.make = make
+
+    def __missing__(self, model):
+        self[model] = self.make(model)
+        return self[model]
+
+
 @pytest.fixture(scope="session")
 def currents(models_folder, mechanisms, session):
-    """The `Currents` of all five models of the wheel, by model id."""
+    """The `Currents` of any of the five models of the wheel, by model id."""
 
-    def make(folder):
-        folder.mkdir()
-        for model in WHEEL_MODELS:
-            run_python(SIMULATE, models_folder / f"neuronal_model_{model}", mechanisms, folder / f"{model}.h5")
+    def simulated(model):
+        def make(path):
+            run_python(SIMULATE, models_folder / f"neuronal_model_{model}", mechanisms, path)
 
-    folder = made_once(session / "currents", make)
-    return {model: read_currents(folder / f"{model}.h5") for model in WHEEL_MODELS}
+        return read_currents(made_once(session / f"currents_{model}.h5", make))
+
+    return CurrentsByModel(simulated)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from scipy.signal import butter, sosfiltfilt
+from support import WHEEL_MODELS
 
 from allenrec.common.parallel import map_in_order
 from allenrec.libraries.acceptance import Limits, aligned, deep_contacts, is_accepted
@@ -86,7 +87,7 @@ def test_template_is_the_field_of_the_currents_without_the_stimulus(currents):
 
 
 def test_currents_add_up_to_zero_and_templates_start_at_zero(currents):
-    for cell in currents.values():
+    for cell in map(currents.__getitem__, WHEEL_MODELS):
         removed = spike_currents(cell.imem)
         assert np.abs(cell.imem.sum(axis=1) - cell.amplitude).max() < 1e-5
         assert np.abs(removed.sum(axis=1)).max() < 1e-5  # nA
