@@ -111,6 +111,7 @@ SLOW = {"docs/evaluation.md": "study"}
     ],
 )
 def test_python_runs_from_top_to_bottom(path, documented, tmp_path):
+    """The first of all tests waits for the finished run, which takes half a minute on one core, and which all others read."""
     if target := SLOW.get(str(path.relative_to(ROOT))):
         made = snakemake(documented, "--cores", "2", target)
         assert made.returncode == 0, made.stderr

@@ -79,6 +79,7 @@ def test_page_has_every_kind():
 
 
 def test_code_is_refused_without_consent(example):
+    """It waits for the run that all tests here read, which takes half a minute: eleven models, a process for each step."""
     first = example[1]
     assert set(refusals(first.stdout + first.stderr)) == {*MODELS, *BAD_MODELS} - {"from_swc"}
     assert "holds code, which would run with your rights" in first.stderr and "Traceback" not in first.stderr

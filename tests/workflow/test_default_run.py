@@ -29,6 +29,7 @@ def found(default_run):
 
 
 def test_default_run_has_the_datasets_that_it_had(found):
+    """It waits for the default run, which takes twenty seconds of computing."""
     assert REFERENCE["arrays"].keys() - found.keys() == set()
     assert [name for name in found.keys() - REFERENCE["arrays"].keys() if SETTINGS not in name] == []
 

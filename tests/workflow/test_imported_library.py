@@ -37,7 +37,7 @@ def folder(workflow):
 
 def test_recording_and_figures_of_imported_templates(folder):
     """A recording, the table, the figures and SpikeInterface's form of the library need no model; they are made again only if
-    the templates change. It takes twenty seconds, because it runs the workflow."""
+    the templates change. It takes ten seconds, because it runs the workflow."""
     pictures = "results/figures/libraries/real/amplitudes.png"
     result = snakemake(folder, "--cores", "1", "--", "demo", "results/libraries/real/templates.zarr", pictures)
     assert result.returncode == 0, result.stderr

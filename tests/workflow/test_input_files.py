@@ -103,7 +103,7 @@ def write_files(folder):
 def made(workflow):
     """A folder with this configuration, its libraries and recordings. A test may change `files` and puts them back.
 
-    That is one run of half a minute for all tests here.
+    That is one run of a quarter of a minute for all tests here.
     """
     folder = workflow("files")
     write_files(folder / "files")
@@ -134,6 +134,7 @@ def sha256(path):
 
 @pytest.mark.parametrize(("key", "name", "before", "after", "expected"), FILES, ids=[case[0] for case in FILES])
 def test_changed_content_runs_what_uses_the_file_and_nothing_else(key, name, before, after, expected, made):
+    """The first one waits for the run, a quarter of a minute."""
     path, kept = made / "files" / name, made / "kept"
     path.rename(kept)
     try:
