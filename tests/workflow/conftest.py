@@ -5,7 +5,7 @@ import shutil
 import pytest
 import yaml
 from support import BBP_MODELS, MIXED_CELLS, ROOT, made_once
-from workflow.snake import copy_workflow, snakemake
+from workflow.snake import copy_kernels, copy_workflow, snakemake
 
 CONFIG = {
     "cells": "config/mixed.tsv",
@@ -24,9 +24,9 @@ CONFIG = {
 
 
 @pytest.fixture(scope="session")
-def clone(session):
-    """A clone of the workflow, in which nothing is run."""
-    return made_once(session / "clone", copy_workflow)
+def clone(prepared, session):
+    """A clone of the workflow with compiled kernels, in which nothing is run."""
+    return made_once(session / "clone", lambda folder: copy_kernels(prepared, copy_workflow(folder)))
 
 
 @pytest.fixture(scope="session")
