@@ -43,13 +43,15 @@ class CurrentsByModel(dict):
 
 @pytest.fixture(scope="session")
 def currents(models_folder, mechanisms, session):
-    """The `Currents` of any of the five models of the wheel, by model id."""
+    """The `Currents` of any of the five models of the wheel, by model id. Their files are in `currents` of the session."""
+    folder = session / "currents"
+    folder.mkdir(exist_ok=True)
 
     def simulated(model):
         def make(path):
             run_python(SIMULATE, models_folder / f"neuronal_model_{model}", mechanisms, path)
 
-        return read_currents(made_once(session / f"currents_{model}.h5", make))
+        return read_currents(made_once(folder / f"{model}.h5", make))
 
     return CurrentsByModel(simulated)
 

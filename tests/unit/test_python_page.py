@@ -32,7 +32,9 @@ print(json.dumps([list(eap.shape), list(library.templates.shape), recording.get_
 
 @pytest.fixture
 def results(currents, session, tmp_path):
-    """A folder with intracellular files where the workflow has them."""
+    """A folder with the intracellular files that are read, where the workflow has them."""
+    for model in ("473863510", "472912177"):
+        currents[model]  # is simulated now
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "intracellular").symlink_to(session / "currents")
     return tmp_path
