@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from allenrec.common.hdf5 import COMPRESSION, TEXT, NewFile, hdf5_written_beside, write_dict, write_frame
+from allenrec.common.hdf5 import COMPRESSION, TEXT, NewFile, hdf5_written_beside, write_chunk, write_dict, write_frame
 from allenrec.probes import layout_to_text
 
 from ..generated_recording import CHUNK_VALUES, GeneratedRecording, chunk_rows
@@ -200,7 +200,9 @@ def _write_traces(
     clipped = np.zeros(plan.n_channels, dtype=np.int64)
     traces = _create(file, layout.TRACES, plan.n_samples, plan.n_channels, plan.dtype, compression)
     traces.attrs[layout.GAIN] = recording.gain_to_uV
-    at_once, start = min(traces.chunks[0], max(1, int(recording.settings.recordings.chunk_duration * plan.fs))), 0
+    at_once, start = traces.chunks[0], 0
+    if traces.compression != "gzip":  # which compresses whole chunks
+        at_once = min(at_once, max(1, int(recording.settings.recordings.chunk_duration * plan.fs)))
     units_per_block = -(-len(plan.units) // max(n_blocks(plan), 1))
     for block, beyond in recording.blocks():
         clipped += beyond
@@ -216,9 +218,9 @@ def _write_traces(
 
 
 def _write_rows(dataset: h5py.Dataset, start: int, rows: NDArray[Any]) -> None:
-    """Write rows into a dataset. A whole uncompressed chunk is written without the copy in HDF5's own memory."""
-    if rows.shape == dataset.chunks and start % len(rows) == 0 and dataset.compression is None:
-        dataset.id.write_direct_chunk((start, 0), rows)
+    """Write rows into a dataset, a whole chunk as `write_chunk` does."""
+    if rows.shape == dataset.chunks and start % len(rows) == 0:
+        write_chunk(dataset, (start, 0), rows)
     else:
         dataset[start : start + len(rows)] = rows
 
@@ -260,7 +262,7 @@ def _write_unit_traces(file: NewFile, recording: GeneratedRecording) -> None:
             for first in range(0, len(block), rows):
                 part = block[first : first + rows]
                 if part.any():
-                    dataset[start + first : start + first + len(part)] = part
+                    _write_rows(dataset, start + first, part)
             start += len(block)
             file.raise_error()
         dataset.flush()
