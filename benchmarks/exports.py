@@ -5,7 +5,6 @@ stops. An export reads the recording with its checksums, and writes another file
 """
 
 import argparse
-import gc
 import os
 import shutil
 import tempfile
@@ -26,7 +25,6 @@ def export(source, target, name):
     from allenrec.recordings.formats.register import load_writer
 
     write = load_writer(name)
-    gc.freeze()  # as the job does, because SpikeInterface collects garbage after every piece
     os.sync()
     begin = time.perf_counter()
     with read_recording(source) as opened:
