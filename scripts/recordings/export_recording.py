@@ -8,6 +8,8 @@ with job_log(snakemake):
     from allenrec.recordings.formats.register import load_writer
 
     write, options = load_writer(snakemake.params.format), vars(snakemake.params.settings)
+    if snakemake.threads > 1:  # the writer has this argument if the format has several threads
+        options["threads"] = snakemake.threads
     with read_recording(snakemake.input.recording, snakemake.wildcards.recording) as recording:
         size = recording.samples.size * recording.samples.dtype.itemsize
         require_space(snakemake.output[0], size, at_most=options.get("compression", "none") != "none")

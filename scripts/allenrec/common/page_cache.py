@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 #: Bytes of a file being written that may stay in the system's cache
-MAX_CACHED = 2**26
+MAX_CACHED = 2**22
 
 
 class WrittenCache:
