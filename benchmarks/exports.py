@@ -54,13 +54,18 @@ def copy(source, target):
 def pairs_of(source, folder, name, uncompressed, repeats):
     """Return pairs of seconds: an export and a copy, each deleted before the next."""
 
-    def measured(function, *arguments):
-        target = folder / "written.zarr"  # the name of a zarr folder must end so
+    from allenrec.recordings.formats.register import FORMATS
+
+    def measured(function, target, *arguments):
         seconds = harness.fresh(function, source, target, *arguments)
         shutil.rmtree(target) if target.is_dir() else target.unlink()
         return seconds
 
-    return harness.paired(lambda: measured(export, name, uncompressed), lambda: measured(copy), repeats)
+    return harness.paired(
+        lambda: measured(export, folder / FORMATS[name].path, name, uncompressed),
+        lambda: measured(copy, folder / "copy.h5"),
+        repeats,
+    )
 
 
 def main():
