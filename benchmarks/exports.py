@@ -5,7 +5,6 @@ stops. An export reads the recording with its checksums, and writes another file
 """
 
 import argparse
-import gc
 import os
 import shutil
 import tempfile
@@ -15,22 +14,30 @@ from pathlib import Path
 import harness
 import recording
 
-FORMATS = ("binary", "zarr", "nwb")
+#: Formats, and whether they are written without compression instead of what is their default
+CASES = {
+    "binary": ("binary", False),
+    "zarr": ("zarr", False),
+    "zarr without compression": ("zarr", True),
+    "nwb": ("nwb", False),
+}
 LIMIT_COPY = 1 / 1.5
 PROBE, N_UNITS = "Neuropixels-384", 150
 
 
-def export(source, target, name):
-    """Write a recording in a format; return the seconds."""
+def export(source, target, name, uncompressed):
+    """Write a recording in a format, with the threads that its job has; return the seconds."""
     from allenrec.recordings.formats.recording_file import read_recording
-    from allenrec.recordings.formats.register import load_writer
+    from allenrec.recordings.formats.register import FORMATS, load_writer
 
-    write = load_writer(name)
-    gc.freeze()  # as the job does, because SpikeInterface collects garbage after every piece
+    write, entry = load_writer(name), FORMATS[name]
+    options = {"threads": entry.threads} if entry.threads > 1 else {}
+    if uncompressed:
+        options["compression"] = "none"
     os.sync()
     begin = time.perf_counter()
     with read_recording(source) as opened:
-        write(target, opened)
+        write(target, opened, **options)
     os.sync()
     return time.perf_counter() - begin
 
@@ -44,16 +51,21 @@ def copy(source, target):
     return time.perf_counter() - begin
 
 
-def pairs_of(source, folder, name, repeats):
+def pairs_of(source, folder, name, uncompressed, repeats):
     """Return pairs of seconds: an export and a copy, each deleted before the next."""
 
-    def measured(function, *arguments):
-        target = folder / "written"
+    from allenrec.recordings.formats.register import FORMATS
+
+    def measured(function, target, *arguments):
         seconds = harness.fresh(function, source, target, *arguments)
         shutil.rmtree(target) if target.is_dir() else target.unlink()
         return seconds
 
-    return harness.paired(lambda: measured(export, name), lambda: measured(copy), repeats)
+    return harness.paired(
+        lambda: measured(export, folder / FORMATS[name].path, name, uncompressed),
+        lambda: measured(copy, folder / "copy.h5"),
+        repeats,
+    )
 
 
 def main():
@@ -68,9 +80,9 @@ def main():
         folder = Path(temporary)
         recording.build_library(PROBE, folders, mechanisms, folder / "library.h5")
         harness.fresh(recording.our_recording, folder / "library.h5", N_UNITS, duration, 2, folder)
-        for name in FORMATS:
-            pairs = pairs_of(folder / "recording.h5", folder, name, repeats)
-            case = f"{name}, {PROBE}, {duration:g} s"
+        for title, case in CASES.items():
+            pairs = pairs_of(folder / "recording.h5", folder, *case, repeats)
+            case = f"{title}, {PROBE}, {duration:g} s"
             rows.append(harness.time_row(case, pairs, peer_name="a copy of recording.h5", unit="s", limit_ratio=LIMIT_COPY))
     harness.report("exports", rows, packages=("numpy", "h5py", "spikeinterface", "zarr", "pynwb"))
 

@@ -95,7 +95,7 @@ for entry in EXPORTED_FORMATS:
             "recording"
         conda:
             "../envs/analysis.yaml"
-        threads: 1
+        threads: entry.threads
         resources:
             mem_mb=mem_mb(1000),
             runtime=runtime(30),

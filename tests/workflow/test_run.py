@@ -105,7 +105,7 @@ def test_other_formats_without_the_file_that_they_are_written_from(finished, tmp
     log = (results / "logs" / "generate_recording" / "demo.log").read_text()
     assert re.search(r"recording\.h5: about 6\.1 MB; [0-9.]+ [GT]B are free", log) and "block/s]" in log
     assert "exceed the range of the ADC and are clipped" in log
-    assert "it/s]" in (results / "logs" / "export_zarr" / "demo.log").read_text()
+    assert "chunk/s]" in (results / "logs" / "export_zarr" / "demo.log").read_text()
     assert jobs_of_dry_run(folder, *targets) - {"recordings", "figures"} == set()
     change["recordings"]["gain"] = 1.0
     (folder / "change.yaml").write_text(yaml.safe_dump({"recordings": {"demo": change}}))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import io
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from .checksums import CheckedFile, WrittenChecksums
 from .errors import DamagedFile
 from .files import AnyPath, written_beside
+from .page_cache import WrittenCache
 
 if TYPE_CHECKING:  # most jobs read no table
     import pandas as pd
@@ -26,8 +26,6 @@ if TYPE_CHECKING:  # most jobs read no table
 TEXT = h5py.string_dtype()
 #: A table to write: values by the names of columns
 Columns: TypeAlias = "pd.DataFrame | Mapping[str, Sequence[Any] | NDArray[Any]]"
-#: Bytes of a file being written that may stay in the system's cache
-MAX_CACHED = 2**26
 #: Arguments of `create_dataset` for each compression
 COMPRESSION: dict[str, dict[str, Any]] = {
     "none": {},
@@ -119,16 +117,12 @@ class _ErrorKeepingFile(io.RawIOBase):
     """A file that keeps the first error of the system for later.
 
     HDF5 crashes if it cannot write its last data when it closes a file, for example because the disk is full.
-
-    Written data is soon dropped from the system's cache, if the system allows it. Otherwise the cache would keep all of the 180
-    GB of an hour as long as any memory is free. Filling new memory takes longer than writing to the disk, several times as long
-    on virtual machines.
     """
 
     def __init__(self, raw: BinaryIO) -> None:
         self.raw = raw
         self.error: OSError | None = None
-        self.cached = 0
+        self.cache = WrittenCache(raw.fileno())
         self.checksums = WrittenChecksums()
 
     def write(self, data: Any) -> int:
@@ -139,10 +133,7 @@ class _ErrorKeepingFile(io.RawIOBase):
                 view = view[self.raw.write(view) :]
         except OSError as error:
             self.error = self.error or error
-        self.cached += len(data)
-        if self.cached >= MAX_CACHED and hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self.raw.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-            self.cached = 0
+        self.cache.add(len(data))
         return len(data)
 
     def raise_error(self) -> None:
@@ -166,6 +157,34 @@ class _ErrorKeepingFile(io.RawIOBase):
             return size or 0
 
 
+def read_rows(source: Any, start: int, rows: NDArray[Any]) -> None:
+    """Read rows of an array that is sliced like one into memory for them.
+
+    Whole chunks of a dataset that is not compressed are read to their place, without the copies in HDF5's own memory.
+
+    Parameters
+    ----------
+    source : h5py.Dataset or another array
+        A dataset is in chunks of whole rows.
+    start : int
+        The first of the rows.
+    rows : numpy.ndarray
+        (n, ...), contiguous and of the type of the source.
+    """
+    if not isinstance(source, h5py.Dataset):
+        rows[:] = source[start : start + len(rows)]
+        return
+    length, plain, done = source.chunks[0], source.id.get_create_plist().get_nfilters() == 0, 0
+    while done < len(rows):
+        first = start + done
+        part = rows[done : done + length - first % length]
+        if plain and len(part) == length:
+            source.id.read_direct_chunk((first, 0), out=_as_bytes(part))
+        else:
+            source.read_direct(part, np.s_[first : first + len(part)])
+        done += len(part)
+
+
 def copy_rows(source: Any, first: int, target: h5py.Dataset) -> None:
     """Fill a dataset with rows of an array that is sliced like one, chunk by chunk, and show progress.
 
@@ -177,18 +196,29 @@ def copy_rows(source: Any, first: int, target: h5py.Dataset) -> None:
     first : int
         The first of the rows.
     target : h5py.Dataset
-        In chunks of whole rows.
+        In chunks of whole rows, in a file with a name.
     """
     from tqdm import tqdm  # most jobs copy no rows
 
-    rows = target.chunks[0]
-    alike = isinstance(source, h5py.Dataset) and _storage(source) == _storage(target) and first % rows == 0
-    for start in tqdm(range(0, len(target), rows), unit="chunk"):
-        if alike:
-            mask, chunk = source.id.read_direct_chunk((first + start, 0))
-            target.id.write_direct_chunk((start, 0), chunk, mask)
-        else:
-            target[start : start + rows] = source[first + start : first + min(start + rows, len(target))]
+    memory, length = np.empty(target.chunks, target.dtype), target.chunks[0]
+    alike = isinstance(source, h5py.Dataset) and _storage(source) == _storage(target) and first % length == 0
+    place = _as_bytes(memory) if target.compression is None else None
+    with open(target.file.filename, "rb") as file:
+        cache = WrittenCache(file.fileno())
+        for start in tqdm(range(0, len(target), length), unit="chunk"):
+            if alike:
+                mask, chunk = source.id.read_direct_chunk((first + start, 0), out=place)
+                target.id.write_direct_chunk((start, 0), chunk, mask)
+            else:
+                rows = memory[: len(target) - start]
+                read_rows(source, first + start, rows)
+                target[start : start + len(rows)] = rows
+            cache.add(memory.nbytes)
+
+
+def _as_bytes(rows: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the memory of a contiguous array."""
+    return rows.reshape(-1).view(np.uint8)
 
 
 def _storage(dataset: h5py.Dataset) -> tuple[Any, ...]:

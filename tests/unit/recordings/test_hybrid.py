@@ -21,6 +21,7 @@ from spikeinterface.generation import generate_hybrid_recording
 from support import ROOT
 
 import allenrec
+from allenrec.common.compression import one_compressing_thread
 from allenrec.common.errors import UserError
 from allenrec.common.probe_names import recording_of
 from allenrec.common.real_recordings import open_recording, open_sorting
@@ -242,6 +243,19 @@ def exported(units, tmp_path_factory):
         for path, write in WRITERS.items():
             write(folder / path, recording)
     return folder, before
+
+
+@pytest.mark.filterwarnings("ignore:The extractor is not serializable")
+@pytest.mark.parametrize("path", ["binary", "recording.zarr"])
+def test_folders_of_segments_have_the_bytes_that_spikeinterface_writes_itself(exported, path, tmp_path):
+    folder, _ = exported
+    with read_recording(folder / "recording.h5") as recording, one_compressing_thread():
+        kind = "zarr" if path.endswith("zarr") else "binary"
+        recording.to_spikeinterface()[0].save(format=kind, folder=tmp_path / path, chunk_duration="1s", n_jobs=1, verbose=False)
+    theirs = [file for file in (tmp_path / path).rglob("*") if file.is_file()]
+    for file in theirs:
+        assert (folder / path / file.relative_to(tmp_path / path)).read_bytes() == file.read_bytes(), file
+    assert len(theirs) > 5
 
 
 @pytest.mark.parametrize("path", ["binary", "recording.zarr"])

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from allenrec.common.files import AnyPath, folder_built_beside
+import numpy as np
+from tqdm import tqdm
 
-from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_sorting, write_ground_truth
+from allenrec.common.files import AnyPath, folder_built_beside
+from allenrec.common.hdf5 import read_rows
+from allenrec.common.page_cache import WrittenCache
+
+from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_sorting, segments_of, write_ground_truth
 
 if TYPE_CHECKING:
-    from .contract import RecordingWithGroundTruth
-
-#: Chunks of the recording's file, each about a megabyte, that are read and written at once. The memory for many of them would
-#: be new each time, and filling new memory takes longer than copying.
-CHUNKS_AT_ONCE = 4
+    from .contract import RecordingWithGroundTruth, Samples
 
 
 def write_binary(path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "none") -> None:
@@ -38,11 +40,28 @@ def write_binary(path: AnyPath, recording: RecordingWithGroundTruth, *, compress
         raise ValueError(f"{path}: a binary folder is not compressed, but {compression!r} was requested")
     with folder_built_beside(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The extractor is not serializable")
-        pieces = PIECES | {"chunk_duration": None, "chunk_size": CHUNKS_AT_ONCE * recording.samples.chunks[0]}
-        as_recording(recording).save(format="binary", folder=temporary, overwrite=True, **pieces)
+        # SpikeInterface writes all but the traces, which would take it several times as long: it collects garbage after each
+        # piece, and leaves what it wrote in the system's cache.
+        saved = as_recording(recording, n_samples=1).save(format="binary", folder=temporary, overwrite=True, **PIECES)
+        for file, (first, last, _) in zip(saved.get_binary_description()["file_paths"], segments_of(recording), strict=True):
+            _write_traces(file, recording.samples, first, last)
         sorting = as_sorting(recording)
         sorting.save(format="numpy_folder", folder=temporary / "sorting")
         write_ground_truth(temporary, recording, sorting)
         known = as_known_sorting(recording)
         if known is not None:
             known.save(format="numpy_folder", folder=temporary / "known_units")
+
+
+def _write_traces(path: AnyPath, samples: Samples, first: int, last: int) -> None:
+    """Write the samples from `first` to `last` as they are in memory. The pieces end where chunks of the recording end."""
+    length = samples.chunks[0]
+    memory, bounds = np.empty((length, samples.shape[1]), samples.dtype), [*range(first - first % length, last, length), last]
+    bounds[0] = first
+    with open(path, "wb") as file:
+        cache = WrittenCache(file.fileno())
+        for start, stop in tqdm(list(pairwise(bounds)), unit="chunk"):
+            rows = memory[: stop - start]
+            read_rows(samples, start, rows)
+            file.write(rows.data)
+            cache.add(rows.nbytes)

@@ -171,6 +171,8 @@ def _add_electrodes(content: NWBFile, recording: RecordingWithGroundTruth, locat
             contact_shape=str(shape),
             contact_width=width,
             contact_height=height,
+            enforce_unique_id=False,  # it would look at all rows for each row
+            check_ragged=False,
         )
 
 
@@ -246,8 +248,9 @@ def _add_units(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
     segments = _segments(recording)
     observed = [np.stack([segments.t_starts, segments.t_starts + segments.lengths / fs], axis=1)] * len(units)
     columns += _ragged_column("obs_intervals", "s, begin and end of the recording", observed, np.float64, shape=(2,))
-    # In volts, with the samples first
-    means = 1e-6 * np.moveaxis(recording.filtered_templates, 1, 2).astype(float)
+    # In volts, with the samples first also in memory, because it is written so
+    templates = np.moveaxis(recording.filtered_templates, 1, 2)
+    means = np.multiply(templates, 1e-6, dtype=float, order="C")
     columns.append(VectorData(name="waveform_mean", description="V, template as it is in the traces", data=means))
     content.units = Units(
         name="units",

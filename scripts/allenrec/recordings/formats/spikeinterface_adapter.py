@@ -22,9 +22,8 @@ from .attribution import terms_of
 if TYPE_CHECKING:
     from .contract import RecordingWithGroundTruth, Samples
 
-#: How SpikeInterface writes; the pieces of a zarr folder are as long as `chunk_duration`
-PIECES = {"chunk_duration": "1s", "n_jobs": 1, "progress_bar": True}
-
+#: How SpikeInterface writes the first samples of a recording; the pieces of a zarr folder are as long as `chunk_duration`
+PIECES = {"chunk_duration": "1s", "n_jobs": 1, "progress_bar": False}
 
 #: Difference of the displacements of units up to which they move alike, µm
 SAME_MOTION = 1e-3
@@ -46,16 +45,17 @@ class _Segment(BaseRecordingSegment):
 
 
 class _OpenRecording(BaseRecording):
-    def __init__(self, recording: RecordingWithGroundTruth) -> None:
+    def __init__(self, recording: RecordingWithGroundTruth, n_samples: int | None) -> None:
         channels = np.arange(recording.samples.shape[1])
         super().__init__(recording.sampling_frequency, channels, recording.samples.dtype)
-        for first, last, t_start in _segments(recording):
+        for first, last, t_start in segments_of(recording):
+            last = last if n_samples is None else min(first + n_samples, last)
             self.add_recording_segment(_Segment(recording.samples, recording.sampling_frequency, first, last, t_start))
         # It belongs to an open file, so it cannot be serialised; a saved copy does not name that file.
         self._serializability |= {"json": False, "pickle": False}
 
 
-def _segments(recording: RecordingWithGroundTruth) -> list[tuple[int, int, float | None]]:
+def segments_of(recording: RecordingWithGroundTruth) -> list[tuple[int, int, float | None]]:
     """Return the first sample, the one after the last, and the start time, s, of each segment."""
     if recording.segments is None:
         return [(0, len(recording.samples), None)]
@@ -65,7 +65,9 @@ def _segments(recording: RecordingWithGroundTruth) -> list[tuple[int, int, float
     return list(zip(bounds[:-1], bounds[1:], times, strict=True))
 
 
-def as_recording(recording: RecordingWithGroundTruth, *, count_clipped: bool = True) -> BaseRecording:
+def as_recording(
+    recording: RecordingWithGroundTruth, *, count_clipped: bool = True, n_samples: int | None = None
+) -> BaseRecording:
     """Return the traces as SpikeInterface's recording, with probe, gains and provenance.
 
     Parameters
@@ -74,13 +76,15 @@ def as_recording(recording: RecordingWithGroundTruth, *, count_clipped: bool = T
         It must stay open as long as the result is used.
     count_clipped : bool
         Whether to annotate the numbers of clipped samples, for which a recording of counts in memory is computed whole.
+    n_samples : int, optional
+        The number of samples to take of each segment, by default all.
 
     Returns
     -------
     spikeinterface.BaseRecording
         Channels are numbered from 0.
     """
-    traces = _OpenRecording(recording)
+    traces = _OpenRecording(recording, n_samples)
     traces.set_probe(recording.probe)
     traces.set_channel_groups(channel_groups(recording.probe))
     traces.set_channel_gains(recording.gain_to_uV)

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zarr
+from tqdm import tqdm
 
 from allenrec.common.compression import one_compressing_thread
 from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, folder_built_beside
+from allenrec.common.hdf5 import read_rows
+from allenrec.common.page_cache import WrittenCache
+from allenrec.common.parallel import map_in_order
 from allenrec.common.processes import describe_exception
 
-from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_sorting, write_ground_truth
+from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_sorting, segments_of, write_ground_truth
 
 if TYPE_CHECKING:
-    from .contract import RecordingWithGroundTruth
+    from .contract import RecordingWithGroundTruth, Samples
+
+#: Bytes of a file that are written at once
+WRITTEN_AT_ONCE = 2**20
 
 
-def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "zstd") -> None:
+def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "zstd", threads: int = 1) -> None:
     """Write a recording as a zarr folder that `spikeinterface.load` opens, with the ground truth in its folder `sorting.zarr/`.
 
     What a sorting cannot hold lies beside that; see `write_ground_truth`.
@@ -27,16 +39,28 @@ def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compressio
     recording : Recording or GeneratedRecording
     compression : {"none", "zstd"}
         Compression of the traces. `zstd` is SpikeInterface's own.
+    threads : int
+        Threads that compress and write. The bytes do not depend on it.
 
     Raises
     ------
     UserError
-        If SpikeInterface cannot write zarr. Up to version 0.105 it cannot with Python 3.14.
+        If the name does not end in `.zarr`. If SpikeInterface cannot write zarr, as version 0.105 with Python 3.14.
     """
+    if Path(path).suffix != ".zarr":
+        raise UserError(f"{path}: the name of a zarr folder must end in .zarr, as in {path}.zarr")
     compressor = {"compressor": None} if compression == "none" else {}
     with folder_built_beside(path) as temporary, one_compressing_thread():
         try:
-            as_recording(recording).save(format="zarr", folder=temporary, overwrite=True, **compressor, **PIECES)
+            # SpikeInterface writes all but the traces, of which it would make three copies in new memory.
+            first_samples = as_recording(recording, n_samples=1)
+            first_samples.save(format="zarr", folder=temporary, overwrite=True, **compressor, **PIECES)
+            folder = zarr.open_group(_uncached_store(temporary), mode="r+")
+            for number, (first, last, _) in enumerate(segments_of(recording)):
+                name = f"traces_seg{number}"
+                shape = (last - first, recording.samples.shape[1])
+                traces = folder.zeros_like(name, folder[name], shape=shape, overwrite=True)
+                _write_traces(traces, recording.samples, first, threads)
             sorting = as_sorting(recording)
             sorting.save(format="zarr", folder=temporary / "sorting.zarr")
             write_ground_truth(temporary, recording, sorting)
@@ -45,3 +69,33 @@ def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compressio
                 known.save(format="zarr", folder=temporary / "known_units.zarr")
         except NotImplementedError as error:
             raise UserError(f"{path}: {describe_exception(error)}") from None
+
+
+def _uncached_store(folder: Path) -> zarr.DirectoryStore:
+    """Return a folder as a store of zarr whose files are soon dropped from the system's cache."""
+
+    class UncachedStore(zarr.DirectoryStore):  # not in the module, because Python 3.14 has a zarr without this class
+        @staticmethod
+        def _tofile(a: Any, fn: str) -> None:
+            data = memoryview(a).cast("B")
+            with open(fn, "wb") as file:
+                cache = WrittenCache(file.fileno())
+                for start in range(0, len(data), WRITTEN_AT_ONCE):
+                    cache.add(file.write(data[start : start + WRITTEN_AT_ONCE]))
+
+    return UncachedStore(str(folder))
+
+
+def _write_traces(array: zarr.Array, samples: Samples, first: int, threads: int) -> None:
+    """Write samples, from `first`, into an array of the same type. Each thread compresses and writes a chunk at a time."""
+    length = array.chunks[0]
+    memory = [np.empty(array.chunks, array.dtype) for _ in range(threads)]
+
+    def write(number: int) -> None:
+        start = number * length
+        rows = memory[number % threads][: len(array) - start]
+        read_rows(samples, first + start, rows)
+        array[start : start + len(rows)] = rows
+
+    numbers = range(-(-len(array) // length))
+    deque(tqdm(map_in_order(write, numbers, threads, at_once=threads), total=len(numbers), unit="chunk"), maxlen=0)

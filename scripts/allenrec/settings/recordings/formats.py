@@ -29,6 +29,8 @@ class Format:
         Whether `path` is a folder.
     options : dict
         Keyword arguments of the writer, and the keys of a recording's settings that give their values.
+    threads : int
+        Number of threads that writing gains from. If it is more than one, the writer has the keyword argument `threads`.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Format:
     title: str
     directory: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
+    threads: int = 1
 
     @property
     def module(self) -> str:
@@ -51,7 +54,12 @@ _ENTRIES = (
     Format("mearec", "recording.h5", "an HDF5 file in MEArec's layout", options={"compression": "compression"}),
     Format("binary", "binary", "a folder of SpikeInterface with plain samples", directory=True),
     Format(
-        "zarr", "recording.zarr", "a zarr folder of SpikeInterface", directory=True, options={"compression": "zarr_compression"}
+        "zarr",
+        "recording.zarr",
+        "a zarr folder of SpikeInterface",
+        directory=True,
+        options={"compression": "zarr_compression"},
+        threads=2,
     ),
     Format(
         "nwb",

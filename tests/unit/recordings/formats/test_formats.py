@@ -15,6 +15,7 @@ import spikeinterface.extractors
 from small_recording import write_recording
 from support import ROOT, run_python
 
+from allenrec.common.compression import one_compressing_thread
 from allenrec.common.errors import UserError
 from allenrec.common.files import require_space
 from allenrec.libraries.build import build_cell_library
@@ -24,6 +25,7 @@ from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.nwb import times_of_samples, write_nwb
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.formats.register import load_writer
+from allenrec.recordings.formats.spikeinterface_adapter import as_recording
 from allenrec.recordings.formats.zarr import write_zarr
 from allenrec.recordings.generated_recording import GeneratedRecording, provenance
 from allenrec.recordings.plan import plan_recording
@@ -192,6 +194,13 @@ def contents(path):
     return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
+def spikeinterface_writes(recording, name, path):
+    """Let SpikeInterface write a recording in pieces of a second."""
+    kind = "zarr" if name.endswith(".zarr") else name
+    with one_compressing_thread():
+        as_recording(recording).save(format=kind, folder=path, chunk_duration="1s", n_jobs=1, verbose=False)
+
+
 @pytest.mark.parametrize("name", list(WRITERS))
 def test_same_recording_gives_the_same_bytes_anywhere(name, written, tmp_path):
     """Another process writes it again, from a file in another place: no path, date or random id is in it."""
@@ -200,6 +209,32 @@ def test_same_recording_gives_the_same_bytes_anywhere(name, written, tmp_path):
     run_python("import json" + WRITE, NAMES[name], tmp_path / "moved.h5", tmp_path / name)
     assert contents(tmp_path / name) == contents(folder / name)
     assert not [p for p in tmp_path.rglob("*") if "part" in p.name]
+
+
+@pytest.mark.filterwarnings("ignore:The extractor is not serializable")
+@pytest.mark.parametrize("name", ["binary", "recording.zarr"])
+def test_folders_have_the_bytes_that_spikeinterface_writes_itself(name, written, tmp_path):
+    """The traces are ours, all else is SpikeInterface's. The last chunk is not a whole one."""
+    folder, recording = written
+    assert len(recording.samples) % 32000 and len(recording.samples) % recording.samples.chunks[0]
+    spikeinterface_writes(recording, name, tmp_path / name)
+    theirs, ours = contents(tmp_path / name), contents(folder / name)
+    assert len(theirs) > 5 and {file: ours[file] for file in theirs} == theirs
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_zarr_has_the_same_bytes_with_any_number_of_threads(compression, written, tmp_path):
+    _, recording = written
+    for threads in (1, 2, 5):
+        write_zarr(tmp_path / f"{threads}.zarr", recording, compression=compression, threads=threads)
+    one, *more = (contents(tmp_path / f"{threads}.zarr") for threads in (1, 2, 5))
+    assert all(other == one for other in more)
+
+
+def test_a_zarr_folder_must_be_called_so(written, tmp_path):
+    with pytest.raises(UserError, match=r"traces: the name of a zarr folder must end in \.zarr, as in .*traces\.zarr$"):
+        write_zarr(tmp_path / "traces", written[1])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture(scope="module", params=[{}, {"dtype": "int16", "gain": 0.5, "adc_bit_depth": 6, "filter": False}])

@@ -16,6 +16,9 @@ ENTRIES = pytest.mark.parametrize("entry", FORMATS.values(), ids=list(FORMATS))
 @ENTRIES
 def test_every_writer_has_the_same_signature(entry):
     path, recording, compression, *others = inspect.signature(load_writer(entry.name)).parameters.values()
+    if entry.threads > 1:
+        threads = others.pop()
+        assert (threads.name, threads.default) == ("threads", 1) and threads.kind is threads.KEYWORD_ONLY
     assert all(other.kind is other.KEYWORD_ONLY and other.default is None for other in others)
     assert (path.name, recording.name, compression.name) == ("path", "recording", "compression")
     assert compression.kind is compression.KEYWORD_ONLY and compression.default in ("none", "zstd")
