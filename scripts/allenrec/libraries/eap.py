@@ -151,7 +151,7 @@ def templates_above_threshold(
     return numbers[:n_above], templates[:n_above]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def _mark_reachable(
     region: AboveThreshold,
     around: AboveThreshold,
@@ -190,7 +190,7 @@ def _add_images(
                 out[i, s] += images.weights[j] * of_image[i, s]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def drawdown(trace: NDArray[np.float32]) -> np.float32:
     """Return the largest fall of a trace (n_t,) from any earlier sample. No shift and no baseline gives a larger amplitude."""
     high, fall = trace[0], trace[0] - trace[0]

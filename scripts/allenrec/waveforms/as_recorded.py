@@ -94,7 +94,7 @@ def recorded(template: NDArray[np.float32], how: AsRecorded) -> NDArray[np.float
     return np.ascontiguousarray(traces[:n].T)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def pre_peak(waveform: NDArray[np.float64]) -> float:
     """Return the height of the highest sample before the lowest one, or 0 if all are below zero."""
     highest = before_lowest = 0.0
