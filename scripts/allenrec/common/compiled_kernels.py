@@ -60,7 +60,7 @@ def compile_kernels(package: str, use_kernels: Callable[[], object]) -> str:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Keep Python from looking for garbage: numba's compiler keeps most of its objects, and the search takes a tenth of the time.
+    """Keep Python from looking for garbage, which takes a tenth of the time: numba's compiler keeps most of its objects.
 
     For the kernels of libraries, 130 MB are not freed.
     """

@@ -123,7 +123,9 @@ def templates_above_threshold(
     work = Workspace(np.empty((7, n_seg)), np.empty((5, contacts.points.shape[1])), no_pairs())
     of_segments, of_components = np.empty((n_contacts, n_seg)), np.empty((n_contacts, n_components))
     weights = np.empty((n_contacts, n_components), dtype=np.float32)
-    each, rows = np.arange(n_contacts), np.empty(n_contacts, dtype=np.int64)
+    each, rows = np.empty(n_contacts, dtype=np.int64), np.empty(n_contacts, dtype=np.int64)
+    for c in range(n_contacts):  # NumPy's arange takes long to compile
+        each[c] = c
     n_above = 0
     for k in range(len(positions)):
         _mark_reachable(region, around, contacts, matrices[k], positions[k], reachable)

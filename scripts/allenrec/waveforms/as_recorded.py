@@ -91,7 +91,11 @@ def recorded(template: NDArray[np.float32], how: AsRecorded) -> NDArray[np.float
             traces[before + n_t + t, c] = template[c, n_t - 1] * how.fade[t]
     for run in range(2 if how.both_ways else 1):
         filter_in_place(traces, how.sections, run == 1)
-    return np.ascontiguousarray(traces[:n].T)
+    out = np.zeros((n_contacts, n))
+    for c in range(n_contacts):
+        for t in range(n):
+            out[c, t] = traces[t, c]
+    return out
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
