@@ -16,7 +16,7 @@ from allenrec.common.errors import UserError
 from allenrec.common.permissions import require_readable_folders, require_writable_records
 from allenrec.settings import load_configuration
 from allenrec.settings.input_files import input_files, stamps
-from allenrec.settings.job_params import job_params, row_params
+from allenrec.settings.job_params import job_params, row_params, with_known_signature
 from allenrec.settings.recordings.formats import FORMATS
 from allenrec.settings.sizes import check_sizes, library_sizes, memory_of_machine
 
@@ -138,9 +138,9 @@ def group_of_many(name):
 
 def mem_mb(base):
     """Return a function for the memory of a job, MB, which grows with each attempt."""
-    return lambda wildcards, attempt: base * attempt
+    return with_known_signature(lambda wildcards, attempt: base * attempt)
 
 
 def runtime(base):
     """Return a function for the time limit of a job, minutes, which grows with each attempt."""
-    return lambda wildcards, attempt: base * attempt
+    return with_known_signature(lambda wildcards, attempt: base * attempt)

@@ -50,6 +50,8 @@ for drawing in DRAWINGS.values():
             f"<logs>/{drawing.log}",
         benchmark:
             f"<benchmarks>/{drawing.benchmark}"
+        # Nothing but the report waits for figures.
+        priority: -1
         group:
             drawing.group
         conda:
@@ -81,6 +83,7 @@ rule view_recording:
         "<logs>/view_recording/{recording}.log",
     benchmark:
         "<benchmarks>/view_recording/{recording}.tsv"
+    priority: -1
     group:
         "recording"
     conda:

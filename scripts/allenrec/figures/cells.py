@@ -15,8 +15,9 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 from numpy.typing import NDArray
 
+from .look import ACCENT, GREY, INK, PALE
 from .nothing import NothingToDrawError
-from .style import ACCENT, GREY, INK, PALE, new_figure, round_length, scale_bar, styled
+from .style import new_figure, round_length, scale_bar, styled
 
 if TYPE_CHECKING:
     from allenrec.intracellular.intracellular_file import Currents

@@ -11,9 +11,9 @@ from typing import Any
 from allenrec.common.outcomes import read_failure
 
 from .drawings import DRAWINGS, Drawing, load_function
-from .nothing import NothingToDrawError, card, not_drawn
+from .nothing import NothingToDrawError, not_drawn
 from .register import FOLDERS, Figure
-from .style import save
+from .style import card, save
 
 
 def draw(rule: str, inputs: Sequence[str | Path], outputs: Sequence[str | Path]) -> None:

@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D
 
 from allenrec.evaluation.tables import SNR_EXPECTED, WELL_DETECTED, read_table
 
+from .look import GREY, PALE, colours
 from .nothing import NothingToDrawError
-from .style import GREY, PALE, colours, new_figure, outlined, styled
+from .style import new_figure, outlined, styled
 from .units import KINDS, MARKERS
 
 #: Number of panels in a row

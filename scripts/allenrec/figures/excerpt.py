@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .channels import channels_in_order, some_channels
+from .channels import channels_in_order, noise_deviations, some_channels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,7 +114,7 @@ def make_excerpt(
     parts, deviations = [], []
     for start in range(0, n, piece):
         traces = np.asarray(recording.traces[start : min(start + piece, n)])[:, channels]
-        deviations.append(1.4826 * np.median(np.abs(traces), axis=0))
+        deviations.append(noise_deviations(traces))
         parts.append(extremes(traces, bin_length))
     values = np.concatenate(parts).T
     deviation = float(np.median(deviations))
@@ -174,3 +174,22 @@ def describe_recording(recording: Recording) -> dict[str, Any]:
         "n_spikes": sum(len(train) for train in recording.spike_trains),
         "units_by_type": {f"{kind} ({bintype})": n for (kind, bintype), n in Counter(kinds).items()},
     }
+
+
+def busiest_window(recording: Recording, length: float = 0.1) -> tuple[float, float]:
+    """Return start and stop (s) of the window of `length` s in which most units fire.
+
+    Windows start at multiples of a quarter of the length. If several have as many units, the one with most spikes is chosen,
+    and then the first.
+    """
+    length = min(length, recording.duration)
+    step = length / 4
+    n_windows = max(int(np.floor((recording.duration - length) / step + 1e-9)), 0) + 1
+    units, spikes = np.zeros(n_windows, dtype=np.int64), np.zeros(n_windows, dtype=np.int64)
+    for times in recording.spike_times:
+        counts = np.bincount((np.asarray(times) / step).astype(np.int64), minlength=n_windows + 3)
+        own = sum(counts[k : k + n_windows] for k in range(4))
+        units += own > 0
+        spikes += own
+    best = int(np.argmax(units * (spikes.max() + 1) + spikes))
+    return best * step, best * step + length

@@ -14,20 +14,16 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from .channels import contact_pitch, shank_numbers
+from .look import GREY, INK, PALE, colours
 from .nothing import NothingToDrawError
 from .style import (
-    GREY,
-    INK,
-    PALE,
     add_waveforms,
-    colours,
     contact_marker,
     contact_outlines,
-    contact_pitch,
     draw_contacts,
     mark_contacts,
     new_figure,
-    shank_numbers,
     styled,
     waveform_scale_bar,
 )

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from allenrec.probes import Probe, describe_probe
 
-from .style import BLUE, GREY, INK, ORANGE, PALE, new_figure, round_length, scale_bar, styled
+from .look import BLUE, GREY, INK, ORANGE, PALE
+from .style import new_figure, round_length, scale_bar, styled
 
 #: Maximum width and height that a panel shows at the common scale, µm
 WIDTH, HEIGHT = 200.0, 330.0

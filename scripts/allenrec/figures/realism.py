@@ -13,8 +13,9 @@ from allenrec.libraries.realism.columns import COLUMNS, PEAK_TO_PEAK
 from allenrec.libraries.realism.in_vivo import read_in_vivo
 from allenrec.libraries.realism.verdict import ranges_of
 
+from .look import GREY, INK, PALE, colours
 from .nothing import NothingToDrawError
-from .style import GREY, INK, PALE, colours, new_figure, outlined, styled
+from .style import new_figure, outlined, styled
 
 #: The types of the register that have a box, and the line of the box
 BOXES = {"regular spiking": "--", "fast spiking": ":"}

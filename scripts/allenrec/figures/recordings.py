@@ -12,16 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from .channels import channels_in_order, shanks, some_channels
+from .channels import BEST_CHANNELS, LEAST_SHARE, best_channels, channels_in_order, contact_pitch, shanks, some_channels
+from .excerpt import busiest_window
+from .look import GREY, PALE, legible, unit_look
 from .nothing import NothingToDrawError
 from .style import (
-    GREY,
-    PALE,
     add_waveforms,
     contact_outlines,
-    contact_pitch,
     draw_contacts,
-    legible,
     mark_contacts,
     new_figure,
     outlined,
@@ -29,7 +27,6 @@ from .style import (
     round_length,
     scale_bar,
     styled,
-    unit_look,
     waveform_scale_bar,
 )
 from .units import (
@@ -52,10 +49,6 @@ from .units import (
 if TYPE_CHECKING:
     from allenrec.recordings.formats.recording_file import Recording
 
-#: Maximum number of channels on which the template of a unit is drawn
-BEST_CHANNELS = 8
-#: Minimum size of a template on these channels, as a share of its largest size (peak to peak)
-LEAST_SHARE = 0.25
 #: Minimum height of the tallest waveform on a probe, as a share of the part that is shown
 LEAST_HEIGHT = 0.04
 #: Maximum number of rows of contacts that are all drawn (of a longer probe the part with units is), and of legible channels
@@ -89,18 +82,6 @@ def raster(recording: Recording) -> Figure:
     separate_kinds(side, recording, order)
     type_legend(axes, recording, lw=4)
     return figure
-
-
-def best_channels(
-    template: NDArray[np.floating], most: int = BEST_CHANNELS, least_share: float = LEAST_SHARE
-) -> NDArray[np.intp]:
-    """Return up to `most` channels on which a template (n_channels, n_t) is largest, the largest first.
-
-    Channels on which it is smaller (peak to peak) than `least_share` of its largest size are left out.
-    """
-    size = np.ptp(template, axis=1)
-    order = np.argsort(-size, kind="stable")[:most]
-    return order[size[order] >= least_share * size[order[0]]]
 
 
 @styled
@@ -180,25 +161,6 @@ def _draw_somata(
     kinds = [kind for kind in KINDS if (bintypes == kind).any()]
     handles = [Line2D([], [], ls="", marker=MARKERS[kind], color=GREY, label=KINDS[kind]) for kind in kinds]
     axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1))
-
-
-def busiest_window(recording: Recording, length: float = 0.1) -> tuple[float, float]:
-    """Return start and stop (s) of the window of `length` s in which most units fire.
-
-    Windows start at multiples of a quarter of the length. If several have as many units, the one with most spikes is chosen,
-    and then the first.
-    """
-    length = min(length, recording.duration)
-    step = length / 4
-    n_windows = max(int(np.floor((recording.duration - length) / step + 1e-9)), 0) + 1
-    units, spikes = np.zeros(n_windows, dtype=np.int64), np.zeros(n_windows, dtype=np.int64)
-    for times in recording.spike_times:
-        counts = np.bincount((np.asarray(times) / step).astype(np.int64), minlength=n_windows + 3)
-        own = sum(counts[k : k + n_windows] for k in range(4))
-        units += own > 0
-        spikes += own
-    best = int(np.argmax(units * (spikes.max() + 1) + spikes))
-    return best * step, best * step + length
 
 
 def busiest_traces(recording: Recording) -> Figure:

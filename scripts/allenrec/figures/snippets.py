@@ -10,6 +10,8 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
+from .channels import noise_deviations
+
 if TYPE_CHECKING:
     from allenrec.recordings.formats.recording_file import Recording
 
@@ -177,7 +179,7 @@ def measure_noise(recording: Recording, seconds: int = SECONDS) -> NoiseMeasure:
     total, count, deviation = np.zeros((len(frequency), n_channels)), np.zeros(n_channels, dtype=int), []
     for start in starts:
         window = np.asarray(recording.traces[start : start + length], dtype=np.float64)
-        deviation.append(1.4826 * np.median(np.abs(window), axis=0))
+        deviation.append(noise_deviations(window))
         density = _power_densities(window, piece, rate)
         free = ~_spikes_in_pieces(recording, start, piece, density.shape[2], deviation[-1])
         total += np.where(free, density, 0.0).sum(axis=2)
@@ -200,7 +202,7 @@ def _power_densities(window: NDArray[np.float64], piece: int, rate: float) -> ND
 
 
 def _spikes_in_pieces(
-    recording: Recording, start: int, piece: int, n_pieces: int, deviation: NDArray[np.float64]
+    recording: Recording, start: int, piece: int, n_pieces: int, deviation: NDArray[np.floating]
 ) -> NDArray[np.bool_]:
     """Return (n_channels, n_pieces): whether a piece of the traces from `start` on holds a part of a spike."""
     templates, peak = recording.filtered_templates, recording.template_peak

@@ -18,9 +18,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from .look import GREY, INK, PALE, UNIT_PALETTE, colours, legible, unit_look
 from .nothing import NothingToDrawError
 from .snippets import NoiseMeasure, Snippets, evenly, principal_components
-from .style import GREY, INK, PALE, UNIT_PALETTE, colours, legible, new_figure, styled, unit_look
+from .style import new_figure, styled
 from .units import (
     heading,
     needs_spikes,

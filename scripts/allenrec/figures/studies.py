@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from allenrec.evaluation.studies import BAND, SNR_BANDS, accuracy_by
 from allenrec.evaluation.tables import WELL_DETECTED
 
+from .look import PALE, sorter_looks
 from .nothing import NothingToDrawError
-from .style import PALE, new_figure, sorter_looks, styled
+from .style import new_figure, styled
 
 #: How far sorters are drawn beside each other, in steps of the horizontal axis
 BESIDE = 0.06

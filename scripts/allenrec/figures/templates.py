@@ -11,17 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from allenrec.common.errors import UserError
 from allenrec.probes import PLANES, as_probe, load_probe
 
-from .style import (
-    INK,
-    add_waveforms,
-    contact_pitch,
-    mark_contacts,
-    new_figure,
-    probe_axis,
-    styled,
-    unit_look,
-    waveform_scale_bar,
-)
+from .channels import contact_pitch
+from .look import INK, unit_look
+from .style import add_waveforms, mark_contacts, new_figure, probe_axis, styled, waveform_scale_bar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,14 +7,14 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
+from .look import PALE, colours, unit_look
 from .nothing import NothingToDrawError
-from .style import PALE, colours, unit_look
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
     from allenrec.recordings.formats.recording_file import Recording
 
 P = ParamSpec("P")
@@ -110,6 +110,8 @@ def separate_kinds(axes: Axes, recording: Recording, order: Sequence[int]) -> No
 
 def type_legend(axes: Axes, recording: Recording, **line: Any) -> None:
     """Draw a legend of the cell types, with the number of units of each, above the axes."""
+    from matplotlib.lines import Line2D  # the viewer takes names and colours from this module, and needs no matplotlib
+
     chosen, kinds = colours(recording.units["cell_type"].astype(str)), unit_kinds(recording)
     handles = [
         Line2D([], [], color=chosen[kind[1]], label=f"{kind[1]} ({kind[0]}): {kinds.count(kind)}", **line)

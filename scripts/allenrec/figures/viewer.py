@@ -41,10 +41,9 @@ from numpy.typing import NDArray
 
 from allenrec.common.files import write_text
 
-from .channels import shanks
-from .excerpt import LENGTH, channels_by_depth, make_excerpt, pack
-from .recordings import best_channels, busiest_window
-from .style import GREY, INK, PALE, unit_look
+from .channels import best_channels, shanks
+from .excerpt import LENGTH, busiest_window, channels_by_depth, make_excerpt, pack
+from .look import GREY, INK, PALE, unit_look
 from .units import unit_colours, unit_kinds, unit_names
 
 if TYPE_CHECKING:

@@ -7,13 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from allenrec.common.errors import require_own
 from allenrec.common.finite import is_finite, require_finite
-from allenrec.common.hdf5 import CheckedHdf5, check_shapes, hdf5_written_beside, read_values
+from allenrec.common.hdf5 import (
+    COMPRESSION,
+    TEXT,
+    CheckedHdf5,
+    NewFile,
+    check_shapes,
+    hdf5_written_beside,
+    read_values,
+    write_chunk,
+)
 from allenrec.models.metadata import CellFacts
 from allenrec.models.recorded_sweeps import DOES_NOT_FIRE
 from allenrec.settings.models import Intracellular
@@ -153,7 +161,17 @@ def write_currents(path: str | Path, currents: Currents) -> None:
             file.attrs[name] = json.dumps(value) if isinstance(value, dict) else value
         for name, field in DATASETS.items():
             values = getattr(currents, field)
-            file.create_dataset(name, data=values, **_storage(field, values))
+            if field == "imem" and len(values):  # a cell that does not fire has none
+                _write_spikes(file, name, values)
+            else:
+                file.create_dataset(name, data=values, dtype=TEXT if field == "section" else None)
+
+
+def _write_spikes(file: NewFile, name: str, values: NDArray[np.float32]) -> None:
+    """Write the currents of spikes (n_spikes, n_seg, n_t), each in a chunk of its own."""
+    dataset = file.create_dataset(name, values.shape, values.dtype, chunks=(1, *values.shape[1:]), **COMPRESSION["gzip"])
+    for spike, of_one in enumerate(values):
+        write_chunk(dataset, (spike, 0, 0), of_one)
 
 
 def _attributes(currents: Currents) -> dict[str, Any]:
@@ -174,14 +192,6 @@ def _attributes(currents: Currents) -> dict[str, Any]:
         "versions": info.versions,
         "digests": info.digests,
     }
-
-
-def _storage(field: str, values: NDArray) -> dict[str, Any]:
-    if field == "section":
-        return {"dtype": h5py.string_dtype()}
-    if field == "imem" and len(values):  # a cell that does not fire has none
-        return {"chunks": (1, *values.shape[1:]), "compression": "gzip", "compression_opts": 1, "shuffle": True}
-    return {}
 
 
 def read_currents(path: str | Path, model: str | None = None, settings: Intracellular | None = None) -> Currents:

@@ -29,6 +29,7 @@ from allenrec.common.hdf5 import (
     read_dict,
     read_frame,
     read_values,
+    write_chunk,
     write_dict,
     write_frame,
 )
@@ -219,7 +220,8 @@ def write_library(
             require_finite(
                 f"{path}: templates", block, "the membrane currents or the distance to the contacts are out of range"
             )
-            dataset[first : first + len(block)] = block
+            for index in np.ndindex(block.shape[:-2]):
+                write_chunk(dataset, (first + index[0], *index[1:], 0, 0), block[index])
             features.append(columns_both_ways(block[:, centre] if steps else block, positions, dt))
         columns = {name: getattr(rows, name) for name in PER_TEMPLATE[1:]}
         columns |= {f"features/{name}": np.concatenate([table[name] for table in features]) for name in ALL_FEATURES}

@@ -13,8 +13,8 @@ from bokeh.resources import Resources
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from allenrec.common.files import read_checked, write_text
+from allenrec.figures.look import colours
 from allenrec.figures.register import pictures
-from allenrec.figures.style import colours
 from allenrec.libraries.realism.in_vivo import read_in_vivo
 
 from .citations import as_bibtex, as_text, needed, read_references

@@ -12,9 +12,9 @@ from PIL import Image
 
 from allenrec.common.errors import not_valid
 from allenrec.common.files import content_of, read_checked
+from allenrec.figures.look import DOTS_PER_INCH
 from allenrec.figures.nothing import reason_in
 from allenrec.figures.register import pictures
-from allenrec.figures.style import DOTS_PER_INCH
 
 #: The pixels of the page for an inch of a figure, so that letters have the same size in all figures
 PAGE_PIXELS = 106

@@ -5,11 +5,13 @@ import inspect
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from types import SimpleNamespace
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
 
 from .base import Block, block_in
+
+Called = TypeVar("Called", bound=Callable[..., Any])
 
 
 def job_params(
@@ -38,6 +40,7 @@ def job_params(
         key, or a function that returns it.
     """
 
+    @with_known_signature
     def values(wildcards: Any) -> SimpleNamespace:
         return SimpleNamespace(**{name: _value_at(settings, _concrete(key, wildcards)) for name, key in keys.items()})
 
@@ -70,8 +73,15 @@ def row_params(rows: Mapping[str, Any]) -> dict[str, Callable[[Any], Any]]:
 #: Up to so many names, such as those of libraries, the values of a key are compared at the start: many cells may have jobs for
 #: each. Of many recordings each has few jobs, for which the comparison would take longer than it saves.
 FEW_NAMES = 8
-#: Snakemake asks for the signature of each function for each job, which takes longer than the functions themselves
-SIGNATURE = inspect.signature(lambda wildcards: None)
+
+
+def with_known_signature(function: Called) -> Called:
+    """Return a function of a rule with its signature at hand.
+
+    Snakemake asks for it several times a job; to find it out takes longer than most of the functions themselves.
+    """
+    setattr(function, "__signature__", inspect.signature(function))  # noqa: B010, because a type checker knows no such attribute
+    return function
 
 
 def _text_of(settings: Block, key: str) -> str | Callable[[Any], str]:
@@ -84,13 +94,13 @@ def _text_of(settings: Block, key: str) -> str | Callable[[Any], str]:
     def text_at(concrete: str) -> str:
         return f"{concrete}: {json.dumps(_plain(_value_at(settings, concrete)), ensure_ascii=False)}"
 
+    @with_known_signature
     def text(wildcards: Any) -> str:
         return text_at(_concrete(key, wildcards))
 
     values = {text_at(concrete).removeprefix(concrete) for concrete in _concrete_keys(settings, key)}
     if len(values) == 1 and "{" not in (value := values.pop()):  # Snakemake takes what stands in braces for wildcards
         return key + value
-    setattr(text, "__signature__", SIGNATURE)  # noqa: B010, because functions have no such attribute for a type checker
     return text
 
 

@@ -9,9 +9,9 @@ from allenrec.common.files import write_table
 from allenrec.evaluation.sorter_study import open_sorter_study
 from allenrec.evaluation.studies import accuracy_by, read_study, study_table
 from allenrec.evaluation.tables import COLUMNS, SorterRun, failed_table
+from allenrec.figures.look import sorter_looks
 from allenrec.figures.nothing import NothingToDrawError
 from allenrec.figures.studies import accuracy
-from allenrec.figures.style import sorter_looks
 from allenrec.recordings.formats.mearec import write_mearec
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.generated_recording import GeneratedRecording

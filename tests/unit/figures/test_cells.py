@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from unit.figures.drawn import all_axes, collections
 
 from allenrec.figures import cells
+from allenrec.figures.look import ACCENT, PALETTE, UNIT_PALETTE, colours
 from allenrec.figures.nothing import NothingToDrawError
-from allenrec.figures.style import ACCENT, PALETTE, UNIT_PALETTE, colours
 from allenrec.models.metadata import CellFacts
 
 CELL_FIGURES = (cells.morphology, cells.soma_trace, cells.spike_counts, cells.spike_overlay, cells.membrane_currents)

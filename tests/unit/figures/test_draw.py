@@ -9,8 +9,9 @@ from allenrec.common.outcomes import Failure, write_failure
 from allenrec.evaluation.tables import COLUMNS
 from allenrec.figures import draw as drawing
 from allenrec.figures.drawings import DRAWINGS, figure_outputs
-from allenrec.figures.nothing import card, reason_in
+from allenrec.figures.nothing import reason_in
 from allenrec.figures.register import caption
+from allenrec.figures.style import card
 from allenrec.intracellular.intracellular_file import Currents
 
 

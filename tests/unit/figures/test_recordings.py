@@ -7,7 +7,8 @@ import pytest
 from matplotlib.collections import EventCollection
 from unit.figures.drawn import CONTACTS, FS, N_T, all_axes, collections, squares
 
-from allenrec.figures import recordings, style
+from allenrec.figures import look, recordings
+from allenrec.figures.excerpt import busiest_window
 from allenrec.figures.nothing import NothingToDrawError
 
 
@@ -29,9 +30,9 @@ def test_rates_of_silent_units_have_an_axis_in_hertz(recording):
 
 
 def test_busiest_window_is_where_all_units_fire(recording):
-    start, stop = recordings.busiest_window(recording, 0.1)
+    start, stop = busiest_window(recording, 0.1)
     assert start <= 1.2 and stop > 1.25 and stop - start == pytest.approx(0.1)
-    assert recordings.busiest_window(recording, 10.0) == (0.0, 2.0)
+    assert busiest_window(recording, 10.0) == (0.0, 2.0)
 
 
 def test_templates_lie_on_the_traces_at_the_spike_times(recording):
@@ -97,7 +98,7 @@ def test_amplitudes_leave_out_the_ratio_where_there_is_no_noise(recording):
 def test_a_recording_without_units_has_its_traces_only(recording):
     recording.units, recording.unfiltered_templates = recording.units[:0], recording.unfiltered_templates[:0]
     recording.spike_trains, recording.spike_times = [], []
-    window = recordings.busiest_window(recording)
+    window = busiest_window(recording)
     for draw in (recordings.raster, recordings.unit_templates, recordings.amplitudes):
         with pytest.raises(NothingToDrawError, match="has no units"):
             draw(recording)
@@ -118,7 +119,7 @@ def test_silent_units_have_templates_and_amplitudes_but_no_raster(recording):
 
 def test_traces_stand_shank_by_shank_and_units_beyond_the_palette_have_other_lines(recording, monkeypatch):
     """The channels alternate between two shanks; the units have one colour between them."""
-    monkeypatch.setattr(style, "UNIT_PALETTE", ("#332288",))
+    monkeypatch.setattr(look, "UNIT_PALETTE", ("#332288",))
     n = len(recording.channel_positions)
     recording.probe = SimpleNamespace(shank_ids=np.array(["a", "b"] * n)[:n])
     figure = recordings.traces(recording, 1.15, 1.3)

@@ -18,9 +18,9 @@ from allenrec.common.errors import DamagedFile
 from allenrec.common.files import write_json, write_table, write_text
 from allenrec.common.outcomes import Failure, write_failure
 from allenrec.evaluation.tables import SummaryRow
+from allenrec.figures.look import colours
 from allenrec.figures.nothing import not_drawn
 from allenrec.figures.register import pictures
-from allenrec.figures.style import colours
 from allenrec.libraries.realism.columns import COLUMNS
 from allenrec.libraries.realism.in_vivo import read_in_vivo
 from allenrec.models.metadata import CellFacts

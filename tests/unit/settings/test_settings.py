@@ -321,6 +321,14 @@ def test_a_background_says_how_long_it_is():
     assert text == "config: recordings.rec.background.recording: no such file 'x'"
 
 
+def test_a_short_recording_has_one_thread(tmp_path):
+    """20 units in a minute are short; more of either are not, nor is one on a background, whose length is not known here."""
+    for n_exc, duration, threads in ((15, 60.0, 1), (25, 60.0, 4), (15, 600.0, 4)):
+        trains = {"n_exc": n_exc, "n_inh": 5, "duration": duration}
+        assert Recording.model_validate({"library": "a", "spiketrains": trains}).threads == threads
+    assert Recording.model_validate({"library": "a", "background": {"recording": str(tmp_path)}}).threads == 4
+
+
 def test_snr_needs_noise():
     text = message(changed((TEMPLATES + "snr", [3, 15]), (SIGNAL + "noise_level", 0)))
     assert text == "config: recordings.rec.templates.snr: [3.0, 15.0] needs noise, but recordings.noise_level is 0"

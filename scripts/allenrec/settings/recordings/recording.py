@@ -22,6 +22,8 @@ from .variants import Variants
 
 #: Minimum number of grid points per sample (`upsample`) for templates of which spikes are widened
 LEAST_UPSAMPLE = 8
+#: A recording is short up to this number of units times seconds
+SHORT = 1500
 
 
 # Pydantic takes the fields of the last base first.
@@ -77,6 +79,13 @@ class PlainRecording(Block):
     def choosing_library(self) -> str | None:
         """The library in which units are chosen, or None if it is that of the recording."""
         return None if self.stream.library == self.library else self.stream.library
+
+    @property
+    def threads(self) -> int:
+        """The number of threads of its job. A short one takes a second or two, which more threads would hardly shorten, and
+        would wait until no other job has their cores."""
+        n_units, duration = self.spiketrains.n_units, self.spiketrains.duration
+        return 1 if self.background is None and n_units * duration <= SHORT else 4
 
     @model_validator(mode="before")
     @classmethod
