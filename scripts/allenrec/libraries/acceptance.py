@@ -45,7 +45,8 @@ def accepted_templates(
     """Align `potentials` (n, n_contacts, n_t) µV, and return the accepted templates with their `numbers` (n,), numbers first.
 
     See `aligned` and `is_accepted`. Accepted templates are moved to the front of `potentials`. The function is compiled so that
-    threads do not wait for Python's global lock.
+    threads do not wait for Python's global lock. Most functions below are compiled into it, because numba would compile them
+    once for themselves and once more for each level of callers.
     """
     n_accepted = 0
     for k in range(len(numbers)):
@@ -57,7 +58,7 @@ def accepted_templates(
     return numbers[:n_accepted], potentials[:n_accepted]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def is_accepted(template: NDArray[np.float32], limits: Limits) -> bool:
     """Return whether a template (n_contacts, n_t) µV reaches the amplitude and, as a recording shows it, keeps its shape.
 
@@ -90,7 +91,7 @@ def _extremes(template: NDArray[np.floating[Any]]) -> tuple[float, float, int]:
     return lowest, highest, deepest
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def _copy(template: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Write a template into an array of its shape."""
     for c in range(template.shape[0]):
@@ -98,7 +99,7 @@ def _copy(template: NDArray[np.float32], out: NDArray[np.float32]) -> None:
             out[c, t] = template[c, t]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def deep_contacts(template: NDArray[np.float32], how: AsRecorded) -> NDArray[np.float32]:
     """Return the contacts (n, n_t) of a template that can have its deepest trough or its highest peak after the filter.
 
@@ -117,7 +118,7 @@ def deep_contacts(template: NDArray[np.float32], how: AsRecorded) -> NDArray[np.
     return deep[:n]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def aligned(template: NDArray[np.float32], sample: int) -> NDArray[np.float32]:
     """Shift a template in time so that its lowest value, over all contacts, lies at `sample`, and let it start at zero.
 
@@ -127,7 +128,7 @@ def aligned(template: NDArray[np.float32], sample: int) -> NDArray[np.float32]:
     return shifted(template, shift_to(template, sample))
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def shift_to(template: NDArray[np.float32], sample: int) -> int:
     """Return how many samples after `sample` a template (n_contacts, n_t) first has its lowest value."""
     lowest, where = template[0, 0], 0

@@ -58,17 +58,23 @@ def _orthonormal(samples: NDArray[np.float64], tolerance: float) -> NDArray[np.f
     This is the modified Gram-Schmidt process; the largest column that is left comes next. `samples` is overwritten.
     """
     n_seg, n_samples = samples.shape
-    basis = np.empty((n_seg, min(n_seg, n_samples)))
+    basis, column, n = np.empty((n_seg, min(n_seg, n_samples))), np.zeros(n_seg), 0
     squares, shares, highest = np.zeros(n_samples), np.zeros(n_samples), np.zeros(n_samples)
     for s in range(n_seg):
         for i in range(n_samples):
             squares[i] += samples[s, i] * samples[s, i]
             highest[i] = max(highest[i], abs(samples[s, i]))
     for k in range(basis.shape[1]):
-        if highest.max() <= tolerance:
-            return basis[:, :k].copy()
-        chosen = squares.argmax()
-        column = samples[:, chosen].copy()
+        chosen, enough = 0, True
+        for i in range(n_samples):
+            enough = enough and highest[i] <= tolerance
+            if squares[i] > squares[chosen]:
+                chosen = i
+        if enough:
+            break
+        n = k + 1
+        for s in range(n_seg):
+            column[s] = samples[s, chosen]
         for _ in range(2):  # twice is enough (Giraud et al. 2005, doi:10.1007/s00211-005-0615-4)
             for m in range(k):
                 overlap = 0.0
@@ -93,32 +99,25 @@ def _orthonormal(samples: NDArray[np.float64], tolerance: float) -> NDArray[np.f
                 highest[i] = max(highest[i], abs(left))
         for i in range(n_samples):
             shares[i] = 0.0
-    return basis
+    return basis[:, :n]
 
 
-@numba.njit(cache=True, nogil=True)
 def _projected(spatial: NDArray[np.float64], currents: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Return the temporal components (n_spikes, n, n_t) of a basis (n_seg, n), and the largest error of a current at each
     sample (n_spikes, n_t)."""
     n_seg, n = spatial.shape
     n_spikes, _, n_t = currents.shape
-    temporal = np.empty((n_spikes, n, n_t), dtype=np.float32)
-    worst = np.zeros((n_spikes, n_t))
+    temporal, worst = np.empty((n_spikes, n, n_t), dtype=np.float32), np.empty((n_spikes, n_t))
     rows, every, each = np.ascontiguousarray(spatial.T), np.arange(n_seg), np.arange(n)
     spike, sums, again = np.empty((n_seg, n_t)), np.empty((n, n_t)), np.empty((n_seg, n_t))
     for k in range(n_spikes):
-        for s in range(n_seg):
-            for t in range(n_t):
-                spike[s, t] = currents[k, s, t]
+        spike[:] = currents[k]
         weighted_sums(rows, spike, each, sums)
-        for c in range(n):
-            for t in range(n_t):
-                temporal[k, c, t] = sums[c, t]
-                sums[c, t] = temporal[k, c, t]  # as it is kept
+        temporal[k] = sums
+        sums[:] = temporal[k]  # as it is kept
         weighted_sums(spatial, sums, every, again)
-        for s in range(n_seg):
-            for t in range(n_t):
-                worst[k, t] = max(worst[k, t], abs(again[s, t] - currents[k, s, t]))
+        again -= spike
+        np.abs(again, out=again).max(axis=0, out=worst[k])
     return temporal, worst
 
 
@@ -155,12 +154,6 @@ def weighted_sums(
                 sum_b[t] += (b0 * x0 + b1 * x1) + (b2 * x2 + b3 * x3)
                 sum_d[t] += (d0 * x0 + d1 * x1) + (d2 * x2 + d3 * x3)
                 sum_e[t] += (e0 * x0 + e1 * x1) + (e2 * x2 + e3 * x3)
-        for s in range(fours, n_summands):
-            for t in range(n_t):
-                sum_a[t] += a[s] * summands[s, t]
-                sum_b[t] += b[s] * summands[s, t]
-                sum_d[t] += d[s] * summands[s, t]
-                sum_e[t] += e[s] * summands[s, t]
     for c in range(n - n % 4, n):
         one = out[rows[c]]
         for s in range(0, fours, 4):
@@ -168,6 +161,8 @@ def weighted_sums(
             i0, i1, i2, i3 = summands[s], summands[s + 1], summands[s + 2], summands[s + 3]
             for t in range(n_t):
                 one[t] += (w0 * i0[t] + w1 * i1[t]) + (w2 * i2[t] + w3 * i3[t])
+    for c in range(n):
+        one = out[rows[c]]
         for s in range(fours, n_summands):
             for t in range(n_t):
                 one[t] += weights[c, s] * summands[s, t]

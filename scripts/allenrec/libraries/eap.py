@@ -123,7 +123,9 @@ def templates_above_threshold(
     work = Workspace(np.empty((7, n_seg)), np.empty((5, contacts.points.shape[1])), no_pairs())
     of_segments, of_components = np.empty((n_contacts, n_seg)), np.empty((n_contacts, n_components))
     weights = np.empty((n_contacts, n_components), dtype=np.float32)
-    each, rows = np.arange(n_contacts), np.empty(n_contacts, dtype=np.int64)
+    each, rows = np.empty(n_contacts, dtype=np.int64), np.empty(n_contacts, dtype=np.int64)
+    for c in range(n_contacts):  # NumPy's arange takes long to compile
+        each[c] = c
     n_above = 0
     for k in range(len(positions)):
         _mark_reachable(region, around, contacts, matrices[k], positions[k], reachable)
@@ -151,7 +153,7 @@ def templates_above_threshold(
     return numbers[:n_above], templates[:n_above]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def _mark_reachable(
     region: AboveThreshold,
     around: AboveThreshold,
@@ -190,7 +192,7 @@ def _add_images(
                 out[i, s] += images.weights[j] * of_image[i, s]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def drawdown(trace: NDArray[np.float32]) -> np.float32:
     """Return the largest fall of a trace (n_t,) from any earlier sample. No shift and no baseline gives a larger amplitude."""
     high, fall = trace[0], trace[0] - trace[0]

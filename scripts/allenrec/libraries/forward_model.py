@@ -142,7 +142,7 @@ def prepare_segments(
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def mean_potentials(segments: Segments, points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the potential from a unit current in each segment, (n_contacts, n_seg) mV per nA: the mean over the points of each
     contact, (n_contacts, n_points, 3) µm."""
@@ -153,7 +153,7 @@ def mean_potentials(segments: Segments, points: NDArray[np.float64]) -> NDArray[
     return matrix
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def transfer(segments: Segments, points: NDArray[np.float64], work: NDArray[np.float64], out: NDArray[np.float64]) -> None:
     """Write one row of `contact_transfer_matrix` into `out` (n_seg,): the mean over `points` (n_points, 3) µm.
 

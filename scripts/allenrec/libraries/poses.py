@@ -305,7 +305,7 @@ def place(points: NDArray[np.float64], rotations: NDArray[np.float64], positions
     return points @ np.swapaxes(rotation_matrices(rotations), -1, -2) + np.asarray(positions)[..., np.newaxis, :]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def in_cell_frame(
     point: NDArray[np.float64], matrix: NDArray[np.float64], position: NDArray[np.float64]
 ) -> tuple[float, float, float]:

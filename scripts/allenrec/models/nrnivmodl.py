@@ -16,6 +16,8 @@ from allenrec.common.errors import Unavailable, UserError
 from allenrec.common.isolation import isolate, missing_isolation
 from allenrec.common.processes import last_words
 
+from .precompiled_header import MIN_FILES, precompile_header
+
 #: Programs that nrnivmodl runs or, like perl, only checks for; Debian's packages have the same names
 TOOLS = ("g++", "make", "perl")
 
@@ -94,15 +96,24 @@ def _run(folder: Path, origin: str | Path, isolated: bool) -> None:
             raise Unavailable(f"{tool} not found: compiling mod files needs it (Debian: apt install {tool})")
     if isolated and missing_isolation():
         print(f"note: the compiler is not kept from {missing_isolation()}")
-    result = subprocess.run(
-        [nrnivmodl, "."],
-        cwd=folder,
-        env=NRNIVMODL_DEFAULTS | os.environ | {"TMPDIR": str(folder / "tmp")},
-        preexec_fn=partial(isolate, [folder]) if isolated else None,
-        capture_output=True,
-        text=True,
-        errors="replace",
-    )
+
+    def run(command: list[str], where: Path) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=where,
+            env=NRNIVMODL_DEFAULTS | os.environ | {"TMPDIR": str(folder / "tmp")},
+            preexec_fn=partial(isolate, [folder]) if isolated else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
+
+    header = precompile_header(folder / "header", run) if len(list(folder.glob("*.mod"))) >= MIN_FILES else None
+    # The path is relative to the folder where nrnivmodl compiles; it cannot be quoted.
+    options = ["-incflags", f"-include ../header/{header.name}"] if header else []
+    result = run([nrnivmodl, *options, "."], folder)
+    if result.returncode != 0 and options:
+        result = run([nrnivmodl, "."], folder)  # what did not compile with the header
     if result.returncode != 0 or not library_file(folder).is_file():
         hint = "; `models.isolate: false` lets it write elsewhere" if isolated and "Permission denied" in result.stderr else ""
         raise UserError(f"{origin}: nrnivmodl failed: {last_words(result)}{hint}")

@@ -91,10 +91,14 @@ def recorded(template: NDArray[np.float32], how: AsRecorded) -> NDArray[np.float
             traces[before + n_t + t, c] = template[c, n_t - 1] * how.fade[t]
     for run in range(2 if how.both_ways else 1):
         filter_in_place(traces, how.sections, run == 1)
-    return np.ascontiguousarray(traces[:n].T)
+    out = np.zeros((n_contacts, n))
+    for c in range(n_contacts):
+        for t in range(n):
+            out[c, t] = traces[t, c]
+    return out
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def pre_peak(waveform: NDArray[np.float64]) -> float:
     """Return the height of the highest sample before the lowest one, or 0 if all are below zero."""
     highest = before_lowest = 0.0
