@@ -7,6 +7,8 @@ composite Gauss-Legendre rules of two nodes a panel: along both sides of a recta
 equally spaced angles.
 """
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,14 +47,19 @@ def point_sets(shape: str, half: NDArray[np.float64], n: int, largest: NDArray[n
     return [panelled(int(x), int(y)) * half for x, y in ((2, 2), fine, 2 * fine)]
 
 
+@functools.cache
 def panelled(along_x: int, along_y: int) -> NDArray[np.float64]:
-    """Return points on the square from -1 to 1 in panels, four on each, (4 along_x along_y, 2)."""
+    """Return points on the square from -1 to 1 in panels, four on each, (4 along_x along_y, 2).
+
+    The array is kept, because the contacts of a probe are alike; so it is not to be changed.
+    """
     grid = np.meshgrid(_nodes(along_x), _nodes(along_y), indexing="ij")
     return np.stack(grid, axis=-1).reshape(-1, 2)
 
 
+@functools.cache
 def rings(panels: int, angles: int) -> NDArray[np.float64]:
-    """Return points on a disc of radius 1, on two rings a panel."""
+    """Return points on a disc of radius 1, on two rings a panel. The array is kept, see `panelled`."""
     squared = (_nodes(panels) + 1) / 2
     turn = (np.arange(angles) + 0.5 * (np.arange(len(squared))[:, np.newaxis] % 2)) * 2 * np.pi / angles
     radius = np.sqrt(squared)[:, np.newaxis]
