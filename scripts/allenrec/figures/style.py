@@ -1,16 +1,17 @@
 """The parts that all figures share: the look, the colours, scale bars, waveforms on a probe, and saving."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from textwrap import wrap
-from typing import Any, ParamSpec
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import matplotlib.style
 import numpy as np
-import probeinterface
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection, PolyCollection
@@ -26,6 +27,9 @@ from allenrec.common.files import write_text, written_beside
 
 from .channels import contact_pitch, shank_numbers
 from .look import DOTS_PER_INCH, GREY, INK, PALE
+
+if TYPE_CHECKING:  # figures of cells need no probe
+    import probeinterface
 
 P = ParamSpec("P")
 
