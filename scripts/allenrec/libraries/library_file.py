@@ -217,9 +217,7 @@ def write_library(
         for name in ("locations", "rotations"):
             require_finite(f"{path}: {name}", getattr(rows, name), "each pose needs six numbers")
         for first, block in _in_blocks(templates):
-            require_finite(
-                f"{path}: templates", block, "the membrane currents or the distance to the contacts are out of range"
-            )
+            require_finite(f"{path}: templates", block, "the membrane currents or the distances to contacts are out of range")
             for index in np.ndindex(block.shape[:-2]):
                 write_chunk(dataset, (first + index[0], *index[1:], 0, 0), block[index])
             features.append(columns_both_ways(block[:, centre] if steps else block, positions, dt))
