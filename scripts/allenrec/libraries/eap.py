@@ -123,10 +123,7 @@ def templates_above_threshold(
     work = Workspace(np.empty((7, n_seg)), np.empty((5, contacts.points.shape[1])), no_pairs())
     of_segments, of_components = np.empty((n_contacts, n_seg)), np.empty((n_contacts, n_components))
     weights = np.empty((n_contacts, n_components), dtype=np.float32)
-    each, rows = np.empty(n_contacts, dtype=np.int64), np.empty(n_contacts, dtype=np.int64)
-    for c in range(n_contacts):  # NumPy's arange takes long to compile
-        each[c] = c
-    n_above = 0
+    rows, n_above = np.empty(n_contacts, dtype=np.int64), 0
     for k in range(len(positions)):
         _mark_reachable(region, around, contacts, matrices[k], positions[k], reachable)
         above = min_amp <= 0
@@ -138,10 +135,10 @@ def templates_above_threshold(
                     n += 1
             mean_weights(segments, contacts, rows[:n], matrices[k], positions[k], work, of_segments)
             _add_images(segments, contacts, rows[:n], matrices[k], positions[k], images, work, of_segments)
-            weighted_sums(of_segments, components.spatial, each[:n], of_components)
+            weighted_sums(of_segments, components.spatial, rows[:n], of_components)
             for i in range(n):
                 for m in range(n_components):
-                    weights[i, m] = 1000.0 * image_factor * of_components[i, m]  # mV to µV
+                    weights[i, m] = 1000.0 * image_factor * of_components[rows[i], m]  # mV to µV
             weighted_sums(weights, components.temporal[spikes[k]], rows[:n], templates[n_above])
             for c in rows[:n]:
                 above = above or drawdown(templates[n_above, c]) >= min_amp
