@@ -32,8 +32,8 @@ evaluate: $(VENV)/run $(VENV)-evaluation/run
 	snakemake evaluate
 
 # Three at a time for two cores, because tests wait for jobs and servers; those of a module stay together, as they share what they
-# read, in the order of tests/conftest.py.
-PYTEST := pytest -n $(or $(WORKERS),3) --dist loadscope --no-loadscope-reorder
+# read, in the order of tests/conftest.py. After a worker has crashed, xdist would wait for its tests for ever.
+PYTEST := pytest -n $(or $(WORKERS),3) --dist loadscope --no-loadscope-reorder --max-worker-restart=0
 
 test: $(VENV)/test lint
 	$(PYTEST)

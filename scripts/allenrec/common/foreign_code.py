@@ -1,7 +1,8 @@
 """Files of recordings and sortings that could run a program when SpikeInterface opens them.
 
 Such files are data, so what is more than data is refused before: pickles, objects in arrays that are not text or numbers,
-classes that are not SpikeInterface's, and `params.py` with more than plain values.
+classes that are not SpikeInterface's, and `params.py` with more than plain values. Cut chunks of zarr, which could kill the
+process, are refused as they are read.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ OF_PROGRAMS = ("spikeinterface_info.json", "spikeinterface_log.json", "waveforms
 RUN_FILES = ("read_kilosort_as_analyzer", "read_klusta", "read_shybrid", "read_sinaps")
 #: The modules of SpikeInterface whose classes do
 MODULES_THAT_RUN_FILES = ("deepinterpolation", "klusta", "shybrid", "sinaps")
+#: Where a chunk of Blosc says how many bytes it has, at the end of its header
+BLOSC_SIZE = slice(12, 16)
 #: What numpy names in the pickle of an array of text and numbers
 NAMES_OF_ARRAYS = {("numpy", "ndarray"), ("numpy", "dtype")} | {
     (module, name) for module in ("numpy.core.multiarray", "numpy._core.multiarray") for name in ("_reconstruct", "scalar")
@@ -59,7 +62,7 @@ def require_data(path: AnyPath, seen: frozenset[Path] = frozenset()) -> None:
     seen |= {path.resolve()}
     if path.is_dir():
         _require_plain_folder(path, seen)
-        refuse_pickles_in_zarr()
+        decode_zarr_with_care()
     elif path.name.endswith(PICKLES):  # SpikeInterface takes `.pkl`, which has no suffix, for one as well
         raise UserError(f"{path}: a pickle can run any program, so it is not opened; save it to a folder or as JSON")
     elif path.name.endswith(".json"):
@@ -72,15 +75,29 @@ def require_no_file_is_run(extractor: str) -> None:
         raise UserError(f"extractor {extractor}: runs its files as a program; save the recording with SpikeInterface first")
 
 
-def refuse_pickles_in_zarr() -> None:
-    """Let numcodecs decode no pickles in this process. Some of its versions refuse them by themselves."""
-    from numcodecs import Pickle, register_codec
+def decode_zarr_with_care() -> None:
+    """Let numcodecs, in this process, decode no pickles, and no chunks of Blosc of which a part is missing.
+
+    Some versions of numcodecs refuse pickles by themselves. Blosc reads as many bytes as the chunk says that it has. Where there
+    are fewer, it reads what lies behind them in memory, which can kill the process.
+    """
+    from numcodecs import Blosc, Pickle, register_codec
+    from numcodecs.compat import ensure_contiguous_ndarray
 
     class NoPickle(Pickle):
         def decode(self, buf: Any, out: Any = None) -> Any:
             raise UserError("an array of zarr holds pickles, which can run any program; save numbers or text")
 
+    class WholeChunks(Blosc):
+        def decode(self, buf: Any, out: Any = None) -> Any:
+            chunk = ensure_contiguous_ndarray(buf).view(np.uint8)
+            length = max(BLOSC_SIZE.stop, int.from_bytes(chunk[BLOSC_SIZE].tobytes(), "little"))
+            if len(chunk) != length:
+                raise ValueError(f"a chunk of zarr has {len(chunk)} bytes instead of {length}")
+            return super().decode(buf, out)
+
     register_codec(NoPickle, NoPickle.codec_id)
+    register_codec(WholeChunks, WholeChunks.codec_id)
 
 
 def _require_plain_folder(folder: Path, seen: frozenset[Path]) -> None:

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError
-from allenrec.common.foreign_code import refuse_pickles_in_zarr
+from allenrec.common.foreign_code import decode_zarr_with_care
 from allenrec.common.hdf5 import read_dict, read_values
 from allenrec.common.processes import describe_exception
 from allenrec.probes import (
@@ -116,7 +116,7 @@ def _from_zarr(path: AnyPath, probe: Probe | None) -> FoundTemplates:
     from spikeinterface.core import Templates
 
     try:
-        refuse_pickles_in_zarr()
+        decode_zarr_with_care()
         templates = Templates.from_zarr(path)
         columns = _columns_in_zarr(path, templates.num_units)
     except Exception as error:  # zarr and SpikeInterface raise many kinds for damaged folders

@@ -143,6 +143,42 @@ def test_pickles_in_zarr_are_refused_whatever_numcodecs_does(folder):
     assert len(said) == 2 and "holds pickles" in said[0] and not Path("was_run").exists()
 
 
+CUT = """
+import ctypes, json, mmap
+import numpy as np
+from numcodecs import get_codec
+from allenrec.common.foreign_code import decode_zarr_with_care
+
+def before_closed_memory(data):
+    pages = mmap.mmap(-1, len(data) // mmap.PAGESIZE * mmap.PAGESIZE + 2 * mmap.PAGESIZE)
+    end = len(pages) - mmap.PAGESIZE
+    pages[end - len(data) : end] = data
+    closed = ctypes.addressof(ctypes.c_char.from_buffer(pages)) + end
+    assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(closed), mmap.PAGESIZE, 0) == 0
+    return np.frombuffer(pages, np.uint8)[end - len(data) : end]
+
+decode_zarr_with_care()
+traces = np.random.default_rng(1).normal(0, 20, (30000, 32)).astype(np.int16)
+said = []
+for name in "zstd", "lz4":
+    codec = get_codec({"id": "blosc", "cname": name, "clevel": 5, "shuffle": 2, "blocksize": 0})
+    chunk = codec.encode(traces)
+    assert np.array_equal(np.frombuffer(codec.decode(chunk), np.int16).reshape(traces.shape), traces)
+    for length in 0, 1, 15, 16, 17, 50, 500, 2000, len(chunk) - 1:
+        try:
+            codec.decode(before_closed_memory(chunk[:length]))
+        except ValueError as error:
+            said.append(str(error))
+print(json.dumps([len(chunk), said]))
+"""
+
+
+def test_cut_chunks_of_zarr_are_refused_and_kill_nothing():
+    """Blosc reads what lies behind them. Where that is closed memory, it kills the process: here with 17, 50 and 500 bytes."""
+    length, said = run_python(CUT)
+    assert len(said) == 18 and f"a chunk of zarr has 50 bytes instead of {length}" in said
+
+
 def test_text_that_phy_has_written_is_opened(folder):
     """SpikeInterface saves the columns of its tables as objects."""
     from_phy = open_sorting(folder / "phy")
