@@ -78,8 +78,8 @@ def require_no_file_is_run(extractor: str) -> None:
 def decode_zarr_with_care() -> None:
     """Let numcodecs, in this process, decode no pickles, and no chunks of Blosc of which a part is missing.
 
-    Some versions of numcodecs refuse pickles by themselves. Blosc reads as many bytes as a chunk says that it has. Where there are
-    fewer, it reads what lies behind them in memory, which can kill the process.
+    Some versions of numcodecs refuse pickles by themselves. Blosc reads as many bytes as a chunk says that it has. Where there
+    are fewer, it reads what lies behind them in memory, which can kill the process.
     """
     from numcodecs import Blosc, Pickle, register_codec
     from numcodecs.compat import ensure_contiguous_ndarray
