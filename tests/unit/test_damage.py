@@ -19,7 +19,7 @@ from allenrec.common.hdf5 import CheckedHdf5, hdf5_written_beside
 from allenrec.common.outcomes import Failure, read_failure, write_failure
 from allenrec.evaluation.tables import SorterRun, failed_table, read_table
 from allenrec.intracellular.intracellular_file import Currents, CurrentsInfo, read_currents, write_currents
-from allenrec.libraries.library_file import open_library, read_library, read_rows
+from allenrec.libraries.library_file import open_library, read_library, read_pieces
 from allenrec.models.metadata import CellFacts
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.settings.models import Intracellular
@@ -80,7 +80,7 @@ def write_units(path):
 
 
 def content_of_templates(path):
-    blocks = [values for _, _, values in read_rows(path)]
+    blocks = [values for _, _, values in read_pieces(path)]
     with open_library(path) as library:
         return [vars(read_library(path)), library.templates[5], blocks]
 

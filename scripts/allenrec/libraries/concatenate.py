@@ -13,7 +13,7 @@ import pandas as pd
 from allenrec.common.errors import DamagedFile, UserError, not_valid, require_own
 from allenrec.common.hdf5 import hdf5_written_beside
 
-from .library_file import LibraryInfo, create_rows, read_info, read_rows, require_identity, write_info
+from .library_file import LibraryInfo, create_rows, read_info, read_pieces, require_identity, write_info
 
 if TYPE_CHECKING:
     from allenrec.common.files import AnyPath
@@ -65,7 +65,7 @@ def concatenate_libraries(
     with hdf5_written_beside(path) as file:
         create_rows(file, "templates", (total, *shapes[0][1:]), np.dtype(np.float32))
         for part, shape in zip(parts, shapes, strict=True):
-            for name, (row, *offset), piece in read_rows(part):
+            for name, (row, *offset), piece in read_pieces(part):
                 if isinstance(piece, bytes):
                     file[name].id.write_direct_chunk((first_row + row, *offset), piece)
                     continue

@@ -102,9 +102,8 @@ def templates_above_threshold(
 
     Parameters
     ----------
-    segments, region, around
-        In the frame of the cell; `around` is the region, `widened` by the radius of the contacts.
-    contacts : Contacts
+    segments, contacts, region, around
+        Segments and regions are in the frame of the cell; `around` is the region, `widened` by the radius of the contacts.
     matrices, positions, spikes : numpy.ndarray
         Poses: (n, 3, 3), see `rotations.rotation_matrices`, (n, 3) µm, and (n,) numbers of spikes.
     components : Components
@@ -114,9 +113,8 @@ def templates_above_threshold(
     images : Images
         The images of contacts in a slice. The region does not take them into account.
     """
-    n_contacts = len(contacts.points)
+    n_contacts, n_t = len(contacts.points), components.temporal.shape[2]
     n_seg, n_components = components.spatial.shape
-    n_t = components.temporal.shape[2]
     numbers = np.empty(len(positions), dtype=np.int64)
     templates = np.empty((len(positions), n_contacts, n_t), dtype=np.float32)
     reachable = np.empty(n_contacts, dtype=np.bool_)
@@ -128,11 +126,7 @@ def templates_above_threshold(
         _mark_reachable(region, around, contacts, matrices[k], positions[k], reachable)
         above = min_amp <= 0
         for wanted in (True, False):  # the contacts that may be above threshold, and then, if one is, the others
-            n = 0
-            for c in range(n_contacts):
-                if reachable[c] == wanted:
-                    rows[n] = c
-                    n += 1
+            n = _find(wanted, reachable, rows)
             mean_weights(segments, contacts, rows[:n], matrices[k], positions[k], work, of_segments)
             _add_images(segments, contacts, rows[:n], matrices[k], positions[k], images, work, of_segments)
             weighted_sums(of_segments, components.spatial, rows[:n], of_components)
@@ -164,6 +158,17 @@ def _mark_reachable(
     for c in range(n_contacts):
         near = touches(around, contacts.middles, c, c + 1, matrix, position)
         out[c] = near and touches(region, contacts.points[c], contacts.first[-2], n_points, matrix, position)
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _find(wanted: bool, values: NDArray[np.bool_], out: NDArray[np.int64]) -> int:
+    """Write the indices of the values (n,) that are as wanted into `out`, and return their number."""
+    n = 0
+    for k in range(len(values)):
+        if values[k] == wanted:
+            out[n] = k
+            n += 1
+    return n
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

@@ -361,7 +361,7 @@ def read_info(path: AnyPath) -> tuple[tuple[int, ...], LibraryInfo]:
         return file["templates"].shape, _read_info(file)
 
 
-def read_rows(path: AnyPath) -> Iterator[tuple[str, tuple[int, ...], NDArray[Any] | bytes]]:
+def read_pieces(path: AnyPath) -> Iterator[tuple[str, tuple[int, ...], NDArray[Any] | bytes]]:
     """Yield the datasets with a row per template in pieces: name, where the piece begins, and values.
 
     Of templates that are compressed as `create_rows` says, the pieces are chunks as they are stored. Their bytes are checked
