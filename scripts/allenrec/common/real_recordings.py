@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: The extractor for files that `spikeinterface.load` does not open, by their ending
 EXTRACTORS = {".nwb": "read_nwb_recording"}
+#: What marks a group of zarr, in its second and in its third version
+GROUPS = (".zgroup", "zarr.json")
 #: Arguments that are text, also if YAML reads a number
 TEXTS = ("stream_id", "stream_name")
 
@@ -58,6 +60,7 @@ def open_recording(path: AnyPath, extractor: str | None = None, arguments: Mappi
         raise UserError(f"{path}: a recording without samples")
     if name in WHOLE:
         WHOLE[name](found)
+    _require_all_chunks(Path(path))
     require_even_stamps(path, found)
     return found
 
@@ -77,6 +80,24 @@ def open_sorting(path: AnyPath) -> BaseSorting:
     if not isinstance(found, BaseSorting):
         raise UserError(f"{path}: holds a {type(found).__name__}, not a sorting")
     return found
+
+
+def _require_all_chunks(path: Path) -> None:
+    """Refuse a zarr folder without some chunks of its traces, which zarr would read as zeros.
+
+    SpikeInterface writes all of them, as zarr does up to version 2. Later versions leave out those with zeros only.
+    """
+    if not any((path / name).is_file() for name in GROUPS):
+        return
+    import zarr
+
+    for name, array in zarr.open_group(str(path), mode="r").arrays():
+        absent = array.nchunks - array.nchunks_initialized
+        if name.startswith("traces") and absent:
+            raise UserError(
+                f"{path}: {absent} of the {array.nchunks} chunks of {name} are not there; is it complete? If they are all "
+                f"zero, save the recording with SpikeInterface as a binary folder"
+            )
 
 
 def _named(extractor: str) -> Callable[..., Any]:

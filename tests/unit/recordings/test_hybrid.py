@@ -457,7 +457,8 @@ BAD = {
     "does not say what a sample is in µV; write background.gain_to_uV": {"recording": "{folder}/no_gains"},
     "of which background.duration wants 1000 s": {"recording": "{folder}/real", "duration": 1000.0},
     "holds a .*, not a sorting": {"recording": "{folder}/real", "sorting": "{folder}/real"},
-    "is it complete": {"recording": "{folder}/cut.zarr"},
+    "is it complete.*a chunk of zarr has 50 bytes": {"recording": "{folder}/cut.zarr"},
+    "1 of the . chunks of traces_seg1 are not there; is it complete": {"recording": "{folder}/hole.zarr"},
     "pickle can run any program": {"recording": "{folder}/code.pkl"},
     "cached.pkl: a pickle can run any program": {"recording": "{folder}/old"},
     "quality.npy: holds objects of Python": {"recording": "{folder}/objects"},
@@ -541,6 +542,8 @@ def bad_backgrounds(units, tmp_path_factory):
     real(units.probe).save(folder=folder / "cut.zarr", format="zarr", verbose=False)
     for chunk in (folder / "cut.zarr").glob("traces_seg0/1.*"):
         chunk.write_bytes(chunk.read_bytes()[:50])
+    real(units.probe).save(folder=folder / "hole.zarr", format="zarr", verbose=False)
+    next((folder / "hole.zarr").glob("traces_seg1/0.*")).unlink()
     write_code(folder, folder / "real")
     real(units.probe).save(folder=folder / "coded.zarr", format="zarr", verbose=False)
     ids = folder / "coded.zarr" / "channel_ids"
