@@ -1,0 +1,111 @@
+"""Run the jobs of Snakemake in forks of one process that has imported the packages that they use.
+
+Imports are most of the time of a short job. A fork is what `python <script>` is: packages are there and nothing of the workflow,
+and Python ends as it does elsewhere. `snakemake_server.py` starts the server, `job_client.py` asks it.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import sys
+from contextlib import suppress
+
+import h5py  # noqa: F401
+import isal.isal_zlib  # noqa: F401
+import jinja2  # noqa: F401
+import matplotlib.backends.backend_agg  # noqa: F401
+import matplotlib.figure  # noqa: F401
+import MEAutility  # noqa: F401
+import numba.np.arraymath  # noqa: F401
+import pandas  # noqa: F401
+import PIL.PngImagePlugin  # noqa: F401
+import probeinterface  # noqa: F401
+import pydantic  # noqa: F401
+import scipy.interpolate  # noqa: F401
+import scipy.optimize  # noqa: F401
+import scipy.signal  # noqa: F401
+import scipy.spatial.transform  # noqa: F401
+import snakemake.iocontainers  # noqa: F401
+import snakemake.logging  # noqa: F401
+from job_client import OWN, STREAMS
+
+#: Number by which Linux is asked for a signal when the parent of a process ends
+PR_SET_PDEATHSIG = 1
+#: How variables of the environment begin that a package does not read as it is imported. If others differ from those of the
+#: server, the job has a Python of its own.
+MAY_DIFFER = ("ALLENREC_", "GOTO_", "MKL_", "NUMEXPR_", "OLDPWD", "OMP_", "OPENBLAS_", "PATH", "PWD", "PYTHONPATH", "SHLVL", "SNAKE")
+MAY_DIFFER += ("TEMP", "TMP", "VECLIB_", "_")
+
+
+def serve(place):
+    """Wait for requests at a socket; return each of them in a fork of this process, which is the job."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    gc.freeze()  # The forks do not look for garbage in what is there.
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(place)
+    listener.listen(64)
+    while True:
+        connection = listener.accept()[0]
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:  # those that have waited for jobs
+                pass
+        if os.fork():
+            connection.close()
+            continue
+        listener.close()
+        request, streams = receive(connection)
+        if not is_like_ours(request["environment"]):
+            connection.sendall(OWN)
+            os._exit(0)
+        job = os.fork()
+        if job:
+            watch(job, connection)
+        connection.close()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, stream in zip(STREAMS, streams, strict=True):
+            os.dup2(stream, number)
+            os.close(stream)
+        return request
+
+
+def receive(connection):
+    """Return a request and the standard streams that come with it."""
+    text, streams, _, _ = socket.recv_fds(connection, 2**16, len(STREAMS))
+    while not text.endswith(b"\n"):
+        text += connection.recv(2**16)
+    return json.loads(text), streams
+
+
+def is_like_ours(environment):
+    """Whether a job of this environment may use what is imported here."""
+    differing = dict(environment.items() ^ os.environ.items())
+    return all(name.startswith(MAY_DIFFER) for name in differing)
+
+
+def watch(job, connection):
+    """Wait for a job, answer with its exit code, and end. If who has asked goes away, the job is told to end."""
+    ended = os.pidfd_open(job)
+    if connection in select.select([ended, connection], [], [])[0]:
+        with suppress(ProcessLookupError):
+            os.kill(job, signal.SIGTERM)
+    code = os.waitstatus_to_exitcode(os.waitpid(job, 0)[1])
+    with suppress(OSError):
+        connection.sendall(str(code).encode())
+    os._exit(0)
+
+
+def run(request):
+    """Do what Python does with a script."""
+    environment, script = request["environment"], request["script"]
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.path[0] = os.path.dirname(os.path.abspath(script))
+    sys.path[1:1] = environment.get("PYTHONPATH", "").split(os.pathsep)
+    sys.argv = [script]
+    runpy.run_path(script, run_name="__main__")
