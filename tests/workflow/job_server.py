@@ -1,7 +1,7 @@
 """Run the jobs of Snakemake in forks of one process that has imported the packages that they use.
 
-Imports are most of the time of a short job. A fork is what `python <script>` is: packages are there and nothing of the workflow,
-and Python ends as it does elsewhere. `snakemake_server.py` starts the server, `job_client.py` asks it.
+Imports are most of the time of a short job. A fork is what `python SCRIPT` is: packages are there and nothing of the workflow, and
+Python ends as it does elsewhere. `snakemake_server.py` starts the server, `job_client.py` asks it.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ from contextlib import suppress
 import h5py  # noqa: F401
 import isal.isal_zlib  # noqa: F401
 import jinja2  # noqa: F401
-import matplotlib.backends.backend_agg  # noqa: F401
+import matplotlib.backends.backend_agg
 import matplotlib.figure  # noqa: F401
 import MEAutility  # noqa: F401
 import numba.np.arraymath  # noqa: F401
@@ -26,20 +26,22 @@ import pandas  # noqa: F401
 import PIL.PngImagePlugin  # noqa: F401
 import probeinterface  # noqa: F401
 import pydantic  # noqa: F401
-import scipy.interpolate  # noqa: F401
-import scipy.optimize  # noqa: F401
-import scipy.signal  # noqa: F401
+import scipy.interpolate
+import scipy.optimize
+import scipy.signal
 import scipy.spatial.transform  # noqa: F401
-import snakemake.iocontainers  # noqa: F401
+import snakemake.iocontainers
 import snakemake.logging  # noqa: F401
 from job_client import OWN, STREAMS
 
 #: Number by which Linux is asked for a signal when the parent of a process ends
 PR_SET_PDEATHSIG = 1
-#: How variables of the environment begin that a package does not read as it is imported. If others differ from those of the
-#: server, the job has a Python of its own.
-MAY_DIFFER = ("ALLENREC_", "GOTO_", "MKL_", "NUMEXPR_", "OLDPWD", "OMP_", "OPENBLAS_", "PATH", "PWD", "PYTHONPATH", "SHLVL", "SNAKE")
-MAY_DIFFER += ("TEMP", "TMP", "VECLIB_", "_")
+#: How variables of the environment begin that no package reads as it is imported, or that Snakemake sets for each job. If others
+#: differ from those of the server, the job has a Python of its own.
+MAY_DIFFER = (
+    *("ALLENREC_", "OLDPWD", "PATH", "PWD", "PYTHONPATH", "SHLVL", "SNAKEMAKE", "TEMP", "TMP", "_"),
+    *("GOTO_", "MKL_", "NUMEXPR_", "OMP_", "OPENBLAS_", "VECLIB_"),
+)
 
 
 def serve(place):
