@@ -1,11 +1,12 @@
 """Run the jobs of Snakemake in forks of one process that has imported the packages that they use.
 
-Imports are most of the time of a short job. A fork is what `python SCRIPT` is: packages are there and nothing of the workflow, and
-Python ends as it does elsewhere. `snakemake_server.py` starts the server, `job_client.py` asks it.
+Imports are most of the time of a short job. A fork is what `python SCRIPT` is: packages are there, nothing of the workflow is,
+and Python ends as it does elsewhere. `snakemake_server.py` starts the server, `job_client.py` asks it.
 """
 
 import ctypes
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -15,29 +16,18 @@ import socket
 import sys
 from contextlib import suppress
 
-import h5py  # noqa: F401
-import isal.isal_zlib  # noqa: F401
-import jinja2  # noqa: F401
-import matplotlib.backends.backend_agg
-import matplotlib.figure  # noqa: F401
-import MEAutility  # noqa: F401
-import numba.np.arraymath  # noqa: F401
-import pandas  # noqa: F401
-import PIL.PngImagePlugin  # noqa: F401
-import probeinterface  # noqa: F401
-import pydantic  # noqa: F401
-import scipy.interpolate
-import scipy.optimize
-import scipy.signal
-import scipy.spatial.transform  # noqa: F401
-import snakemake.iocontainers
-import snakemake.logging  # noqa: F401
 from job_client import OWN, STREAMS
 
 #: Number by which Linux is asked for a signal when the parent of a process ends
 PR_SET_PDEATHSIG = 1
-#: How variables of the environment begin that no package reads as it is imported, or that Snakemake sets for each job. If others
-#: differ from those of the server, the job has a Python of its own.
+#: What jobs import
+IMPORTED = (
+    *("h5py", "isal.isal_zlib", "jinja2", "MEAutility", "numba.np.arraymath", "pandas", "PIL.PngImagePlugin", "probeinterface"),
+    *("matplotlib.backends.backend_agg", "matplotlib.figure", "pydantic", "snakemake.iocontainers", "snakemake.logging"),
+    *("scipy.interpolate", "scipy.optimize", "scipy.signal", "scipy.spatial.transform"),
+)
+#: How variables of the environment begin that no package reads as it is imported, or that Snakemake sets for each job. If
+#: others differ, the job has a Python of its own.
 MAY_DIFFER = (
     *("ALLENREC_", "OLDPWD", "PATH", "PWD", "PYTHONPATH", "SHLVL", "SNAKEMAKE", "TEMP", "TMP", "_"),
     *("GOTO_", "MKL_", "NUMEXPR_", "OMP_", "OPENBLAS_", "VECLIB_"),
@@ -47,6 +37,8 @@ MAY_DIFFER = (
 def serve(place):
     """Wait for requests at a socket; return each of them in a fork of this process, which is the job."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    for name in IMPORTED:
+        importlib.import_module(name)
     gc.freeze()  # The forks do not look for garbage in what is there.
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(place)
