@@ -17,6 +17,7 @@ from pathlib import Path
 from support import ROOT
 
 from allenrec.common.files import written_beside
+from allenrec.common.job_log import ONE_THREAD
 
 #: What a checkout holds that a run needs
 PARTS = (
@@ -69,7 +70,8 @@ def snakemake(folder, *arguments, timeout=900, environment=()):
     """Run `snakemake` in a folder with this interpreter; return the `CompletedProcess` with its output as text.
 
     Its environment is not activated: the interpreter's folder is taken off the PATH, where the workflow has to find its tools.
-    The process is a fork of one that has imported Snakemake; `snakemake_server.py` says how it is like any other.
+    The process is a fork of one that has imported Snakemake, and its jobs are forks of one that has imported their packages;
+    `snakemake_server.py` and `job_server.py` say how they are like others.
     """
     command = [sys.executable, "-m", "snakemake", *map(str, arguments)]
     with tempfile.TemporaryDirectory() as written:
@@ -92,10 +94,13 @@ def snakemake(folder, *arguments, timeout=900, environment=()):
 
 @functools.cache
 def snakemake_server():
-    """Start the process that `snakemake` asks; it ends with this one."""
+    """Start the process that `snakemake` asks; it ends with this one.
+
+    BLAS reads how many threads it may have as it is imported; jobs let it have one.
+    """
     command = [sys.executable, Path(__file__).with_name("snakemake_server.py")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}  # `select` knows nothing of buffers.
-    server = subprocess.Popen(command, env=clean_environment(), **pipes)
+    server = subprocess.Popen(command, env=clean_environment() | ONE_THREAD, **pipes)
     atexit.register(server.communicate)
     return server
 

@@ -3,23 +3,36 @@
 Each line of the standard input is a request in JSON; the id of the process and, when it has ended, its exit code are written to
 the standard output. A fork is what `python -m snakemake` is: what Snakemake imports is there and nothing of the workflow, and
 Python ends as it does elsewhere. Two lines of Snakemake's first message differ: it was called otherwise, and notes as its "run
-directory" that of the server.
+directory" that of the server. Its jobs are forks as well; see `job_server.py`.
 """
 
 import gc
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
+from pathlib import Path
 
 import nbformat  # noqa: F401 - Snakemake imports it, and the next two, when it reads a workflow.
 import pandas  # noqa: F401
 import smart_open  # noqa: F401
 import snakemake.cli
+from snakemake.shell import shell
 
 snakemake.cli.get_argument_parser()  # It looks for plugins and imports them.
 gc.freeze()  # The forks do not look for garbage in what is there.
 signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the fork.
+place = Path(tempfile.mkdtemp(), "jobs")
+jobs = os.fork()
+if not jobs:
+    import job_server
+
+    job_server.run(job_server.serve(str(place)))
+    sys.exit()
+client = Path(__file__).with_name("job_client.py")
+shell.prefix(f"set -euo pipefail; {sys.executable} -I -S {client} {place} ")  # Snakemake begins with the same options.
 for line in sys.stdin:
     request = json.loads(line)
     child = os.fork()
@@ -28,6 +41,9 @@ for line in sys.stdin:
     print(child, flush=True)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 else:
+    os.kill(jobs, signal.SIGTERM)
+    os.waitpid(jobs, 0)
+    shutil.rmtree(place.parent)
     sys.exit()
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
