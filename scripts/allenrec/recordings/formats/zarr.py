@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import zarr
@@ -14,17 +15,15 @@ from allenrec.common.compression import one_compressing_thread
 from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, folder_built_beside
 from allenrec.common.hdf5 import read_rows
-from allenrec.common.page_cache import WrittenCache
+from allenrec.common.page_cache import drop_written, write_bytes
 from allenrec.common.parallel import map_in_order
 from allenrec.common.processes import describe_exception
 
+from .plain_samples import pieces_of, write_rows
 from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_sorting, segments_of, write_ground_truth
 
 if TYPE_CHECKING:
     from .contract import RecordingWithGroundTruth, Samples
-
-#: Bytes of a file that are written at once
-WRITTEN_AT_ONCE = 2**20
 
 
 def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "zstd", threads: int = 1) -> None:
@@ -55,12 +54,12 @@ def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compressio
             # SpikeInterface writes all but the traces, of which it would make three copies in new memory.
             first_samples = as_recording(recording, n_samples=1)
             first_samples.save(format="zarr", folder=temporary, overwrite=True, **compressor, **PIECES)
-            folder = zarr.open_group(_uncached_store(temporary), mode="r+")
+            folder = zarr.open_group(temporary, mode="r+")
             for number, (first, last, _) in enumerate(segments_of(recording)):
                 name = f"traces_seg{number}"
                 shape = (last - first, recording.samples.shape[1])
                 traces = folder.zeros_like(name, folder[name], shape=shape, overwrite=True)
-                _write_traces(traces, recording.samples, first, threads)
+                _write_traces(temporary / name, traces, recording.samples, first, threads)
             sorting = as_sorting(recording)
             sorting.save(format="zarr", folder=temporary / "sorting.zarr")
             write_ground_truth(temporary, recording, sorting)
@@ -71,31 +70,30 @@ def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compressio
             raise UserError(f"{path}: {describe_exception(error)}") from None
 
 
-def _uncached_store(folder: Path) -> zarr.DirectoryStore:
-    """Return a folder as a store of zarr whose files are soon dropped from the system's cache."""
+def _write_traces(folder: Path, array: zarr.Array, samples: Samples, first: int, threads: int) -> None:
+    """Write samples, from `first`, as the chunks of an empty array into its folder. Each thread writes a chunk at a time.
 
-    class UncachedStore(zarr.DirectoryStore):  # not in the module, because Python 3.14 has a zarr without this class
-        @staticmethod
-        def _tofile(a: Any, fn: str) -> None:
-            data = memoryview(a).cast("B")
-            with open(fn, "wb") as file:
-                cache = WrittenCache(file.fileno())
-                for start in range(0, len(data), WRITTEN_AT_ONCE):
-                    cache.add(file.write(data[start : start + WRITTEN_AT_ONCE]))
-
-    return UncachedStore(str(folder))
-
-
-def _write_traces(array: zarr.Array, samples: Samples, first: int, threads: int) -> None:
-    """Write samples, from `first`, into an array of the same type. Each thread compresses and writes a chunk at a time."""
-    length = array.chunks[0]
-    memory = [np.empty(array.chunks, array.dtype) for _ in range(threads)]
+    zarr itself would copy each chunk, and leave it in the system's cache.
+    """
+    length, n_samples, chunk_size = array.chunks[0], len(array), math.prod(array.chunks) * array.dtype.itemsize
+    memory = [np.zeros(array.chunks if array.compressor else 0, array.dtype) for _ in range(threads)]
 
     def write(number: int) -> None:
         start = number * length
-        rows = memory[number % threads][: len(array) - start]
-        read_rows(samples, first + start, rows)
-        array[start : start + len(rows)] = rows
+        stop = min(start + length, n_samples)
+        with open(folder / f"{number}.0", "wb") as file:
+            if array.compressor is None:
+                write_rows(file, samples, pieces_of(samples, first + start, first + stop))
+                file.truncate(chunk_size)  # what the last chunk lacks is zero
+            else:
+                rows = memory[number % threads]
+                read_rows(samples, first + start, rows[: stop - start])
+                rows[stop - start :] = 0
+                write_bytes(file, array.compressor.encode(rows))
+            drop_written(file.fileno())
+        if number >= threads:  # the end of the chunk before is on the disk by now
+            with open(folder / f"{number - threads}.0", "rb") as file:
+                drop_written(file.fileno())
 
-    numbers = range(-(-len(array) // length))
+    numbers = range(-(-n_samples // length))
     deque(tqdm(map_in_order(write, numbers, threads, at_once=threads), total=len(numbers), unit="chunk"), maxlen=0)
