@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 from tqdm import tqdm
 
-from allenrec.common.compression import one_compressing_thread
+from allenrec.common.compression import ReusingCompressor, one_compressing_thread
 from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, folder_built_beside
 from allenrec.common.hdf5 import read_rows
@@ -76,7 +76,8 @@ def _write_traces(folder: Path, array: zarr.Array, samples: Samples, first: int,
     zarr itself would copy each chunk, and leave it in the system's cache.
     """
     length, n_samples, chunk_size = array.chunks[0], len(array), math.prod(array.chunks) * array.dtype.itemsize
-    memory = [np.zeros(array.chunks if array.compressor else 0, array.dtype) for _ in range(threads)]
+    memory = [np.empty(array.chunks if array.compressor else 0, array.dtype) for _ in range(threads)]
+    compressors = [ReusingCompressor(array.compressor, rows.nbytes) for rows in memory]
 
     def write(number: int) -> None:
         start = number * length
@@ -89,7 +90,7 @@ def _write_traces(folder: Path, array: zarr.Array, samples: Samples, first: int,
                 rows = memory[number % threads]
                 read_rows(samples, first + start, rows[: stop - start])
                 rows[stop - start :] = 0
-                write_bytes(file, array.compressor.encode(rows))
+                write_bytes(file, compressors[number % threads].encode(rows))
             drop_written(file.fileno())
         if number >= threads:  # the end of the chunk before is on the disk by now
             with open(folder / f"{number - threads}.0", "rb") as file:
