@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 import zarr
+from numcodecs import Blosc
 from tqdm import tqdm
 
 from allenrec.common.compression import ReusingCompressor, one_compressing_thread
@@ -25,6 +26,13 @@ from .spikeinterface_adapter import PIECES, as_known_sorting, as_recording, as_s
 if TYPE_CHECKING:
     from .contract import RecordingWithGroundTruth, Samples
 
+#: The compressor of each compression. SpikeInterface's own, level 5 with blocks of 256 kB, cuts the planes of bits too short:
+#: it takes up to a half longer, saves 0.1 % of noise in float32 instead of 12 %, and leaves a tenth to a half more of int16.
+COMPRESSORS: dict[str, Blosc | None] = {
+    "none": None,
+    "zstd": Blosc(cname="zstd", clevel=1, shuffle=Blosc.BITSHUFFLE, blocksize=2**21),
+}
+
 
 def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compression: str = "zstd", threads: int = 1) -> None:
     """Write a recording as a zarr folder that `spikeinterface.load` opens, with the ground truth in its folder `sorting.zarr/`.
@@ -37,7 +45,7 @@ def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compressio
         The folder. It must end in `.zarr`, by which SpikeInterface recognises it.
     recording : Recording or GeneratedRecording
     compression : {"none", "zstd"}
-        Compression of the traces. `zstd` is SpikeInterface's own.
+        Compression of the traces.
     threads : int
         Threads that compress and write. The bytes do not depend on it.
 
@@ -48,12 +56,12 @@ def write_zarr(path: AnyPath, recording: RecordingWithGroundTruth, *, compressio
     """
     if Path(path).suffix != ".zarr":
         raise UserError(f"{path}: the name of a zarr folder must end in .zarr, as in {path}.zarr")
-    compressor = {"compressor": None} if compression == "none" else {}
     with folder_built_beside(path) as temporary, one_compressing_thread():
         try:
             # SpikeInterface writes all but the traces, of which it would make three copies in new memory.
             first_samples = as_recording(recording, n_samples=1)
-            first_samples.save(format="zarr", folder=temporary, overwrite=True, **compressor, **PIECES)
+            options = PIECES | {"compressor": COMPRESSORS[compression]}
+            first_samples.save(format="zarr", folder=temporary, overwrite=True, **options)
             folder = zarr.open_group(temporary, mode="r+")
             for number, (first, last, _) in enumerate(segments_of(recording)):
                 name = f"traces_seg{number}"
@@ -75,26 +83,41 @@ def _write_traces(folder: Path, array: zarr.Array, samples: Samples, first: int,
 
     zarr itself would copy each chunk, and leave it in the system's cache.
     """
-    length, n_samples, chunk_size = array.chunks[0], len(array), math.prod(array.chunks) * array.dtype.itemsize
-    memory = [np.empty(array.chunks if array.compressor else 0, array.dtype) for _ in range(threads)]
-    compressors = [ReusingCompressor(array.compressor, rows.nbytes) for rows in memory]
+    length, last = array.chunks[0], first + len(array)
+    writers = [_PlainChunks(array) if array.compressor is None else _CompressedChunks(array) for _ in range(threads)]
 
     def write(number: int) -> None:
-        start = number * length
-        stop = min(start + length, n_samples)
+        start = first + number * length
         with open(folder / f"{number}.0", "wb") as file:
-            if array.compressor is None:
-                write_rows(file, samples, pieces_of(samples, first + start, first + stop))
-                file.truncate(chunk_size)  # what the last chunk lacks is zero
-            else:
-                rows = memory[number % threads]
-                read_rows(samples, first + start, rows[: stop - start])
-                rows[stop - start :] = 0
-                write_bytes(file, compressors[number % threads].encode(rows))
+            writers[number % threads].write(file, samples, start, min(start + length, last))
             drop_written(file.fileno())
         if number >= threads:  # the end of the chunk before is on the disk by now
             with open(folder / f"{number - threads}.0", "rb") as file:
                 drop_written(file.fileno())
 
-    numbers = range(-(-n_samples // length))
+    numbers = range(-(-len(array) // length))
     deque(tqdm(map_in_order(write, numbers, threads, at_once=threads), total=len(numbers), unit="chunk"), maxlen=0)
+
+
+class _PlainChunks:
+    """The writer of chunks that are not compressed: the samples as they are in memory."""
+
+    def __init__(self, array: zarr.Array) -> None:
+        self._n_bytes = math.prod(array.chunks) * array.dtype.itemsize
+
+    def write(self, file: BinaryIO, samples: Samples, first: int, last: int) -> None:
+        write_rows(file, samples, pieces_of(samples, first, last))
+        file.truncate(self._n_bytes)  # what the last chunk lacks is zero
+
+
+class _CompressedChunks:
+    """The writer of compressed chunks, in memory that it uses again for each."""
+
+    def __init__(self, array: zarr.Array) -> None:
+        self._rows = np.empty(array.chunks, array.dtype)
+        self._compressor = ReusingCompressor(array.compressor, self._rows.nbytes)
+
+    def write(self, file: BinaryIO, samples: Samples, first: int, last: int) -> None:
+        read_rows(samples, first, self._rows[: last - first])
+        self._rows[last - first :] = 0
+        write_bytes(file, self._compressor.encode(self._rows))
