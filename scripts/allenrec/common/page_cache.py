@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import os
+from typing import BinaryIO
 
 #: Bytes of a file being written that may stay in the system's cache
 MAX_CACHED = 2**22
+#: Bytes that are written at once
+WRITTEN_AT_ONCE = 2**20
+
+
+def drop_written(descriptor: int) -> None:
+    """Drop from the system's cache what is on the disk of an open file, and let the system write the rest, without waiting."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 class WrittenCache:
@@ -26,6 +35,13 @@ class WrittenCache:
     def add(self, n_bytes: int) -> None:
         """Take note of bytes that were written."""
         self._n_bytes += n_bytes
-        if self._n_bytes >= MAX_CACHED and hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        if self._n_bytes >= MAX_CACHED:
+            drop_written(self._descriptor)
             self._n_bytes = 0
+
+
+def write_bytes(file: BinaryIO, data: bytes | memoryview) -> None:
+    """Write data to an open file, piece by piece, so that the system's cache never holds much of it."""
+    view, cache = memoryview(data), WrittenCache(file.fileno())
+    for start in range(0, len(view), WRITTEN_AT_ONCE):
+        cache.add(file.write(view[start : start + WRITTEN_AT_ONCE]))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import NAMESPACE_URL, uuid5
 
+import h5py
 import numpy as np
 import pandas as pd
 from hdmf.backends.hdf5 import H5DataIO
@@ -21,7 +22,8 @@ from pynwb.misc import Units
 
 from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, written_beside
-from allenrec.common.hdf5 import COMPRESSION, copy_rows
+from allenrec.common.hdf5 import COMPRESSION, copy_rows, write_chunk
+from allenrec.common.page_cache import WrittenCache
 from allenrec.probes import half_sizes
 
 from ..segments import Segments
@@ -78,12 +80,13 @@ def write_nwb(
     content = _describe(recording, metadata)
     _add_electrodes(content, recording, metadata.location or _of_cells(recording.units, "area") or "unknown")
     traces = _add_traces(content, recording, compression)
-    _add_units(content, recording)
+    means = _add_units(content, recording)
     _add_motion(content, recording)
     _add_known_units(content, recording)
     _number_objects(content)
     with written_beside(path) as temporary, NWBHDF5IO(temporary, "w") as file:
         file.write(content)
+        _write_means(means.dataset, recording.filtered_templates)
         for first, empty in traces:
             copy_rows(recording.samples, first, empty.dataset)
 
@@ -238,7 +241,8 @@ def _describe_filter(recording: RecordingWithGroundTruth) -> str:
     return f"Butterworth, order {settings.order}, {settings.cutoff} Hz, {settings.mode}" if settings else "none"
 
 
-def _add_units(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
+def _add_units(content: NWBFile, recording: RecordingWithGroundTruth) -> H5DataIO:
+    """Add the table of units. Return the dataset of its templates, which is empty until the file is written."""
     units, fs = recording.units, recording.sampling_frequency
     times = _session_times(recording, zip(recording.spike_times, recording.spike_trains, strict=True))
     meaning = "µV, depth of each spike alone below zero, before the filter, at the unit's peak channel"
@@ -248,9 +252,9 @@ def _add_units(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
     segments = _segments(recording)
     observed = [np.stack([segments.t_starts, segments.t_starts + segments.lengths / fs], axis=1)] * len(units)
     columns += _ragged_column("obs_intervals", "s, begin and end of the recording", observed, np.float64, shape=(2,))
-    # In volts, with the samples first also in memory, because it is written so
-    templates = np.moveaxis(recording.filtered_templates, 1, 2)
-    means = np.multiply(templates, 1e-6, dtype=float, order="C")
+    n_units, n_channels, n_t = recording.filtered_templates.shape
+    shape, chunks = (n_units, n_t, n_channels), (1, max(n_t, 1), n_channels)  # without units, templates have no samples
+    means = H5DataIO(shape=shape, maxshape=(None, None, None), dtype=float, chunks=chunks)
     columns.append(VectorData(name="waveform_mean", description="V, template as it is in the traces", data=means))
     content.units = Units(
         name="units",
@@ -261,6 +265,18 @@ def _add_units(content: NWBFile, recording: RecordingWithGroundTruth) -> None:
         waveform_rate=fs,
         electrode_table=content.electrodes,
     )
+    return means
+
+
+def _write_means(target: h5py.Dataset, templates: NDArray[np.float32]) -> None:
+    """Write templates, µV, in V and with the samples first, unit by unit: all at once they take more new memory than a minute
+    of traces."""
+    with open(target.file.filename, "rb") as file:
+        cache = WrittenCache(file.fileno())
+        for unit, template in enumerate(templates):
+            mean = np.multiply(template.T, 1e-6, dtype=float, order="C")
+            write_chunk(target, (unit, 0, 0), mean)
+            cache.add(mean.nbytes)
 
 
 def _session_times(

@@ -56,10 +56,8 @@ class Recording:
         For each unit the samples nearest to its spikes, (n_spikes,).
     spike_times : list of numpy.ndarray
         For each unit the exact times of its spikes, (n_spikes,) s.
-    unfiltered_templates : numpy.ndarray
-        (n_units, n_channels, n_t) µV before the filter, with the spike at sample `template_peak`.
     filtered_templates : numpy.ndarray
-        The same after the filter, as they are in the traces.
+        (n_units, n_channels, n_t) µV as they are in the traces, after the filter, with the spike at sample `template_peak`.
     template_peak : int
     channel_positions : numpy.ndarray
         (n_channels, 3) µm.
@@ -78,7 +76,6 @@ class Recording:
     units: pd.DataFrame
     spike_trains: list[NDArray[np.int64]]
     spike_times: list[NDArray[np.float64]]
-    unfiltered_templates: NDArray[np.float32]
     filtered_templates: NDArray[np.float32]
     template_peak: int
     channel_positions: NDArray[np.float64]
@@ -91,6 +88,11 @@ class Recording:
         gain, offset = self.gain_to_uV, self.offset_to_uV
         is_uV = self.samples.dtype == np.float32 and np.all(gain == 1) and not np.any(offset)
         return self.samples if is_uV else Microvolts(self.samples, gain, offset)
+
+    @property
+    def unfiltered_templates(self) -> NDArray[np.float32]:
+        """(n_units, n_channels, n_t) µV before the filter, as `filtered_templates` are after it."""
+        return read_values(self.file[layout.TEMPLATES])[:, 0]
 
     @property
     def offset_to_uV(self) -> float | NDArray[np.float64]:
@@ -273,7 +275,6 @@ def _read(file: CheckedHdf5) -> Recording:
         units=read_frame(file[layout.UNITS]),
         spike_trains=[train[layout.SAMPLES][()] for train in trains],
         spike_times=[train[layout.TIMES][()] for train in trains],
-        unfiltered_templates=read_values(file[layout.TEMPLATES])[:, 0],
         filtered_templates=read_values(file[layout.FILTERED_TEMPLATES]),
         template_peak=int(file[layout.TEMPLATES].attrs[layout.PEAK]),
         channel_positions=file[layout.CHANNEL_POSITIONS][()],

@@ -53,7 +53,9 @@ class PlainRecording(Block):
         "shrink to a half or less.",
     )
     zarr_compression: Literal["none", "zstd"] = Field(
-        "zstd", description="Compression of the traces in `zarr`: SpikeInterface's default, or none."
+        "zstd",
+        description="Compression of the traces in `zarr`: Blosc's `zstd`, or none. Noise in float32 shrinks by a tenth, "
+        "integers to a half or less.",
     )
     nwb: Nwb = Field(Nwb(), description="Subject and session in `nwb`.")
     background: Background | None = Field(

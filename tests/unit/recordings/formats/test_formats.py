@@ -26,7 +26,7 @@ from allenrec.recordings.formats.nwb import times_of_samples, write_nwb
 from allenrec.recordings.formats.recording_file import read_recording
 from allenrec.recordings.formats.register import load_writer
 from allenrec.recordings.formats.spikeinterface_adapter import as_recording
-from allenrec.recordings.formats.zarr import write_zarr
+from allenrec.recordings.formats.zarr import COMPRESSORS, write_zarr
 from allenrec.recordings.generated_recording import GeneratedRecording, provenance
 from allenrec.recordings.plan import plan_recording
 from allenrec.recordings.tick_grid import split_ticks
@@ -194,11 +194,10 @@ def contents(path):
     return {str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()}
 
 
-def spikeinterface_writes(recording, name, path):
+def spikeinterface_writes(recording, kind, path, **options):
     """Let SpikeInterface write a recording in pieces of a second."""
-    kind = "zarr" if name.endswith(".zarr") else name
     with one_compressing_thread():
-        as_recording(recording).save(format=kind, folder=path, chunk_duration="1s", n_jobs=1, verbose=False)
+        as_recording(recording).save(format=kind, folder=path, chunk_duration="1s", n_jobs=1, verbose=False, **options)
 
 
 @pytest.mark.parametrize("name", list(WRITERS))
@@ -212,14 +211,27 @@ def test_same_recording_gives_the_same_bytes_anywhere(name, written, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:The extractor is not serializable")
-@pytest.mark.parametrize("name", ["binary", "recording.zarr"])
-def test_folders_have_the_bytes_that_spikeinterface_writes_itself(name, written, tmp_path):
+@pytest.mark.parametrize("kind, compression", [("binary", "none"), *(("zarr", compression) for compression in COMPRESSORS)])
+def test_folders_have_the_bytes_that_spikeinterface_writes_itself(kind, compression, written, tmp_path):
     """The traces are ours, all else is SpikeInterface's. The last chunk is not a whole one."""
-    folder, recording = written
+    recording = written[1]
     assert len(recording.samples) % 32000 and len(recording.samples) % recording.samples.chunks[0]
-    spikeinterface_writes(recording, name, tmp_path / name)
-    theirs, ours = contents(tmp_path / name), contents(folder / name)
+    compressor = {"compressor": COMPRESSORS[compression]} if kind == "zarr" else {}
+    spikeinterface_writes(recording, kind, tmp_path / "theirs.zarr", **compressor)
+    load_writer(kind)(tmp_path / "ours.zarr", recording, compression=compression)
+    theirs, ours = contents(tmp_path / "theirs.zarr"), contents(tmp_path / "ours.zarr")
     assert len(theirs) > 5 and {file: ours[file] for file in theirs} == theirs
+
+
+@pytest.mark.filterwarnings("ignore:The extractor is not serializable")
+def test_zarr_is_smaller_than_with_the_compressor_of_spikeinterface(written, tmp_path):
+    folder, recording = written
+    spikeinterface_writes(recording, "zarr", tmp_path / "theirs.zarr")
+    ours, theirs = (
+        sum(file.stat().st_size for file in (path / "traces_seg0").iterdir())
+        for path in (folder / "recording.zarr", tmp_path / "theirs.zarr")
+    )
+    assert ours < 0.95 * theirs
 
 
 @pytest.mark.parametrize("compression", ["none", "zstd"])
