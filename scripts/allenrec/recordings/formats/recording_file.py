@@ -91,7 +91,7 @@ class Recording:
 
     @property
     def unfiltered_templates(self) -> NDArray[np.float32]:
-        """(n_units, n_channels, n_t) µV before the filter, as `filtered_templates` are after it."""
+        """The templates before the filter, (n_units, n_channels, n_t) µV, which are read from the open file."""
         return read_values(self.file[layout.TEMPLATES])[:, 0]
 
     @property

@@ -12,7 +12,7 @@ import zarr
 from numcodecs import Blosc
 from tqdm import tqdm
 
-from allenrec.common.compression import ReusingCompressor, one_compressing_thread
+from allenrec.common.compression import one_compressing_thread
 from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, folder_built_beside
 from allenrec.common.hdf5 import read_rows
@@ -111,11 +111,10 @@ class _PlainChunks:
 
 
 class _CompressedChunks:
-    """The writer of compressed chunks, in memory that it uses again for each."""
+    """The writer of compressed chunks."""
 
     def __init__(self, array: zarr.Array) -> None:
-        self._rows = np.empty(array.chunks, array.dtype)
-        self._compressor = ReusingCompressor(array.compressor, self._rows.nbytes)
+        self._rows, self._compressor = np.empty(array.chunks, array.dtype), array.compressor
 
     def write(self, file: BinaryIO, samples: Samples, first: int, last: int) -> None:
         read_rows(samples, first, self._rows[: last - first])
