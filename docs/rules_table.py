@@ -50,4 +50,4 @@ if __name__ == "__main__":
     if sys.argv[1:] != ["--check"]:
         PAGE.write_text(text, encoding="utf-8")
     elif PAGE.read_text(encoding="utf-8") != text:
-        sys.exit(f"{PAGE.relative_to(ROOT)} is not what the rules say; `make docs` writes it")
+        sys.exit(f"{PAGE.relative_to(ROOT)} is not what the rules say; `python docs/rules_table.py` writes it")

@@ -1,8 +1,8 @@
 """Files of recordings and sortings that could run a program when SpikeInterface opens them.
 
-Such files are data, so what is more than data is refused before: pickles, objects in arrays that are not text or numbers,
-classes that are not SpikeInterface's, and `params.py` with more than plain values. Cut chunks of zarr, which could kill the
-process, are refused as they are read.
+Such files should hold data only. What could run code is refused before it is opened: pickles, objects in arrays that are not
+text or numbers, classes that are not SpikeInterface's, and `params.py` with more than plain values. Truncated chunks of zarr,
+which could kill the process, are refused as they are read.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 #: Endings of pickles
 PICKLES = (".pkl", ".pickle")
-#: What SpikeInterface opens in a folder that it saved: descriptions, also as pickles
+#: The descriptions that SpikeInterface opens in a folder that it saved, as JSON and as pickles
 DESCRIPTIONS = ("si_folder.json", "cached.json")
 PICKLED = ("cached.pkl", "cached.pickle")
-#: The arrays in such a folder that SpikeInterface reads with all that they hold
+#: The arrays in such a folder that SpikeInterface lets numpy read with all objects in them
 PROPERTIES = "properties/*.npy"
-#: What marks the folder of a sorter, or of an analyzer of SpikeInterface, which have pickles in them
+#: What the folder of a sorter, or of an analyzer of SpikeInterface, is recognised by; both have pickles in them
 OF_PROGRAMS = ("spikeinterface_info.json", "spikeinterface_log.json", "waveforms")
-#: The readers of SpikeInterface that run files of theirs as Python: text, and pickles
+#: The readers of SpikeInterface that run files as Python code, or unpickle them
 RUN_FILES = ("read_kilosort_as_analyzer", "read_klusta", "read_shybrid", "read_sinaps")
-#: The modules of SpikeInterface whose classes do
+#: Parts of the names of the modules of SpikeInterface that define them
 MODULES_THAT_RUN_FILES = ("deepinterpolation", "klusta", "shybrid", "sinaps")
-#: Where a chunk of Blosc says how many bytes it has, at the end of its header
+#: The bytes of the header of a chunk of Blosc that hold the length of the chunk
 BLOSC_SIZE = slice(12, 16)
-#: What numpy names in the pickle of an array of text and numbers
+#: The names in numpy's pickle of an array of text and numbers
 NAMES_OF_ARRAYS = {("numpy", "ndarray"), ("numpy", "dtype")} | {
     (module, name) for module in ("numpy.core.multiarray", "numpy._core.multiarray") for name in ("_reconstruct", "scalar")
 }
@@ -63,7 +63,7 @@ def require_data(path: AnyPath, seen: frozenset[Path] = frozenset()) -> None:
     if path.is_dir():
         _require_plain_folder(path, seen)
         decode_zarr_with_care()
-    elif path.name.endswith(PICKLES):  # SpikeInterface takes `.pkl`, which has no suffix, for one as well
+    elif path.name.endswith(PICKLES):  # also a file that is called just `.pkl`, which has no suffix
         raise UserError(f"{path}: a pickle can run any program, so it is not opened; save it to a folder or as JSON")
     elif path.name.endswith(".json"):
         _require_known(path, seen)
@@ -76,7 +76,7 @@ def require_no_file_is_run(extractor: str) -> None:
 
 
 def decode_zarr_with_care() -> None:
-    """Let numcodecs, in this process, decode no pickles, and no chunks of Blosc of which a part is missing.
+    """Let numcodecs, in this process, refuse pickles and truncated chunks of Blosc.
 
     Some versions of numcodecs refuse pickles by themselves. Blosc reads as many bytes as a chunk says that it has. Where there
     are fewer, it reads what lies behind them in memory, which can kill the process.
@@ -101,7 +101,7 @@ def decode_zarr_with_care() -> None:
 
 
 def _require_plain_folder(folder: Path, seen: frozenset[Path]) -> None:
-    """Refuse what SpikeInterface would run of a folder. Other files in it are none of our business."""
+    """Refuse a folder with files that SpikeInterface would run. Its other files are not checked."""
     if any((folder / name).exists() for name in OF_PROGRAMS):
         raise UserError(
             f"{folder}: the folder of a sorter or an analyzer; name the folder in it that has the recording or sorting"
@@ -116,7 +116,7 @@ def _require_plain_folder(folder: Path, seen: frozenset[Path]) -> None:
 
 
 def _require_known(file: Path, seen: frozenset[Path]) -> None:
-    """Refuse a description by foreign classes, or of files that could run a program."""
+    """Refuse a description that names foreign classes, or files that could run a program."""
     described = _dicts_in(file)
     _require_known_classes(file, described)
     for other in _paths_in(file, described):
@@ -125,13 +125,15 @@ def _require_known(file: Path, seen: frozenset[Path]) -> None:
 
 
 def _require_plain_array(file: Path) -> None:
-    """Refuse a file of numpy with other objects than text and numbers, or that is none, which numpy takes for a pickle."""
+    """Refuse a file of numpy that holds other objects than text and numbers, or is none, which numpy takes for a pickle."""
+    if not file.is_file():  # a pipe may have no end
+        raise UserError(f"{file}: not a regular file")
     with open(file, "rb") as content:
         try:
             version = np.lib.format.read_magic(content)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
             dtype = read(content)[2]
-        except Exception as error:  # numpy reads the header as Python's own words, which fails in many ways
+        except Exception as error:  # numpy reads the header as a literal of Python, which fails in many ways
             raise UserError(f"{file}: not a file of numpy ({shown(str(error))})") from None
         if dtype.hasobject:
             try:
@@ -143,7 +145,7 @@ def _require_plain_array(file: Path) -> None:
 class _OnlyTextAndNumbers(pickle.Unpickler):
     """A reader of pickles that knows nothing but arrays of text and numbers, so that it can run nothing.
 
-    SpikeInterface saves columns of text so, as those that it has read from tables of phy.
+    SpikeInterface saves columns of text in this way, such as those of phy's tables.
     """
 
     def find_class(self, module: str, name: str) -> Any:
@@ -216,10 +218,13 @@ def _exists(path: Path) -> bool:
 
 def _is_extractor(name: str, base: type) -> bool:
     module, _, last = name.rpartition(".")
-    if not module.startswith("spikeinterface.") or any(name in module for name in MODULES_THAT_RUN_FILES):
+    if not module.startswith("spikeinterface."):
         return False
     try:
         found = getattr(importlib.import_module(module), last, None)
     except ImportError:
         return False
-    return isinstance(found, type) and issubclass(found, base)
+    if not (isinstance(found, type) and issubclass(found, base)):
+        return False
+    # SpikeInterface has its classes in other modules as well, so what counts is where they are defined.
+    return not any(word in one.__module__ for one in found.__mro__ for word in MODULES_THAT_RUN_FILES)

@@ -32,7 +32,7 @@ COMPRESSION: dict[str, dict[str, Any]] = {
     "lzf": {"compression": "lzf", "shuffle": True},
     "gzip": {"compression": "gzip", "compression_opts": 4, "shuffle": True},
 }
-#: The level of ISA-L's gzip: noise is a twentieth larger than at level 4 of zlib, which takes ten times as long
+#: The level of ISA-L's gzip. Compressed noise is a twentieth larger than at level 4 of zlib, which takes ten times as long
 ISAL_LEVEL = 2
 
 
@@ -69,7 +69,7 @@ class CheckedHdf5(h5py.File):
     Raises
     ------
     DamagedFile
-        If the file is missing or damaged; also later, whenever something is read.
+        If the file is missing or damaged; later, also while something is read within `checked`.
     """
 
     def __init__(self, path: AnyPath, kind: str) -> None:
@@ -158,7 +158,7 @@ class _ErrorKeepingFile(io.RawIOBase):
 
 
 def read_rows(source: Any, start: int, rows: NDArray[Any]) -> None:
-    """Read rows of an array that is sliced like one into memory for them.
+    """Read rows of a dataset, or of anything that is sliced like an array, into `rows`.
 
     Whole chunks of a dataset that is not compressed are read to their place, without the copies in HDF5's own memory.
 
@@ -169,7 +169,7 @@ def read_rows(source: Any, start: int, rows: NDArray[Any]) -> None:
     start : int
         The first of the rows.
     rows : numpy.ndarray
-        (n, ...), contiguous and of the type of the source.
+        (n, n_columns), contiguous and of the type of the source.
     """
     if not isinstance(source, h5py.Dataset):
         rows[:] = source[start : start + len(rows)]
@@ -186,7 +186,7 @@ def read_rows(source: Any, start: int, rows: NDArray[Any]) -> None:
 
 
 def copy_rows(source: Any, first: int, target: h5py.Dataset) -> None:
-    """Fill a dataset with rows of an array that is sliced like one, chunk by chunk, and show progress.
+    """Fill a dataset with rows of another one, or of anything that is sliced like an array, by chunks, and show progress.
 
     A chunk of a dataset that stores its chunks as the target does is copied as it is, without being unpacked and packed again.
 
@@ -217,7 +217,7 @@ def copy_rows(source: Any, first: int, target: h5py.Dataset) -> None:
 
 
 def _as_bytes(rows: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return the memory of a contiguous array."""
+    """Return the memory of a contiguous array as bytes."""
     return rows.reshape(-1).view(np.uint8)
 
 
@@ -227,7 +227,7 @@ def _storage(dataset: h5py.Dataset) -> tuple[Any, ...]:
 
 
 def write_chunk(dataset: h5py.Dataset, offset: tuple[int, ...], values: NDArray[Any]) -> None:
-    """Write a whole chunk, without the copy in HDF5's own memory. With gzip this takes a tenth of the time that HDF5 takes.
+    """Write a whole chunk; uncompressed or with gzip, without HDF5's own copy of it. gzip takes a tenth of HDF5's time.
 
     What is stored is what HDF5's filters read: first all bytes of the lowest significance, and so on (`shuffle`), in the format
     of zlib, here by Intel's ISA-L.
@@ -255,7 +255,7 @@ def write_chunk(dataset: h5py.Dataset, offset: tuple[int, ...], values: NDArray[
 
 
 def write_frame(parent: h5py.Group, name: str, frame: Columns) -> None:
-    """Write a table as a group with one dataset per column, in the order of the columns."""
+    """Write a table as a group with one dataset per column, in their order. What is no number or truth value becomes text."""
     group = parent.create_group(name, track_order=True)
     for column, values in frame.items():
         array = np.asarray(values)
@@ -280,8 +280,8 @@ def read_values(dataset: h5py.Dataset) -> NDArray[Any]:
 def write_dict(group: h5py.Group, content: Mapping[str, Any]) -> None:
     """Write a dict into a group.
 
-    None is written as "null", an empty list as "[]", a list of text as fixed-length bytes, a dict as a group, and a scalar as
-    a scalar dataset. Keys are written in sorted order, so that equal dicts give equal files.
+    None is written as "null", an empty list as "[]", a list of text as UTF-8 of fixed length, a dict as a group, and a number,
+    truth value or text as a scalar dataset. Keys are written in sorted order, so that equal dicts give equal files.
     """
     for key in sorted(content):
         value = content[key]
@@ -298,11 +298,11 @@ def write_dict(group: h5py.Group, content: Mapping[str, Any]) -> None:
 def _as_array(values: Sequence[Any] | NDArray[Any]) -> NDArray[Any] | str:
     if len(values) == 0:
         return "[]"
-    return np.array(values, dtype="S") if isinstance(values[0], str) else np.array(values)
+    return np.array([text.encode() for text in values], dtype="S") if isinstance(values[0], str) else np.array(values)
 
 
 def read_dict(group: h5py.Group) -> dict[str, Any]:
-    """Read back what `write_dict` wrote. Lists are returned as arrays."""
+    """Read back what `write_dict` wrote: lists as arrays, and the texts "null" and "[]" as None and an empty list."""
     return {key: read_dict(item) if isinstance(item, h5py.Group) else _read_value(item) for key, item in group.items()}
 
 
@@ -312,7 +312,7 @@ def _read_value(dataset: h5py.Dataset) -> Any:
         text = value.decode()
         return {"null": None, "[]": []}.get(text, text)
     if isinstance(value, np.ndarray):
-        return value.astype(str) if value.dtype.kind == "S" else value
+        return np.char.decode(value, "utf-8") if value.dtype.kind == "S" else value
     return value.item()
 
 
@@ -331,7 +331,7 @@ def check_shapes(group: h5py.Group, expected: Mapping[str, str]) -> None:
     KeyError
         If a dataset is missing.
     OSError
-        If one has another shape.
+        If one is a group, or its shape does not fit.
     """
     lengths: dict[str, int] = {}
     for name, names_of_axes in expected.items():

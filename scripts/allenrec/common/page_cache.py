@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-#: Bytes of a file being written that may stay in the system's cache
+#: Bytes that are written between two requests to drop a file from the system's cache
 MAX_CACHED = 2**22
 #: Bytes that are written at once
 WRITTEN_AT_ONCE = 2**20
@@ -18,15 +18,15 @@ def drop_written(descriptor: int) -> None:
 
 
 class WrittenCache:
-    """The written data of an open file, which is soon dropped from the system's cache, if the system allows it.
+    """Drop the written data of an open file from the system's cache now and then, where the system allows it.
 
-    Otherwise the cache would keep all of the 180 GB of an hour as long as any memory is free. Filling new memory takes longer
-    than writing to the disk, several times as long on virtual machines.
+    Otherwise the cache would keep all 180 GB of an hour of 384 channels while any memory is free. Filling new memory takes
+    longer than writing to the disk, several times as long on virtual machines.
 
     Parameters
     ----------
     descriptor : int
-        The descriptor of the file. Another one than that which the data is written with does as well.
+        The descriptor of the file. It need not be the one through which the data is written.
     """
 
     def __init__(self, descriptor: int) -> None:

@@ -1,4 +1,4 @@
-"""The parts that all figures share: the look, the colours, scale bars, waveforms on a probe, and saving."""
+"""The parts that all figures share: the style, scale bars, waveforms on a probe, and saving."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def outlined(artist: Text) -> Text:
 def round_length(span: float) -> float:
     """Return the largest number of the form 1, 2 or 5 times a power of ten that does not exceed `span`."""
     power = 10.0 ** np.floor(np.log10(span))
-    return float(max(m * power for m in (1, 2, 5) if m * power <= span * (1 + 1e-9)))
+    return float(max(m * power for m in (1, 2, 5, 10) if m * power <= span * (1 + 1e-9)))
 
 
 def scale_bar(
@@ -147,9 +147,9 @@ class ProbeAxis:
     Parameters
     ----------
     columns : numpy.ndarray
-        (n,) µm, the columns of contacts.
+        (n,) µm, the y of each column of contacts.
     drawn : numpy.ndarray
-        (n,) µm, where they are drawn.
+        (n,) µm, the place of each column on the axis.
     shanks : numpy.ndarray
         (n,), the number of the shank of each column.
     """
@@ -228,7 +228,7 @@ def contact_marker(layout: probeinterface.Probe) -> str:
 
 
 def mark_contacts(axes: Axes, contacts: NDArray[np.floating], layout: probeinterface.Probe) -> None:
-    """Mark contacts (n, 2) µm of a probe in axes of two scales, where true outlines would be distorted."""
+    """Mark contacts (n, 2) µm of a probe in axes with two scales, x and y, where true outlines would be distorted."""
     look: dict[str, Any] = {"color": PALE, "edgecolors": GREY, "linewidths": 0.4, "zorder": 1}
     axes.scatter(contacts[:, 0], contacts[:, 1], s=6, marker=contact_marker(layout), gid="contacts", **look)
 
@@ -245,7 +245,7 @@ def draw_contacts(
 
 @styled
 def card(title: str, reason: object) -> Figure:
-    """Return a small figure that says why there is no other one."""
+    """Return a small figure that says why the intended one could not be drawn."""
     lines = wrap(f"Not drawn, because {reason}", 76)
     figure = new_figure(5.0, 0.6 + 0.16 * len(lines), title)
     figure.text(0.02, 0.1, "\n".join(lines), color=GREY)

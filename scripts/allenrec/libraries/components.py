@@ -1,8 +1,8 @@
 """The currents of a cell's spikes as combinations of few temporal components, which makes the sums over segments short.
 
 Segments that are neighbours have nearly the same currents: two dozen components give them all to the rounding of float32. Other
-programs compute such components by a singular value decomposition. Here they are found segment by segment and sample by sample
-in a fixed order, because the last bits of LAPACK's results differ between processors.
+programs compute such components by a singular value decomposition. Here a Gram-Schmidt process with sums in a fixed order finds
+them, because the last bits of LAPACK's results differ between processors.
 """
 
 from typing import Any, NamedTuple
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 #: The largest error of a current, as a share of the largest current of all: the rounding of float32
 TOLERANCE = 2.0**-24
-#: How often samples are added before currents are taken as they are
+#: The most attempts, each with more samples than the one before; then currents are kept as they are
 ROUNDS = 3
-#: The number of samples of all spikes together among which components are looked for
+#: The least number of samples, of all spikes together, from which components are found first, and the number added for the next
+#: attempt
 SAMPLES = 512
 
 
@@ -29,8 +30,8 @@ class Components(NamedTuple):
 def components_of(currents: NDArray[np.float32]) -> Components:
     """Return the components of currents (n_spikes, n_seg, n_t) nA.
 
-    Currents that have no few components, such as noise, keep a component for each segment, and are exact. Sums are fastest over
-    multiples of four components, so that up to three are zero.
+    Currents that few components cannot represent, such as noise, keep one for each segment, and are exact. Sums are fastest
+    over multiples of four components, so up to three components of zeros are added.
     """
     n_spikes, n_seg, n_t = currents.shape
     chosen = np.arange(0, n_spikes * n_t, max(1, n_spikes * n_t // SAMPLES))
@@ -46,16 +47,16 @@ def components_of(currents: NDArray[np.float32]) -> Components:
         temporal, worst = _projected(spatial, currents)
         if worst.max() <= TOLERANCE * largest:
             return Components(spatial, temporal)
-        # The samples that are worst are added; they are in no component yet.
+        # The samples with the largest errors are added, because components do not represent them yet.
         chosen = np.union1d(chosen, np.argsort(worst.ravel())[-SAMPLES:])
     return Components(np.eye(n_seg), currents)
 
 
 @numba.njit(cache=True, nogil=True)
 def _orthonormal(samples: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
-    """Return an orthonormal basis (n_seg, n) of columns (n_seg, n_samples), as many as leave no more than the tolerance.
+    """Return an orthonormal basis (n_seg, n) that represents columns (n_seg, n_samples) within a tolerance.
 
-    This is the modified Gram-Schmidt process; the largest column that is left comes next. `samples` is overwritten.
+    This is the modified Gram-Schmidt process; each step takes the column with the largest residual. `samples` is overwritten.
     """
     n_seg, n_samples = samples.shape
     basis, column, n = np.empty((n_seg, min(n_seg, n_samples))), np.zeros(n_seg), 0
@@ -114,7 +115,7 @@ def _projected(spatial: NDArray[np.float64], currents: NDArray[np.float32]) -> t
         spike[:] = currents[k]
         weighted_sums(rows, spike, each, sums)
         temporal[k] = sums
-        sums[:] = temporal[k]  # as it is kept
+        sums[:] = temporal[k]  # rounded to float32, as it is kept
         weighted_sums(spatial, sums, every, again)
         again -= spike
         np.abs(again, out=again).max(axis=0, out=worst[k])

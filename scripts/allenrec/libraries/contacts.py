@@ -4,7 +4,7 @@ The potential of sources near a contact is averaged over points on it. That of s
 middle of the contact, plus second and fourth derivatives along some directions, times moments of the contact's area: Taylor's
 series of the potential, averaged over the contact, in which odd orders vanish by symmetry.
 
-On a disc in an isotropic medium, few evaluations serve instead of the points, see `discs`.
+On a disc in an isotropic medium, a short quadrature replaces the points, see `discs`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from .poses import turned_back
 if TYPE_CHECKING:
     from .forward_model import Segments
 
-#: Beyond the ends of a segment, distances to its axis are still held at its radius, which no series describes where a contact
-#: reaches into that cylinder. The square of the distance, in radii of the segment, up to which this matters: from there on, it
-#: changes a potential by less than a thousandth.
+#: The squared distance, in squared radii of a segment, below which a contact that reaches into the cylinder around its axis
+#: needs points. There, also beyond the ends, the distance to the axis is held at the radius, which no series describes. Farther
+#: away, this changes a potential by less than a thousandth.
 HELD = 500.0
-#: The same up to which the edge of that cylinder makes a kink in the potential that only the finest set of points describes
+#: The same for the finest set of points: closer, the edge of the cylinder makes a kink in the potential on the contact
 KINKED = 100.0
-#: The number of the normal among the directions
+#: The index of the normal in `directions`
 NORMAL = 4
-#: The share of a contact's size, of its square for fourth derivatives, below which factors are rounding
+#: The share of a contact's mean squared half width, or of its square for fourth derivatives, below which a factor is rounding
 NEGLIGIBLE = 1e-9
 
 
@@ -84,7 +84,7 @@ def contacts_with(points: NDArray[np.float64]) -> Contacts:
 
 
 def _expansion(offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return `directions` and `factors` of `Contacts` for points (n_contacts, n_points, 3) around the middles of flat contacts.
+    """Return `directions` and `factors` of `Contacts` for points (n_contacts, n_points, 3) relative to the middles of contacts.
 
     The directions are the two main axes p and q of a contact, their sum and their difference, and its normal n. The mean of
     Taylor's series has the derivatives pp, qq, pppp, qqqq and ppqq. In any medium, ppqq follows from the fourth derivatives
@@ -93,6 +93,7 @@ def _expansion(offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArr
     """
     _, axes = np.linalg.eigh(np.swapaxes(offsets, 1, 2) @ offsets)
     n, p, q = (axes[:, :, k] for k in range(3))  # a contact has no extent along its normal
+    p, q = _along_sides(offsets, p, q)
     x, y = ((offsets @ axis[:, :, np.newaxis])[:, :, 0] for axis in (p, q))
     x2, y2, x4, y4, x2y2 = (values.mean(axis=1) for values in (x**2, y**2, x**4, y**4, x**2 * y**2))
     size, zero = 0.5 * (x2 + y2), np.zeros(len(offsets))
@@ -102,6 +103,20 @@ def _expansion(offsets: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArr
     # A factor that is only rounding would cost as much as one that counts
     counts = np.abs(factors) > NEGLIGIBLE * np.stack([size, size**2], axis=-1)[:, np.newaxis]
     return np.stack([p, q, p + q, p - q, n], axis=1), np.ascontiguousarray(np.where(counts, factors, 0.0))
+
+
+def _along_sides(
+    offsets: NDArray[np.float64], p: NDArray[np.float64], q: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return main axes p and q, (n_contacts, 3) each, for which the means of x³y and xy³ vanish, as `_expansion` assumes.
+
+    All directions are main axes of a square; its sides are at an angle of arg(-m) / 4 to p, where m is the mean of (x + iy)⁴.
+    """
+    z = (offsets @ p[:, :, np.newaxis])[:, :, 0] + 1j * (offsets @ q[:, :, np.newaxis])[:, :, 0]
+    size, second, fourth = (abs(z) ** 2).mean(axis=1), (z**2).mean(axis=1), (z**4).mean(axis=1)
+    turned = (abs(second) < NEGLIGIBLE * size) & (abs(fourth.imag) > NEGLIGIBLE * size**2)
+    angle = np.where(turned, np.angle(-fourth) / 4, 0.0)[:, np.newaxis]
+    return np.cos(angle) * p + np.sin(angle) * q, np.cos(angle) * q - np.sin(angle) * p
 
 
 def _radius(middles: NDArray[np.float64], points: NDArray[np.float64]) -> float:
@@ -130,8 +145,8 @@ def mean_weights(
     """Write the mean potential over contacts from a unit current in each segment, mV per nA.
 
     Row i of `out` (n, n_seg) is that of contact `chosen[i]`; see `poses.in_cell_frame` for the pose. All contacts are in one
-    call, and functions for a contact or a segment are compiled into it: a call counts references to all arrays that it passes,
-    which takes longer than what most of these functions do.
+    call, and functions for a contact or a segment are compiled into it: numba counts references to each array that a call
+    passes, which takes longer than most of these functions.
     """
     sx, sy, sz = segments.stretch[0], segments.stretch[1], segments.stretch[2]
     widest, medium = max(sx, sy, sz), 0 if sx == sy == sz else 1
@@ -248,7 +263,7 @@ def _add_derivatives(
         # The vector from the start is that from the end plus the length along the axis
         b1 = (along + length[s] * (px * ux[s] + py * uy[s] + pz * uz[s])) * b
         a2, b2 = (size - a1 * a1) * a, (size - b1 * b1) * b
-        # a3 = -3 a1 a2 / a, and a4 = -(4 a1 a3 + 3 a2²) / a
+        # Of the distance a: a3 = -3 a1 a2 / a, and a4 = -(4 a1 a3 + 3 a2²) / a. The variables a and b are 1 / a and 1 / b
         a3, b3 = -3 * a1 * a2 * a, -3 * b1 * b2 * b
         s1, s2, s3 = a1 + b1, a2 + b2, a3 + b3
         s4 = -(4 * a1 * a3 + 3 * a2 * a2) * a - (4 * b1 * b3 + 3 * b2 * b2) * b

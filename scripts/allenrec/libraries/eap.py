@@ -58,7 +58,7 @@ def eap(
     geometry : Geometry
         The segments of the cell in its pose, see `Geometry.placed`.
     probe_points : numpy.ndarray or Contacts
-        (n_contacts, n_points, 3) µm; the potential is averaged over the points of a contact. Or the contacts themselves.
+        The contacts, or points (n_contacts, n_points, 3) µm over which each contact takes the mean.
     medium : Medium
 
     Returns
@@ -98,20 +98,20 @@ def templates_above_threshold(
     """Return the indices (m,) and potentials (m, n_contacts, n_t) float32 µV of poses that reach a threshold at a contact.
 
     Most poses are refused before all contacts are computed: no contact has a point in the region, or the contacts that have one
-    stay below the threshold. The parameters are arrays and numbers because the function is compiled.
+    stay below the threshold. Parameters are arrays, numbers and named tuples of them, because the function is compiled.
 
     Parameters
     ----------
     segments, contacts, region, around
-        Segments and regions are in the frame of the cell; `around` is the region, `widened` by the radius of the contacts.
+        Contacts are in the frame of the probe, the others in that of the cell; `around` is the region `widened` by their radius.
     matrices, positions, spikes : numpy.ndarray
-        Poses: (n, 3, 3), see `rotations.rotation_matrices`, (n, 3) µm, and (n,) numbers of spikes.
+        Poses: (n, 3, 3), see `rotations.rotation_matrices`, (n, 3) µm, and (n,) indices of spikes.
     components : Components
-        Of the currents of the spikes, zero at the first sample.
+        The components of the spikes' currents, which are zero at the first sample.
     image_factor, min_amp
-        `image_factor`, see `Medium`; and the threshold, µV. A pose is refused if the `drawdown` is smaller at every contact.
+        For the factor see `Medium`. A pose whose `drawdown` is below the threshold, µV, at every contact is refused.
     images : Images
-        The images of contacts in a slice. The region does not take them into account.
+        The images of contacts in a slice. The region ignores them, so with images it has to be `EVERYWHERE`.
     """
     n_contacts, n_t = len(contacts.points), components.temporal.shape[2]
     n_seg, n_components = components.spatial.shape
@@ -153,7 +153,7 @@ def _mark_reachable(
     position: NDArray[np.float64],
     out: NDArray[np.bool_],
 ) -> None:
-    """Write into `out` (n_contacts,) whether a contact has a point in the region; most are outside of what is around it."""
+    """Write into `out` (n_contacts,) whether each contact has a point in the region; most lie outside `around` already."""
     n_contacts, n_points = contacts.points.shape[0], contacts.points.shape[1]
     for c in range(n_contacts):
         near = touches(around, contacts.middles, c, c + 1, matrix, position)
@@ -184,9 +184,9 @@ def _add_images(
 ) -> None:
     """Add to the weights `out` (n, n_seg) those of the images of contacts; see `mean_weights`."""
     for j in range(len(images.weights)):
-        of_image = np.empty((len(chosen), out.shape[1]))  # here, because most media have no images
+        of_image = np.empty((len(chosen), out.shape[1]))  # made only here, because most media have no images
         moved = np.empty(3)
-        for axis in range(3):  # a contact that is moved sees the cell as if that were moved the other way
+        for axis in range(3):  # moving a contact is moving the cell the other way
             moved[axis] = position[axis] - images.shifts[j, axis]
         mean_weights(segments, contacts, chosen, matrix, moved, work, of_image)
         for i in range(len(chosen)):
@@ -196,8 +196,8 @@ def _add_images(
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def drawdown(trace: NDArray[np.float32]) -> np.float32:
-    """Return the largest fall of a trace (n_t,) from any earlier sample. No shift and no baseline gives a larger amplitude."""
-    high, fall = trace[0], trace[0] - trace[0]
+    """Return the largest fall of a trace (n_t,) from any earlier sample: whatever its baseline, no amplitude is larger."""
+    high, fall = trace[0], trace[0] - trace[0]  # zero of the type of the trace
     for v in trace:
         high = max(high, v)
         fall = max(fall, high - v)
@@ -217,7 +217,7 @@ class CellOnProbe:
         The contacts, or (n_contacts, n_points, 3) µm, the points over which each takes the mean.
     medium : Medium
     acceptance : allenrec.settings.libraries.Acceptance
-        The limits are used, see `Limits`.
+        It sets the limits on amplitude and shape, see `Limits`.
     peak_sample : int
         The sample at which every template has its lowest value.
     dt : float
@@ -272,8 +272,8 @@ class CellOnProbe:
     def along(self, pose: Poses, displacements: NDArray[np.float64], centre: int) -> NDArray[np.float32]:
         """Return the templates (n_steps, n_contacts, n_t) float32 µV of a pose (`Poses` of one) that is moved.
 
-        All steps are shifted by the same number of samples, which aligns step `centre`, so that latencies along the path are
-        kept.
+        `displacements` (n_steps, 3) µm are its steps. All are shifted by the same number of samples, which aligns step
+        `centre`, so that latencies along the path are kept.
         """
         potentials = self._potentials(pose.along(displacements))[1]
         traces = potentials.reshape(-1, potentials.shape[2])
@@ -286,7 +286,7 @@ class CellOnProbe:
         around: AboveThreshold = EVERYWHERE,
         min_amp: np.float32 = NO_THRESHOLD,
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the numbers (m,) and potentials (m, n_contacts, n_t) of the poses that reach a threshold at some contact."""
+        """Return the indices (m,) and potentials (m, n_contacts, n_t) of the poses that reach a threshold at some contact."""
         rest, images = (self.components, self.medium.image_factor, min_amp), self.medium.images
         if self.medium.turns_with_cell:
             matrices = rotation_matrices(poses.rotations)

@@ -1,7 +1,7 @@
 """The headers of NEURON that all translated mod files begin with, compiled once for a set of mod files.
 
-g++ needs half of its time for a mod file to read these headers. It reads the compiled form beside a header, `NAME.gch`, instead
-of the header if both were compiled with the same options, and else the header itself. The library stays the same to the byte.
+g++ needs half of its time for a mod file to read these headers. If a compiled form, `NAME.gch`, lies beside a header and was
+made with the options of the mod file, g++ reads it instead. The compiled library is the same, byte for byte.
 See "Using Precompiled Headers" in the manual of GCC.
 """
 
@@ -19,20 +19,20 @@ HEADER = "translated.h"
 #: A mod file without a mechanism
 EMPTY_MOD_FILE = "NEURON { SUFFIX empty }\n"
 
-#: Other compilers, which may call themselves g++, have other kinds of compiled headers
+#: Lines that stop Clang, also if it is called g++: its compiled headers have another format
 ONLY_GCC = "#ifdef __clang__\n#error not GCC\n#endif\n"
 
-#: Runs a command in a folder
+#: A function that runs a command in a folder
 Run = Callable[[list[str], Path], subprocess.CompletedProcess[str]]
 
 
 def precompile_header(folder: Path, run: Run) -> Path | None:
-    """Compile the header of translated mod files in an empty folder.
+    """Compile the header of translated mod files in a new folder.
 
     Parameters
     ----------
     folder : pathlib.Path
-        The folder, which is made.
+        The folder to make; it must not exist.
     run : callable
         Runs a command in a folder, as NEURON's compiler is run.
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 #: Spikes whose gains and amplitudes are computed at once
 SPIKES_AT_ONCE = 1024
-#: Values in a chunk of traces: about a megabyte, so that a reader of a second of some channels reads little more than that
+#: Approximate number of values in a chunk of traces, 1 MB of float32: who reads a second of traces reads little more
 CHUNK_VALUES = 2**18
-#: Blocks that computed samples keep in memory
+#: Number of blocks that `ComputedSamples` keeps in memory
 BLOCKS_KEPT = 2
 
 
@@ -77,19 +77,19 @@ class ComputedSamples:
     """The samples of a recording, (n_samples, n_channels), equal to those of its file, computed as they are sliced."""
 
     def __init__(self, plan: Plan, threads: int = 1) -> None:
-        # Units that drift use BLAS, whose number of threads several of ours cannot limit at once
+        # Units that drift use BLAS, and several of our threads cannot each limit its number of threads
         self._plan, self._threads = plan, threads if plan.unit_drift is None else 1
-        # Rounding depends on where a block begins, so whole blocks are computed: those that the file is written in.
+        # Rounding depends on where a block begins, so whole blocks are computed, at the same places as in the file.
         self._block = lru_cache(BLOCKS_KEPT)(self._compute_block)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(n_samples, n_channels)."""
+        """The shape, (n_samples, n_channels)."""
         return self._plan.n_samples, self._plan.n_channels
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """float32 for µV, integers for counts."""
+        """The type: float32 for µV, integers for counts."""
         return self._plan.dtype
 
     @property
@@ -154,7 +154,7 @@ class GeneratedRecording:
 
     @cached_property
     def samples(self) -> ComputedSamples:
-        """(n_samples, n_channels) float32 µV, or counts of `gain_to_uV` µV."""
+        """The samples, (n_samples, n_channels), float32 µV or counts of `gain_to_uV` µV."""
         return ComputedSamples(self.plan, self.threads)
 
     @property
@@ -247,7 +247,7 @@ class GeneratedRecording:
 
     @property
     def filtered_templates(self) -> NDArray[np.float32]:
-        """(n_units, n_channels, n_t) µV, as they are in the traces."""
+        """The templates of units, (n_units, n_channels, n_t) µV, filtered as the traces are."""
         return self.plan.filtered_templates
 
     @property
@@ -272,7 +272,7 @@ class GeneratedRecording:
         return self.plan.n_phases
 
     def to_spikeinterface(self) -> tuple[BaseRecording, BaseSorting]:
-        """Return the recording, and the ground truth with the properties of units, as SpikeInterface has them. Traces are
+        """Return the recording, and the ground truth with the properties of units, as objects of SpikeInterface. Traces are
         computed as they are sliced."""
         from .formats.spikeinterface_adapter import as_recording, as_sorting
 
@@ -284,12 +284,18 @@ class GeneratedRecording:
         yield from tqdm(blocks(self.plan, self.threads, samples), total=n_blocks(self.plan), unit="block")
 
     def spike_traces(self) -> Iterator[NDArray[np.float32]]:
-        """Yield, block by block, the contribution of each unit to its largest channel, (n, n_units) float32 µV."""
+        """Yield, block by block, the contribution of each unit to its peak channel, (n, n_units) float32 µV.
+
+        A block is overwritten when the next one is taken.
+        """
         found = blocks(self.plan, self.threads, spike_traces)
         yield from tqdm(found, total=n_blocks(self.plan), desc="spike traces", unit="block")
 
     def unit_traces(self, unit: int) -> Iterator[NDArray[np.float32]]:
-        """Yield, block by block, the contribution of a unit to all channels, (n, n_channels) float32 µV."""
+        """Yield, block by block, the contribution of a unit to all channels, (n, n_channels) float32 µV.
+
+        A block is overwritten when the next one is taken.
+        """
         yield from blocks(self.plan, self.threads, partial(unit_traces, unit=unit))
 
     def gains_and_amplitudes(self, unit: int) -> Iterator[tuple[slice, NDArray[np.float32], NDArray[np.float32]]]:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from allenrec.common.errors import UserError
 from allenrec.common.files import readable_size
 
+from .recordings.formats import FORMATS
+
 if TYPE_CHECKING:
     from . import Settings
     from .libraries import Library
@@ -143,8 +145,7 @@ def _recording(key: str, recording: Recording, n_contacts: int, settings: Settin
 def _share_on_disk(recording: Recording, name: str) -> float:
     """Return the share of four bytes that a sample takes at least on the disk in a format, by its name."""
     signal = recording.recordings
-    compression = recording.zarr_compression if name == "zarr" else recording.compression
-    if name == "binary" or compression == "none":
+    if FORMATS[name].compression_of(recording) == "none":
         return 0.5 if signal.dtype == "int16" else 1.0
     if recording.background is not None or signal.noise_level == 0:
         return 0.0

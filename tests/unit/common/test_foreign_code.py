@@ -80,6 +80,24 @@ def described(folder):
     return folder / "phy.json"
 
 
+def by_class(folder, name):
+    """Return a description by a class of SpikeInterface, which is in this module but not defined there."""
+    (folder / "text").mkdir()
+    (folder / "text" / "params.prm").write_text(RUNS)
+    (folder / "text" / "spikes.kwik").touch()
+    named = {"class": f"spikeinterface.extractors.extractor_classes.{name}", "module": "spikeinterface", "version": "0.103.0"}
+    about = named | {"kwargs": {"file_or_folder_path": str(folder / "text")}, "annotations": {}, "properties": {}}
+    (folder / "text.json").write_text(json.dumps(about | {"relative_paths": False}))
+    return folder / "text.json"
+
+
+def with_pipe(folder):
+    """Return the folder of a sorting with a pipe among its columns."""
+    copy = with_column(folder, ["good"])
+    os.mkfifo(copy / "properties" / "a.npy")
+    return copy
+
+
 class Global:
     """A pickle of a name that is looked up among the attributes of numpy's module of arrays."""
 
@@ -99,6 +117,8 @@ REFUSED = {
         phy_with(folder, "kilosort", probe_prb=RUNS), "read_kilosort_as_analyzer"
     ),
     "a reader that runs text": lambda folder: open_recording(folder / "recording", "read_shybrid_recording"),
+    "a class that runs text, by another module": lambda folder: open_sorting(by_class(folder, "KlustaSortingExtractor")),
+    "a pipe among the columns": lambda folder: open_sorting(with_pipe(folder)),
     "a column of code": lambda folder: open_sorting(with_column(folder, [Code()])),
     "a column of code after text": lambda folder: open_sorting(with_column(folder, ["good", Code()])),
     "a column of other functions of numpy": lambda folder: open_sorting(with_column(folder, [Global()])),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support import run_python
 
-from allenrec.common.hdf5 import COMPRESSION, check_shapes, hdf5_written_beside, write_chunk
+from allenrec.common.hdf5 import COMPRESSION, check_shapes, hdf5_written_beside, read_dict, write_chunk, write_dict
 
 SHAPES = {"start": "segments 3", "diameter": "segments", "currents": "spikes segments samples"}
 
@@ -111,3 +111,12 @@ def test_file_that_cannot_be_written_is_one_error_and_no_crash(size, tmp_path):
     """A limit of 20 kB per file acts like a full disk and needs no root."""
     assert run_python(LIMITED, tmp_path / "a.h5", size) == [errno.EFBIG, str(tmp_path / "a.h5")]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_dict_is_read_back_also_with_other_letters(tmp_path):
+    content = {"types": ["étoilée", "µ", "PC"], "none": None, "empty": [], "nested": {"name": "Å", "n": 3, "x": [0.5, 2.0]}}
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        write_dict(file, content)
+        found = read_dict(file)
+    assert found["types"].tolist() == content["types"] and found["none"] is None and found["empty"] == []
+    assert found["nested"]["name"] == "Å" and found["nested"]["n"] == 3 and found["nested"]["x"].tolist() == [0.5, 2.0]

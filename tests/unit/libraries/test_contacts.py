@@ -22,9 +22,10 @@ SHAPES = {
 CURRENTS = np.array([[0, 1]], dtype=np.float32)
 
 
-def probe_of(shape, params, ncontacts=10):
+def probe_of(shape, params, ncontacts=10, turn=0.0):
     layout = probeinterface.Probe(ndim=2)
     layout.set_contacts([[0, 0], [0, 60]], shapes=shape, shape_params=params)
+    layout.rotate_contacts(turn)
     return probe_from_layout("made", layout, "yz", 0.0, ncontacts, info={}, on_plane=False)
 
 
@@ -69,12 +70,18 @@ def test_mean_is_exact_to_a_thousandth_from_5_um_on(name):
     assert np.abs(errors).max() < 1e-3
 
 
+@pytest.mark.parametrize("turn", [0.0, 17.0])
 @pytest.mark.parametrize("sigma", [0.3, (0.3, 0.2, 0.4)])
 @pytest.mark.parametrize("name", SHAPES)
-def test_expansion_of_the_mean_has_the_error_of_its_next_order(name, sigma):
-    """Derivatives up to the fourth leave an error that falls with the sixth power of the distance, in radii: 1e-6 from 6 on."""
+def test_expansion_of_the_mean_has_the_error_of_its_next_order(name, sigma, turn):
+    """Derivatives up to the fourth leave an error that falls with the sixth power of the distance, in radii: 1e-6 from 6 on.
+
+    Contacts are turned in their plane by some degrees: all directions are main axes of a square.
+    """
     shape, params, half = SHAPES[name]
-    contacts, (points, weights) = contacts_of(probe_of(shape, params)), dense(shape, half)
+    probe, (points, weights) = probe_of(shape, params, turn=turn), dense(shape, half)
+    points[:, 1:] = points[:, 1:] @ probe.layout.contact_plane_axes[0]
+    contacts = contacts_of(probe)
     radius = contacts.beyond[0] / FINE_FROM[0]
     contacts = contacts._replace(beyond=np.zeros_like(contacts.beyond))  # the expansion at every distance
     rng = np.random.default_rng(1)

@@ -28,9 +28,9 @@ from allenrec.common.real_recordings import open_recording, open_sorting
 from allenrec.probes import load_probe
 from allenrec.recordings.formats.binary import write_binary
 from allenrec.recordings.formats.mearec import write_mearec
-from allenrec.recordings.formats.nwb import write_nwb
 from allenrec.recordings.formats.recording_file import read_recording
-from allenrec.recordings.formats.zarr import COMPRESSORS, write_zarr
+from allenrec.recordings.formats.register import load_writer
+from allenrec.recordings.formats.zarr import COMPRESSORS
 from allenrec.recordings.generated_recording import GeneratedRecording
 from allenrec.recordings.plan import plan_recording
 from allenrec.recordings.traces.background import open_background
@@ -39,9 +39,10 @@ from allenrec.settings import load_settings
 from allenrec.settings.input_files import file_digests, input_files
 from allenrec.settings.libraries import Library
 from allenrec.settings.recordings import Background, Recording, UnitSelection
+from allenrec.settings.recordings.formats import EXPORTED_FORMATS
 
 FS, LENGTHS, T_STARTS = 30000.0, (40000, 25001), (12.5, 100.0)
-WRITERS = {"binary": write_binary, "recording.zarr": write_zarr, "recording.nwb": write_nwb}
+WRITERS = {entry.path: load_writer(entry.name) for entry in EXPORTED_FORMATS}
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,43 @@ class UnitDrift(NamedTuple):
 
 
 class RecordingWithGroundTruth(Protocol):
-    """A recording with its ground truth; `Recording` and `GeneratedRecording` say what each member is."""
+    """A recording with its ground truth: the `Recording` of `recording_file`, or a `GeneratedRecording`.
+
+    Attributes
+    ----------
+    samples : Samples
+        (n_samples, n_channels) µV or counts. They may be more than the memory holds.
+    gain_to_uV, offset_to_uV : float or numpy.ndarray
+        µV of a count, and of the count 0; (n_channels,) where the channels of a background differ.
+    segments : Segments or None
+        The segments of a background that was interrupted or does not begin at 0 s.
+    known_units : mapping
+        The spikes of the known units of a background by their names. They are no part of the ground truth.
+    clipped_samples : numpy.ndarray
+        (n_channels,) the number of samples that exceeded the range of counts.
+    sampling_frequency, duration : float
+        Hz and s.
+    filter_settings : ButterworthFilter or None
+        The filter of the traces.
+    channel_positions : numpy.ndarray
+        (n_channels, 3) µm.
+    plane : str
+        The plane of the contacts: "xy", "xz" or "yz".
+    probe : probeinterface.Probe
+        The exact contacts in their plane.
+    units : pandas.DataFrame
+        A row for each unit of the ground truth.
+    spike_trains, spike_times, amplitudes : sequence of numpy.ndarray
+        For each unit (n_spikes,): the samples nearest to its spikes, counted through all segments; their exact times, s; and
+        the depth of each spike alone, before the filter, µV.
+    filtered_templates : numpy.ndarray
+        (n_units, n_channels, n_t) float32 µV as they are in the traces, with the spike at sample `template_peak`.
+    drift : UnitDrift or None
+    upsample : int
+        The number of places within a sample at which spikes are put into the traces.
+    provenance : dict
+        Configuration, digests, versions, and the terms of use.
+    """
 
     @property
     def samples(self) -> Samples: ...

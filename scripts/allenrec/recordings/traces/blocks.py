@@ -20,19 +20,19 @@ from .low_rank import UpsampledTemplate, stacked, waveforms_of
 if TYPE_CHECKING:
     from ..plan import Plan
 
-#: Number of samples of a block, however many are written at once; with few channels it is a multiple of this
+#: Number of samples of a block; with few channels, a block has a multiple of it
 BLOCK = 2**15
 #: Approximate number of values of a block with few channels
 BLOCK_VALUES = 2**22
 
-#: The least value in the traces of a unit, µV; smaller ones become zero. A filter's response dies away for a long time, and its
-#: tails, far below the rounding of the recording, would fill most of a file and take most of the time to compress it.
+#: The smallest absolute value that traces of a unit keep, µV; others become zero. A filter's response dies away for a long time,
+#: and its tails, far below the rounding of the recording, would fill most of a file and take most of the time to compress it.
 NOTHING = 1e-6
 
-#: Values that are converted to samples at once, which stay in the cache
+#: Values that are converted to samples at once, few enough for the processor's cache
 CONVERTED = 2**17
 
-#: A function that computes a piece of a recording from a plan, `start`, `stop` and memory for rows, such as traces
+#: A function of a plan, `start`, `stop` and `rows`, which gives memory, that returns a piece of a recording, such as traces
 #: (stop - start, n) float32 µV
 Compute = Callable[["Plan", int, int, Rows], Any]
 
@@ -53,8 +53,8 @@ def n_blocks(plan: Plan) -> int:
 def blocks(plan: Plan, threads: int = 1, compute: Compute | None = None) -> Iterator[Any]:
     """Yield a recording in blocks of fixed length, in order.
 
-    A block is overwritten when the next one is taken. All threads keep computing while a block is written, because the writer
-    sometimes waits for the system.
+    A block is overwritten when the next one is taken. Threads go on computing while a block is written, so that they are not
+    idle while the writer waits for the disk.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def blocks(plan: Plan, threads: int = 1, compute: Compute | None = None) -> Iter
     threads : int
         Number of blocks that are computed at once; the traces do not depend on it.
     compute : callable, optional
-        `piece` by default; `samples`; `spike_traces`, or `unit_traces` of a unit, yield what units contribute.
+        What is computed: `piece`, the default, `samples`, `spike_traces`, or `unit_traces` with a `unit`.
 
     Yields
     ------
@@ -233,7 +233,7 @@ def _add_spikes_of(
     channels: Sequence[int] | None,
     within: tuple[int, int],
 ) -> None:
-    """Add the spikes of units at samples within a segment."""
+    """Add the spikes of units to traces that lie in one segment, `within` its first sample and the one after its last."""
     spikes: list[Spikes] = []
     along_paths: list[UpsampledTemplate] = []
     for unit in units:
@@ -263,7 +263,7 @@ def _add_spikes_of(
 
 
 def _near(plan: Plan, unit: int, start: int, stop: int, within: tuple[int, int]) -> slice:
-    """Return the spikes of a unit that reach the samples from `start` to `stop`, of those that lie within two samples."""
+    """Return the spikes of a unit that reach the samples from `start` to `stop`, of those in the segment `within`."""
     factors = plan.widening_factors[unit]
     reach = 1 + plan.upsampled.n_t * (1 if factors is None else factors.max(initial=1))
     near = np.searchsorted(plan.ticks[unit], np.array([start - reach, stop + reach]) * plan.n_phases)

@@ -38,7 +38,8 @@ class NoiseParts:
     Attributes
     ----------
     covariance : numpy.ndarray or None
-        (n_channels, n_channels), covariance of the white noise, with variance 1; None if channels are independent.
+        (n_channels, n_channels), covariance of the white noise, with variance 1; None if channels are independent. It may be
+        singular, because `mixing_matrix` adds a little independent noise.
     source : NoiseSource or None
         A further source that is added to the white noise.
     colour : Filter or None

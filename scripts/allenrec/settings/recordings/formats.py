@@ -49,6 +49,11 @@ class Format:
         """Return the keyword arguments of the writer for a recording with these settings."""
         return {argument: getattr(settings, key) for argument, key in self.options.items()}
 
+    def compression_of(self, settings: Recording) -> str:
+        """Return the compression of the samples of a recording with these settings, "none" if the format knows none."""
+        compression: str = self.options_of(settings).get("compression", "none")
+        return compression
+
 
 _ENTRIES = (
     Format("mearec", "recording.h5", "an HDF5 file in MEArec's layout", options={"compression": "compression"}),

@@ -25,7 +25,7 @@ class Noise(Block):
         "distance it is 1/4.",
     )
     noise_color: bool = Field(
-        False, description="Whether `uncorrelated` and `distance-correlated` noise is coloured: a resonance plus a white floor."
+        False, description="Whether noise of all modes but `far-neurons` is coloured: a resonance plus a white floor."
     )
     color_peak: float = Field(300.0, ge=1, le=1e6, description="Hz. Frequency of the resonance.")
     color_q: float = Field(

@@ -12,6 +12,7 @@ import pynwb
 import pytest
 import spikeinterface
 import spikeinterface.extractors
+from format_readers import READERS
 from small_recording import write_recording
 from support import ROOT, run_python
 
@@ -71,20 +72,6 @@ def written(request, library, tmp_path_factory):
 def extractors(folder, name):
     """Return a recording and its ground truth, as SpikeInterface opens them."""
     return READERS[name](folder / name)
-
-
-def read_nwb(path):
-    sorting = spikeinterface.extractors.read_nwb_sorting(path, electrical_series_path="acquisition/ElectricalSeries")
-    return spikeinterface.extractors.read_nwb_recording(path), sorting
-
-
-#: The readers that people use, by the path of the format
-READERS = {
-    "recording.h5": spikeinterface.extractors.read_mearec,
-    "recording.nwb": read_nwb,
-    "binary": lambda path: (spikeinterface.load(path), spikeinterface.load(path / "sorting")),
-    "recording.zarr": lambda path: (spikeinterface.load(path), spikeinterface.load(path / "sorting.zarr")),
-}
 
 
 @pytest.mark.parametrize("name", [entry.path for entry in FORMATS.values()])
