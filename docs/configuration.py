@@ -102,7 +102,8 @@ if __name__ == "__main__":
     stale = [name for name, text in made.items() if (ROOT / "config" / name).read_text(encoding="utf-8") != text]
     if sys.argv[1:] == ["--check"]:
         if stale:
-            sys.exit(f"config/{' and config/'.join(stale)} are not those of the settings; `python docs/configuration.py` writes them")
+            files = " and ".join(f"config/{name}" for name in stale)
+            sys.exit(f"{files} are not those of the settings; `python docs/configuration.py` writes them")
     else:
         for name in stale:
             (ROOT / "config" / name).write_text(made[name], encoding="utf-8")

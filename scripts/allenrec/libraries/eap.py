@@ -103,7 +103,7 @@ def templates_above_threshold(
     Parameters
     ----------
     segments, contacts, region, around
-        Contacts are in the frame of the probe, the others in that of the cell; `around` is the region `widened` by their radius.
+        Contacts are in the frame of the probe, others in that of the cell; `around` is the region `widened` by their radius.
     matrices, positions, spikes : numpy.ndarray
         Poses: (n, 3, 3), see `rotations.rotation_matrices`, (n, 3) µm, and (n,) indices of spikes.
     components : Components

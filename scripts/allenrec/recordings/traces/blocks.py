@@ -25,8 +25,8 @@ BLOCK = 2**15
 #: Approximate number of values of a block with few channels
 BLOCK_VALUES = 2**22
 
-#: The smallest absolute value that traces of a unit keep, µV; others become zero. A filter's response dies away for a long time,
-#: and its tails, far below the rounding of the recording, would fill most of a file and take most of the time to compress it.
+#: The smallest absolute value that traces of a unit keep, µV; others become zero. A filter's response dies away for a long
+#: time, and its tails, far below the rounding of the recording, would fill most of a file and take most of the time to compress it.
 NOTHING = 1e-6
 
 #: Values that are converted to samples at once, few enough for the processor's cache
