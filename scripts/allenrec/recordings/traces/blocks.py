@@ -26,7 +26,7 @@ BLOCK = 2**15
 BLOCK_VALUES = 2**22
 
 #: The smallest absolute value that traces of a unit keep, µV; others become zero. A filter's response dies away for a long
-#: time, and its tails, far below the rounding of the recording, would fill most of a file and take most of the time to compress it.
+#: time. Its tails, far below the rounding of the recording, would fill most of a file and take most of the time to compress it.
 NOTHING = 1e-6
 
 #: Values that are converted to samples at once, few enough for the processor's cache
