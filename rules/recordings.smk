@@ -30,7 +30,7 @@ rule generate_recording:
         library=lambda wildcards: f"<results>/libraries/{settings.recordings[wildcards.recording].library}/templates.h5",
         far_library=lambda wildcards: [
             f"<results>/libraries/{library}/templates.h5"
-            for library in filter(None, [settings.recordings[wildcards.recording].recordings.own_far_neurons_library])
+            for library in filter(None, [settings.recordings[wildcards.recording].recordings.noise_library])
         ],
         choosing_library=lambda wildcards: [
             f"<results>/libraries/{library}/templates.h5"

@@ -21,13 +21,14 @@ with job_log(snakemake):
     from allenrec.recordings.traces.background import open_background
     from allenrec.settings.input_files import file_digests
     from allenrec.settings.recordings.formats import EXPORT_KEYS
+    from allenrec.settings.recordings.noise import LIBRARY_KEYS
 
     load_kernels_without_blas()
     name, seed, output = snakemake.wildcards.recording, snakemake.params.settings.seed, snakemake.output[0]
     settings = snakemake.params.settings.recording
     digests = {"library": sha256(snakemake.input.library)} | file_digests(settings)
     others = {
-        "recordings.far_neurons_library": snakemake.input.far_library,
+        f"recordings.{LIBRARY_KEYS.get(settings.recordings.noise_mode)}": snakemake.input.far_library,
         "stream.library": snakemake.input.choosing_library,
     }
     digests |= {key: sha256(*paths) for key, paths in others.items() if paths}
@@ -37,7 +38,7 @@ with job_log(snakemake):
     # The settings of other formats are no part of the provenance.
     config = settings.model_dump(mode="json", exclude=EXPORT_KEYS)
     origin = provenance(config, seed=seed, name=name, digests=digests)
-    names = (settings.recordings.own_far_neurons_library, settings.choosing_library)
+    names = (settings.recordings.noise_library, settings.choosing_library)
     far, choosing = (
         open_library(*paths, name) if paths else nullcontext() for paths, name in zip(others.values(), names, strict=True)
     )

@@ -14,6 +14,7 @@ from allenrec.common.probe_names import PROBE_FILES, probe_names, recording_of, 
 
 from .evaluation import SORTERS, Evaluation
 from .input_files import check_input_files
+from .recordings.noise import LIBRARY_KEYS
 
 if TYPE_CHECKING:
     from . import Settings
@@ -134,6 +135,7 @@ def check_recording(key: str, recording: Recording, settings: Settings) -> None:
         if getattr(recording.spiketrains, n) and not getattr(recording.cell_types, kind):
             raise UserError(f"config: {key}.cell_types.{kind}: empty, but spiketrains.{n} is above 0")
     signal = recording.recordings
+    _check_noise_library(key, recording, settings)
     _check_far_neurons(key, recording, settings)
     n_units = recording.spiketrains.n_units
     for name, needed in (("n_bursting", signal.n_bursting or 0), ("bursting_units", max(signal.bursting_units or [-1]) + 1)):
@@ -191,20 +193,28 @@ def _check_trains(key: str, recording: Recording) -> None:
             )
 
 
+def _check_noise_library(key: str, recording: Recording, settings: Settings) -> None:
+    """Refuse libraries of the cells of the noise that are unknown or, if they are used, on another probe than the units."""
+    signal, own = recording.recordings, settings.libraries[recording.library]
+    for mode, of_mode in LIBRARY_KEYS.items():
+        name = getattr(signal, of_mode) or recording.library
+        if name not in settings.libraries:
+            known = ", ".join(settings.libraries)
+            raise UserError(f"config: {key}.recordings.{of_mode}: {shown(name)} is not in `libraries`, which has {known}")
+        library = settings.libraries[name]
+        if signal.noise_mode == mode and (library.probe or library.templates) != (own.probe or own.templates):
+            raise UserError(
+                f"config: {key}.recordings.{of_mode}: {shown(name)} is on {library.probe or library.templates}, the "
+                f"units are on {own.probe or own.templates}"
+            )
+
+
 def _check_far_neurons(key: str, recording: Recording, settings: Settings) -> None:
     signal = recording.recordings
-    name = signal.far_neurons_library or recording.library
-    if name not in settings.libraries:
-        known = ", ".join(settings.libraries)
-        raise UserError(f"config: {key}.recordings.far_neurons_library: {shown(name)} is not in `libraries`, which has {known}")
     if signal.noise_mode != "far-neurons":
         return
-    library, own = settings.libraries[name], settings.libraries[recording.library]
-    if (library.probe or library.templates) != (own.probe or own.templates):
-        raise UserError(
-            f"config: {key}.recordings.far_neurons_library: {shown(name)} is on {library.probe or library.templates}, the "
-            f"units are on {own.probe or own.templates}"
-        )
+    name = signal.noise_library or recording.library
+    library = settings.libraries[name]
     if signal.far_neurons_max_amp <= library.lowest_amplitude:
         raise UserError(
             f"config: {key}.recordings.far_neurons_max_amp: {signal.far_neurons_max_amp:g} µV leaves nothing of {name}, whose "

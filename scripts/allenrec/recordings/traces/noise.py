@@ -34,22 +34,6 @@ OWN = 1e-9
 ROWS, COLUMNS = 4, 128
 
 
-@dataclass(frozen=True)
-class NoiseMode:
-    """A noise mode, a value of `noise_mode` in the configuration.
-
-    Attributes
-    ----------
-    design : callable
-        A function that returns the `NoiseParts` for `NoiseInputs`.
-    library_key : str or None
-        The key of the configuration that names the library of its cells; None if it needs no library.
-    """
-
-    design: Callable[[NoiseInputs], NoiseParts]
-    library_key: str | None = None
-
-
 def _uncorrelated(inputs: NoiseInputs) -> NoiseParts:
     return NoiseParts()
 
@@ -59,11 +43,11 @@ def _distance_correlated(inputs: NoiseInputs) -> NoiseParts:
     return NoiseParts(covariance=exponential_covariance(inputs.positions, half_distance))
 
 
-#: The noise modes by their names, which are the values of `noise_mode` in `allenrec.settings.recordings.noise`
-NOISE_MODES = {
-    "uncorrelated": NoiseMode(_uncorrelated),
-    "distance-correlated": NoiseMode(_distance_correlated),
-    "far-neurons": NoiseMode(design_far_neurons, library_key="far_neurons_library"),
+#: The functions that design the parts of each noise mode, by the values of `noise_mode` in `allenrec.settings.recordings.noise`
+NOISE_MODES: dict[str, Callable[[NoiseInputs], NoiseParts]] = {
+    "uncorrelated": _uncorrelated,
+    "distance-correlated": _distance_correlated,
+    "far-neurons": design_far_neurons,
 }
 
 
@@ -140,7 +124,7 @@ def design_noise(inputs: NoiseInputs, bandpass: Filter | None) -> Noise | None:
     signal = inputs.settings.recordings
     if not signal.noise_level:
         return None
-    parts = NOISE_MODES[signal.noise_mode].design(inputs)
+    parts = NOISE_MODES[signal.noise_mode](inputs)
     return noise_at_level((*inputs.stream_key, "noise"), signal, inputs.grid.fs, len(inputs.positions), bandpass, parts)
 
 

@@ -6,6 +6,10 @@ from pydantic import Field, model_validator
 
 from ..base import Amplitude, Block, LibraryName, PositiveAmplitude, PositiveCount, Ratio
 
+#: The noise modes whose noise is that of cells, and the key that names the library of these cells; without a name, they are
+#: from the library of the units
+LIBRARY_KEYS = {"far-neurons": "far_neurons_library"}
+
 
 class Noise(Block):
     noise_mode: Literal["uncorrelated", "distance-correlated", "far-neurons"] = Field(
@@ -37,9 +41,10 @@ class Noise(Block):
 
     @model_validator(mode="after")
     def _check_noise(self) -> Self:
-        far = self.noise_mode == "far-neurons"
         self.require(
-            not (far and self.noise_color), "noise_color", "must be false with far-neurons, which have the colour of spikes"
+            not (self.noise_color and self.noise_mode in LIBRARY_KEYS),
+            "noise_color",
+            f"must be false with {self.noise_mode}, which have the colour of spikes",
         )
         return self
 

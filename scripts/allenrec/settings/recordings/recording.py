@@ -11,7 +11,7 @@ from .background import FIXED, Background, with_defaults
 from .drift import DriftingUnits
 from .filters import Filter
 from .formats import FORMATS, GENERATED_FORMAT, FormatName
-from .noise import FarNeurons, Noise
+from .noise import LIBRARY_KEYS, FarNeurons, Noise
 from .nwb import Nwb
 from .spike_gains import Bursting, SpikeGains
 from .spike_trains import SpikeTrains, Synchrony
@@ -29,9 +29,10 @@ SHORT = 1500
 # Pydantic takes the fields of the last base first.
 class RecordingSignal(Storage, Filter, DriftingUnits, Bursting, SpikeGains, Synchrony, FarNeurons, Noise, Sampling):
     @property
-    def own_far_neurons_library(self) -> str | None:
-        """The library of far neurons, or None if there are none or they are from the library of the units."""
-        return self.far_neurons_library if self.noise_mode == "far-neurons" else None
+    def noise_library(self) -> str | None:
+        """The library of the cells of the noise, or None if there are none or they are from the library of the units."""
+        key = LIBRARY_KEYS.get(self.noise_mode)
+        return getattr(self, key) if key else None
 
     @model_validator(mode="after")
     def _check_level(self) -> Self:
@@ -129,8 +130,8 @@ class PlainRecording(Block):
         signal, given = self.recordings, shown(list(self.templates.snr or ()))
         if not signal.noise_level:
             raise ValueError(f"templates.snr: {given} needs noise, but recordings.noise_level is 0")
-        if signal.noise_mode == "far-neurons" and signal.noise_level_at == "filtered":
-            raise ValueError(f"templates.snr: {given} needs recordings.noise_level_at: raw with far-neurons")
+        if signal.noise_mode in LIBRARY_KEYS and signal.noise_level_at == "filtered":
+            raise ValueError(f"templates.snr: {given} needs recordings.noise_level_at: raw with {signal.noise_mode}")
 
 
 def _library_or_like(schema: dict[str, Any]) -> None:

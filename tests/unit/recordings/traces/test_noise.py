@@ -21,6 +21,7 @@ from allenrec.recordings.traces.noise import (
 from allenrec.recordings.traces.noise_parts import NoiseInputs, NoiseParts
 from allenrec.recordings.traces.white_noise import BLOCK
 from allenrec.settings.recordings import Noise, Recording, RecordingSignal
+from allenrec.settings.recordings.noise import LIBRARY_KEYS
 
 
 def noise(seed=0, bandpass=None, **changes):
@@ -181,4 +182,4 @@ def test_contact_that_no_far_neuron_reaches_has_white_noise():
 def test_register_has_the_noise_modes_of_the_configuration():
     """The settings do not import the register, so that both are held together here."""
     assert set(NOISE_MODES) == set(get_args(Noise.model_fields["noise_mode"].annotation))
-    assert all(mode.library_key in {None, *RecordingSignal.model_fields} for mode in NOISE_MODES.values())
+    assert set(LIBRARY_KEYS) < set(NOISE_MODES) and set(LIBRARY_KEYS.values()) < set(RecordingSignal.model_fields)
