@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
 
 #: The answer to a job that needs a Python of its own
 OWN = b"own"
@@ -21,12 +20,12 @@ def main():
     place, program, *arguments = sys.argv[1:]
     if program == sys.executable and len(arguments) == 1:
         request = {"script": arguments[0], "folder": os.getcwd(), "environment": dict(os.environ)}
-        with socket.socket(socket.AF_UNIX) as connection, suppress(OSError):  # The server may not be there yet.
-            connection.connect(place)
-            socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], STREAMS)
-            answer = connection.recv(16)
-            if answer != OWN:
-                end(int(answer))
+        with socket.socket(socket.AF_UNIX) as connection:
+            if connection.connect_ex(place) == 0:  # The server may not be there yet.
+                socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], STREAMS)
+                answer = connection.recv(16)
+                if answer != OWN:
+                    end(int(answer))
     os.execvp(program, [program, *arguments])
 
 
