@@ -1,5 +1,6 @@
 # The parts that all stages share: the validated configuration, the cell table, wildcards, and helpers of rules. No rules here.
 
+import gc
 import os
 import re
 import sys
@@ -19,6 +20,10 @@ from allenrec.settings.input_files import input_files, stamps
 from allenrec.settings.job_params import job_params, row_params, with_known_signature
 from allenrec.settings.recordings.formats import FORMATS
 from allenrec.settings.sizes import check_sizes, library_sizes, memory_of_machine
+
+# While Snakemake plans, it makes many objects that stay. To look for garbage among them takes an eighth of a dry run of 1,000
+# cells, so Python does it less often.
+gc.set_threshold(200_000, 20, 100)
 
 #: Whether this is the run of the user: jobs on a cluster are runs of Snakemake as well
 IS_MAIN_RUN = "--target-jobs" not in sys.argv
