@@ -27,7 +27,7 @@ with job_log(snakemake):
     name, seed, output = snakemake.wildcards.recording, snakemake.params.settings.seed, snakemake.output[0]
     settings = snakemake.params.settings.recording
     digests = {"library": sha256(snakemake.input.library)} | file_digests(settings)
-    others = {
+    others = {  # no files where there is no such library
         f"recordings.{LIBRARY_KEYS.get(settings.recordings.noise_mode)}": snakemake.input.far_library,
         "stream.library": snakemake.input.choosing_library,
     }

@@ -18,7 +18,8 @@ from contextlib import suppress
 
 from job_client import OWN, STREAMS
 
-#: Number by which Linux is asked for a signal when the parent of a process ends
+#: Number by which Linux is asked for a signal when the parent of a process ends. `allenrec.common.lifetime` has it as well, but
+#: nothing of the workflow may be in the forks.
 PR_SET_PDEATHSIG = 1
 #: What jobs import
 IMPORTED = (
@@ -93,13 +94,18 @@ def watch(job, connection):
     os._exit(0)
 
 
-def run(request):
-    """Do what Python does with a script."""
-    environment, script = request["environment"], request["script"]
+def enter(request):
+    """Work in the folder and with the environment of a request, as a program that is started there."""
     os.chdir(request["folder"])
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(request["environment"])
+
+
+def run(request):
+    """Do what Python does with a script."""
+    enter(request)
+    script = request["script"]
     sys.path[0] = os.path.dirname(os.path.abspath(script))
-    sys.path[1:1] = environment.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[1:1] = os.environ["PYTHONPATH"].split(os.pathsep)  # The workflow sets it for its jobs.
     sys.argv = [script]
     runpy.run_path(script, run_name="__main__")

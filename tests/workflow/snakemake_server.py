@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import job_server
 import nbformat  # noqa: F401 - Snakemake imports it, and the next two, when it reads a workflow.
 import pandas  # noqa: F401
 import smart_open  # noqa: F401
@@ -27,8 +28,6 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the fork.
 place = Path(tempfile.mkdtemp(), "jobs")
 jobs = os.fork()
 if not jobs:
-    import job_server
-
     job_server.run(job_server.serve(str(place)))
     sys.exit()
 client = Path(__file__).with_name("job_client.py")
@@ -47,9 +46,7 @@ else:
     sys.exit()
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-os.chdir(request["folder"])
-os.environ.clear()
-os.environ.update(request["environment"])
+job_server.enter(request)
 for stream, (path, flags) in enumerate(
     [(os.devnull, os.O_RDONLY), (request["stdout"], os.O_WRONLY), (request["stderr"], os.O_WRONLY)]
 ):

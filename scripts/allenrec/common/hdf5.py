@@ -203,8 +203,7 @@ def copy_rows(source: Any, first: int, target: h5py.Dataset) -> None:
     memory, length = np.empty(target.chunks, target.dtype), target.chunks[0]
     alike = isinstance(source, h5py.Dataset) and _storage(source) == _storage(target) and first % length == 0
     place = _as_bytes(memory) if target.compression is None else None
-    with open(target.file.filename, "rb") as file:
-        cache = WrittenCache(file.fileno())
+    with cache_of(target) as cache:
         for start in tqdm(range(0, len(target), length), unit="chunk"):
             if alike:
                 mask, chunk = source.id.read_direct_chunk((first + start, 0), out=place)
@@ -214,6 +213,13 @@ def copy_rows(source: Any, first: int, target: h5py.Dataset) -> None:
                 read_rows(source, first + start, rows)
                 target[start : start + len(rows)] = rows
             cache.add(memory.nbytes)
+
+
+@contextmanager
+def cache_of(dataset: h5py.Dataset) -> Iterator[WrittenCache]:
+    """Yield the `WrittenCache` of the file of a dataset, which has a name."""
+    with open(dataset.file.filename, "rb") as file:
+        yield WrittenCache(file.fileno())
 
 
 def _as_bytes(rows: NDArray[Any]) -> NDArray[np.uint8]:

@@ -22,8 +22,7 @@ from pynwb.misc import Units
 
 from allenrec.common.errors import UserError
 from allenrec.common.files import AnyPath, written_beside
-from allenrec.common.hdf5 import COMPRESSION, copy_rows, write_chunk
-from allenrec.common.page_cache import WrittenCache
+from allenrec.common.hdf5 import COMPRESSION, cache_of, copy_rows, write_chunk
 from allenrec.probes import half_sizes
 
 from ..segments import Segments
@@ -271,8 +270,7 @@ def _add_units(content: NWBFile, recording: RecordingWithGroundTruth) -> H5DataI
 def _write_means(target: h5py.Dataset, templates: NDArray[np.float32]) -> None:
     """Write templates, µV, in V and with the samples first, unit by unit: all at once they take more new memory than a minute
     of traces."""
-    with open(target.file.filename, "rb") as file:
-        cache = WrittenCache(file.fileno())
+    with cache_of(target) as cache:
         for unit, template in enumerate(templates):
             mean = np.multiply(template.T, 1e-6, dtype=float, order="C")
             write_chunk(target, (unit, 0, 0), mean)
