@@ -1,11 +1,12 @@
 """Run Snakemake in forks of one process that has imported it, which is most of the time of a start. `snake.py` starts it.
 
 Each line of the standard input is a request in JSON; the id of the process and, when it has ended, its exit code are written to
-the standard output. A fork is what `python -m snakemake` is: what Snakemake imports is there and nothing of the workflow, and
-Python ends as it does elsewhere. Two lines of Snakemake's first message differ: it was called otherwise, and notes as its "run
-directory" that of the server. Its jobs are forks as well; see `job_server.py`.
+the standard output. A fork is what `python -m snakemake` is: what Snakemake imports is there and nothing of the workflow; but
+Python does not take it apart at the end. Two lines of Snakemake's first message differ: it was called otherwise, and notes as
+its "run directory" that of the server. Its jobs are forks as well; see `job_server.py`.
 """
 
+import atexit
 import gc
 import json
 import os
@@ -15,12 +16,26 @@ import sys
 import tempfile
 from pathlib import Path
 
-import job_server
-import nbformat  # noqa: F401 - Snakemake imports it, and the next two, when it reads a workflow.
-import pandas  # noqa: F401
-import smart_open  # noqa: F401
-import snakemake.cli
-from snakemake.shell import shell
+#: The exit code of a fork in which Snakemake has ended
+codes = []
+
+
+def end_at_once():
+    """Leave out that Python takes apart all that is loaded. It is registered first, so that it is the last thing of all."""
+    if codes:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(codes[0])
+
+
+atexit.register(end_at_once)
+
+import job_server  # noqa: E402
+import nbformat  # noqa: E402, F401 - Snakemake imports it, and the next two, when it reads a workflow.
+import pandas  # noqa: E402, F401
+import smart_open  # noqa: E402, F401
+import snakemake.cli  # noqa: E402
+from snakemake.shell import shell  # noqa: E402
 
 snakemake.cli.get_argument_parser()  # It looks for plugins and imports them.
 gc.freeze()  # The forks do not look for garbage in what is there.
@@ -53,4 +68,8 @@ for stream, (path, flags) in enumerate(
     os.dup2(os.open(path, flags), stream)
 sys.path[0] = request["folder"]
 sys.argv = ["snakemake", *request["arguments"]]
-snakemake.cli.main()
+try:
+    snakemake.cli.main()
+except SystemExit as end:
+    codes += [end.code] if isinstance(end.code, int) else []  # Python itself prints a text.
+    raise

@@ -140,3 +140,26 @@ with job_log(SimpleNamespace(log=[sys.argv[1] + "/log"]), answers=True) as termi
     assert result.stdout == "the answer\n" and result.returncode == bool(error) and "Traceback" not in result.stderr
     last = "error: out of memory: no more could be had; free some, or make less at once\n" if error else ""
     assert (tmp_path / "log").read_text() == f"for the log\n{last}"
+
+
+def test_job_that_succeeds_ends_at_once_after_all_that_it_has_begun(tmp_path):
+    """Python does not take apart what is loaded; threads, what is registered for the end, and what C has printed are there."""
+    job = f"""
+import atexit, ctypes, sys, threading, time
+from types import SimpleNamespace
+sys.path.insert(0, {str(ROOT / "scripts")!r})
+from allenrec.common.job_log import job_log
+class TakenApart:
+    def __del__(self):
+        print("taken apart")
+loaded = TakenApart()
+def late():
+    time.sleep(0.2)
+    print("from a thread")
+with job_log(SimpleNamespace(log=[sys.argv[1] + "/log"])) as terminal:
+    atexit.register(print, "registered")
+    threading.Thread(target=late).start()
+    ctypes.CDLL(None).printf(b"from C\\n")
+"""
+    subprocess.run([sys.executable, "-c", job, tmp_path], check=True)
+    assert sorted((tmp_path / "log").read_text().splitlines()) == ["from C", "from a thread", "registered"]
