@@ -35,7 +35,7 @@ evaluate: $(VENV)/run $(VENV)-evaluation/run
 # read, in the order of tests/conftest.py. After a worker has crashed, xdist would wait for its tests for ever.
 PYTEST := pytest -n $(or $(WORKERS),3) --dist loadscope --no-loadscope-reorder --max-worker-restart=0
 
-test: $(VENV)/test lint
+test: $(VENV)/test
 	$(PYTEST)
 
 # Before a commit, both at once: lint, and the unit tests of the packages that differ from the main branch.

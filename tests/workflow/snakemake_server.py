@@ -31,8 +31,10 @@ def end_at_once():
 atexit.register(end_at_once)
 
 import job_server  # noqa: E402
+import MEAutility  # noqa: E402, F401 - The workflow reads its probes as it starts.
 import nbformat  # noqa: E402, F401 - Snakemake imports it, and the next two, when it reads a workflow.
 import pandas  # noqa: E402, F401
+import probeinterface  # noqa: E402, F401
 import smart_open  # noqa: E402, F401
 import snakemake.cli  # noqa: E402
 from snakemake.shell import shell  # noqa: E402
