@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -357,16 +358,22 @@ def typical_eaps(library: Library) -> Figure:
     for axes, (name, index) in zip(panels, chosen.items(), strict=True):
         _draw_template(axes, library, index, colour, half_width, name)
     panels[0].set_ylabel("z (µm)")
-    templates = library.at_centre(range(n))
-    own = templates[np.arange(n), templates.min(axis=2).argmin(axis=1)]
-    scaled = own / -own.min(axis=1, keepdims=True)
-    time = (np.arange(own.shape[1]) - library.peak_sample) * library.dt
-    right.plot(time, scaled[:WAVEFORMS_SHOWN].T, color=PALE, lw=0.6)
-    right.plot(time, scaled[chosen["median amplitude"]], color=colour, lw=2, gid="median")
+    median = _scaled_waveform(library, chosen["median amplitude"])
+    time = (np.arange(len(median)) - library.peak_sample) * library.dt
+    lines = [np.column_stack([time, _scaled_waveform(library, row)]) for row in range(min(n, WAVEFORMS_SHOWN))]
+    right.add_collection(LineCollection(lines, colors=PALE, linewidths=0.6))
+    right.plot(time, median, color=colour, lw=2, gid="median")
     low, high = library.amplitudes.min(), library.amplitudes.max()
     right.set_title(f"at the largest contact\n{low:.0f} to {high:.0f} µV", fontsize=8)
     right.set(xlabel="time from trough (ms)", ylabel="share of the depth", xlim=(time[0], time[-1]))
     return figure
+
+
+def _scaled_waveform(library: Library, index: int) -> NDArray[np.floating]:
+    """Return a template at the contact where it is largest, (n_t,), scaled to a depth of one."""
+    template = library.at_centre([index])[0]
+    own = template[template.min(axis=1).argmin()]
+    return own / -own.min()
 
 
 def poses_at_quartiles(amplitudes: NDArray[np.floating]) -> dict[str, int]:
