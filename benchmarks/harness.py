@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -22,6 +23,8 @@ WORK = ROOT / ".benchmarks"
 RESULTS = ROOT / "results" / "benchmarks"
 SCRIPTS = ROOT / "scripts"
 
+#: What a checkout holds that a run needs
+PARTS = ("Snakefile", "CITATION.cff", "rules", "scripts", "config", "profiles", "envs")
 #: The complete models of the bmtk wheel: three spiny cells, then two aspiny ones
 MODELS = ("472363762", "473863510", "473863035", "472912177", "473862421")
 #: Those of the default configuration, and their dendrite types
@@ -34,6 +37,16 @@ ONE_THREAD = dict.fromkeys(THREADS, "1")
 sys.path.insert(0, str(SCRIPTS))
 # NEURON reads it when imported: no warning about a missing display from every process
 os.environ.setdefault("NEURON_MODULE_OPTIONS", "-nogui")
+
+
+def copy_workflow(folder, root=ROOT, more=()):
+    """Copy the workflow of a checkout to a folder, and `more` of its files, without results and anything compiled."""
+    for part in (*PARTS, *more):
+        source = root / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, folder / part)
 
 
 def fetch_models(model_ids):

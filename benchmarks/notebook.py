@@ -21,8 +21,6 @@ import harness
 
 LIMIT_RATIO = 2
 CORES = 2
-#: What a working copy needs
-PARTS = ("Snakefile", "rules", "scripts", "config", "profiles", "envs")
 
 FULL = {"cells": list(harness.DEFAULT_CELLS), "n": 50, "duration": 30, "n_exc": 5, "n_inh": 2, "min_dist": 25}
 #: One cell, because compiling its mod files takes half of the minute already
@@ -37,12 +35,7 @@ def copy_models(folders, target):
 
 def working_copy(folder, folders):
     """Fill a folder with the workflow and the models, without results, caches or anything compiled."""
-    for part in PARTS:
-        source = harness.ROOT / part
-        if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / part)
+    harness.copy_workflow(folder)
     copy_models(folders, folder / "allen_models")
 
 

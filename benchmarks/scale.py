@@ -6,7 +6,6 @@ work, from jobs that do nothing but write their files.
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,8 +15,6 @@ from pathlib import Path
 import harness
 import yaml
 
-#: What a checkout holds that a run needs
-PARTS = ("Snakefile", "CITATION.cff", "rules", "scripts", "config", "profiles", "envs")
 PROBES = ("Neuronexus-32", "Neuropixels-128", "Neuropixels-384")
 #: Stands in for every script: its files, and nothing else
 STUB = """\
@@ -31,10 +28,7 @@ LIMIT = 60
 
 def make_folder(folder, n_cells, *, stubs, root=harness.ROOT):
     """A copy of the workflow of a checkout with `n_cells` models (real ones repeated, under new ids) on three probes."""
-    for part in PARTS:
-        source = root / part
-        copy = shutil.copytree if source.is_dir() else shutil.copy2
-        copy(source, folder / part)
+    harness.copy_workflow(folder, root)
     libraries = {f"probe{k}": {"probe": probe, "n": 100} for k, probe in enumerate(PROBES)}
     config = {"cells": "config/cells.tsv", "libraries": libraries, "recordings": {"demo": {"library": "probe0"}}}
     (folder / "config" / "config.yaml").write_text(yaml.safe_dump(config))

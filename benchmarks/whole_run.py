@@ -61,12 +61,7 @@ def measured(root, folder, *command):
 
 def working_copy(root, folder):
     """Fill a folder with the workflow of a checkout, as a clone has it, and with its finished environment."""
-    for part in (*scale.PARTS, "Makefile", "requirements.lock"):
-        source = root / part
-        if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / part)
+    harness.copy_workflow(folder, root, ("Makefile", "requirements.lock"))
     (folder / ".venv").symlink_to(environment_of(root))
 
 

@@ -57,13 +57,13 @@ def job_log(snakemake: Any, *, answers: bool = False) -> Iterator[io.TextIOBase]
         try:
             with ended_by_signals():
                 yield words
-            succeeded.append(True)
         except (UserError, OSError, MemoryError) as error:
             _last_words(f"error: {describe_exception(error)}", errors)
             sys.exit(1)
         except Exception:
             traceback.print_exc()
             sys.exit(1)
+    succeeded.append(True)
 
 
 def open_standard_streams() -> None:
