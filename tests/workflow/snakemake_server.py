@@ -73,5 +73,6 @@ sys.argv = ["snakemake", *request["arguments"]]
 try:
     snakemake.cli.main()
 except SystemExit as end:
-    codes += [end.code] if isinstance(end.code, int) else []  # Python itself prints a text.
+    if isinstance(end.code, int):  # Python itself prints a text.
+        codes.append(end.code)
     raise

@@ -26,7 +26,7 @@ def job_log(snakemake: Any, *, answers: bool = False) -> Iterator[io.TextIOBase]
 
     A mistake of the user and an error of the environment, such as a full disk, are logged in one line; any other error with its
     traceback. File descriptors are redirected, not just `sys.stdout`, because NEURON prints from C. The job ends with its
-    workflow; see `allenrec.common.lifetime`. A process that has been in this block does nothing after it: it ends at once.
+    workflow; see `allenrec.common.lifetime`. A script has nothing after this block: if it succeeds, Python ends at once.
 
     Parameters
     ----------
