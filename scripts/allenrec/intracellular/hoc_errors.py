@@ -10,8 +10,8 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 from allenrec.common.errors import UserError, shortened
+from allenrec.models.kinds.folders import DESCRIPTION
 from allenrec.models.kinds.hoc_text import read_hoc, without_comments
-from allenrec.models.kinds.model_yaml import DESCRIPTION
 
 if TYPE_CHECKING:
     from pathlib import Path

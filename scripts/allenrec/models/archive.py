@@ -8,7 +8,6 @@ from allenrec.common.files import sha256
 from .fit import FitReader, Model
 from .mechanisms import declared_mechanisms, mechanisms_digest, mod_files
 from .metadata import METADATA, read_metadata, stated_kind
-from .morphology import check_morphology
 from .parts import FIT, MODFILES, MORPHOLOGY, part_of
 from .recorded_sweeps import SWEEPS
 
@@ -45,6 +44,8 @@ def read_model(folder: str | Path, model_id: str | None = None) -> Model:
     >>> model.kind, model.temperature  # doctest: +SKIP
     ('perisomatic', 34.0)
     """
+    from .morphology import check_morphology  # loads NumPy, which those who only compare files need not
+
     folder = Path(folder).absolute()  # not resolved: the id is in the name of a link
     model_id = model_id or folder.name.removeprefix("neuronal_model_")
     for name in (FIT, MORPHOLOGY, MODFILES):

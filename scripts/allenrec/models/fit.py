@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from allenrec.common.errors import UserError, shortened, shown
 from allenrec.common.plain_files import without_repeats
 
-from .morphology import SECTIONS
-from .parts import MODFILES, MORPHOLOGY, part_of
+from .parts import MODFILES, MORPHOLOGY, SECTIONS, part_of
 
 if TYPE_CHECKING:
     from .mechanisms import Mechanism

@@ -12,8 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from allenrec.common.errors import DamagedFile, UserError
 from allenrec.common.files import folder_built_beside
 
@@ -284,6 +282,8 @@ def compile_set(modfiles: ModFiles, root: str | Path, *, approved: str | None = 
     isolated : bool
         Whether the compiler gets no network and may write in its own folder only, as far as the system offers it.
     """
+    from filelock import FileLock  # loads asyncio, which others who read mod files need not
+
     files = read_mod_files(modfiles)
     root = Path(root).resolve()
     folder = root / mechanisms_digest(files)

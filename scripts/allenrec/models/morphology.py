@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from allenrec.common.errors import UserError, shortened, shown
 
-#: SWC structure identifiers and the section types of the fits
-SECTION_OF_SWC_TYPE = {1: "soma", 2: "axon", 3: "dend", 4: "apic"}
-SECTIONS = frozenset(SECTION_OF_SWC_TYPE.values())
+from .parts import SECTION_OF_SWC_TYPE
+
 SOMA = 1
 #: Largest distance of a point from the origin, smallest and largest radius, and largest length of all branches, µm: beyond them
 #: NEURON crashes or computes nonsense

@@ -1,4 +1,4 @@
-"""The parts of a model folder, and their names."""
+"""The parts of a model: its files and their names, and the types of its sections."""
 
 from pathlib import Path
 
@@ -9,6 +9,9 @@ MORPHOLOGY = "reconstruction.swc"
 MODFILES = "modfiles"
 #: How these parts are called in archives of 2015
 OLD_NAMES = {FIT: "*_fit.json", MORPHOLOGY: "*_m.swc"}
+#: SWC structure identifiers and the section types of the fits
+SECTION_OF_SWC_TYPE = {1: "soma", 2: "axon", 3: "dend", 4: "apic"}
+SECTIONS = frozenset(SECTION_OF_SWC_TYPE.values())
 
 
 def part_of(folder: str | Path, name: str) -> Path:

@@ -194,3 +194,10 @@ def test_neuron_loads_the_approved_library_only(mechanisms, tmp_path, monkeypatc
     assert "Kv3_1" not in before and "Kv3_1" in after and error == ""
     before, after, error = run_python(MECHANISMS, mechanisms, "0" * 64)
     assert "Kv3_1" not in after and error == "DamagedFile"
+
+
+def test_files_of_a_model_are_compared_without_large_packages():
+    """The job that compiles mechanisms does just this for each model; these packages would be most of its time."""
+    large = {"numpy", "pydantic", "asyncio", "neuron"}
+    code = "import json, sys, allenrec.models.verified, allenrec.models.mechanisms; print(json.dumps(sorted(sys.modules)))"
+    assert not large & set(run_python(code))

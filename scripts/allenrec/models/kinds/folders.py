@@ -11,6 +11,8 @@ from ..mechanisms import ModFile, check_mod_file_name, mechanisms_digest
 from ..metadata import METADATA
 from ..trust import model_digest
 
+#: The file in which users describe a model of their own
+DESCRIPTION = "model.yaml"
 #: The record of the check
 VERIFIED = "verified.json"
 #: Files in a model folder that are ours, and what Python leaves there; no job sees them

@@ -15,8 +15,8 @@ from allenrec.common.errors import UserError, has_control_characters, shortened,
 from allenrec.common.plain_files import load_yaml
 
 from ..metadata import CellFacts
+from .folders import DESCRIPTION as DESCRIPTION
 
-DESCRIPTION = "model.yaml"
 #: The values of its key `kind`; each is the name of a kind in `register`
 DESCRIBED_KINDS = ("hoc", "python", "swc")
 #: Largest size of a description, bytes

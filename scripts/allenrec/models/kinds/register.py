@@ -1,7 +1,7 @@
 """The register of kinds of models.
 
-A new kind is a module here with a `Kind`, an entry in `KINDS`, and a function that builds its cells, in
-`allenrec.intracellular.kinds`.
+A new kind is a module here with a `Kind`; an entry in `KINDS` or, if `model.yaml` states it, in `described_kinds`; and a
+function that builds its cells, in `allenrec.intracellular.kinds`.
 """
 
 from __future__ import annotations
@@ -12,16 +12,23 @@ from typing import TYPE_CHECKING
 from allenrec.common.errors import UserError
 
 from .allen import ALLEN, PREFIX
-from .hoc import HOC
+from .folders import DESCRIPTION
 from .nmc import NMC
-from .python import PYTHON
-from .swc import SWC
 
 if TYPE_CHECKING:
     from .contract import CellModel, Kind
 
-#: The kinds by their names, in the order in which a folder is asked for them. Those that `model.yaml` states come first.
-KINDS = {kind.name: kind for kind in (HOC, PYTHON, SWC, ALLEN, NMC)}
+#: The kinds that a folder shows by the names of its files, in the order in which it is asked for them
+KINDS = (ALLEN, NMC)
+
+
+def described_kinds() -> tuple[Kind, ...]:
+    """Return the kinds that a `model.yaml` states. Pydantic checks it; where there is no such file, it need not be loaded."""
+    from .hoc import HOC
+    from .python import PYTHON
+    from .swc import SWC
+
+    return HOC, PYTHON, SWC
 
 
 def kind_of(folder: str | Path) -> Kind:
@@ -33,10 +40,11 @@ def kind_of(folder: str | Path) -> Kind:
         If the folder is of no known kind; the message says how folders of each kind look.
     """
     folder = Path(folder).absolute()  # not resolved: a link has the name that counts
-    for kind in KINDS.values():
+    stated = described_kinds() if (folder / DESCRIPTION).is_file() else ()
+    for kind in (*stated, *KINDS):
         if kind.recognise(folder):
             return kind
-    known = "; ".join(f"`{kind.name}` has {kind.looks}" for kind in KINDS.values())
+    known = "; ".join(f"`{kind.name}` has {kind.looks}" for kind in (*described_kinds(), *KINDS))
     raise UserError(f"model {model_id_of(folder)}: {folder} is of no known kind of model: {known}")
 
 

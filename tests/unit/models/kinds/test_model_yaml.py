@@ -9,7 +9,7 @@ from allenrec.common.errors import DamagedFile, UserError
 from allenrec.models.kinds.folders import contents_of
 from allenrec.models.kinds.hoc_text import templates_in
 from allenrec.models.kinds.model_yaml import DESCRIBED_KINDS
-from allenrec.models.kinds.register import KINDS, kind_of, read_model
+from allenrec.models.kinds.register import described_kinds, kind_of, read_model
 from allenrec.models.mechanisms import check_mod_files
 from allenrec.models.metadata import METADATA
 from allenrec.models.sources import fetch_model
@@ -23,7 +23,7 @@ FILES = {"cell.hoc": "create soma\n", "cells.py": "def load(folder, dt):\n    pa
 
 
 def test_kinds_that_descriptions_may_state_are_registered():
-    assert set(DESCRIBED_KINDS) <= set(KINDS) and all(KINDS[name].name == name for name in DESCRIBED_KINDS)
+    assert tuple(kind.name for kind in described_kinds()) == DESCRIBED_KINDS
 
 
 @pytest.mark.parametrize(
