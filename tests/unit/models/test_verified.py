@@ -197,7 +197,7 @@ def test_neuron_loads_the_approved_library_only(mechanisms, tmp_path, monkeypatc
 
 
 def test_files_of_a_model_are_compared_without_large_packages():
-    """The job that compiles mechanisms does just this for each model; these packages would be most of its time."""
+    """The job that compiles mechanisms begins with this for each model; only its lock then loads asyncio."""
     large = {"numpy", "pydantic", "asyncio", "neuron"}
     code = "import json, sys, allenrec.models.verified, allenrec.models.mechanisms; print(json.dumps(sorted(sys.modules)))"
     assert not large & set(run_python(code))
