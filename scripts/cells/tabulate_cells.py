@@ -8,13 +8,13 @@ with job_log(snakemake):
     import pandas as pd
 
     from allenrec.cells.table import CellRow, describe_cell
-    from allenrec.common.compiled_kernels import load_kernels_without_blas
+    from allenrec.common.compiled_kernels import load_kernels_without_compiler
     from allenrec.common.files import write_table
     from allenrec.common.outcomes import without_failures
     from allenrec.intracellular.intracellular_file import read_currents, summary
     from allenrec.libraries.realism.describe import describe_realism
 
-    load_kernels_without_blas()
+    load_kernels_without_compiler()
     paths, failures = without_failures(snakemake.input.currents)
     for failure in failures:
         print(f"{failure}; left out")

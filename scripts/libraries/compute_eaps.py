@@ -8,7 +8,7 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compute_eaps",
     from tqdm import tqdm
 
     from allenrec.cells.table import CellRow, describe_cell
-    from allenrec.common.compiled_kernels import load_kernels_without_blas
+    from allenrec.common.compiled_kernels import load_kernels_without_compiler
     from allenrec.common.files import sha256
     from allenrec.intracellular.intracellular_file import read_currents
     from allenrec.libraries.build import build_cell_library, templates_of_type
@@ -16,7 +16,7 @@ with job_log(snakemake) as terminal, recorded_outcome(snakemake, "compute_eaps",
     from allenrec.libraries.poses import read_poses
     from allenrec.settings.input_files import file_digests
 
-    load_kernels_without_blas()
+    load_kernels_without_compiler()
     name, chosen = snakemake.wildcards.library, snakemake.params.settings
     settings = chosen.library
     digests = file_digests(settings)

@@ -11,7 +11,7 @@ with job_log(snakemake):
 
     import numpy as np
 
-    from allenrec.common.compiled_kernels import load_kernels_without_blas
+    from allenrec.common.compiled_kernels import load_kernels_without_compiler
     from allenrec.common.files import require_space, sha256
     from allenrec.libraries.library_file import open_library
     from allenrec.recordings.formats.mearec import write_mearec
@@ -23,7 +23,7 @@ with job_log(snakemake):
     from allenrec.settings.recordings.formats import EXPORT_KEYS
     from allenrec.settings.recordings.noise import LIBRARY_KEYS
 
-    load_kernels_without_blas()
+    load_kernels_without_compiler()
     name, seed, output = snakemake.wildcards.recording, snakemake.params.settings.seed, snakemake.output[0]
     settings = snakemake.params.settings.recording
     digests = {"library": sha256(snakemake.input.library)} | file_digests(settings)

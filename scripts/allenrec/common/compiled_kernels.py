@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .files import folder_built_beside, written_beside
 from .kernel_files import CALLED, FOLDERS, PACKAGE, compiled_files, modules_with_kernels
@@ -73,22 +74,25 @@ def _no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def load_kernels_without_blas() -> None:
-    """Keep numba from loading SciPy's linear algebra with the first kernel, in this process.
+def load_kernels_without_compiler() -> None:
+    """Keep numba, in this process, from making its compiler ready before it loads a kernel that is compiled already.
 
-    It takes a fifth of a second, and serves `np.cov` in kernels, which none of ours has. Only jobs may do so: users may have
-    kernels of their own.
+    That takes a quarter of a second, a tenth of it for SciPy's linear algebra, which none of our kernels has. When a kernel has
+    to be compiled, numba makes its compiler ready all the same.
     """
-    import numba.np.linalg as of_numba
+    from numba.core.caching import FunctionCache
+    from numba.core.runtime.nrt import rtsys
 
-    def absent() -> None:
-        raise ImportError("left out by allenrec, so that a job starts sooner")
+    load = FunctionCache.load_overload
 
-    looks_for_blas, of_numba.ensure_blas = of_numba.ensure_blas, absent
-    try:
-        import numba.np.arraymath  # noqa: F401 - it looks once, as it is imported
-    finally:
-        of_numba.ensure_blas = looks_for_blas
+    def load_overload(cache: Any, signature: Any, context: Any) -> Any:
+        context.refresh = lambda: rtsys.initialize(context)  # what kernels need to run: memory for arrays
+        try:
+            return load(cache, signature, context)
+        finally:
+            del context.refresh
+
+    FunctionCache.load_overload = load_overload  # type: ignore[method-assign]
 
 
 def kernels_digest(package: str) -> str:
