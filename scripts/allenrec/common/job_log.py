@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from allenrec.common.errors import UserError
+from allenrec.common.lazy_imports import import_when_used
 from allenrec.common.lifetime import ended_by_signals, watch_workflow
 from allenrec.common.processes import describe_exception
 
@@ -42,6 +43,7 @@ def job_log(snakemake: Any, *, answers: bool = False) -> Iterator[io.TextIOBase]
     """
     os.environ.update(ONE_THREAD)
     open_standard_streams()
+    import_when_used("requests")  # probeinterface imports it, which takes long, and few jobs fetch a probe
     succeeded: list[bool] = []
     atexit.register(_end_at_once, succeeded)
     watch_workflow()

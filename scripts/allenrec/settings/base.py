@@ -74,7 +74,8 @@ LibraryName = Annotated[str, NamesLibrary()]
 class Block(BaseModel):
     """A block of the configuration: unknown keys are errors, values are not converted, and nothing changes later."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    # Jobs get blocks that are checked already. Without `defer_build`, each would make validators for all that it imports.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False, defer_build=True)
 
     def require(self, condition: bool, key: str, message: str) -> None:
         """Raise a ValueError that names the key, its value and what must hold, unless the condition is true."""
