@@ -6,17 +6,19 @@
 import importlib.util
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 
-def _meautility_names() -> list[str]:
-    """Return the names of MEAutility's probes, without importing it, because the Snakefile needs them at every start."""
+def meautility_files() -> dict[str, Path]:
+    """Return the files of MEAutility's probes by name, without importing it, because the Snakefile needs the names at every
+    start."""
     package = importlib.util.find_spec("MEAutility")
     folders = package.submodule_search_locations if package else None
-    return sorted(path.stem for folder in folders or () for path in Path(folder, "electrodes").glob("*.y*ml"))
+    paths = [path for folder in folders or () for path in Path(folder, "electrodes").glob("*.y*ml")]
+    return {path.stem: path for path in sorted(paths, key=lambda path: path.stem)}
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class ProbeSource:
 
     form: str
     suffixes: tuple[str, ...] = ()
-    names: Callable[[], list[str]] = list
+    names: Callable[[], Iterable[str]] = list
     pattern: str | None = None
 
     def understands(self, probe: str) -> bool:
@@ -62,7 +64,7 @@ def recording_of(probe: str) -> tuple[str, str | None, dict[str, Any]] | None:
 
 PROBE_SOURCES = {
     "recording": ProbeSource("`{recording: path}`, the probe of a recording", pattern=rf"(?s){RECORDING}.+"),
-    "MEAutility": ProbeSource("the name of a MEAutility probe", names=_meautility_names),
+    "MEAutility": ProbeSource("the name of a MEAutility probe", names=meautility_files),
     "MEAutility file": ProbeSource("a file `.yaml` of MEAutility", suffixes=(".yaml", ".yml")),
     "probeinterface file": ProbeSource("a file `.json` of probeinterface", suffixes=(".json",)),
     "probeinterface library": ProbeSource("`manufacturer/probe` of probeinterface's library", pattern=r"[\w+-]+/[\w+-]+"),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 
 from .channels import noise_deviations
@@ -25,8 +24,8 @@ SPIKES, LEAST, MOST = 6000, 20, 300
 CHANNELS = 32
 #: Duration in which the noise is measured, s, and the length of the pieces in which it is measured, samples
 SECONDS, PIECE = 20, 512
-#: Size of a covariance from which a few of its components are found without the others
-MANY = 50
+#: Size of a covariance from which a few of its components are found without the others; below, loading SciPy would take longer
+MANY = 1000
 #: A part of a template counts as a spike if it exceeds this share of the noise, and in any case this many µV
 NEGLIGIBLE = 0.1
 
@@ -159,6 +158,8 @@ def _largest_eigenvectors(matrix: NDArray[np.float64], n: int) -> tuple[NDArray[
     if len(matrix) <= MANY:
         values, vectors = np.linalg.eigh(matrix)
     else:  # a few of many are found a hundred times faster alone, from a start that is the same every time
+        import scipy
+
         values, vectors = scipy.sparse.linalg.eigsh(matrix, k=n, v0=np.diag(matrix))
     order = np.argsort(values)[::-1][:n]
     return np.clip(values[order], 0, None), vectors[:, order]

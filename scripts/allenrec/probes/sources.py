@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from allenrec.common.errors import Unavailable, UserError, shown
 from allenrec.common.plain_files import load_yaml, read_text, without_repeats
-from allenrec.common.probe_names import PROBE_FORMS, probe_names, recording_of, source_of
+from allenrec.common.probe_names import PROBE_FORMS, meautility_files, probe_names, recording_of, source_of
 from allenrec.common.real_recordings import open_recording
 
 from .probe import MALFORMED, PLANES, Probe, one_line, probe_from_layout
@@ -28,6 +28,8 @@ FLAT = 1e-3
 MOST_CONTACTS = 100_000
 #: The keys of MEAutility's description that are written beside positions and shape
 COPIED_KEYS = ("electrode_name", "description", "dim", "pitch", "stagger", "model")
+#: What is said of a file that is none of MEAutility's
+NOT_MEAUTILITY = "not a probe of MEAutility, which has `pos`, or `dim` and `pitch`"
 
 
 def load_probe(name: str, ncontacts: int) -> Probe:
@@ -75,17 +77,15 @@ def as_probe(layout: probeinterface.Probe, ncontacts: int) -> Probe:
 
 
 def _from_name(name: str, ncontacts: int) -> Probe:
-    """Load one of MEAutility's probes."""
-    import MEAutility  # jobs that load no probe do without it
-
-    return probe_from_meautility(name, MEAutility.return_mea(name).info, ncontacts)
+    """Load one of MEAutility's probes. `MEAutility.return_mea` would read the files of all of them."""
+    return probe_from_meautility(name, load_yaml(meautility_files()[name], NOT_MEAUTILITY), ncontacts)
 
 
 def _from_yaml(path: str, ncontacts: int) -> Probe:
     """Load a probe from a file in MEAutility's format."""
-    info = load_yaml(path, "not a probe of MEAutility, which has `pos`, or `dim` and `pitch`")
+    info = load_yaml(path, NOT_MEAUTILITY)
     if not ("pos" in info or {"dim", "pitch"} <= info.keys()):
-        raise UserError(f"{path}: not a probe of MEAutility, which has `pos`, or `dim` and `pitch`")
+        raise UserError(f"{path}: {NOT_MEAUTILITY}")
     return probe_from_meautility(path, {"electrode_name": Path(path).stem} | info, ncontacts)
 
 

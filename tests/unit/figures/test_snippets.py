@@ -92,12 +92,12 @@ def test_a_channel_without_a_pause_has_no_spectrum():
     assert np.isnan(measured.density[:, 1]).all() and not np.isnan(measured.density[:, 0]).any()
 
 
-@pytest.mark.parametrize("n_spikes", [20, 400])
-def test_principal_components_are_those_of_scikit_learn(n_spikes):
-    waveforms = np.random.default_rng(4).normal(size=(n_spikes, 31, 3)) * np.linspace(1, 3, 31)[:, np.newaxis]
+@pytest.mark.parametrize("n_spikes, n_channels", [(20, 3), (400, 3), (1200, 40)])
+def test_principal_components_are_those_of_scikit_learn(n_spikes, n_channels):
+    waveforms = np.random.default_rng(4).normal(size=(n_spikes, 31, n_channels)) * np.linspace(1, 3, 31)[:, np.newaxis]
     waveforms[: n_spikes // 2, 10] += 15
     scores, share = principal_components(SimpleNamespace(waveforms=waveforms.astype(np.float32)))
-    reference = PCA(3)
+    reference = PCA(3, svd_solver="covariance_eigh")
     theirs = reference.fit_transform(waveforms.reshape(n_spikes, -1))
     np.testing.assert_allclose(share, reference.explained_variance_ratio_, rtol=1e-4)
     theirs = theirs / theirs[:, 0].std()
