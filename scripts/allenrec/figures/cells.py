@@ -298,6 +298,7 @@ def membrane_currents(currents: Currents) -> Figure:
     bar.set_ticks(ticks)
     bar.outline.set_visible(False)
     bar.ax.minorticks_off()
+    bar.ax.yaxis.set_major_formatter("{x:g}")
     strip = image.inset_axes((-0.04, 0, 0.025, 1), sharey=image)
     _draw_types(strip, currents.section[order])
     rows = np.unique(np.linspace(0, len(order) - 1, 6).astype(int))

@@ -93,12 +93,12 @@ if {without}:
     load_kernels_without_compiler()
 frame = in_cell_frame(np.array([1.0, 2.0, 3.0]), np.eye(3), np.array([1.0, 1.0, 1.0]))
 ready = "numba.np.arraymath" in sys.modules
-total = numba.njit(lambda values: np.sort(values)[::-1].cumsum())(np.array([1.0, 3.0, 2.0]))
-print(json.dumps([frame, ready, total.tolist()]))
+halves = numba.njit(lambda values: values / 2)(np.array([1.0, 3.0]))
+print(json.dumps([frame, ready, halves.tolist()]))
 """
 
 
 def test_a_job_loads_kernels_without_the_compiler():
     """The first process may have to compile the kernel; then the compiler is ready as well."""
-    assert run_python(USE_KERNEL.format(without=False)) == [[0.0, 1.0, 2.0], True, [3.0, 5.0, 6.0]]
-    assert run_python(USE_KERNEL.format(without=True)) == [[0.0, 1.0, 2.0], False, [3.0, 5.0, 6.0]]
+    assert run_python(USE_KERNEL.format(without=False)) == [[0.0, 1.0, 2.0], True, [0.5, 1.5]]
+    assert run_python(USE_KERNEL.format(without=True)) == [[0.0, 1.0, 2.0], False, [0.5, 1.5]]
