@@ -3,11 +3,7 @@
 from allenrec.common.job_log import job_log
 
 with job_log(snakemake):
-    import gc
     from contextlib import nullcontext
-
-    # Until the plan is there, hardly anything becomes garbage; to look for it among all that is imported takes 0.1 to 0.2 s.
-    gc.disable()
 
     import numpy as np
 
@@ -65,8 +61,6 @@ with job_log(snakemake):
         if settings.recordings.sync_rate is not None and len(plan.overlap_pairs):
             found = plan.overlap_pairs["sync_rate"]
             print(f"Synchrony of {len(found)} overlapping pairs: {found.min():.3f} to {found.max():.3f}")
-        gc.freeze()
-        gc.enable()
         recording = GeneratedRecording(plan, library, settings, origin, snakemake.threads)
         write_mearec(output, recording, compression=settings.compression)
     with read_recording(output) as written:

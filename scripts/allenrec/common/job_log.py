@@ -2,6 +2,7 @@
 
 import atexit
 import ctypes
+import gc
 import io
 import os
 import sys
@@ -42,6 +43,8 @@ def job_log(snakemake: Any, *, answers: bool = False) -> Iterator[io.TextIOBase]
         The terminal, for the few words that belong there.
     """
     os.environ.update(ONE_THREAD)
+    # Hardly anything becomes garbage while a job imports its packages and draws; to look for it is a twentieth of a short job.
+    gc.set_threshold(200_000, 20, 100)
     open_standard_streams()
     import_when_used("requests")  # probeinterface imports it, which takes long, and few jobs fetch a probe
     succeeded: list[bool] = []
