@@ -113,9 +113,10 @@ def model_folder(model):
     return Path(verified_file(model)).parent
 
 
-def consent(model):
+@with_known_signature
+def consent(wildcards):
     """Return the user's consent to a model that is code, for `params`: its digest by its id."""
-    return {name: digest for name, digest in settings.models.trusted.items() if name == model}
+    return {name: digest for name, digest in settings.models.trusted.items() if name == wildcards.model}
 
 
 def named_files(block):
@@ -142,10 +143,20 @@ def group_of_many(name):
 
 
 def mem_mb(base):
-    """Return a function for the memory of a job, MB, which grows with each attempt."""
-    return with_known_signature(lambda wildcards, attempt: base * attempt)
+    """Return the memory of a job, MB; see `growing`."""
+    return growing(base)
 
 
 def runtime(base):
-    """Return a function for the time limit of a job, minutes, which grows with each attempt."""
-    return with_known_signature(lambda wildcards, attempt: base * attempt)
+    """Return the time limit of a job, minutes; see `growing`."""
+    return growing(base)
+
+
+def growing(base):
+    """Return a function for a resource that grows with each attempt; on one machine, which has no limits of jobs, its value.
+
+    To call a function for each job takes a fifteenth of a dry run of 1,000 cells.
+    """
+    if OTHER_MACHINES or not IS_MAIN_RUN:
+        return with_known_signature(lambda wildcards, attempt: base * attempt)
+    return base

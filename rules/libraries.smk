@@ -4,6 +4,11 @@ from allenrec.settings.libraries import EXPORT_KEYS, IMPORT_KEYS
 
 #: The files that the settings of each computed library name
 FILES = {name: named_files(settings.libraries[name]) for name in COMPUTED}
+#: The files from which each computed library takes its poses, if they are those of another library
+POSES = {
+    name: [f"<results>/libraries/{origin}/cells/{{model}}.h5" for origin in filter(None, [settings.libraries[name].poses_from])]
+    for name in COMPUTED
+}
 #: The libraries whose templates are read from files
 IMPORTED = [name for name, library in settings.libraries.items() if library.templates is not None]
 
@@ -26,10 +31,7 @@ rule compute_eaps:
         kernels=rules.compile_library_kernels.output,
         # Snakemake calls a function for each cell, also if it never returns a file.
         files=(lambda wildcards: FILES[wildcards.library]) if any(FILES.values()) else [],
-        poses=lambda wildcards: [
-            f"<results>/libraries/{origin}/cells/{wildcards.model}.h5"
-            for origin in filter(None, [settings.libraries[wildcards.library].poses_from])
-        ],
+        poses=(lambda wildcards: expand(POSES[wildcards.library], model=wildcards.model)) if any(POSES.values()) else [],
     output:
         ensure("<results>/libraries/{library}/cells/{model}.h5", non_empty=True),
     log:
@@ -54,7 +56,7 @@ rule compute_eaps:
             unused=[f"library.{key}" for key in EXPORT_KEYS | IMPORT_KEYS],
         ),
         code_digest=code_digest("libraries/compute_eaps.py"),
-        cell=lambda wildcards: cells[wildcards.model],
+        cell=with_known_signature(lambda wildcards: cells[wildcards.model]),
     message:
         "Computing templates of model {wildcards.model} for {wildcards.library}"
     script:

@@ -36,7 +36,7 @@ rule download_model:
         runtime=runtime(30),
     params:
         **as_params(models="models", only=[f"models.{key}" for key in source_keys(settings.models)]),
-        trusted=lambda wildcards: consent(wildcards.model),
+        trusted=consent,
         code_digest=code_digest("models/download_model.py"),
     message:
         "Fetching and checking model {wildcards.model}"
