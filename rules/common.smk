@@ -29,6 +29,8 @@ gc.set_threshold(200_000, 20, 100)
 IS_MAIN_RUN = "--target-jobs" not in sys.argv
 #: Whether jobs may run on other machines, as the profile of a cluster says
 OTHER_MACHINES = any(argument.startswith(("-e", "--exec", "--prof", "--workflow-prof")) for argument in sys.argv[1:])
+#: Whether this is the run of the user, and all jobs run on this machine
+ONE_MACHINE = IS_MAIN_RUN and not OTHER_MACHINES
 
 
 def n_contacts(name):
@@ -139,7 +141,7 @@ def group_of_many(name):
 
     Whenever an input of a job in a group is made, Snakemake goes through all of its inputs: a fifth of a dry run of 1,000 cells.
     """
-    return name if OTHER_MACHINES or not IS_MAIN_RUN else None
+    return None if ONE_MACHINE else name
 
 
 def mem_mb(base):
@@ -157,6 +159,4 @@ def growing(base):
 
     To call a function for each job takes a fifteenth of a dry run of 1,000 cells.
     """
-    if OTHER_MACHINES or not IS_MAIN_RUN:
-        return with_known_signature(lambda wildcards, attempt: base * attempt)
-    return base
+    return base if ONE_MACHINE else with_known_signature(lambda wildcards, attempt: base * attempt)

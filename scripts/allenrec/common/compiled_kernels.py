@@ -5,13 +5,11 @@ the module of a kernel only, not at those of the kernels that it calls; so kerne
 `kernel_files`.
 """
 
-import gc
 import hashlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +46,7 @@ def compile_kernels(package: str, use_kernels: Callable[[], object]) -> str:
         print(
             f"{len(taken)} files of kernels taken from {entry}" if taken else "No compiled kernels to take; they are compiled"
         )
-    with _no_garbage_collection():
-        use_kernels()
+    use_kernels()
     if shared and entry:
         try:
             _keep_compiled(package, entry)
@@ -57,21 +54,6 @@ def compile_kernels(package: str, use_kernels: Callable[[], object]) -> str:
         except OSError as error:  # a full disk, or another checkout that does the same now
             print(f"{error}; other checkouts will compile these kernels again")
     return digest
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Keep Python from looking for garbage, which takes a tenth of the time: numba's compiler keeps most of its objects.
-
-    For the kernels of libraries, 130 MB are not freed.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def load_kernels_without_compiler() -> None:

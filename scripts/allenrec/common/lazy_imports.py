@@ -13,7 +13,7 @@ def import_when_used(name: str) -> None:
 
     Until then, a module without content takes its place. `importlib.util.LazyLoader` would load it with the second import.
     """
-    if name in sys.modules or find_spec(name) is None:
+    if name in sys.modules or (spec := find_spec(name)) is None:
         return
     stand_in, lock = ModuleType(name), Lock()
 
@@ -23,5 +23,5 @@ def import_when_used(name: str) -> None:
                 del sys.modules[name]
         return getattr(import_module(name), attribute)
 
-    vars(stand_in).update(__spec__=find_spec(name), __getattr__=from_package)
+    vars(stand_in).update(__spec__=spec, __getattr__=from_package)
     sys.modules[name] = stand_in
